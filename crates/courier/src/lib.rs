@@ -1,0 +1,37 @@
+//! When to send what: the delivery brain. It has no IO, no clock, no database and no randomness.
+//!
+//! The cast:
+//!
+//! - [`Machine`]: serves one integration. It owns the endpoint's schedule and health and one courier for each lane. Time
+//!   comes in as an argument (`now`, monotonic, since the shell started), what to do comes out as [`Command`]s.
+//! - the *shell* (in the server): feeds [`Input`]s (log advanced, batch cut, outcome, timer, configuration, stop) and
+//!   carries commands out, **in order, each one finished before the next is begun**; only `Send` and the answers to
+//!   `Read` and `Measure` come back later, as inputs. A `Send` that follows a `Save` therefore leaves after the batch
+//!   is on record: *open before send*.
+//! - [`batch`]: how much to ask for (grows while behind, shrinks after 413) and where to cut.
+//! - [`schedule`]: the endpoint's waits, the two presets, when to give up.
+//! - [`refusal`]: what an answer means: delivered, sick, refused, gone.
+//! - [`health`]: the 60 % rule.
+//! - [`progress`]: what the store keeps, so that a courier goes on after a crash where it was.
+//!
+//! What always holds (checked by assertions and by the simulation):
+//!
+//! 1. One request in flight in a lane; events leave in log order; a cursor never goes back.
+//! 2. What is sent was saved as an open batch before; a resent batch has the same id, range and body hash.
+//! 3. An event leaves the open range only as delivered, or in a dead or skipped range that is saved in the same step.
+//! 4. While the endpoint is sick, at most one request is in flight in all its lanes.
+//! 5. Waits come from the monotonic `now` alone: a jump of the wall clock expires nothing.
+
+pub mod batch;
+pub mod health;
+mod machine;
+pub mod progress;
+pub mod refusal;
+pub mod schedule;
+
+pub use batch::{Cut, Limits};
+pub use machine::{Command, Input, LaneStatus, Machine, Reply, Settings, Status};
+pub use progress::{
+    Attempt, DisableReason, EndpointState, LaneState, LostRange, LostReason, OpenBatch, Progress, Saved, Verdict,
+};
+pub use schedule::Preset;

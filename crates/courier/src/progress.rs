@@ -1,0 +1,173 @@
+//! What the store keeps of a courier: enough to go on after a crash exactly where it was.
+
+use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
+use serde::{Deserialize, Serialize};
+
+/// A batch on record before its first byte leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenBatch {
+    /// Its first event.
+    pub first: Seq,
+    /// Its last event.
+    pub last: Seq,
+    /// Where the cursor stands once the batch is settled: no event of the lane lies in `last < seq <= through`.
+    pub through: Seq,
+    /// Number of events.
+    pub events: u32,
+    /// Sent as `webhook-id`, the same on each attempt.
+    pub webhook_id: WebhookId,
+    /// The integration's content revision that it was cut and rendered under.
+    pub content_revision: u64,
+    /// Length of the body.
+    pub body_bytes: u64,
+    /// SHA-256 of the body: proves that a body made again from the log is the same one.
+    pub body_sha256: [u8; 32],
+    /// Attempts made so far.
+    pub tries: u32,
+}
+
+/// A lane as the store keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneState {
+    /// Every event of the lane up to here is settled.
+    pub cursor: Seq,
+    /// The batch that is on its way, if any.
+    pub open: Option<OpenBatch>,
+    /// State of a refusal (kept by the `refusal` module; opaque to the store, shaped for bisecting).
+    pub refusal: Option<serde_json::Value>,
+}
+
+/// The endpoint's schedule and health as the store keeps them: opaque JSON, written by the machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EndpointState(pub serde_json::Value);
+
+/// Everything that a machine needs to be built again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Saved {
+    /// Schedule and health; `Null` for a new integration.
+    pub endpoint: EndpointState,
+    /// By [`Lane::index`].
+    pub lanes: [LaneState; 2],
+}
+
+/// One step of a courier, saved in one transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Whose step it is.
+    pub integration: IntegrationId,
+    /// Schedule and health after the step.
+    pub endpoint: EndpointState,
+    /// The lanes that changed, after the step. The store never moves a cursor back: a lane whose cursor lies below the
+    /// stored one is left as stored.
+    pub lanes: Vec<(Lane, LaneState)>,
+    /// Attempts that ended with this step.
+    pub attempts: Vec<Attempt>,
+    /// Ranges given up or skipped with this step.
+    pub lost: Vec<LostRange>,
+    /// Set when the integration is disabled automatically with this step.
+    pub disable: Option<DisableReason>,
+}
+
+/// What the answer to an attempt means for the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// 2xx.
+    Delivered,
+    /// No complete response, or 408, 429, 502, 503, 504: the endpoint is unwell, the lane waits.
+    Sick,
+    /// Any other complete answer, redirects included: the batch is not liked.
+    Refused,
+    /// 410: the receiver asks never to be called again.
+    Gone,
+}
+
+/// One HTTP request for a batch, with its outcome: the small row of the delivery log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The lane it was sent in.
+    pub lane: Lane,
+    /// The batch's id.
+    pub webhook_id: WebhookId,
+    /// 1 for the first attempt of the batch.
+    pub number: u32,
+    /// First event of the batch.
+    pub first: Seq,
+    /// Last event of the batch.
+    pub last: Seq,
+    /// Events in the batch.
+    pub events: u32,
+    /// Length of the body.
+    pub body_bytes: u64,
+    /// When it began: milliseconds since the Unix epoch.
+    pub started_ms: u64,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+    /// Status of a complete response.
+    pub status: Option<u16>,
+    /// What it means.
+    pub verdict: Verdict,
+    /// The address that was dialled, if it came so far.
+    pub address: Option<String>,
+    /// Why it failed, in words for the user; never holds a secret. None when delivered.
+    pub error: Option<String>,
+}
+
+/// Why events were not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LostReason {
+    /// Dead: the retry schedule ended.
+    GaveUp,
+    /// Dead: retention took the events before they were delivered (past the lag budget, or the disk limit).
+    Retention,
+    /// Skipped: the kind was unticked.
+    Unticked,
+    /// Skipped: enabled again "from now".
+    EnabledFromNow,
+}
+
+impl LostReason {
+    /// True for a dead range, false for a skipped one.
+    pub const fn is_dead(self) -> bool {
+        matches!(self, LostReason::GaveUp | LostReason::Retention)
+    }
+}
+
+/// A range of the log that an integration did not get: kept, shown, can be sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostRange {
+    /// The lane.
+    pub lane: Lane,
+    /// First position of the range (inclusive).
+    pub first: Seq,
+    /// Last position of the range (inclusive).
+    pub last: Seq,
+    /// How many events of the integration's streams lie in it.
+    pub events: u64,
+    /// Why.
+    pub reason: LostReason,
+    /// Words for the user: the last error, the limit that was reached.
+    pub detail: String,
+}
+
+/// Why an integration was disabled automatically.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisableReason {
+    /// The receiver answered 410.
+    Gone,
+    /// No success for as long as the preset allows.
+    NoSuccess {
+        /// The limit, in seconds.
+        limit_s: u64,
+    },
+    /// Too many failed requests.
+    TooManyFailures {
+        /// Failed requests in the window.
+        failed: u32,
+        /// All requests in the window.
+        total: u32,
+    },
+}

@@ -1,0 +1,275 @@
+//! The catalogue of kinds: what a user ticks, what the log stores, which lane carries it.
+
+use crate::ClientId;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How bad a vulnerability is. Order: the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Risk {
+    /// `critical`
+    Critical,
+    /// `high`
+    High,
+    /// `medium`
+    Medium,
+    /// `low`
+    Low,
+    /// `info`
+    Info,
+}
+
+impl Risk {
+    /// All of them, the worst first.
+    pub const ALL: [Risk; 5] = [Risk::Critical, Risk::High, Risk::Medium, Risk::Low, Risk::Info];
+
+    /// The name as it stands in a vulnerability's `threat`: `Critical`, `High`, ...
+    pub const fn title(self) -> &'static str {
+        match self {
+            Risk::Critical => "Critical",
+            Risk::High => "High",
+            Risk::Medium => "Medium",
+            Risk::Low => "Low",
+            Risk::Info => "Info",
+        }
+    }
+
+    /// Reads a `threat`, in any letter case.
+    pub fn from_title(text: &str) -> Option<Risk> {
+        Risk::ALL.into_iter().find(|risk| risk.title().eq_ignore_ascii_case(text))
+    }
+}
+
+/// What a user ticks in "Events to trigger notifications".
+///
+/// In JSON and in the API it is written by its event name of today (`siem`, `security_issue_high`, `scope`, ...).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
+pub enum Kind {
+    /// A malicious request seen through one attack type.
+    Hit,
+    /// A finding of a scanner, by risk.
+    Vulnerability(Risk),
+    /// Hosts, services, domains came or went.
+    Scope,
+    /// Users, integrations, applications, tokens. Made by hitwire alone.
+    System,
+    /// Configuration of sources, rules, filters and triggers changed.
+    RulesAndTriggers,
+    /// Once an hour: the number of requests processed in the hour before.
+    RequestsPerHour,
+}
+
+/// The type of the objects in a body: a batch holds one object type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ObjectType {
+    /// `hit`
+    Hit,
+    /// `vuln`
+    Vulnerability,
+    /// `scope`
+    Scope,
+    /// `system`
+    System,
+    /// `rules_and_triggers`
+    RulesAndTriggers,
+    /// `number_of_requests_per_hour`
+    RequestsPerHour,
+}
+
+impl ObjectType {
+    /// The value of `object_type`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ObjectType::Hit => "hit",
+            ObjectType::Vulnerability => "vuln",
+            ObjectType::Scope => "scope",
+            ObjectType::System => "system",
+            ObjectType::RulesAndTriggers => "rules_and_triggers",
+            ObjectType::RequestsPerHour => "number_of_requests_per_hour",
+        }
+    }
+}
+
+/// An integration's way through the log. Urgent events do not queue behind a flood of hits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// System events, critical and high vulnerabilities.
+    Urgent,
+    /// The rest.
+    Bulk,
+}
+
+impl Lane {
+    /// Both, the urgent one first.
+    pub const ALL: [Lane; 2] = [Lane::Urgent, Lane::Bulk];
+
+    /// `urgent` or `bulk`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Lane::Urgent => "urgent",
+            Lane::Bulk => "bulk",
+        }
+    }
+
+    /// 0 for urgent, 1 for bulk: the index into an array of two, and the number the store keeps.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Kind {
+    /// All kinds, in the order in which pages and answers list them.
+    pub const ALL: [Kind; 10] = [
+        Kind::Hit,
+        Kind::RulesAndTriggers,
+        Kind::RequestsPerHour,
+        Kind::Vulnerability(Risk::Critical),
+        Kind::Vulnerability(Risk::High),
+        Kind::Vulnerability(Risk::Medium),
+        Kind::Vulnerability(Risk::Low),
+        Kind::Vulnerability(Risk::Info),
+        Kind::System,
+        Kind::Scope,
+    ];
+
+    /// The number that the log stores; never reused, never renumbered.
+    pub const fn code(self) -> u8 {
+        match self {
+            Kind::Hit => 1,
+            Kind::Scope => 2,
+            Kind::System => 3,
+            Kind::RulesAndTriggers => 4,
+            Kind::RequestsPerHour => 5,
+            Kind::Vulnerability(Risk::Critical) => 16,
+            Kind::Vulnerability(Risk::High) => 17,
+            Kind::Vulnerability(Risk::Medium) => 18,
+            Kind::Vulnerability(Risk::Low) => 19,
+            Kind::Vulnerability(Risk::Info) => 20,
+        }
+    }
+
+    /// The kind with this number.
+    pub fn from_code(code: u8) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
+    /// The event name of today, as the API answers it (contract.md section 1; `scope` keeps its older name).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Hit => "siem",
+            Kind::Scope => "scope",
+            Kind::System => "system",
+            Kind::RulesAndTriggers => "rules_and_triggers",
+            Kind::RequestsPerHour => "number_of_requests_per_hour",
+            Kind::Vulnerability(Risk::Critical) => "security_issue_critical",
+            Kind::Vulnerability(Risk::High) => "security_issue_high",
+            Kind::Vulnerability(Risk::Medium) => "security_issue_medium",
+            Kind::Vulnerability(Risk::Low) => "security_issue_low",
+            Kind::Vulnerability(Risk::Info) => "security_issue_info",
+        }
+    }
+
+    /// The kinds that an event name of the API stands for: today's names, and the older `hit`, `vuln` (all risks) and
+    /// `vuln_<risk>`. Empty for a name nobody knows.
+    pub fn named(name: &str) -> Vec<Kind> {
+        match name {
+            "hit" => vec![Kind::Hit],
+            "vuln" => Risk::ALL.map(Kind::Vulnerability).to_vec(),
+            _ => {
+                let today = name.strip_prefix("vuln_").map(|risk| format!("security_issue_{risk}"));
+                let name = today.as_deref().unwrap_or(name);
+                Kind::ALL.into_iter().filter(|kind| kind.name() == name).collect()
+            }
+        }
+    }
+
+    /// The lane that carries this kind.
+    pub const fn lane(self) -> Lane {
+        match self {
+            Kind::System | Kind::Vulnerability(Risk::Critical | Risk::High) => Lane::Urgent,
+            _ => Lane::Bulk,
+        }
+    }
+
+    /// The type of this kind's objects.
+    pub const fn object_type(self) -> ObjectType {
+        match self {
+            Kind::Hit => ObjectType::Hit,
+            Kind::Vulnerability(_) => ObjectType::Vulnerability,
+            Kind::Scope => ObjectType::Scope,
+            Kind::System => ObjectType::System,
+            Kind::RulesAndTriggers => ObjectType::RulesAndTriggers,
+            Kind::RequestsPerHour => ObjectType::RequestsPerHour,
+        }
+    }
+}
+
+impl From<Kind> for &'static str {
+    fn from(kind: Kind) -> Self {
+        kind.name()
+    }
+}
+
+/// A name that stands for no kind, or for several.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not the name of one kind of event")]
+pub struct UnknownKind(pub String);
+
+impl TryFrom<String> for Kind {
+    type Error = UnknownKind;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        match Kind::named(&name).as_slice() {
+            [kind] => Ok(*kind),
+            _ => Err(UnknownKind(name)),
+        }
+    }
+}
+
+/// The unit of subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stream {
+    /// The tenant.
+    pub client: ClientId,
+    /// The kind of event.
+    pub kind: Kind,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_found_by_its_code_and_by_its_name() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_code(kind.code()), Some(kind));
+            assert_eq!(Kind::named(kind.name()), [kind]);
+        }
+    }
+
+    #[test]
+    fn older_event_names_stand_for_todays_kinds() {
+        assert_eq!(Kind::named("hit"), [Kind::Hit]);
+        assert_eq!(Kind::named("vuln").len(), 5);
+        assert_eq!(Kind::named("vuln_low"), [Kind::Vulnerability(Risk::Low)]);
+        assert_eq!(Kind::named("nonsense"), []);
+        assert_eq!(Kind::named("vuln_siem"), []);
+    }
+
+    #[test]
+    fn system_events_and_grave_vulnerabilities_are_urgent() {
+        let urgent: Vec<_> = Kind::ALL.into_iter().filter(|kind| kind.lane() == Lane::Urgent).collect();
+        assert_eq!(
+            urgent,
+            [Kind::Vulnerability(Risk::Critical), Kind::Vulnerability(Risk::High), Kind::System]
+        );
+    }
+}

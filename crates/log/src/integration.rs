@@ -1,0 +1,119 @@
+//! A webhook that a user set up.
+
+use crate::Secret;
+use hitwire_courier::{DisableReason, Preset};
+use hitwire_event::rendering::{Format, Style};
+use hitwire_event::{ClientId, IntegrationId, Kind, Seq};
+
+/// The HTTP method of a delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HttpMethod {
+    /// `POST`
+    #[default]
+    Post,
+    /// `PUT`
+    Put,
+}
+
+/// Whether notifications are sent, and if not, why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// They are sent.
+    Active,
+    /// A user disabled it (or created it so).
+    DisabledByUser,
+    /// hitwire disabled it.
+    DisabledAutomatically(DisableReason),
+}
+
+/// A ticked kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticked {
+    /// The kind.
+    pub kind: Kind,
+    /// False: listed, but not ticked.
+    pub active: bool,
+    /// Only with hits: add the request's headers.
+    pub with_headers: bool,
+    /// The subscription begins here (inclusive). Set by the store; what a caller gives is ignored.
+    pub from: Seq,
+}
+
+/// Where and how to send (contract.md section 1, `target`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The URL; its path and query are secret.
+    pub url: Secret,
+    /// POST or PUT.
+    pub http_method: HttpMethod,
+    /// Extra request headers, in the order given.
+    pub headers: Vec<(String, Secret)>,
+    /// PEM, one or more certificates that replace the public roots; empty: public roots.
+    pub ca_file: String,
+    /// Verify the server's certificate.
+    pub ca_verify: bool,
+    /// Seconds, 1-300: from the first request byte to the end of the response.
+    pub timeout_s: u16,
+    /// Seconds, 1-300: DNS, TCP, proxy and TLS of a new connection.
+    pub open_timeout_s: u16,
+    /// Array or lines.
+    pub format: Format,
+    /// Classic or envelope.
+    pub rendering: Style,
+    /// How long to go on.
+    pub retry: Preset,
+    /// At most this many events in a batch; none: adaptive.
+    pub max_events: Option<u32>,
+    /// At most this many bytes in a batch; none: adaptive.
+    pub max_bytes: Option<u32>,
+    /// PEM, the client's certificate chain; empty: none.
+    pub client_cert: String,
+    /// PEM, its key.
+    pub client_key: Option<Secret>,
+    /// Standard Webhooks secret, `whsec_...`.
+    pub signing_secret: Secret,
+}
+
+/// A webhook that a user set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Integration {
+    /// Unique over all clients.
+    pub id: IntegrationId,
+    /// The tenant.
+    pub client: ClientId,
+    /// For people.
+    pub name: String,
+    /// Sending or not.
+    pub activity: Activity,
+    /// Unix seconds.
+    pub created_at: u64,
+    /// E-mail of the user or name of the token.
+    pub created_by: String,
+    /// Where and how.
+    pub target: Target,
+    /// The kinds, in the order given.
+    pub events: Vec<Ticked>,
+    /// Rises with every change.
+    pub revision: u64,
+    /// Rises with every change of content: rendering, format, kinds, headers in hits.
+    pub content_revision: u64,
+}
+
+/// An integration to be made.
+#[derive(Clone, Debug)]
+pub struct NewIntegration {
+    /// The tenant.
+    pub client: ClientId,
+    /// For people.
+    pub name: String,
+    /// Sending from the start?
+    pub active: bool,
+    /// Unix seconds.
+    pub created_at: u64,
+    /// E-mail of the user or name of the token.
+    pub created_by: String,
+    /// Where and how.
+    pub target: Target,
+    /// The kinds.
+    pub events: Vec<Ticked>,
+}

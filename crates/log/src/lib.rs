@@ -1,0 +1,26 @@
+//! The durable log, the lanes and the integrations.
+//!
+//! The cast:
+//!
+//! - [`Store`]: the one trait, shaped for several nodes: `commit(ops)`, `read(streams, from, ...)`, and a lease in every
+//!   settlement. What it answers to `commit` is durable: an append is synced to disk before it is answered.
+//! - [`SqliteStore`]: the embedded implementation: `log-<first Seq>.db` slices and `state.db` in one data directory, one
+//!   writer thread each.
+//! - [`Integration`]: a webhook that a user set up. Its secrets are [`Secret`]s: sealed at rest, masked when printed.
+//! - the *tail*: the newest events in memory, shared by every reader, bounded in bytes.
+//!
+//! It knows nothing of HTTP, and takes no decision about delivery: couriers decide, the store keeps.
+
+mod integration;
+mod ops;
+mod secret;
+mod sqlite;
+mod store;
+
+pub use integration::{Activity, HttpMethod, Integration, NewIntegration, Target, Ticked};
+pub use ops::{
+    Append, Appended, AttemptRow, Done, Lag, LostRow, Op, Page, Read, Resume, Role, StreamFrom, Token, UpdateIntegration,
+};
+pub use secret::{MASK, Secret};
+pub use sqlite::{Options, SqliteStore};
+pub use store::{Answer, Lease, Store, StoreError};

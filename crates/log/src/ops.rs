@@ -1,0 +1,175 @@
+//! What is asked of a store, and what it answers.
+
+use crate::{Integration, Lease, NewIntegration};
+use hitwire_courier::{Attempt, LostRange, Progress};
+use hitwire_event::{ClientId, Event, IntegrationId, Record, Seq, Stream};
+use std::sync::Arc;
+
+/// One thing to be made durable.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Events into the log.
+    Append(Append),
+    /// A new integration; its streams start at the end of the log.
+    CreateIntegration(NewIntegration),
+    /// A changed integration.
+    UpdateIntegration(UpdateIntegration),
+    /// Takes an integration away, its secrets wiped.
+    DeleteIntegration {
+        /// Which.
+        id: IntegrationId,
+    },
+    /// One step of a courier.
+    Save(Lease, Progress),
+    /// A token, new or in place of the one with the same hash.
+    PutToken(Token),
+}
+
+/// Events to append, all or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Append {
+    /// The events, in order.
+    pub events: Vec<Event>,
+    /// Leave out events that were appended within the deduplication window: same client, id and content.
+    pub deduplicate: bool,
+    /// The source's name and its new checkpoint, committed with the events.
+    pub checkpoint: Option<(String, Vec<u8>)>,
+}
+
+/// What became of an append.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    /// Events that are in the log now because of this call.
+    pub accepted: u64,
+    /// For each event of the call: it was there before, and was left out.
+    pub duplicate: Vec<bool>,
+}
+
+/// The answer to one op.
+#[derive(Clone, Debug)]
+pub enum Done {
+    /// To `Append`.
+    Appended(Appended),
+    /// To `CreateIntegration` and `UpdateIntegration`: as it is now.
+    Integration(Box<Integration>),
+    /// To `DeleteIntegration`: whether it was there.
+    Deleted(bool),
+    /// To `Save`.
+    Saved,
+    /// To `PutToken`.
+    TokenPut,
+}
+
+/// Where to go on when an integration is enabled again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// Skip what came meanwhile; it becomes a skipped range.
+    Now,
+    /// Deliver what was missed.
+    Missed,
+}
+
+/// A change of an integration. The store works out what it means for the lanes, in the same transaction:
+/// a newly ticked kind counts from the end of the log as it is then; what an unticked kind had outstanding becomes a
+/// skipped range; enabling follows `resume`.
+#[derive(Clone, Debug)]
+pub struct UpdateIntegration {
+    /// The integration as it shall be (its `revision` is the one the change was made from).
+    pub integration: Integration,
+    /// Where to go on, if the change enables it. `None`: after an automatic disable what was missed, else from now.
+    pub resume: Option<Resume>,
+}
+
+/// A stream and where the subscription to it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamFrom {
+    /// The stream.
+    pub stream: Stream,
+    /// Events from this position on (inclusive).
+    pub from: Seq,
+}
+
+/// A read of the log.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// Only these streams.
+    pub streams: Vec<StreamFrom>,
+    /// Only events after this position.
+    pub after: Seq,
+    /// Only events up to this position, if set.
+    pub through: Option<Seq>,
+    /// At most this many events.
+    pub max_events: usize,
+    /// At most this many bytes of bodies; a single larger event is still returned.
+    pub max_bytes: usize,
+}
+
+/// What a read found.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The events, oldest first.
+    pub records: Vec<Arc<Record>>,
+    /// Every event of the streams up to here (inclusive) was returned, or is no longer in the log.
+    pub scanned_to: Seq,
+    /// There is more of the streams, or more to search, before the end of the log (or `through`).
+    pub more: bool,
+}
+
+/// How far something is behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lag {
+    /// Events not settled.
+    pub events: u64,
+    /// When the oldest of them was appended, milliseconds since the epoch; none if there is none.
+    pub oldest_ms: Option<u64>,
+}
+
+/// An attempt in the delivery log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptRow {
+    /// Its number within the store: higher is newer.
+    pub id: u64,
+    /// The attempt.
+    pub attempt: Attempt,
+}
+
+/// A dead or skipped range on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostRow {
+    /// Its number within the store: higher is newer.
+    pub id: u64,
+    /// When it was recorded, milliseconds since the epoch.
+    pub recorded_ms: u64,
+    /// The range.
+    pub range: LostRange,
+}
+
+/// What a token's bearer may do (contract.md section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Everything of the installation.
+    Operator,
+    /// Everything of one client.
+    Administrator,
+    /// Views.
+    Analyst,
+    /// Views, less.
+    ReadOnly,
+    /// Sends events, reads nothing.
+    Ingest,
+}
+
+/// A token as the store keeps it: never the token itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// SHA-256 of the token.
+    pub sha256: [u8; 32],
+    /// The client it belongs to.
+    pub client: ClientId,
+    /// What it may do.
+    pub role: Role,
+    /// Shown as the author of changes.
+    pub name: String,
+    /// Unix seconds.
+    pub created_at: u64,
+}

@@ -1,0 +1,98 @@
+//! The trait that every store fulfils.
+
+use crate::{AttemptRow, Done, Integration, Lag, LostRow, Op, Page, Read, StreamFrom, Token};
+use hitwire_courier::Saved;
+use hitwire_event::{ClientId, IntegrationId, Seq};
+use std::future::Future;
+use std::pin::Pin;
+use tokio::sync::watch;
+
+/// The right to settle: given once to each owner of the couriers; a settlement under an older one is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lease(pub u64);
+
+/// What a store promises for later.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// The durable log, the lanes and the integrations.
+///
+/// All methods may be called from any task. Queues inside are bounded: a caller waits when they are full.
+pub trait Store: Send + Sync + 'static {
+    /// Carries the ops out in order, and answers, one for each, when they are durable. Appends are applied before any
+    /// other op of the same call; ops that touch state are one transaction. On an error nothing of the call counts.
+    fn commit(&self, ops: Vec<Op>) -> Answer<'_, Vec<Done>>;
+
+    /// The events of some streams after a position, oldest first; from the tail where it reaches back far enough.
+    fn read(&self, read: Read) -> Answer<'_, Page>;
+
+    /// The last durable position; changes with every append. The records that made it move are in the tail by then.
+    fn head(&self) -> watch::Receiver<Seq>;
+
+    /// The lease that this process holds.
+    fn lease(&self) -> Lease;
+
+    /// How many events of these streams lie in `after < seq <= through`. Exact for up to a few thousand positions past
+    /// `after`; block by block from the directory beyond.
+    fn lag(&self, streams: Vec<StreamFrom>, after: Seq, through: Seq) -> Answer<'_, Lag>;
+
+    /// The last position appended at or before a wall-clock time (milliseconds since the epoch), `Seq::ZERO` if none.
+    fn position_at(&self, appended_ms: u64) -> Answer<'_, Seq>;
+
+    /// All integrations, of one client or of all, by id.
+    fn integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<Integration>>;
+
+    /// One integration, secrets opened.
+    fn integration(&self, id: IntegrationId) -> Answer<'_, Option<Integration>>;
+
+    /// What was saved of an integration's couriers.
+    fn saved(&self, id: IntegrationId) -> Answer<'_, Option<Saved>>;
+
+    /// The delivery log of an integration, newest first, rows with a number below `before`.
+    fn attempts(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<AttemptRow>>;
+
+    /// Dead and skipped ranges of an integration, newest first.
+    fn lost(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<LostRow>>;
+
+    /// A source's checkpoint, as it was committed with the events read up to it.
+    fn checkpoint(&self, source: &str) -> Answer<'_, Option<Vec<u8>>>;
+
+    /// The token with this SHA-256, if it is known.
+    fn token(&self, sha256: [u8; 32]) -> Answer<'_, Option<Token>>;
+
+    /// Positions that the store itself moved cursors to (retention): the integrations concerned. Changes on each.
+    fn moved(&self) -> watch::Receiver<Vec<IntegrationId>>;
+
+    /// Ends the writers after what is queued; nothing is accepted afterwards.
+    fn close(&self) -> Answer<'_, ()>;
+}
+
+/// Why a store could not do what it was asked. The text tells the user what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The disk refuses: writing is suspended until a sync works again. Callers answer 503 and try later.
+    #[error("the log cannot be written: {0}; nothing was accepted, try again later")]
+    Unavailable(String),
+    /// The disk has less free space than the floor.
+    #[error("only {free_bytes} bytes are free on the log's disk, the floor is {floor_bytes}; nothing was accepted")]
+    DiskFloor {
+        /// Free bytes.
+        free_bytes: u64,
+        /// Configured floor.
+        floor_bytes: u64,
+    },
+    /// A settlement under a lease that another process has taken over.
+    #[error("this process no longer holds the lease; another hitwire has taken over")]
+    LeaseLost,
+    /// The revision that an update was made from is no longer the current one.
+    #[error("the integration was changed meanwhile; read it again and repeat the change")]
+    Conflict,
+    /// No such thing.
+    #[error("there is no such integration")]
+    NotFound,
+    /// A file was written by a newer hitwire, is damaged, is in use, or has the wrong key. Says which and what to do.
+    #[error("{0}")]
+    Open(String),
+    /// The store was closed.
+    #[error("the log is closed")]
+    Closed,
+}
