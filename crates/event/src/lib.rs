@@ -10,15 +10,18 @@
 //!   made at most once.
 //! - [`hit`], [`vulnerability`]: the payloads, typed.
 //! - [`ingest`]: bytes that a caller sent into events, or an error that says where it is wrong.
+//! - [`escape`]: attacker bytes made harmless for terminals, logs and pages.
 //! - [`rendering`]: an event's canonical JSON into what an integration asked for, and records into a request body.
 //!
 //! This crate knows no IO and no clock. What it deliberately does not do: decide when anything is sent (courier), keep
 //! anything (log), or read other tools' formats (source).
 
+pub mod escape;
 mod event;
 pub mod hit;
 mod ids;
 pub mod ingest;
+mod json;
 mod kind;
 mod number;
 mod point;

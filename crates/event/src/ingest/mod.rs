@@ -1,0 +1,181 @@
+//! Bytes that a caller sent into events, or an error that says where it is wrong.
+//!
+//! A body is one object, an array of objects, or objects one a line (NDJSON). Each object is an *item*. The format is the one
+//! that the classic rendering sends, so that one hitwire can feed another. If the body is not JSON, it is refused as a whole
+//! ([`IngestError`]); what is wrong with an item is that item's [`ItemError`].
+
+mod field;
+mod hit;
+mod items;
+mod vulnerability;
+
+use crate::json::{Fault, Shape};
+use crate::{ClientId, Event, ObjectType};
+use field::Refusal;
+use items::Item;
+
+/// The most items in one call. Callers split larger ones: an answer names every id, and a transaction must not grow without end.
+pub const ITEMS_MAX: usize = 10_000;
+
+/// The largest event, in bytes, as it is sent and as it is stored. Payloads are cut long before; this bounds what one event
+/// can cost the memory of every reader.
+pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// How deep an item may nest, itself counted. Receivers' parsers recurse, many of them with limits from 100 up.
+pub const DEPTH_MAX: usize = 64;
+
+/// The longest part of an id, in bytes. Ids are kept in memory for deduplication, and in every index.
+pub const ID_BYTES_MAX: usize = 256;
+
+/// Whether the caller said that the body holds lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// The content type says lines: each line that is not blank holds one object.
+    Declared,
+    /// It does not: the body shows it, by a second object after the first.
+    Detect,
+}
+
+/// What becomes of a call in which an item is invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalid {
+    /// Nothing is taken: if [`Taken::rejected`] holds anything, [`Taken::events`] is empty.
+    Refuse,
+    /// The good items are taken, the others rejected.
+    Skip,
+}
+
+/// What a body holds.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// The events, in the order of the body.
+    pub events: Vec<Event>,
+    /// What is wrong, one for each item that cannot be taken, in the order of the body.
+    pub rejected: Vec<ItemError>,
+}
+
+/// What is wrong with one item.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("item {index}, {}: {message}", if pointer.is_empty() { "the whole" } else { pointer })]
+pub struct ItemError {
+    /// Its place in the body, from 0.
+    pub index: usize,
+    /// Where in the item: a JSON pointer (RFC 6901); empty for the whole item.
+    pub pointer: String,
+    /// What is wrong and what would be right. Holds nothing that could harm a terminal.
+    pub message: String,
+}
+
+/// The body as a whole cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IngestError {
+    /// It is not JSON.
+    #[error("line {line}, column {column}: {message}")]
+    Malformed {
+        /// The line of the body, from 1.
+        line: usize,
+        /// The character in that line, from 1.
+        column: usize,
+        /// What is wrong. Holds nothing that could harm a terminal.
+        message: String,
+    },
+    /// It holds too many items.
+    #[error("more than {max} events in one call; send them in several")]
+    TooManyItems {
+        /// The most that are taken: [`ITEMS_MAX`].
+        max: usize,
+    },
+}
+
+/// Reads the body of one call.
+///
+/// `now_s` (Unix seconds) is when the events were recorded, for hits that do not say it themselves.
+pub fn parse(
+    bytes: &[u8],
+    lines: Lines,
+    client: ClientId,
+    now_s: u64,
+    invalid: Invalid,
+) -> Result<Taken, IngestError> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            return Err(malformed(&before, before.len(), "this byte is not UTF-8".to_owned()));
+        }
+    };
+    let mut taken = Taken::default();
+    let mut index = 0;
+    let read = items::each(text, lines, |item| {
+        if index == ITEMS_MAX {
+            return Err(items::Stop::TooMany);
+        }
+        match event(item, client, now_s) {
+            Ok(event) if taken.rejected.is_empty() || invalid == Invalid::Skip => taken.events.push(event),
+            Ok(_) => {}
+            Err(Refusal { pointer, message }) => {
+                taken.rejected.push(ItemError { index, pointer, message });
+                if invalid == Invalid::Refuse {
+                    taken.events.clear();
+                }
+            }
+        }
+        index += 1;
+        Ok(())
+    });
+    match read {
+        Ok(()) => Ok(taken),
+        Err(items::Stop::TooMany) => Err(IngestError::TooManyItems { max: ITEMS_MAX }),
+        Err(items::Stop::Fault(fault)) => Err(malformed(text, fault.at, in_words(text, &fault))),
+    }
+}
+
+fn event(item: &Item<'_>, client: ClientId, now_s: u64) -> Result<Event, Refusal> {
+    let text = item.value.text;
+    within_bounds(text.len())?;
+    if item.value.shape != Shape::Object {
+        return Err(Refusal::whole(format!("expected an object, found {}", item.value.shape.name())));
+    }
+    if item.value.depth > DEPTH_MAX {
+        return Err(Refusal::whole(format!("nested {} deep; at most {DEPTH_MAX}", item.value.depth)));
+    }
+    if let Some(pointer) = &item.repeated {
+        return Err(Refusal { pointer: pointer.clone(), message: "this field is given twice".to_owned() });
+    }
+    let event = match field::object_type(item.members)? {
+        ObjectType::Vulnerability => vulnerability::read(item, client)?.to_event(client),
+        _ => hit::read(item, client, now_s)?.to_event(client),
+    };
+    within_bounds(event.body.len())?;
+    Ok(event)
+}
+
+fn within_bounds(bytes: usize) -> Result<(), Refusal> {
+    if bytes > EVENT_BYTES_MAX {
+        return Err(Refusal::whole(format!("{bytes} bytes long; at most {EVENT_BYTES_MAX}")));
+    }
+    Ok(())
+}
+
+/// A fault as a sentence that names what was found.
+fn in_words(text: &str, fault: &Fault) -> String {
+    match text[fault.at..].chars().next() {
+        None => format!("the body ends too early: {}", fault.message),
+        Some('\n' | '\r') => format!("the line ends too early: {}", fault.message),
+        Some(found) => {
+            let mut utf8 = [0; 4];
+            let found: &str = found.encode_utf8(&mut utf8);
+            format!("{}, found `{}`", fault.message, crate::escape::visible(found))
+        }
+    }
+}
+
+fn malformed(text: &str, at: usize, message: String) -> IngestError {
+    let before = &text[..at];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    IngestError::Malformed {
+        line: before.bytes().filter(|&byte| byte == b'\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        message,
+    }
+}

@@ -1,0 +1,111 @@
+//! The arrays and objects that are open around the place where the scanner is, and the names seen in them.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+/// Up to here comparing each name with each is faster than hashing them. A hit has about 30 fields.
+const PAIRWISE_MAX: usize = 40;
+
+/// What is open, the outermost first.
+#[derive(Debug, Default)]
+pub(super) struct Open<'a> {
+    levels: Vec<Level>,
+    /// The names of all open objects, those of the innermost last.
+    names: Vec<Cow<'a, str>>,
+    /// Where a name stands for the second time in its object: the first such place, as a JSON pointer (RFC 6901).
+    repeated: Option<String>,
+}
+
+#[derive(Debug)]
+struct Level {
+    closing: u8,
+    /// Where this object's names begin.
+    names_from: usize,
+    /// How many elements of this array came before.
+    index: usize,
+}
+
+impl<'a> Open<'a> {
+    /// The bracket that closes the innermost.
+    pub(super) fn closing(&self) -> Option<u8> {
+        self.levels.last().map(|level| level.closing)
+    }
+
+    /// How many are open.
+    pub(super) fn depth(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// An array or object begins.
+    pub(super) fn push(&mut self, closing: u8) {
+        self.levels.push(Level { closing, names_from: self.names.len(), index: 0 });
+    }
+
+    /// The innermost object has a member of this name.
+    pub(super) fn name(&mut self, name: Cow<'a, str>) {
+        self.names.push(name);
+    }
+
+    /// Another element of the innermost array, or member of the innermost object, follows.
+    pub(super) fn next(&mut self) {
+        if let Some(level) = self.levels.last_mut() {
+            level.index += 1;
+        }
+    }
+
+    /// The innermost ends.
+    pub(super) fn pop(&mut self) {
+        let Some(level) = self.levels.pop() else { return };
+        if self.repeated.is_none()
+            && let Some(name) = first_repeated(self.names[level.names_from..].iter().map(|name| &**name))
+        {
+            let mut pointer = self.pointer(level.names_from);
+            push_token(&mut pointer, name);
+            self.repeated = Some(pointer);
+        }
+        self.names.truncate(level.names_from);
+    }
+
+    /// Forgets everything, and answers where a name was repeated.
+    pub(super) fn clear(&mut self) -> Option<String> {
+        self.levels.clear();
+        self.names.clear();
+        self.repeated.take()
+    }
+
+    /// The pointer to the value that is being read, whose own names, if it is an object, begin at `names_end`.
+    fn pointer(&self, names_end: usize) -> String {
+        let mut pointer = String::new();
+        let ends = self.levels.iter().skip(1).map(|level| level.names_from).chain([names_end]);
+        for (level, names_end) in self.levels.iter().zip(ends) {
+            match self.names[level.names_from..names_end].last() {
+                Some(name) => push_token(&mut pointer, name),
+                None => {
+                    // Writing to a String cannot fail.
+                    let _ = write!(pointer, "/{}", level.index);
+                }
+            }
+        }
+        pointer
+    }
+}
+
+/// Adds a member's name to a JSON pointer.
+pub(crate) fn push_token(pointer: &mut String, name: &str) {
+    pointer.push('/');
+    pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+}
+
+/// The first name that came before.
+pub(super) fn first_repeated<'n>(names: impl ExactSizeIterator<Item = &'n str> + Clone) -> Option<&'n str> {
+    if names.len() > PAIRWISE_MAX {
+        let mut seen = HashSet::with_capacity(names.len());
+        return names.into_iter().find(|name| !seen.insert(*name));
+    }
+    names
+        .clone()
+        .enumerate()
+        .find(|(place, name)| names.clone().take(*place).any(|before| before == *name))
+        .map(|(_, name)| name)
+}

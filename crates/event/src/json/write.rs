@@ -1,0 +1,150 @@
+//! Writes one compact object, field by field.
+
+use super::text::escape_into;
+use crate::{Number, Step};
+use serde_json::value::RawValue;
+use std::fmt::{self, Display, Write as _};
+
+/// A typical hit fits, so that the text is not moved while it grows.
+const TYPICAL_BYTES: usize = 1024;
+
+/// A compact JSON object in the making.
+#[derive(Debug)]
+pub(crate) struct ObjectWriter {
+    out: String,
+}
+
+/// What an array can hold.
+pub(crate) trait Element {
+    fn write(&self, out: &mut String);
+}
+
+impl ObjectWriter {
+    pub(crate) fn new() -> Self {
+        let mut out = String::with_capacity(TYPICAL_BYTES);
+        out.push('{');
+        ObjectWriter { out }
+    }
+
+    /// The finished object.
+    pub(crate) fn finish(mut self) -> String {
+        self.out.push('}');
+        self.out
+    }
+
+    /// The finished object as a raw value.
+    pub(crate) fn finish_raw(self) -> Box<RawValue> {
+        let raw = RawValue::from_string(self.finish());
+        debug_assert!(raw.is_ok(), "the writer writes JSON");
+        raw.unwrap_or_default()
+    }
+
+    /// A value that is JSON already, and compact.
+    pub(crate) fn raw(&mut self, name: &str, value: &str) {
+        self.name(name);
+        self.out.push_str(value);
+    }
+
+    pub(crate) fn string(&mut self, name: &str, value: &str) {
+        self.name(name);
+        value.write(&mut self.out);
+    }
+
+    pub(crate) fn string_or_null(&mut self, name: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.string(name, value),
+            None => self.raw(name, "null"),
+        }
+    }
+
+    pub(crate) fn number_or_null(&mut self, name: &str, value: Option<&Number>) {
+        self.raw(name, value.map_or("null", Number::as_str));
+    }
+
+    /// A value whose display is its JSON: an integer.
+    pub(crate) fn plain(&mut self, name: &str, value: impl Display) {
+        self.name(name);
+        write_display(&mut self.out, format_args!("{value}"));
+    }
+
+    pub(crate) fn plain_or_null(&mut self, name: &str, value: Option<impl Display>) {
+        match value {
+            Some(value) => self.plain(name, value),
+            None => self.raw(name, "null"),
+        }
+    }
+
+    /// A value whose display is a string without anything to escape: an address.
+    pub(crate) fn quoted_or_null(&mut self, name: &str, value: Option<impl Display>) {
+        match value {
+            Some(value) => self.plain(name, format_args!("\"{value}\"")),
+            None => self.raw(name, "null"),
+        }
+    }
+
+    pub(crate) fn array<E: Element>(&mut self, name: &str, elements: &[E]) {
+        self.name(name);
+        self.out.push('[');
+        for (place, element) in elements.iter().enumerate() {
+            if place > 0 {
+                self.out.push(',');
+            }
+            element.write(&mut self.out);
+        }
+        self.out.push(']');
+    }
+
+    fn name(&mut self, name: &str) {
+        if self.out.len() > 1 {
+            self.out.push(',');
+        }
+        name.write(&mut self.out);
+        self.out.push(':');
+    }
+}
+
+fn write_display(out: &mut String, value: fmt::Arguments<'_>) {
+    // Writing to a String fails only if the value's Display does, which those of integers and addresses never do.
+    let _ = out.write_fmt(value);
+}
+
+impl Element for str {
+    fn write(&self, out: &mut String) {
+        out.push('"');
+        escape_into(out, self);
+        out.push('"');
+    }
+}
+
+impl Element for &str {
+    fn write(&self, out: &mut String) {
+        (**self).write(out);
+    }
+}
+
+impl Element for String {
+    fn write(&self, out: &mut String) {
+        self.as_str().write(out);
+    }
+}
+
+impl Element for u32 {
+    fn write(&self, out: &mut String) {
+        write_display(out, format_args!("{self}"));
+    }
+}
+
+impl Element for Number {
+    fn write(&self, out: &mut String) {
+        out.push_str(self.as_str());
+    }
+}
+
+impl Element for Step {
+    fn write(&self, out: &mut String) {
+        match self {
+            Step::Name(name) => name.write(out),
+            Step::Index(index) => write_display(out, format_args!("{index}")),
+        }
+    }
+}
