@@ -1,0 +1,67 @@
+//! Records into the bytes of a request: the same records give the same bytes, today and after a crash.
+
+use bytes::Bytes;
+use hitwire_courier::{Cut, batch};
+use hitwire_event::rendering::{self, Rendering};
+use hitwire_event::{Kind, Lane, Record, Seq};
+use hitwire_log::{Integration, StreamFrom};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// The streams of one lane of an integration, with where each subscription begins.
+pub(super) fn lane_streams(integration: &Integration, lane: Lane) -> Vec<StreamFrom> {
+    integration
+        .events
+        .iter()
+        .filter(|ticked| ticked.active && ticked.kind.lane() == lane)
+        .map(|ticked| StreamFrom {
+            stream: hitwire_event::Stream { client: integration.client, kind: ticked.kind },
+            from: ticked.from,
+        })
+        .collect()
+}
+
+/// How the integration wants its objects.
+pub(super) fn rendering(integration: &Integration) -> Rendering {
+    let with_headers = integration
+        .events
+        .iter()
+        .any(|ticked| ticked.active && ticked.kind == Kind::Hit && ticked.with_headers);
+    Rendering { style: integration.target.rendering, with_headers }
+}
+
+/// Cuts the next batch from what was read and renders it. `scanned_to` is where the reading stopped.
+pub(super) fn cut(
+    integration: &Integration,
+    records: &[Arc<Record>],
+    scanned_to: Seq,
+    max_events: u32,
+    max_bytes: u64,
+) -> Option<(Cut, Bytes)> {
+    let rendering = rendering(integration);
+    let items =
+        records.iter().map(|record| (record.event.kind.object_type(), record.rendered(rendering).len()));
+    let taken = batch::take(items, max_events, max_bytes);
+    let (first, last) = (records.first()?.seq, records.get(taken.checked_sub(1)?)?.seq);
+    let body = body(integration, &records[..taken]);
+    let cut = Cut {
+        first,
+        last,
+        // What was searched and did not match is settled with the batch, but only if nothing read was left out.
+        through: if taken == records.len() { scanned_to.max(last) } else { last },
+        events: taken as u32,
+        body_bytes: body.len() as u64,
+        body_sha256: Sha256::digest(&body).into(),
+    };
+    Some((cut, body))
+}
+
+/// The body that these records make.
+pub(super) fn body(integration: &Integration, records: &[Arc<Record>]) -> Bytes {
+    Bytes::from(rendering::body(records, rendering(integration), integration.target.format))
+}
+
+/// Whether this is the body that was recorded.
+pub(super) fn is_recorded(body: &[u8], body_bytes: u64, body_sha256: &[u8; 32]) -> bool {
+    body.len() as u64 == body_bytes && Sha256::digest(body).as_slice() == body_sha256
+}

@@ -1,0 +1,370 @@
+//! The board: who waits for what.
+
+use super::budget::Bounds;
+use super::clock::Clock;
+use super::context::{Context, Note};
+use super::inbox::{CourierStatus, Flags, Inbox};
+use super::shell::{self, Ended};
+use super::transport::Transport;
+use hitwire_courier::{Input, Machine};
+use hitwire_event::{IntegrationId, Lane, Seq, Stream, WebhookId};
+use hitwire_log::{Store, StoreError};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long a shell that ended by a panic is left alone before its machine is built again.
+const AFTER_A_PANIC: Duration = Duration::from_secs(5);
+
+/// The handle of the dispatch. Cheap to clone.
+#[derive(Clone)]
+pub struct Dispatch {
+    context: Arc<Context>,
+    ended: CancellationToken,
+}
+
+impl fmt::Debug for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatch").finish_non_exhaustive()
+    }
+}
+
+impl Dispatch {
+    /// Starts the couriers of every integration in the store. `mint` makes the ids of batches.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store, when the integrations cannot be read.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        transport: Arc<dyn Transport>,
+        clock: Clock,
+        bounds: Bounds,
+        mint: Box<dyn Fn() -> WebhookId + Send + Sync>,
+    ) -> Result<Dispatch, StoreError> {
+        // Before the list is read: what is appended from here on wakes couriers by its stream.
+        let matched = *store.head().borrow();
+        let ids: Vec<_> =
+            store.integrations(None).await?.into_iter().map(|integration| integration.id).collect();
+        let (notes, inbox) = mpsc::unbounded_channel();
+        let context = Arc::new(Context::new(store, transport, clock, bounds, notes, mint));
+        let ended = CancellationToken::new();
+        let board = Board {
+            context: Arc::clone(&context),
+            entries: HashMap::new(),
+            subscribers: HashMap::new(),
+            wakes: BTreeSet::new(),
+            matched,
+            shells: JoinSet::new(),
+            running: HashMap::new(),
+        };
+        let guard = ended.clone().drop_guard();
+        tokio::spawn(async move {
+            let _guard = guard;
+            board.serve(inbox, ids).await;
+        });
+        Ok(Dispatch { context, ended })
+    }
+
+    /// To be called after an integration was made, changed or deleted in the store.
+    pub fn configured(&self, id: IntegrationId) {
+        self.context.forget(id);
+        self.context.note(Note::Configured(id));
+    }
+
+    /// How an integration's couriers are doing; none if it is not known (yet).
+    pub async fn status(&self, id: IntegrationId) -> Option<CourierStatus> {
+        let (answer, status) = oneshot::channel();
+        self.context.note(Note::Status(id, answer));
+        status.await.ok().flatten()
+    }
+
+    /// True while couriers are served.
+    pub fn is_running(&self) -> bool {
+        !self.ended.is_cancelled()
+    }
+
+    /// Ends: nothing new is sent, requests under way get this long to end by themselves, then they are abandoned. What
+    /// is abandoned is an open batch on record, and is sent again at the next start.
+    pub async fn stop(&self, within: Duration) {
+        self.context.stop.cancel();
+        if tokio::time::timeout(within, self.ended.cancelled()).await.is_err() {
+            self.context.abandon.cancel();
+            self.ended.cancelled().await;
+        }
+    }
+}
+
+/// One integration on the board. Idle, it is this and its machine: well under 1 KB.
+struct Entry {
+    streams: Vec<Stream>,
+    /// The streams are those of the settings in force, so a lane that is caught up has settled all that was matched.
+    subscribed: bool,
+    wake: Option<Duration>,
+    state: State,
+}
+
+enum State {
+    Parked(Box<Machine>),
+    Running(Arc<Inbox>),
+}
+
+struct Board {
+    context: Arc<Context>,
+    entries: HashMap<IntegrationId, Entry>,
+    subscribers: HashMap<Stream, Vec<IntegrationId>>,
+    wakes: BTreeSet<(Duration, IntegrationId)>,
+    /// Every event up to here has woken those it concerns.
+    matched: Seq,
+    shells: JoinSet<Ended>,
+    running: HashMap<tokio::task::Id, IntegrationId>,
+}
+
+impl Board {
+    async fn serve(mut self, mut notes: mpsc::UnboundedReceiver<Note>, ids: Vec<IntegrationId>) {
+        let (mut head, mut moved) = (self.context.store.head(), self.context.store.moved());
+        for id in ids {
+            self.configured(id);
+        }
+        let stop = self.context.stop.clone();
+        while !stop.is_cancelled() {
+            let wake = self.wakes.first().map(|(at, _)| self.context.clock.instant(*at));
+            tokio::select! {
+                () = stop.cancelled() => {}
+                Some(note) = notes.recv() => self.take(note),
+                Some(ended) = self.shells.join_next_with_id(), if !self.shells.is_empty() => self.ended(ended),
+                Ok(()) = head.changed() => {
+                    head.mark_unchanged();
+                    self.match_streams();
+                }
+                Ok(()) = moved.changed() => {
+                    let ids = moved.borrow_and_update().clone();
+                    for id in ids {
+                        self.wake(id, Flags::MOVED.and(Flags::advanced(Lane::Urgent)).and(Flags::advanced(Lane::Bulk)));
+                    }
+                }
+                () = tokio::time::sleep_until(wake.unwrap_or_else(tokio::time::Instant::now)), if wake.is_some() => {
+                    self.wake_the_due();
+                }
+            }
+        }
+        // Shells see the same token: they end when what is in flight has ended, or when it is abandoned.
+        tokio::select! {
+            () = async { while self.shells.join_next().await.is_some() {} } => {}
+            () = self.context.abandon.cancelled() => {}
+        }
+        self.shells.shutdown().await;
+    }
+
+    fn take(&mut self, note: Note) {
+        match note {
+            Note::Configured(id) => self.configured(id),
+            Note::Subscribed(id, streams) => self.subscribe(id, streams),
+            Note::Status(id, answer) => {
+                let status = self.entries.get(&id).and_then(|entry| match &entry.state {
+                    State::Parked(machine) => Some(CourierStatus::of(machine, &self.context.clock)),
+                    State::Running(inbox) => inbox.status(),
+                });
+                // Who asked may have left.
+                let _ = answer.send(status);
+            }
+        }
+    }
+
+    /// A new integration gets an entry; a known one is told to look at its settings.
+    fn configured(&mut self, id: IntegrationId) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.subscribed = false;
+            self.wake(id, Flags::CONFIGURED);
+        } else {
+            let inbox = self.start(id, None, Flags::CONFIGURED, Vec::new());
+            let entry =
+                Entry { streams: Vec::new(), subscribed: false, wake: None, state: State::Running(inbox) };
+            self.entries.insert(id, entry);
+        }
+    }
+
+    fn subscribe(&mut self, id: IntegrationId, streams: Vec<Stream>) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut entry.streams, streams);
+        entry.subscribed = true;
+        let now = entry.streams.clone();
+        for stream in before {
+            self.unsubscribe(stream, id);
+        }
+        let mut lanes = Flags::NONE;
+        for stream in now {
+            self.subscribers.entry(stream).or_default().push(id);
+            lanes = lanes.and(Flags::advanced(stream.kind.lane()));
+        }
+        // What was appended between the change of the settings and now woke nobody: look once.
+        if lanes != Flags::NONE {
+            self.wake(id, lanes);
+        }
+    }
+
+    fn unsubscribe(&mut self, stream: Stream, id: IntegrationId) {
+        if let Some(subscribers) = self.subscribers.get_mut(&stream) {
+            subscribers.retain(|subscriber| *subscriber != id);
+            if subscribers.is_empty() {
+                self.subscribers.remove(&stream);
+            }
+        }
+    }
+
+    /// Wakes the couriers of the streams that have news.
+    fn match_streams(&mut self) {
+        let touched = self.context.store.touched(self.matched);
+        let settled = self.matched;
+        let concerned: HashMap<IntegrationId, Flags> = match touched.streams {
+            Some(streams) => {
+                let mut concerned: HashMap<IntegrationId, Flags> = HashMap::new();
+                for stream in streams {
+                    for id in self.subscribers.get(&stream).into_iter().flatten() {
+                        let flags = concerned.entry(*id).or_insert(Flags::NONE);
+                        *flags = flags.and(Flags::advanced(stream.kind.lane()));
+                    }
+                }
+                concerned
+            }
+            // The tail has moved on without us: any stream may have news.
+            None => {
+                let all: HashSet<IntegrationId> = self.subscribers.values().flatten().copied().collect();
+                let both = Flags::advanced(Lane::Urgent).and(Flags::advanced(Lane::Bulk));
+                all.into_iter().map(|id| (id, both)).collect()
+            }
+        };
+        self.matched = touched.through.max(settled);
+        let mut concerned: Vec<_> = concerned.into_iter().collect();
+        concerned.sort_unstable_by_key(|(id, _)| *id);
+        for (id, flags) in concerned {
+            self.wake_settled(id, flags, Some(settled));
+        }
+    }
+
+    fn wake_the_due(&mut self) {
+        let now = self.context.clock.now();
+        while let Some((at, id)) = self.wakes.first().copied() {
+            if at > now {
+                break;
+            }
+            self.wakes.remove(&(at, id));
+            self.wake(id, Flags::DUE);
+        }
+    }
+
+    fn wake(&mut self, id: IntegrationId, flags: Flags) {
+        self.wake_settled(id, flags, None);
+    }
+
+    /// Wakes an integration. `settled`: everything up to there has woken those it concerns, so a lane that is caught up
+    /// has nothing before it, and need not search the log from where it last sent something.
+    fn wake_settled(&mut self, id: IntegrationId, flags: Flags, settled: Option<Seq>) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let machine = match &mut entry.state {
+            State::Running(inbox) => return inbox.put(flags),
+            State::Parked(_) => {
+                let running = State::Running(Arc::default());
+                match std::mem::replace(&mut entry.state, running) {
+                    State::Parked(machine) => machine,
+                    State::Running(_) => unreachable!("matched as parked just above"),
+                }
+            }
+        };
+        if let Some(at) = entry.wake.take() {
+            self.wakes.remove(&(at, id));
+        }
+        let mut first = Vec::new();
+        if let (Some(cursor), true) = (settled, entry.subscribed) {
+            let status = machine.status();
+            for lane in Lane::ALL {
+                let now = &status.lanes[lane.index()];
+                if now.state == "caught_up" && now.cursor < cursor {
+                    first.push(Input::Moved { lane, cursor });
+                }
+            }
+        }
+        let inbox = self.start(id, Some(machine), flags, first);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.state = State::Running(inbox);
+        }
+    }
+
+    fn start(
+        &mut self,
+        id: IntegrationId,
+        machine: Option<Box<Machine>>,
+        flags: Flags,
+        first: Vec<Input>,
+    ) -> Arc<Inbox> {
+        let inbox = Arc::new(Inbox::default());
+        inbox.put(flags);
+        let run = shell::run(Arc::clone(&self.context), id, Arc::clone(&inbox), machine, first);
+        let task = self.shells.spawn(run);
+        self.running.insert(task.id(), id);
+        inbox
+    }
+
+    fn ended(&mut self, ended: Result<(tokio::task::Id, Ended), tokio::task::JoinError>) {
+        let (task, ended) = match ended {
+            Ok((task, ended)) => (task, Some(ended)),
+            Err(error) => (error.id(), None),
+        };
+        let Some(id) = self.running.remove(&task) else { return };
+        match ended {
+            Some(Ended::Parked(machine)) => self.park(id, machine),
+            Some(Ended::Gone) => self.remove(id),
+            Some(Ended::Stopped) => {}
+            Some(Ended::LeaseLost) => {
+                tracing::error!("another hitwire owns the couriers now; this one stops sending");
+                self.context.stop.cancel();
+            }
+            None => {
+                tracing::error!(integration = %id, "a courier ended by a programming error; it is built again from what was saved");
+                self.rebuild_later(id);
+            }
+        }
+    }
+
+    fn park(&mut self, id: IntegrationId, machine: Box<Machine>) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let State::Running(inbox) = &entry.state else { return };
+        // What was put in after the shell looked for the last time.
+        let flags = inbox.take();
+        let wake = machine.wake_at();
+        entry.state = State::Parked(machine);
+        if flags != Flags::NONE {
+            return self.wake(id, flags);
+        }
+        entry.wake = wake;
+        if let Some(at) = wake {
+            self.wakes.insert((at, id));
+        }
+    }
+
+    fn remove(&mut self, id: IntegrationId) {
+        if let Some(entry) = self.entries.remove(&id) {
+            for stream in entry.streams {
+                self.unsubscribe(stream, id);
+            }
+            if let Some(at) = entry.wake {
+                self.wakes.remove(&(at, id));
+            }
+        }
+    }
+
+    fn rebuild_later(&mut self, id: IntegrationId) {
+        self.remove(id);
+        let context = Arc::clone(&self.context);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = tokio::time::sleep(AFTER_A_PANIC) => context.note(Note::Configured(id)),
+                () = context.stop.cancelled() => {}
+            }
+        });
+    }
+}

@@ -1,0 +1,85 @@
+//! How much may be under way at once, over all integrations.
+
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The bounds of the dispatch, each for all integrations together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Requests under way to endpoints that are well. A connection takes some 50 KiB.
+    pub requests: usize,
+    /// Requests under way to endpoints that failed last time.
+    pub probes: usize,
+    /// KiB of request bodies in memory for endpoints that are well.
+    pub body_kib: usize,
+    /// KiB of request bodies in memory for probes.
+    pub probe_body_kib: usize,
+    /// Reads of the log at once: each may hold a batch that is not cut yet.
+    pub reads: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds { requests: 2_048, probes: 512, body_kib: 64 * 1024, probe_body_kib: 32 * 1024, reads: 16 }
+    }
+}
+
+/// The shares that are handed out.
+#[derive(Debug)]
+pub(super) struct Budget {
+    well: Share,
+    probes: Share,
+    reads: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct Share {
+    requests: Arc<Semaphore>,
+    kib: Arc<Semaphore>,
+    kib_max: usize,
+}
+
+/// Held while a request is under way.
+#[derive(Debug)]
+pub(super) struct Slot {
+    _request: OwnedSemaphorePermit,
+    _kib: OwnedSemaphorePermit,
+}
+
+impl Share {
+    fn new(requests: usize, kib: usize) -> Self {
+        Share {
+            requests: Arc::new(Semaphore::new(requests)),
+            kib: Arc::new(Semaphore::new(kib)),
+            kib_max: kib,
+        }
+    }
+}
+
+impl Budget {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Budget {
+            well: Share::new(bounds.requests, bounds.body_kib),
+            probes: Share::new(bounds.probes, bounds.probe_body_kib),
+            reads: Arc::new(Semaphore::new(bounds.reads)),
+        }
+    }
+
+    /// Waits for the right to send a body of this many bytes. A body larger than the whole share takes all of it.
+    pub(super) async fn slot(&self, probe: bool, body_bytes: u64) -> Slot {
+        let share = if probe { &self.probes } else { &self.well };
+        let kib = usize::try_from(body_bytes.div_ceil(1024)).unwrap_or(usize::MAX).clamp(1, share.kib_max);
+        let request = acquire(&share.requests, 1).await;
+        let kib = acquire(&share.kib, kib as u32).await;
+        Slot { _request: request, _kib: kib }
+    }
+
+    /// Waits for the right to read a batch from the log.
+    pub(super) async fn read(&self) -> OwnedSemaphorePermit {
+        acquire(&self.reads, 1).await
+    }
+}
+
+async fn acquire(semaphore: &Arc<Semaphore>, permits: u32) -> OwnedSemaphorePermit {
+    Arc::clone(semaphore).acquire_many_owned(permits).await.expect("the budget's semaphores are never closed")
+}

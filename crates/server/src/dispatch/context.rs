@@ -1,0 +1,169 @@
+//! What every shell shares: the store, the way out, the clocks, the bounds, and the settings of those active lately.
+
+use super::budget::{Bounds, Budget};
+use super::clock::Clock;
+use super::inbox::CourierStatus;
+use super::transport::Transport;
+use hitwire_event::{IntegrationId, Stream, WebhookId};
+use hitwire_log::{Integration, Op, Store, StoreError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Integrations whose settings are kept in memory, in each of two generations.
+const CACHED_INTEGRATIONS: usize = 256;
+
+/// How long to wait before the store is asked again when it cannot write or read.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// What every shell needs.
+pub(super) struct Context {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) clock: Clock,
+    pub(super) budget: Budget,
+    pub(super) stop: CancellationToken,
+    pub(super) abandon: CancellationToken,
+    notes: mpsc::UnboundedSender<Note>,
+    mint: Box<dyn Fn() -> WebhookId + Send + Sync>,
+    cache: Mutex<Cache>,
+}
+
+/// What is told to the board. Bounded by nature: one at most for each API call or running shell.
+pub(super) enum Note {
+    /// An integration was made, changed or deleted.
+    Configured(IntegrationId),
+    /// These streams wake the integration from now on.
+    Subscribed(IntegrationId, Vec<Stream>),
+    /// How is it doing?
+    Status(IntegrationId, oneshot::Sender<Option<CourierStatus>>),
+}
+
+/// Why a run ends before it parks.
+pub(super) enum Interrupt {
+    Gone,
+    LeaseLost,
+    Stopped,
+}
+
+/// Settings of integrations that were active lately, in two generations: when the young one is full it becomes the old
+/// one, and what nobody asked for meanwhile is dropped.
+#[derive(Default)]
+struct Cache {
+    generation: u64,
+    young: HashMap<IntegrationId, Arc<Integration>>,
+    old: HashMap<IntegrationId, Arc<Integration>>,
+}
+
+impl Context {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        transport: Arc<dyn Transport>,
+        clock: Clock,
+        bounds: Bounds,
+        notes: mpsc::UnboundedSender<Note>,
+        mint: Box<dyn Fn() -> WebhookId + Send + Sync>,
+    ) -> Self {
+        Context {
+            store,
+            transport,
+            clock,
+            budget: Budget::new(bounds),
+            stop: CancellationToken::new(),
+            abandon: CancellationToken::new(),
+            notes,
+            mint,
+            cache: Mutex::default(),
+        }
+    }
+
+    pub(super) fn note(&self, note: Note) {
+        // The board is gone only when hitwire stops; then nobody needs the note.
+        let _ = self.notes.send(note);
+    }
+
+    pub(super) fn webhook_id(&self) -> WebhookId {
+        (self.mint)()
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cached(&self, id: IntegrationId) -> Option<Arc<Integration>> {
+        let mut cache = self.cache();
+        if let Some(integration) = cache.young.get(&id) {
+            return Some(Arc::clone(integration));
+        }
+        let integration = cache.old.remove(&id)?;
+        cache.insert(id, Arc::clone(&integration));
+        Some(integration)
+    }
+
+    /// Changes whenever something is forgotten: what was read before must not be kept after.
+    fn cache_generation(&self) -> u64 {
+        self.cache().generation
+    }
+
+    fn keep(&self, id: IntegrationId, integration: Arc<Integration>, generation: u64) {
+        let mut cache = self.cache();
+        if cache.generation == generation {
+            cache.insert(id, integration);
+        }
+    }
+
+    pub(super) fn forget(&self, id: IntegrationId) {
+        let mut cache = self.cache();
+        cache.generation += 1;
+        cache.young.remove(&id);
+        cache.old.remove(&id);
+    }
+
+    /// Asks the store until it answers: a disk that refuses for a while delays couriers and loses nothing.
+    pub(super) async fn patiently<'a, T, F>(&'a self, mut ask: F) -> Result<T, Interrupt>
+    where
+        F: FnMut(&'a dyn hitwire_log::Store) -> hitwire_log::Answer<'a, T>,
+    {
+        loop {
+            match ask(&*self.store).await {
+                Ok(answer) => return Ok(answer),
+                Err(StoreError::LeaseLost) => return Err(Interrupt::LeaseLost),
+                Err(StoreError::Closed) => return Err(Interrupt::Stopped),
+                Err(StoreError::NotFound) => return Err(Interrupt::Gone),
+                Err(error) => tracing::error!(%error, "the store does not answer a courier; asking again"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(STORE_RETRY) => {}
+                () = self.stop.cancelled() => return Err(Interrupt::Stopped),
+            }
+        }
+    }
+
+    pub(super) async fn save(&self, progress: hitwire_courier::Progress) -> Result<(), Interrupt> {
+        let lease = self.store.lease();
+        self.patiently(|store| store.commit(vec![Op::Save(lease, progress.clone())])).await.map(|_| ())
+    }
+
+    pub(super) async fn integration(&self, id: IntegrationId) -> Result<Option<Arc<Integration>>, Interrupt> {
+        if let Some(integration) = self.cached(id) {
+            return Ok(Some(integration));
+        }
+        let generation = self.cache_generation();
+        let integration = self.patiently(|store| store.integration(id)).await?.map(Arc::new);
+        if let Some(integration) = &integration {
+            self.keep(id, Arc::clone(integration), generation);
+        }
+        Ok(integration)
+    }
+}
+
+impl Cache {
+    fn insert(&mut self, id: IntegrationId, integration: Arc<Integration>) {
+        if self.young.len() >= CACHED_INTEGRATIONS {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(id, integration);
+    }
+}

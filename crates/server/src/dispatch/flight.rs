@@ -1,0 +1,144 @@
+//! What a machine has under way: a read, a request, a measurement. Each ends as an input.
+
+use super::batch_body::{self, lane_streams};
+use super::context::Context;
+use super::transport::Message;
+use bytes::Bytes;
+use hitwire_courier::{Input, OpenBatch};
+use hitwire_event::{Lane, Seq};
+use hitwire_log::{Integration, Page, Read};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What came back of something that was under way.
+#[derive(Debug)]
+pub(super) enum Landed {
+    Input(Input),
+    Batch { wanted: Wanted, content_revision: u64, input: Input, body: Option<Bytes> },
+}
+
+/// A read that the machine asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    pub(super) lane: Lane,
+    pub(super) after: Seq,
+    pub(super) max_events: u32,
+    pub(super) max_bytes: u64,
+}
+
+pub(super) type Flight = Pin<Box<dyn Future<Output = Landed> + Send>>;
+
+pub(super) async fn read(context: Arc<Context>, integration: Arc<Integration>, wanted: Wanted) -> Landed {
+    let Wanted { lane, after, max_events, max_bytes } = wanted;
+    let streams = lane_streams(&integration, lane);
+    let page = if streams.is_empty() {
+        Page { scanned_to: after, ..Page::default() }
+    } else {
+        let _permit = context.budget.read().await;
+        let read = Read {
+            streams,
+            after,
+            through: None,
+            max_events: max_events as usize,
+            max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX),
+        };
+        match context.patiently(|store| store.read(read.clone())).await {
+            Ok(page) => page,
+            Err(_) => Page { scanned_to: after, ..Page::default() },
+        }
+    };
+    let cut = batch_body::cut(&integration, &page.records, page.scanned_to, max_events, max_bytes);
+    let (cut, body) = cut.unzip();
+    let left_over = cut.as_ref().is_some_and(|cut| (cut.events as usize) < page.records.len());
+    let input = Input::Batch {
+        lane,
+        cut,
+        scanned_to: page.scanned_to,
+        more: page.more || left_over,
+        webhook_id: context.webhook_id(),
+    };
+    Landed::Batch { wanted, content_revision: integration.content_revision, input, body }
+}
+
+pub(super) async fn send(
+    context: Arc<Context>,
+    integration: Arc<Integration>,
+    lane: Lane,
+    batch: OpenBatch,
+    body: Option<Bytes>,
+    probe: bool,
+) -> Landed {
+    let _slot = context.budget.slot(probe, batch.body_bytes).await;
+    let fits = |body: &Bytes| batch_body::is_recorded(body, batch.body_bytes, &batch.body_sha256);
+    let body = match body.filter(fits) {
+        Some(body) => Some(body),
+        None => again(&context, &integration, lane, &batch).await,
+    };
+    let Some(body) = body else {
+        tracing::warn!(integration = %integration.id, %lane, webhook_id = %batch.webhook_id,
+            "the open batch cannot be made again from the log; it is superseded by a new one");
+        return Landed::Input(Input::Unreproducible { lane });
+    };
+    let started = context.clock.now();
+    let started_ms = context.clock.wall_of(started);
+    let message = Message {
+        webhook_id: batch.webhook_id,
+        timestamp_s: started_ms / 1000,
+        content_type: integration.target.format.content_type(),
+        body,
+    };
+    let delivery = context.transport.send(&integration, message).await;
+    Landed::Input(Input::Outcome {
+        lane,
+        reply: delivery.reply,
+        started_ms,
+        took: context.clock.now().saturating_sub(started),
+        address: delivery.address,
+        error: delivery.error,
+    })
+}
+
+/// The open batch's body, made again from the log; none if it is no longer the same.
+async fn again(context: &Context, integration: &Integration, lane: Lane, batch: &OpenBatch) -> Option<Bytes> {
+    let _permit = context.budget.read().await;
+    let mut records = Vec::with_capacity(batch.events as usize);
+    let mut after = Seq(batch.first.0.saturating_sub(1));
+    while records.len() < batch.events as usize {
+        let read = Read {
+            streams: lane_streams(integration, lane),
+            after,
+            through: Some(batch.last),
+            max_events: batch.events as usize - records.len(),
+            max_bytes: usize::MAX,
+        };
+        let page = context.patiently(|store| store.read(read.clone())).await.ok()?;
+        if page.records.is_empty() && (!page.more || page.scanned_to <= after) {
+            break;
+        }
+        after = page.scanned_to;
+        records.extend(page.records);
+    }
+    if records.len() != batch.events as usize {
+        return None;
+    }
+    let body = batch_body::body(integration, &records);
+    batch_body::is_recorded(&body, batch.body_bytes, &batch.body_sha256).then_some(body)
+}
+
+pub(super) async fn measure(
+    context: Arc<Context>,
+    integration: Arc<Integration>,
+    lane: Lane,
+    after: Seq,
+    age: Duration,
+    at_least: Seq,
+) -> Landed {
+    let before_ms = context.clock.wall_ms().saturating_sub(age.as_millis() as u64);
+    let old = context.patiently(|store| store.position_at(before_ms)).await.unwrap_or(Seq::ZERO);
+    let through = old.max(at_least);
+    let streams = lane_streams(&integration, lane);
+    let lag = context.patiently(|store| store.lag(streams.clone(), after, through)).await.unwrap_or_default();
+    Landed::Input(Input::Measured { lane, through, events: lag.events })
+}

@@ -1,0 +1,252 @@
+//! Runs one integration's machine for as long as there is something to do.
+
+use super::batch_body::lane_streams;
+use super::context::{Context, Interrupt, Note};
+use super::flight::{self, Flight, Landed, Wanted};
+use super::inbox::{CourierStatus, Flags, Inbox};
+use bytes::Bytes;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use hitwire_courier::{Command, Input, Limits, Machine, Settings};
+use hitwire_event::{IntegrationId, Lane};
+use hitwire_log::{Activity, Integration};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Why a shell ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// Nothing to do until something happens.
+    Parked(Box<Machine>),
+    /// The integration is no more.
+    Gone,
+    /// hitwire stops.
+    Stopped,
+    /// Another process owns the couriers now.
+    LeaseLost,
+}
+
+/// One integration, running.
+pub(super) struct Shell {
+    context: Arc<Context>,
+    id: IntegrationId,
+    inbox: Arc<Inbox>,
+    integration: Arc<Integration>,
+    machine: Box<Machine>,
+    /// The body of a batch that was just cut, so that it need not be made twice.
+    bodies: [Option<Bytes>; 2],
+    flights: FuturesUnordered<Flight>,
+}
+
+/// Runs the integration until its machine parks. `machine` is none at the start and for a new integration: then it is
+/// built from what the store saved.
+pub(super) async fn run(
+    context: Arc<Context>,
+    id: IntegrationId,
+    inbox: Arc<Inbox>,
+    machine: Option<Box<Machine>>,
+    first: Vec<Input>,
+) -> Ended {
+    let mut shell = match Shell::load(context, id, inbox, machine).await {
+        Ok(shell) => shell,
+        Err(interrupt) => return interrupt.into(),
+    };
+    match shell.serve(first).await {
+        Ok(()) => Ended::Parked(shell.machine),
+        Err(interrupt) => interrupt.into(),
+    }
+}
+
+impl From<Interrupt> for Ended {
+    fn from(interrupt: Interrupt) -> Self {
+        match interrupt {
+            Interrupt::Gone => Ended::Gone,
+            Interrupt::LeaseLost => Ended::LeaseLost,
+            Interrupt::Stopped => Ended::Stopped,
+        }
+    }
+}
+
+impl Shell {
+    async fn load(
+        context: Arc<Context>,
+        id: IntegrationId,
+        inbox: Arc<Inbox>,
+        machine: Option<Box<Machine>>,
+    ) -> Result<Self, Interrupt> {
+        let integration = context.integration(id).await?.ok_or(Interrupt::Gone)?;
+        let machine = if let Some(machine) = machine {
+            machine
+        } else {
+            let saved = context.patiently(|store| store.saved(id)).await?.ok_or(Interrupt::Gone)?;
+            let seed = id.0 ^ context.clock.wall_ms();
+            Box::new(Machine::new(id, settings(&integration), saved, context.clock.now(), seed))
+        };
+        let shell = Shell {
+            context,
+            id,
+            inbox,
+            integration,
+            machine,
+            bodies: [None, None],
+            flights: FuturesUnordered::new(),
+        };
+        Ok(shell)
+    }
+
+    async fn serve(&mut self, first: Vec<Input>) -> Result<(), Interrupt> {
+        let mut inputs: VecDeque<Input> = first.into();
+        let stop = self.context.stop.clone();
+        let mut stopping = false;
+        loop {
+            self.look_into_the_inbox(&mut inputs).await?;
+            while let Some(input) = inputs.pop_front() {
+                let commands = self.machine.on(self.context.clock.now(), input);
+                for command in commands {
+                    self.carry_out(command).await?;
+                }
+            }
+            self.publish();
+            if self.flights.is_empty() {
+                if stopping {
+                    return Err(Interrupt::Stopped);
+                }
+                if self.machine.is_parked() && !self.is_due() {
+                    return Ok(());
+                }
+            }
+            let wake = self.machine.wake_at().map(|at| self.context.clock.instant(at));
+            let inbox = Arc::clone(&self.inbox);
+            tokio::select! {
+                Some(landed) = self.flights.next(), if !self.flights.is_empty() => inputs.extend(self.land(landed)),
+                () = inbox.notify.notified() => {}
+                () = tokio::time::sleep_until(wake.unwrap_or_else(tokio::time::Instant::now)), if wake.is_some() => {
+                    inputs.push_back(Input::Due);
+                }
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    inputs.push_back(Input::Stop);
+                }
+            }
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.machine.wake_at().is_some_and(|at| at <= self.context.clock.now())
+    }
+
+    fn publish(&self) {
+        let status = CourierStatus::of(&self.machine, &self.context.clock);
+        *self.inbox.status.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+    }
+
+    async fn look_into_the_inbox(&mut self, inputs: &mut VecDeque<Input>) -> Result<(), Interrupt> {
+        let flags = self.inbox.take();
+        if flags.has(Flags::CONFIGURED) {
+            self.integration = self.context.integration(self.id).await?.ok_or(Interrupt::Gone)?;
+            // A body that was cut under other settings must not be sent under the new ones.
+            self.bodies = [None, None];
+            self.context.note(Note::Subscribed(self.id, subscribed(&self.integration)));
+            inputs.push_back(Input::Configured(settings(&self.integration)));
+        }
+        if flags.has(Flags::MOVED.and(Flags::CONFIGURED)) {
+            let saved = self.context.patiently(|store| store.saved(self.id)).await?.ok_or(Interrupt::Gone)?;
+            for lane in Lane::ALL {
+                inputs.push_back(Input::Moved { lane, cursor: saved.lanes[lane.index()].cursor });
+            }
+        }
+        for lane in Lane::ALL {
+            if flags.has(Flags::advanced(lane)) {
+                inputs.push_back(Input::Advanced { lane });
+            }
+        }
+        if flags.has(Flags::DUE) {
+            inputs.push_back(Input::Due);
+        }
+        Ok(())
+    }
+
+    fn land(&mut self, landed: Landed) -> Option<Input> {
+        match landed {
+            Landed::Input(input) => Some(input),
+            // The content changed while the log was read: what was cut is not what is wanted now. Read again.
+            Landed::Batch { wanted, content_revision, .. }
+                if content_revision != self.integration.content_revision =>
+            {
+                self.read(wanted);
+                None
+            }
+            Landed::Batch { wanted, input, body, .. } => {
+                self.bodies[wanted.lane.index()] = body;
+                Some(input)
+            }
+        }
+    }
+
+    fn read(&mut self, wanted: Wanted) {
+        self.flights.push(Box::pin(flight::read(
+            Arc::clone(&self.context),
+            Arc::clone(&self.integration),
+            wanted,
+        )));
+    }
+
+    async fn carry_out(&mut self, command: Command) -> Result<(), Interrupt> {
+        match command {
+            Command::Save(progress) => {
+                let disable = progress.disable.clone();
+                self.context.save(progress).await?;
+                if let Some(reason) = disable {
+                    tracing::warn!(integration = %self.id, ?reason, "integration disabled automatically");
+                    self.context.forget(self.id);
+                    self.inbox.put(Flags::CONFIGURED);
+                }
+            }
+            Command::Read { lane, after, max_events, max_bytes } => {
+                self.read(Wanted { lane, after, max_events, max_bytes });
+            }
+            Command::Send { lane, batch, probe } => {
+                let body = self.bodies[lane.index()].take();
+                self.flights.push(Box::pin(flight::send(
+                    Arc::clone(&self.context),
+                    Arc::clone(&self.integration),
+                    lane,
+                    batch,
+                    body,
+                    probe,
+                )));
+            }
+            Command::Measure { lane, after, age, at_least } => {
+                self.flights.push(Box::pin(flight::measure(
+                    Arc::clone(&self.context),
+                    Arc::clone(&self.integration),
+                    lane,
+                    after,
+                    age,
+                    at_least,
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the machine needs to know of an integration.
+fn settings(integration: &Integration) -> Settings {
+    Settings {
+        retry: integration.target.retry,
+        enabled: integration.activity == Activity::Active,
+        content_revision: integration.content_revision,
+        limits: Limits {
+            max_events: integration.target.max_events,
+            max_bytes: integration.target.max_bytes.map(u64::from),
+        },
+    }
+}
+
+/// The streams that wake an integration.
+fn subscribed(integration: &Integration) -> Vec<hitwire_event::Stream> {
+    if integration.activity != Activity::Active {
+        return Vec::new();
+    }
+    Lane::ALL.into_iter().flat_map(|lane| lane_streams(integration, lane)).map(|from| from.stream).collect()
+}

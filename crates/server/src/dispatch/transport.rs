@@ -1,0 +1,130 @@
+//! The one way out of the dispatch.
+
+use bytes::Bytes;
+use hitwire_courier::Reply;
+use hitwire_endpoint as endpoint;
+use hitwire_event::WebhookId;
+use hitwire_log::{HttpMethod, Integration};
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The batch's id.
+    pub webhook_id: WebhookId,
+    /// Unix seconds of this attempt.
+    pub timestamp_s: u64,
+    /// Of the body.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What became of it, as far as courier and delivery log care.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// For the machine.
+    pub reply: Reply,
+    /// The address that was dialled.
+    pub address: Option<String>,
+    /// Why it failed, in words, without secrets. None for 2xx.
+    pub error: Option<String>,
+}
+
+/// A delivery under way.
+pub type Sending<'a> = Pin<Box<dyn Future<Output = Delivery> + Send + 'a>>;
+
+/// Carries one request to an integration's endpoint: the real network, or a simulated one.
+pub trait Transport: Send + Sync + 'static {
+    /// Sends once. Ends within the integration's timeouts.
+    fn send<'a>(&'a self, integration: &'a Integration, message: Message) -> Sending<'a>;
+}
+
+/// The real network.
+#[derive(Clone, Debug)]
+pub struct EndpointTransport {
+    sender: endpoint::Sender,
+}
+
+impl EndpointTransport {
+    /// Sends through this sender's guard and pools.
+    pub fn new(sender: endpoint::Sender) -> Self {
+        EndpointTransport { sender }
+    }
+}
+
+impl Transport for EndpointTransport {
+    fn send<'a>(&'a self, integration: &'a Integration, message: Message) -> Sending<'a> {
+        Box::pin(async move {
+            let target = target_of(integration);
+            let message = endpoint::Message {
+                webhook_id: message.webhook_id,
+                timestamp_s: message.timestamp_s,
+                content_type: message.content_type,
+                body: message.body,
+            };
+            let sent = self.sender.send(integration.client, &target, message).await;
+            let address = sent.address.map(|address| address.to_string());
+            match sent.outcome {
+                Ok(response) => Delivery {
+                    reply: Reply::Complete { status: response.status, retry_after: response.retry_after },
+                    address,
+                    error: refusal_in_words(&response),
+                },
+                Err(error) => Delivery { reply: Reply::Incomplete, address, error: Some(error.to_string()) },
+            }
+        })
+    }
+}
+
+/// The endpoint's view of an integration's settings.
+pub fn target_of(integration: &Integration) -> endpoint::Target {
+    let target = &integration.target;
+    endpoint::Target {
+        url: target.url.expose().to_owned(),
+        method: match target.http_method {
+            HttpMethod::Post => endpoint::Method::Post,
+            HttpMethod::Put => endpoint::Method::Put,
+        },
+        headers: target
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+            .collect(),
+        tls: endpoint::TlsIdentity {
+            ca_pem: target.ca_file.clone(),
+            verify: target.ca_verify,
+            client_cert_pem: target.client_cert.clone(),
+            client_key_pem: target.client_key.as_ref().map(|key| key.expose().to_owned().into()),
+        },
+        open_timeout: Duration::from_secs(target.open_timeout_s.into()),
+        timeout: Duration::from_secs(target.timeout_s.into()),
+        signing_secrets: vec![target.signing_secret.expose().to_owned()],
+    }
+}
+
+/// The longest part of a response that is quoted in an attempt's words.
+const QUOTED_CHARS: usize = 200;
+
+fn refusal_in_words(response: &endpoint::Response) -> Option<String> {
+    if (200..300).contains(&response.status) {
+        return None;
+    }
+    let mut words = format!("the receiver answered {}", response.status);
+    if (300..400).contains(&response.status) {
+        words.push_str("; redirects are not followed, set the integration's URL to the final address");
+    }
+    let text = String::from_utf8_lossy(&response.body);
+    let text = text.trim();
+    if !text.is_empty() {
+        let quoted: String = text.chars().take(QUOTED_CHARS).collect();
+        words.push_str(": ");
+        words.push_str(&hitwire_event::escape::visible(&quoted));
+        if quoted.len() < text.len() {
+            words.push_str("...");
+        }
+    }
+    Some(words)
+}

@@ -1,0 +1,179 @@
+//! What happened, held against the invariants.
+
+use super::network::Arrival;
+use super::world::{KINDS, Known, World, is_urgent};
+use hitwire_event::{IntegrationId, Lane, Seq, Stream};
+use hitwire_log::{LostRow, Read, Store, StreamFrom};
+use std::collections::{BTreeMap, HashMap};
+
+/// How long after an event was appended, or after the process came up, a healthy receiver has it, whatever the others
+/// do. Store pauses, two full latencies and two refusals of the disk fit in.
+const HEALTHY_MS: u64 = 5_000;
+
+/// The streams of a lane as they are subscribed now.
+pub(super) async fn streams(known: &Known, lane: Lane, store: &dyn Store) -> Vec<StreamFrom> {
+    let Ok(Some(integration)) = store.integration(known.id).await else { return Vec::new() };
+    integration
+        .events
+        .iter()
+        .filter(|ticked| ticked.active && ticked.kind.lane() == lane)
+        .map(|ticked| StreamFrom {
+            stream: Stream { client: known.client, kind: ticked.kind },
+            from: ticked.from,
+        })
+        .collect()
+}
+
+/// All checks.
+pub(super) async fn all(world: &World, store: &dyn Store) {
+    assert_eq!(world.network.complaints(), Vec::<String>::new());
+    let positions = positions(world, store).await;
+    for known in world.known.iter().filter(|known| !known.deleted) {
+        let arrivals = world.network.arrivals(known.id);
+        let lost = lost(known.id, store).await;
+        a_resent_batch_has_the_same_body(known.id, &arrivals);
+        each_lane_is_in_log_order(known.id, &arrivals, &positions);
+        nothing_is_dropped_silently(world, known, &arrivals, &lost, &positions);
+        if known.healthy {
+            the_others_cost_it_nothing(world, known, &arrivals);
+        }
+    }
+}
+
+/// The log holds every acknowledged event, once, in the order of acknowledgement.
+async fn positions(world: &World, store: &dyn Store) -> HashMap<u64, Seq> {
+    let mut positions = HashMap::new();
+    for client in [1, 2] {
+        let streams = KINDS
+            .into_iter()
+            .map(|kind| StreamFrom {
+                stream: Stream { client: hitwire_event::ClientId(client), kind },
+                from: Seq::ZERO,
+            })
+            .collect();
+        let mut read = Read { streams, after: Seq::ZERO, through: None, max_events: 100, max_bytes: 1 << 20 };
+        loop {
+            let page = store.read(read.clone()).await.expect("the log can be read");
+            for record in &page.records {
+                let n = record.event.id.as_str()[1..].parse().expect("an id of this history");
+                assert!(positions.insert(n, record.seq).is_none(), "event {n} is in the log twice");
+            }
+            if !page.more {
+                break;
+            }
+            assert!(page.scanned_to > read.after, "a page moves on");
+            read.after = page.scanned_to;
+        }
+    }
+    let mut last = Seq::ZERO;
+    for sent in &world.sent {
+        let seq = *positions.get(&sent.n).unwrap_or_else(|| panic!("acknowledged event {} is lost", sent.n));
+        assert!(seq > last, "event {} lies before one that was acknowledged earlier", sent.n);
+        last = seq;
+    }
+    positions
+}
+
+async fn lost(id: IntegrationId, store: &dyn Store) -> Vec<LostRow> {
+    let mut rows = Vec::new();
+    loop {
+        let before = rows.last().map(|row: &LostRow| row.id);
+        let page = store.lost(id, before, 100).await.expect("lost ranges can be read");
+        if page.is_empty() {
+            return rows;
+        }
+        rows.extend(page);
+    }
+}
+
+/// The numbers of the events in a body, array or lines.
+fn numbers(body: &[u8]) -> Vec<u64> {
+    let text = std::str::from_utf8(body).expect("bodies are UTF-8");
+    let of = |object: &serde_json::Value| object["n"].as_u64().expect("an event of this history");
+    match serde_json::from_str::<Vec<serde_json::Value>>(text) {
+        Ok(array) => array.iter().map(of).collect(),
+        Err(_) => text.lines().map(|line| of(&serde_json::from_str(line).expect("a line is an object"))).collect(),
+    }
+}
+
+fn a_resent_batch_has_the_same_body(id: IntegrationId, arrivals: &[Arrival]) {
+    let mut bodies: HashMap<&str, &[u8]> = HashMap::new();
+    for arrival in arrivals {
+        let first = bodies.entry(&arrival.webhook_id).or_insert(&arrival.body);
+        assert_eq!(*first, &arrival.body[..], "{id}: batch {} was sent with two bodies", arrival.webhook_id);
+    }
+}
+
+fn each_lane_is_in_log_order(id: IntegrationId, arrivals: &[Arrival], positions: &HashMap<u64, Seq>) {
+    for urgent in [true, false] {
+        let mut last = Seq::ZERO;
+        for arrival in arrivals.iter().filter(|arrival| is_urgent(&arrival.body) == urgent) {
+            let numbers = numbers(&arrival.body);
+            let seqs: Vec<Seq> = numbers.iter().map(|n| positions[n]).collect();
+            assert!(seqs.is_sorted(), "{id}: a batch is out of order: {numbers:?}");
+            // Events taken for the first time come after all that were taken before.
+            if arrival.taken {
+                let new: Vec<Seq> = seqs.into_iter().filter(|seq| *seq > last).collect();
+                let repeated = numbers.len() - new.len();
+                if repeated > 0 {
+                    let earlier = arrivals.iter().any(|other| {
+                        other.at_ms <= arrival.at_ms && other.taken && numbers.iter().any(|n| self::numbers(&other.body).contains(n))
+                    });
+                    assert!(earlier, "{id}: {numbers:?} came after later events");
+                }
+                last = new.last().copied().unwrap_or(last);
+            }
+        }
+    }
+}
+
+fn nothing_is_dropped_silently(
+    world: &World,
+    known: &Known,
+    arrivals: &[Arrival],
+    lost: &[LostRow],
+    positions: &HashMap<u64, Seq>,
+) {
+    let mut taken: BTreeMap<u64, u64> = BTreeMap::new();
+    for arrival in arrivals {
+        for n in numbers(&arrival.body) {
+            *taken.entry(n).or_default() += u64::from(arrival.taken);
+        }
+    }
+    for sent in &world.sent {
+        let seq = positions[&sent.n];
+        let lane = sent.kind.lane();
+        let covered =
+            lost.iter().any(|row| row.range.lane == lane && row.range.first <= seq && seq <= row.range.last);
+        let delivered = taken.get(&sent.n).is_some_and(|times| *times > 0);
+        if sent.expected.contains(&known.id) {
+            assert!(
+                delivered || covered,
+                "{}: event {} ({:?}, position {seq}) was neither delivered nor is it in a lost range: {lost:?}",
+                known.id,
+                sent.n,
+                sent.kind,
+            );
+        }
+        if sent.forbidden.contains(&known.id) || sent.client != known.client {
+            assert!(!taken.contains_key(&sent.n), "{}: event {} was sent though not ticked", known.id, sent.n);
+        }
+    }
+}
+
+fn the_others_cost_it_nothing(world: &World, known: &Known, arrivals: &[Arrival]) {
+    let mut first: HashMap<u64, u64> = HashMap::new();
+    for arrival in arrivals {
+        for n in numbers(&arrival.body) {
+            first.entry(n).or_insert(arrival.at_ms);
+        }
+    }
+    for sent in world.sent.iter().filter(|sent| sent.expected.contains(&known.id)) {
+        let arrived = first[&sent.n];
+        let in_time = std::iter::once(&sent.appended_ms)
+            .chain(&world.lives_began_ms)
+            .any(|from| *from <= arrived && arrived - from <= HEALTHY_MS);
+        assert!(in_time, "the healthy receiver got event {} after {} ms", sent.n, arrived - sent.appended_ms);
+    }
+}
+

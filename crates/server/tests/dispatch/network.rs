@@ -1,0 +1,183 @@
+//! Receivers as they are: they answer, refuse, hang, close, and sometimes take a batch and lose the answer.
+
+use super::random::Random;
+use bytes::Bytes;
+use hitwire_courier::Reply;
+use hitwire_event::IntegrationId;
+use hitwire_log::Integration;
+use hitwire_server::dispatch::{Delivery, Message, Transport};
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How a receiver behaves at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mood {
+    Well,
+    /// Any fault, half of the time.
+    Flaky,
+    /// Takes the request and never answers.
+    Hanging,
+    /// 503 to everything.
+    Down,
+    /// 400 to everything.
+    Refusing,
+}
+
+/// A request that reached a receiver.
+#[derive(Clone, Debug)]
+pub(super) struct Arrival {
+    pub(super) webhook_id: String,
+    pub(super) body: Bytes,
+    /// The receiver took it: it answered 2xx, whether or not the answer came through.
+    pub(super) taken: bool,
+    /// Simulated wall clock.
+    pub(super) at_ms: u64,
+}
+
+#[derive(Debug, Default)]
+struct Receivers {
+    moods: HashMap<IntegrationId, Mood>,
+    arrivals: HashMap<IntegrationId, Vec<Arrival>>,
+    /// (integration, lane marker in the body's events) in flight now.
+    in_flight: HashSet<(IntegrationId, bool)>,
+    complaints: Vec<String>,
+}
+
+/// The simulated network, shared by all lives of one history.
+#[derive(Clone, Debug)]
+pub(super) struct Network {
+    receivers: Arc<Mutex<Receivers>>,
+    random: Arc<Mutex<Random>>,
+    now_ms: fn() -> u64,
+}
+
+/// Which answer a receiver gives.
+enum Answer {
+    Status(u16, Option<Duration>),
+    /// No complete response. `taken`: the receiver took the batch all the same.
+    Nothing { taken: bool },
+    Hang,
+}
+
+impl Network {
+    pub(super) fn new(random: Random, now_ms: fn() -> u64) -> Self {
+        Network { receivers: Arc::default(), random: Arc::new(Mutex::new(random)), now_ms }
+    }
+
+    pub(super) fn set_mood(&self, id: IntegrationId, mood: Mood) {
+        self.receivers.lock().unwrap().moods.insert(id, mood);
+    }
+
+    pub(super) fn everybody_is_well(&self) {
+        for mood in self.receivers.lock().unwrap().moods.values_mut() {
+            *mood = Mood::Well;
+        }
+    }
+
+    /// The process ended: its requests in flight are no more.
+    pub(super) fn crash(&self) {
+        self.receivers.lock().unwrap().in_flight.clear();
+    }
+
+    pub(super) fn arrivals(&self, id: IntegrationId) -> Vec<Arrival> {
+        self.receivers.lock().unwrap().arrivals.get(&id).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn complaints(&self) -> Vec<String> {
+        self.receivers.lock().unwrap().complaints.clone()
+    }
+
+    fn answer(&self, id: IntegrationId) -> (Duration, Answer) {
+        let mood = self.receivers.lock().unwrap().moods.get(&id).copied().unwrap_or(Mood::Well);
+        let random = &mut *self.random.lock().unwrap();
+        let answer = match mood {
+            Mood::Well => Answer::Status(*random.pick(&[200, 200, 201, 202, 204]), None),
+            Mood::Hanging => Answer::Hang,
+            Mood::Down => Answer::Status(503, None),
+            Mood::Refusing => Answer::Status(400, None),
+            Mood::Flaky => match random.below(16) {
+                0..=6 => Answer::Status(200, None),
+                7 => Answer::Nothing { taken: false },
+                8 | 9 => Answer::Nothing { taken: true },
+                10 => Answer::Status(429, Some(Duration::from_secs(random.between(0, 120)))),
+                11 => Answer::Status(*random.pick(&[408, 502, 503, 504]), None),
+                12 => Answer::Status(*random.pick(&[301, 302, 400, 404, 500]), None),
+                13 => Answer::Status(413, None),
+                14 => Answer::Hang,
+                _ if random.one_in(8) => Answer::Status(410, None),
+                _ => Answer::Status(200, None),
+            },
+        };
+        (random.millis(1, 40), answer)
+    }
+
+    fn arrive(&self, id: IntegrationId, message: &Message, taken: bool) {
+        let arrival = Arrival {
+            webhook_id: message.webhook_id.to_string(),
+            body: message.body.clone(),
+            taken,
+            at_ms: (self.now_ms)(),
+        };
+        self.receivers.lock().unwrap().arrivals.entry(id).or_default().push(arrival);
+    }
+}
+
+/// Takes the request off the list of those in flight when it ends, however it ends.
+struct InFlight {
+    receivers: Arc<Mutex<Receivers>>,
+    key: (IntegrationId, bool),
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if let Ok(mut receivers) = self.receivers.lock() {
+            receivers.in_flight.remove(&self.key);
+        }
+    }
+}
+
+impl Transport for Network {
+    fn send<'a>(
+        &'a self,
+        integration: &'a Integration,
+        message: Message,
+    ) -> Pin<Box<dyn Future<Output = Delivery> + Send + 'a>> {
+        Box::pin(async move {
+            let id = integration.id;
+            let urgent = super::world::is_urgent(&message.body);
+            let key = (id, urgent);
+            {
+                let mut receivers = self.receivers.lock().unwrap();
+                if !receivers.in_flight.insert(key) {
+                    receivers.complaints.push(format!("{id}: two requests in flight in one lane"));
+                }
+            }
+            let _in_flight = InFlight { receivers: Arc::clone(&self.receivers), key };
+            let (latency, answer) = self.answer(id);
+            tokio::time::sleep(latency).await;
+            let (reply, error) = match answer {
+                Answer::Status(status, retry_after) => {
+                    let taken = (200..300).contains(&status);
+                    self.arrive(id, &message, taken);
+                    let error = (!taken).then(|| format!("the receiver answered {status}"));
+                    tokio::time::sleep(latency).await;
+                    (Reply::Complete { status, retry_after }, error)
+                }
+                Answer::Nothing { taken } => {
+                    self.arrive(id, &message, taken);
+                    (Reply::Incomplete, Some("the connection was closed before the response".to_owned()))
+                }
+                Answer::Hang => {
+                    self.arrive(id, &message, false);
+                    let timeout = Duration::from_secs(integration.target.timeout_s.into());
+                    tokio::time::sleep(timeout).await;
+                    (Reply::Incomplete, Some(format!("no response within {} s", timeout.as_secs())))
+                }
+            };
+            Delivery { reply, address: Some("192.0.2.1:443".to_owned()), error }
+        })
+    }
+}
