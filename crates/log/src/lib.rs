@@ -23,4 +23,4 @@ pub use ops::{
 };
 pub use secret::{MASK, Secret};
 pub use sqlite::{Options, SqliteStore};
-pub use store::{Answer, Lease, Store, StoreError};
+pub use store::{Answer, Lease, Store, StoreError, Touched};

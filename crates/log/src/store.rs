@@ -2,7 +2,7 @@
 
 use crate::{AttemptRow, Done, Integration, Lag, LostRow, Op, Page, Read, StreamFrom, Token};
 use hitwire_courier::Saved;
-use hitwire_event::{ClientId, IntegrationId, Seq};
+use hitwire_event::{ClientId, IntegrationId, Seq, Stream};
 use std::future::Future;
 use std::pin::Pin;
 use tokio::sync::watch;
@@ -10,6 +10,15 @@ use tokio::sync::watch;
 /// The right to settle: given once to each owner of the couriers; a settlement under an older one is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lease(pub u64);
+
+/// Which streams have news.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// Looked at up to here (inclusive): the durable head at the time of asking.
+    pub through: Seq,
+    /// The distinct streams; none if the tail does not reach back to the position asked for: then any may have news.
+    pub streams: Option<Vec<Stream>>,
+}
 
 /// What a store promises for later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -27,6 +36,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The last durable position; changes with every append. The records that made it move are in the tail by then.
     fn head(&self) -> watch::Receiver<Seq>;
+
+    /// The distinct streams of the records appended after a position, from the tail alone: what a dispatcher wakes.
+    fn touched(&self, after: Seq) -> Touched;
 
     /// The lease that this process holds.
     fn lease(&self) -> Lease;
