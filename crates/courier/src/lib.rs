@@ -32,6 +32,8 @@ pub mod schedule;
 pub use batch::{Cut, Limits};
 pub use machine::{Command, Input, LaneStatus, Machine, Reply, Settings, Status};
 pub use progress::{
-    Attempt, DisableReason, EndpointState, LaneState, LostRange, LostReason, OpenBatch, Progress, Saved, Verdict,
+    Attempt, DisableReason, EndpointState, LaneState, LostRange, LostReason, OpenBatch, Progress, Saved,
+    Verdict,
 };
-pub use schedule::Preset;
+pub use refusal::RefusalState;
+pub use schedule::{Preset, UnknownPreset};

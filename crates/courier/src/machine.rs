@@ -163,7 +163,13 @@ pub struct LaneStatus {
 
 impl Machine {
     /// A machine that goes on from what was saved.
-    pub fn new(integration: IntegrationId, settings: Settings, saved: Saved, now: Duration, seed: u64) -> Self {
+    pub fn new(
+        integration: IntegrationId,
+        settings: Settings,
+        saved: Saved,
+        now: Duration,
+        seed: u64,
+    ) -> Self {
         unimplemented!()
     }
 
