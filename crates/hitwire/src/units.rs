@@ -1,0 +1,132 @@
+//! Durations, sizes and counts, as people write and read them.
+
+use std::time::Duration;
+
+/// Units of time, the longest spelling first, so that `ms` is not read as `s`.
+const TIME_UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+/// Units of size, the longest spelling first, so that `GiB` is not read as `B`.
+const SIZE_UNITS: [(&str, u64); 9] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+    ("B", 1),
+];
+
+/// Reads a duration: a whole number and its unit, `250ms`, `30s`, `5m`, `12h` or `7d`. `0` needs no unit.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    scaled(text, &TIME_UNITS)
+        .map(Duration::from_millis)
+        .ok_or_else(|| "write a whole number and its unit: 250ms, 30s, 5m, 12h or 7d".to_owned())
+}
+
+/// Reads a number of bytes: a whole number and its unit, `512MiB`, `20GiB`, `1TB`, or bytes without a unit.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    text.parse()
+        .ok()
+        .or_else(|| scaled(text, &SIZE_UNITS))
+        .ok_or_else(|| "write a whole number and its unit: 512MiB, 20GiB or 1TB".to_owned())
+}
+
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    units
+        .iter()
+        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end(), factor)))
+        .filter(|(digits, _)| digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|(digits, factor)| digits.parse::<u64>().ok()?.checked_mul(*factor))
+}
+
+/// A count with its thousands apart: `1,234,567`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count and what is counted: `1 hit`, `2 hits`.
+pub(crate) fn counted(number: u64, singular: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {singular}{ending}", count(number))
+}
+
+/// A duration for people: `0.8 ms`, `12 ms`, `3.4 s`.
+pub(crate) fn short(duration: Duration) -> String {
+    let ms = duration.as_secs_f64() * 1_000.0;
+    if ms < 10.0 {
+        format!("{ms:.1} ms")
+    } else if ms < 1_000.0 {
+        format!("{ms:.0} ms")
+    } else {
+        format!("{:.1} s", ms / 1_000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_a_whole_number_and_its_unit() {
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("30 s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(duration("12h"), Ok(Duration::from_hours(12)));
+        assert_eq!(duration("7d"), Ok(Duration::from_hours(7 * 24)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_duration_without_unit_or_out_of_range_is_refused() {
+        for text in
+            ["", "7", "s", "-1s", "+1s", "1.5h", "7 days", "99999999999999999999d", "18446744073709551615d"]
+        {
+            assert!(duration(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_size_is_a_whole_number_and_its_unit_or_bytes() {
+        assert_eq!(size("20GiB"), Ok(20 << 30));
+        assert_eq!(size("20 MiB"), Ok(20 << 20));
+        assert_eq!(size("1GB"), Ok(1_000_000_000));
+        assert_eq!(size("512B"), Ok(512));
+        assert_eq!(size("512"), Ok(512));
+        for text in ["", "GiB", "-1GiB", "1.5GiB", "20 gigabytes", "99999999TiB"] {
+            assert!(size(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn counts_are_grouped_by_thousands() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_000), "1,000");
+        assert_eq!(count(12_345_678), "12,345,678");
+        assert_eq!(counted(1, "hit"), "1 hit");
+        assert_eq!(counted(0, "hit"), "0 hits");
+    }
+
+    #[test]
+    fn short_durations_keep_one_digit_that_matters() {
+        assert_eq!(short(Duration::from_micros(840)), "0.8 ms");
+        assert_eq!(short(Duration::from_millis(12)), "12 ms");
+        assert_eq!(short(Duration::from_millis(3_420)), "3.4 s");
+    }
+}
