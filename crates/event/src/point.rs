@@ -43,8 +43,8 @@ enum Takes {
     UpperCaseKey,
 }
 
-/// The parsers that are followed by a name or an index; every other one stands alone. From the public documentation of the
-/// format, see docs of the project on the hit.
+/// The parsers that are followed by a name or an index, as the format's public documentation lists them. Every other one
+/// (`post`, `uri`, `json_doc`, `file`, `base64`, ...) stands alone, and so does one that nobody knows yet.
 fn takes(parser: &str) -> Takes {
     match parser {
         "header" | "response_header" => Takes::UpperCaseKey,

@@ -43,7 +43,7 @@ pub struct Hit {
     pub remote_port: Option<u16>,
     /// Address of the client, if it is an IPv4 address; at most one of the two families is given.
     pub remote_addr4: Option<Ipv4Addr>,
-    /// Address of the client, if it is an IPv6 address.
+    /// Address of the client, if it is an IPv6 address; written in the shortest form (RFC 5952).
     pub remote_addr6: Option<Ipv6Addr>,
     /// Whose datacenter the client is in: `aws`, `azure`, ..., or `unknown`.
     pub datacenter: String,
@@ -159,7 +159,7 @@ impl Hit {
             object.raw("headers", headers.get());
         }
         for (name, value) in &self.extra {
-            object.raw(name, value.get());
+            object.member(name, value.get());
         }
         object.finish()
     }
@@ -233,10 +233,7 @@ pub fn headers<'a>(lines: impl IntoIterator<Item = (&'a str, &'a str)>) -> Box<R
     }
     let mut object = ObjectWriter::new();
     for (name, values) in named {
-        match values.as_slice() {
-            [value] => object.string(name, value),
-            values => object.array(name, values),
-        }
+        object.string_or_strings(name, &values);
     }
     object.finish_raw()
 }

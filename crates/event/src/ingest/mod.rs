@@ -9,6 +9,7 @@ mod hit;
 mod items;
 mod vulnerability;
 
+use crate::escape::visible;
 use crate::json::{Fault, Shape};
 use crate::{ClientId, Event, ObjectType};
 use field::Refusal;
@@ -56,7 +57,7 @@ pub struct Taken {
 
 /// What is wrong with one item.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("item {index}, {}: {message}", if pointer.is_empty() { "the whole" } else { pointer })]
+#[error("item {index}{}{}: {message}", if pointer.is_empty() { "" } else { " at " }, visible(pointer))]
 pub struct ItemError {
     /// Its place in the body, from 0.
     pub index: usize,
@@ -126,7 +127,7 @@ pub fn parse(
     match read {
         Ok(()) => Ok(taken),
         Err(items::Stop::TooMany) => Err(IngestError::TooManyItems { max: ITEMS_MAX }),
-        Err(items::Stop::Fault(fault)) => Err(malformed(text, fault.at, in_words(text, &fault))),
+        Err(items::Stop::Fault(fault)) => Err(malformed(text, fault.at, in_words(text, &fault, lines))),
     }
 }
 
@@ -158,14 +159,14 @@ fn within_bounds(bytes: usize) -> Result<(), Refusal> {
 }
 
 /// A fault as a sentence that names what was found.
-fn in_words(text: &str, fault: &Fault) -> String {
+fn in_words(text: &str, fault: &Fault, lines: Lines) -> String {
     match text[fault.at..].chars().next() {
         None => format!("the body ends too early: {}", fault.message),
-        Some('\n' | '\r') => format!("the line ends too early: {}", fault.message),
+        Some('\n') if lines == Lines::Declared => format!("the line ends too early: {}", fault.message),
         Some(found) => {
             let mut utf8 = [0; 4];
             let found: &str = found.encode_utf8(&mut utf8);
-            format!("{}, found `{}`", fault.message, crate::escape::visible(found))
+            format!("{}, found `{}`", fault.message, visible(found))
         }
     }
 }

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-/// Up to here comparing each name with each is faster than hashing them. A hit has about 30 fields.
-const PAIRWISE_MAX: usize = 40;
+/// Up to here comparing names is faster than hashing them; beyond it their number must not count squared. A hit has about
+/// 30 fields.
+const COMPARED_MAX: usize = 40;
 
 /// What is open, the outermost first.
 #[derive(Debug, Default)]
@@ -98,14 +99,37 @@ pub(crate) fn push_token(pointer: &mut String, name: &str) {
 }
 
 /// The first name that came before.
+///
+/// Two names that are alike are alike in length, first and last byte: only where these fall together with those of a name
+/// before is it compared with every one.
 pub(super) fn first_repeated<'n>(names: impl ExactSizeIterator<Item = &'n str> + Clone) -> Option<&'n str> {
-    if names.len() > PAIRWISE_MAX {
+    if names.len() > COMPARED_MAX {
         let mut seen = HashSet::with_capacity(names.len());
         return names.into_iter().find(|name| !seen.insert(*name));
     }
-    names
-        .clone()
-        .enumerate()
-        .find(|(place, name)| names.clone().take(*place).any(|before| before == *name))
-        .map(|(_, name)| name)
+    let mut seen = [0_u64; 4];
+    names.clone().enumerate().find_map(|(place, name)| {
+        let bytes = name.as_bytes();
+        let ends = usize::from(bytes.first().copied().unwrap_or(0)) * 37
+            + usize::from(bytes.last().copied().unwrap_or(0)) * 101;
+        let mark = (ends + bytes.len() * 11) % 256;
+        let (word, bit) = (mark / 64, 1 << (mark % 64));
+        let maybe = seen[word] & bit != 0;
+        seen[word] |= bit;
+        (maybe && names.clone().take(place).any(|before| before == name)).then_some(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_first_name_that_came_before_is_found(names in prop::collection::vec("[ab]{0,5}", 0..80)) {
+            let first = (0..names.len()).find(|&place| names[..place].contains(&names[place]));
+            prop_assert_eq!(first_repeated(names.iter().map(String::as_str)), first.map(|place| names[place].as_str()));
+        }
+    }
 }

@@ -57,16 +57,32 @@ pub(super) fn unescape(inner: &str) -> String {
     out
 }
 
+/// For each byte, whether it ends a stretch of plain text inside of a string.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        special[byte] = true;
+        byte += 1;
+    }
+    special[b'"' as usize] = true;
+    special[b'\\' as usize] = true;
+    special
+};
+
+/// How many bytes from the front of `bytes` are plain: no quote, backslash or control character.
+pub(super) fn plain_len(bytes: &[u8]) -> usize {
+    bytes.iter().position(|&byte| SPECIAL[usize::from(byte)]).unwrap_or(bytes.len())
+}
+
 /// Writes `text` as the inside of a string: only what must be escaped is.
 pub(super) fn escape_into(out: &mut String, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut plain = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= b' ' && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(&text[plain..at]);
-        plain = at + 1;
+    let mut rest = text;
+    loop {
+        let plain = plain_len(rest.as_bytes());
+        out.push_str(&rest[..plain]);
+        let Some(&byte) = rest.as_bytes().get(plain) else { return };
         match byte {
             b'"' => out.push_str("\\\""),
             b'\\' => out.push_str("\\\\"),
@@ -81,8 +97,8 @@ pub(super) fn escape_into(out: &mut String, text: &str) {
                 out.push(char::from(HEX[usize::from(byte & 15)]));
             }
         }
+        rest = &rest[plain + 1..];
     }
-    out.push_str(&text[plain..]);
 }
 
 #[cfg(test)]

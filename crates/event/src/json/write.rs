@@ -39,35 +39,50 @@ impl ObjectWriter {
         raw.unwrap_or_default()
     }
 
+    /// A member whose name anybody may have chosen; its value is JSON already, and compact.
+    pub(crate) fn member(&mut self, name: &str, value: &str) {
+        self.any_name(name);
+        self.out.push_str(value);
+    }
+
+    /// A member whose name anybody may have chosen, with a string, or an array of strings if it is not exactly one.
+    pub(crate) fn string_or_strings(&mut self, name: &str, values: &[&str]) {
+        self.any_name(name);
+        match values {
+            [value] => value.write(&mut self.out),
+            values => self.elements(values),
+        }
+    }
+
     /// A value that is JSON already, and compact.
-    pub(crate) fn raw(&mut self, name: &str, value: &str) {
+    pub(crate) fn raw(&mut self, name: &'static str, value: &str) {
         self.name(name);
         self.out.push_str(value);
     }
 
-    pub(crate) fn string(&mut self, name: &str, value: &str) {
+    pub(crate) fn string(&mut self, name: &'static str, value: &str) {
         self.name(name);
         value.write(&mut self.out);
     }
 
-    pub(crate) fn string_or_null(&mut self, name: &str, value: Option<&str>) {
+    pub(crate) fn string_or_null(&mut self, name: &'static str, value: Option<&str>) {
         match value {
             Some(value) => self.string(name, value),
             None => self.raw(name, "null"),
         }
     }
 
-    pub(crate) fn number_or_null(&mut self, name: &str, value: Option<&Number>) {
+    pub(crate) fn number_or_null(&mut self, name: &'static str, value: Option<&Number>) {
         self.raw(name, value.map_or("null", Number::as_str));
     }
 
     /// A value whose display is its JSON: an integer.
-    pub(crate) fn plain(&mut self, name: &str, value: impl Display) {
+    pub(crate) fn plain(&mut self, name: &'static str, value: impl Display) {
         self.name(name);
         write_display(&mut self.out, format_args!("{value}"));
     }
 
-    pub(crate) fn plain_or_null(&mut self, name: &str, value: Option<impl Display>) {
+    pub(crate) fn plain_or_null(&mut self, name: &'static str, value: Option<impl Display>) {
         match value {
             Some(value) => self.plain(name, value),
             None => self.raw(name, "null"),
@@ -75,15 +90,19 @@ impl ObjectWriter {
     }
 
     /// A value whose display is a string without anything to escape: an address.
-    pub(crate) fn quoted_or_null(&mut self, name: &str, value: Option<impl Display>) {
+    pub(crate) fn quoted_or_null(&mut self, name: &'static str, value: Option<impl Display>) {
         match value {
             Some(value) => self.plain(name, format_args!("\"{value}\"")),
             None => self.raw(name, "null"),
         }
     }
 
-    pub(crate) fn array<E: Element>(&mut self, name: &str, elements: &[E]) {
+    pub(crate) fn array<E: Element>(&mut self, name: &'static str, elements: &[E]) {
         self.name(name);
+        self.elements(elements);
+    }
+
+    fn elements<E: Element>(&mut self, elements: &[E]) {
         self.out.push('[');
         for (place, element) in elements.iter().enumerate() {
             if place > 0 {
@@ -94,7 +113,14 @@ impl ObjectWriter {
         self.out.push(']');
     }
 
-    fn name(&mut self, name: &str) {
+    /// A name from the code: there is nothing in it to escape.
+    fn name(&mut self, name: &'static str) {
+        self.out.push_str(if self.out.len() > 1 { ",\"" } else { "\"" });
+        self.out.push_str(name);
+        self.out.push_str("\":");
+    }
+
+    fn any_name(&mut self, name: &str) {
         if self.out.len() > 1 {
             self.out.push(',');
         }

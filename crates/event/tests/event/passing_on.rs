@@ -1,0 +1,241 @@
+//! What must survive the way through hitwire, also through one hitwire after another.
+
+use crate::{CLIENT, event, take};
+use hitwire_event::hit::{AttackType, BlockStatus, Hit, headers, stamps_hash};
+use hitwire_event::ingest::{Invalid, Lines, parse};
+use hitwire_event::vulnerability::Vulnerability;
+use hitwire_event::{Event, Number, Point, Risk, Step};
+use proptest::option::of;
+use proptest::prelude::*;
+use serde_json::value::RawValue;
+
+/// A number in any of the ways to write one that a float can hold.
+fn number_text() -> impl Strategy<Value = String> {
+    "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?"
+}
+
+fn number() -> impl Strategy<Value = Number> {
+    number_text().prop_map(|text| Number::parse(&text).expect("a number"))
+}
+
+fn raw(text: &str) -> Box<RawValue> {
+    RawValue::from_string(text.to_owned()).expect("JSON")
+}
+
+/// A compact value such as a sender may put into a field that nobody here knows.
+fn unknown_value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        number_text(),
+        any::<String>().prop_map(|text| serde_json::json!(text).to_string()),
+        number_text().prop_map(|number| format!(r#"{{"b":[{number},{{}}],"a":" \u00e9\/ "}}"#)),
+    ]
+}
+
+/// Unknown fields, no name twice; the prefix keeps them apart from the known ones.
+fn unknown_fields() -> impl Strategy<Value = Vec<(String, String)>> {
+    prop::collection::btree_map("[a-z\"\\\\ é]{0,6}", unknown_value(), 0..5).prop_shuffled_fields()
+}
+
+trait ShuffledFields {
+    fn prop_shuffled_fields(self) -> BoxedStrategy<Vec<(String, String)>>;
+}
+
+impl<S> ShuffledFields for S
+where
+    S: Strategy<Value = std::collections::BTreeMap<String, String>> + 'static,
+{
+    fn prop_shuffled_fields(self) -> BoxedStrategy<Vec<(String, String)>> {
+        self.prop_map(|fields| {
+            fields.into_iter().map(|(name, value)| (format!("x_{name}"), value)).collect::<Vec<_>>()
+        })
+        .prop_shuffle()
+        .boxed()
+    }
+}
+
+fn extra() -> impl Strategy<Value = Vec<(String, Box<RawValue>)>> {
+    unknown_fields().prop_map(|fields| fields.into_iter().map(|(name, value)| (name, raw(&value))).collect())
+}
+
+fn text() -> impl Strategy<Value = Option<String>> {
+    of(any::<String>())
+}
+
+fn point() -> impl Strategy<Value = Point> {
+    let step = prop_oneof![any::<String>().prop_map(Step::Name), any::<u64>().prop_map(Step::Index)];
+    prop::collection::vec(step, 0..5).prop_map(Point)
+}
+
+prop_compose! {
+    fn request()(
+        domain in text(), method in text(), path in text(), parameter in text(), point in point(),
+        payloads in prop::collection::vec(any::<String>(), 0..3), remote_country in text(), remote_port in of(any::<u16>()),
+        address in any::<std::net::IpAddr>(), request_time in 0..253_402_300_800_u64,
+    ) -> Hit {
+        let (remote_addr4, remote_addr6) = match address {
+            std::net::IpAddr::V4(address) => (Some(address), None),
+            std::net::IpAddr::V6(address) => (None, Some(address)),
+        };
+        Hit {
+            domain, method, path, parameter, point, payloads, remote_country, remote_port, remote_addr4, remote_addr6,
+            request_time, ..Hit::default()
+        }
+    }
+}
+
+prop_compose! {
+    fn hit()(
+        request in request(), anomality in of(number()), heur_distance in of(number()), probability in of(number()),
+        create_time in 0..253_402_300_800_u64, response_len in of(any::<u64>()), response_status in of(100..600_u16),
+        stamps in prop::collection::vec(any::<u32>(), 0..4), regex in prop::collection::vec(number(), 0..3),
+        attack_type in ".{1,8}", blocked in any::<bool>(), id in ("[^/]{1,20}", ".{1,20}"),
+        header in of(("[A-Za-z-]{1,8}", any::<String>())), extra in extra(),
+    ) -> Hit {
+        Hit {
+            anomality, heur_distance, probability, create_time, response_len, response_status,
+            stamps_hash: stamps_hash(&stamps), stamps, regex, attack_type: AttackType::from(attack_type),
+            block_status: if blocked { BlockStatus::Blocked } else { BlockStatus::Monitored }, id: id.into(),
+            headers: header.map(|(name, value)| headers([(name.as_str(), value.as_str()), (&name, "again")])), extra,
+            ..request
+        }
+    }
+}
+
+prop_compose! {
+    fn vulnerability()(
+        title in ".{1,20}", source in text(), vulnerability_type in text(), domain in text(), threat in prop::sample::select(&Risk::ALL),
+        link in text(), summary in any::<String>(), id in ".{1,20}", method in text(), description in text(), extra in extra(),
+    ) -> Vulnerability {
+        Vulnerability { title, source, vulnerability_type, domain, threat, link, summary, id, method, description, extra, ..Vulnerability::default() }
+    }
+}
+
+/// What another hitwire makes of this event: it was sent with `now_s` on the other's clock.
+fn fed_to_another(event: &Event, now_s: u64) -> Event {
+    let mut taken =
+        parse(event.body.as_bytes(), Lines::Detect, CLIENT, now_s, Invalid::Refuse).expect("JSON");
+    assert_eq!(taken.rejected, []);
+    taken.events.remove(0)
+}
+
+proptest! {
+    #[test]
+    fn one_hitwire_feeds_another_hits(hit in hit(), now_s in any::<u32>()) {
+        let event = hit.to_event(CLIENT);
+        prop_assert_eq!(fed_to_another(&event, u64::from(now_s)), event);
+    }
+
+    #[test]
+    fn one_hitwire_feeds_another_vulnerabilities(vulnerability in vulnerability()) {
+        let event = vulnerability.to_event(CLIENT);
+        prop_assert_eq!(fed_to_another(&event, 0), event);
+    }
+
+    #[test]
+    fn what_ingest_filled_stays_as_it_was_filled(fields in unknown_fields(), now_s in any::<u32>()) {
+        let fields: String = fields.iter().map(|(name, value)| format!("{}:{value},", serde_json::json!(name))).collect();
+        for object in [r#""object_type":"hit","type":"xss""#, r#""object_type":"vuln","title":"t","threat":"High""#] {
+            let event = event(&format!("{{{fields}{object}}}"));
+            prop_assert_eq!(fed_to_another(&event, u64::from(now_s)), event);
+        }
+    }
+
+    #[test]
+    fn numbers_keep_their_digits(number in number_text()) {
+        let body = event(&format!(
+            r#"{{"object_type":"hit","type":"xss","anomality":{number},"probability":{number},"regex":[{number}],"x":{number}}}"#
+        )).body;
+        for written in [
+            format!(r#"{{"anomality":{number},"#), format!(r#","probability":{number},"#), format!(r#","regex":[{number}],"#),
+            format!(r#","x":{number}}}"#),
+        ] {
+            prop_assert!(body.contains(&written), "{body} lacks {written}");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_come_last_in_the_order_of_arrival(fields in unknown_fields()) {
+        let written: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{}:{value}", serde_json::json!(name))).collect();
+        let known = r#""object_type":"hit","type":"xss""#;
+        let (before, after) = written.split_at(written.len() / 2);
+        // Known and unknown ones in any mixture.
+        let sent = [before, &[known.to_owned()], after].concat().join(" ,\n\t");
+        let body = event(&format!("{{{sent}}}")).body;
+        let end = [&[r#""object_type":"hit""#.to_owned()][..], &written].concat().join(",");
+        prop_assert!(body.ends_with(&format!(",{end}}}")), "{body} should end in {end}");
+    }
+
+    #[test]
+    fn a_stored_body_is_one_line(text in any::<String>()) {
+        let text = serde_json::json!({ "a": [text] });
+        let body = event(&format!(r#"{{"object_type":"hit","type":"xss","headers":{text:#},"x":{text:#}}}"#)).body;
+        prop_assert!(!body.contains('\n'));
+        let end = format!(r#","headers":{text},"x":{text}}}"#);
+        prop_assert!(body.ends_with(&end), "{body} should end in {end}");
+    }
+}
+
+#[test]
+fn half_of_a_surrogate_pair_does_not_cost_a_hit() {
+    let body = event(
+        r#"{"object_type":"hit","type":"xss","payloads":["a\udc80b"],"x":{"\ud800":"\ud83e\udd80\udfff"}}"#,
+    )
+    .body;
+    assert!(body.contains("\"payloads\":[\"a\u{fffd}b\"]"));
+    assert!(body.ends_with("\"x\":{\"\u{fffd}\":\"\\ud83e\\udd80\u{fffd}\"}}"));
+}
+
+#[test]
+fn sending_the_same_bytes_again_gives_the_same_event() {
+    for object in [
+        r#"{"object_type":"hit","type":"xss"}"#,
+        r#"{"object_type":"hit","type":"xss","request_time":1591261367}"#,
+        r#"{"object_type":"hit","type":"xss","create_time":1591261367}"#,
+        r#"{"object_type":"vuln","title":"t","threat":"Low"}"#,
+    ] {
+        let now = |now_s| {
+            parse(object.as_bytes(), Lines::Detect, CLIENT, now_s, Invalid::Refuse)
+                .expect("JSON")
+                .events
+                .remove(0)
+        };
+        let (first, second) = (now(1_591_261_381), now(1_591_261_999));
+        assert_eq!(first.id, second.id, "{object}");
+        assert_eq!(first.content(), second.content(), "{object}");
+    }
+}
+
+#[test]
+fn content_is_all_but_the_times_that_may_have_been_filled() {
+    let content = |fields: &str| {
+        let event = event(&format!(r#"{{"object_type":"hit","type":"xss","id":["a","b"],{fields}"x":1}}"#));
+        event.content().concat()
+    };
+    assert_ne!(content(r#""path":"/a","#), content(r#""path":"/b","#));
+    assert_ne!(content(r#""request_time":5,"#), content(r#""request_time":6,"#));
+    assert_ne!(content(r#""response_len":5,"#), content(r#""response_len":6,"#));
+    assert_eq!(
+        content(r#""request_time":5,"create_time":7,"#),
+        content(r#""create_time":8,"request_time":5,"#)
+    );
+    // A payload cannot pretend to be a time.
+    assert_ne!(
+        content(r#""path":",\"request_time\":1,\"create_time\":1,a","#),
+        content(r#""path":",\"request_time\":1,\"create_time\":1,b","#)
+    );
+}
+
+#[test]
+fn different_items_have_different_ids() {
+    let ids: std::collections::BTreeSet<_> = take(
+        r#"[{"object_type":"hit","type":"xss"},{"object_type":"hit","type":"sqli"},{"object_type":"vuln","title":"t","threat":"Low"}]"#,
+    )
+    .events
+    .into_iter()
+    .map(|event| event.id)
+    .collect();
+    assert_eq!(ids.len(), 3);
+}
