@@ -22,14 +22,18 @@ impl Event {
         Stream { client: self.client, kind: self.kind }
     }
 
-    /// The body without what ingest may have filled from its clock: `create_time`, and `request_time` where it is the same.
-    /// Two events of one id are the same event if this is equal: a caller who sends the same bytes again, without times in
-    /// them, must not seem to have sent something else.
+    /// What makes two events of one id the same event; see [`content_of`].
     pub fn content(&self) -> [&str; 2] {
-        let (before, after) =
-            if self.kind == Kind::Hit { without_times(&self.body) } else { None }.unwrap_or((&self.body, ""));
-        [before, after]
+        content_of(self.kind, &self.body)
     }
+}
+
+/// An event's body without what ingest may have filled from its clock: `create_time`, and `request_time` where it is the
+/// same. Two events of one id are the same event if this is equal: a caller who sends the same bytes again, without times in
+/// them, must not seem to have sent something else.
+pub fn content_of(kind: Kind, body: &str) -> [&str; 2] {
+    let (before, after) = if kind == Kind::Hit { without_times(body) } else { None }.unwrap_or((body, ""));
+    [before, after]
 }
 
 /// Cuts the times out of a hit in canonical JSON. They stand beside each other there, and what comes before are strings, in

@@ -28,7 +28,7 @@ mod point;
 pub mod rendering;
 pub mod vulnerability;
 
-pub use event::{Event, Record};
+pub use event::{Event, Record, content_of};
 pub use ids::{ClientId, EventId, IntegrationId, Seq, WebhookId};
 pub use kind::{Kind, Lane, ObjectType, Risk, Stream, UnknownKind};
 pub use number::Number;

@@ -28,8 +28,8 @@ impl From<Fault> for Stop {
 }
 
 /// Calls `take` for each item of the body, in order.
-pub(super) fn each<'a>(
-    text: &'a str,
+pub(super) fn each(
+    text: &str,
     lines: Lines,
     take: impl FnMut(&Item<'_>) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
