@@ -1,1 +1,52 @@
-//! Scaffold.
+//! One HTTP request done right.
+//!
+//! The cast:
+//!
+//! - [`Guard`]: says which URLs may be set up and which addresses may be dialled. It is the only way to dial.
+//! - [`Resolver`]: names into addresses; the system's, or a fixed table for tests and simulations.
+//! - `connector`: resolves, has every address judged, connects to a judged address, shakes hands.
+//! - [`TlsIdentity`]: whom an integration trusts, and as whom it appears.
+//! - `pool`: idle connections, kept for a minute; never shared between clients or TLS identities.
+//! - [`sign`]: Standard Webhooks signatures.
+//! - [`Sender`]: sends one [`Message`] to one [`Target`] and says what became of it ([`Sent`]): a [`Response`], or a
+//!   [`SendError`] whose words name the cause for the integration's user, without secrets.
+//!
+//! The way of a request:
+//!
+//! ```text
+//! Target + Message  ->  headers, signature  ->  pool, or: resolve -> judge -> connect -> TLS  ->  HTTP  ->  Sent
+//! ```
+//!
+//! What always holds:
+//!
+//! 1. Only an address that the guard has judged is dialled; a name of which one address is bad is refused as a whole.
+//! 2. Redirects are not followed, proxies of the environment not used, responses not decompressed.
+//! 3. `send` ends within `open_timeout + timeout` (twice `timeout` if a kept connection turns out dead), and reads at most
+//!    [`RESPONSE_BYTES_MAX`] of a body.
+//! 4. No error's words contain a header's value, a key, a signing secret, or a URL's path or query.
+//!
+//! What this crate deliberately does not do: decide when to send again (courier), or know batches and logs.
+
+mod connection;
+mod connector;
+mod guard;
+mod headers;
+mod pool;
+mod resolve;
+mod response;
+mod send;
+pub mod sign;
+mod stream;
+mod target;
+mod tls;
+
+pub use guard::{Guard, Refusal, Rule, URL_BYTES_MAX, UrlError};
+pub use headers::{
+    HEADER_BYTES_MAX, HEADERS_BYTES_MAX, HEADERS_MAX, HeaderError, RequestError, USER_AGENT_VALUE,
+    WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, check_headers,
+};
+pub use resolve::{Answer, Resolver};
+pub use response::{RESPONSE_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX, Response};
+pub use send::{Phase, SendError, Sender, Sent, Timings};
+pub use target::{KeyPem, Message, Method, Target};
+pub use tls::{CertificateProblem, PEM_BYTES_MAX, TlsConfigError, TlsIdentity, TlsProblem};

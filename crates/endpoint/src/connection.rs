@@ -1,0 +1,148 @@
+//! An open connection that speaks HTTP.
+
+use crate::response::{RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX};
+use crate::stream::{Meter, Stream};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// The body of every request.
+pub(crate) type Body = Full<Bytes>;
+
+/// The read and write buffer of an HTTP/1.1 connection; a request's body is written from where it is, not copied into it.
+const HTTP1_BUFFER_BYTES: usize = 64 * 1024;
+
+/// How much of one HTTP/2 response may be on its way before it is read: what is kept of a body, and some.
+const HTTP2_STREAM_WINDOW_BYTES: u32 = 32 * 1024;
+
+/// The same for all responses on one HTTP/2 connection.
+const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// How long an idle connection may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) enum Connection {
+    /// For one request at a time.
+    Http1(Http1),
+    /// For many at a time; shared.
+    Http2(Arc<Http2>),
+}
+
+/// A connection that speaks HTTP/1.1.
+#[derive(Debug)]
+pub(crate) struct Http1 {
+    pub(crate) sender: http1::SendRequest<Body>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) address: SocketAddr,
+    driver: Driver,
+}
+
+/// A connection that speaks HTTP/2.
+#[derive(Debug)]
+pub(crate) struct Http2 {
+    pub(crate) sender: http2::SendRequest<Body>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) address: SocketAddr,
+    driver: Driver,
+}
+
+impl Connection {
+    /// Begins to speak HTTP over a stream.
+    pub(crate) async fn begin(stream: Stream, address: SocketAddr) -> hyper::Result<Connection> {
+        let meter = stream.meter();
+        if stream.is_http2() {
+            let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+                .initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
+                .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
+                .max_header_list_size(RESPONSE_HEADER_BYTES_MAX)
+                .handshake(TokioIo::new(stream))
+                .await?;
+            let driver = Driver::spawn(connection, address);
+            Ok(Connection::Http2(Arc::new(Http2 { sender, meter, address, driver })))
+        } else {
+            let (sender, connection) = http1::Builder::new()
+                .max_headers(RESPONSE_HEADERS_MAX)
+                .max_header_size(RESPONSE_HEADER_BYTES_MAX as usize)
+                .max_buf_size(HTTP1_BUFFER_BYTES)
+                .handshake(TokioIo::new(stream))
+                .await?;
+            let driver = Driver::spawn(connection, address);
+            Ok(Connection::Http1(Http1 { sender, meter, address, driver }))
+        }
+    }
+
+    /// The address at its other end.
+    pub(crate) fn address(&self) -> SocketAddr {
+        match self {
+            Connection::Http1(http1) => http1.address,
+            Connection::Http2(http2) => http2.address,
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        match self {
+            Connection::Http1(http1) => http1.sender.is_closed(),
+            Connection::Http2(http2) => http2.sender.is_closed(),
+        }
+    }
+
+    /// Says goodbye as the protocol has it (TLS `close_notify`, HTTP/2 `GOAWAY`), so that an idle connection's end is no
+    /// error in the receiver's log. A connection that is merely dropped is cut. Must be called within a runtime.
+    pub(crate) fn close(self) {
+        match self {
+            Connection::Http1(Http1 { sender, driver, .. }) => {
+                drop(sender);
+                driver.finish();
+            }
+            Connection::Http2(http2) => {
+                if let Some(Http2 { sender, driver, .. }) = Arc::into_inner(http2) {
+                    drop(sender);
+                    driver.finish();
+                }
+            }
+        }
+    }
+}
+
+/// The task that moves a connection's bytes. It ends with the connection's last holder.
+#[derive(Debug)]
+struct Driver(Option<JoinHandle<()>>);
+
+impl Driver {
+    fn spawn<C>(connection: C, address: SocketAddr) -> Driver
+    where
+        C: Future<Output = hyper::Result<()>> + Send + 'static,
+    {
+        Driver(Some(tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%address, %error, "connection ended");
+            }
+        })))
+    }
+
+    /// Lets the task end by itself, for a while.
+    fn finish(mut self) {
+        if let Some(mut task) = self.0.take() {
+            tokio::spawn(async move {
+                if tokio::time::timeout(GOODBYE, &mut task).await.is_err() {
+                    task.abort();
+                }
+            });
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The guard: which URLs may be set up, and which addresses may be dialled.
+//!
+//! Whoever may set up an integration chooses where hitwire sends requests from inside the operator's network. Without a
+//! guard he could reach what only that network should (cloud metadata, databases, the router). So every address is
+//! judged just before it is dialled, whatever name or spelling led to it, and only the judged address is dialled.
+
+mod ranges;
+
+pub use ranges::Rule;
+
+use ipnet::IpNet;
+use ranges::Range;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use url::{Host, Url};
+
+/// The longest URL that is accepted, in bytes; receivers and proxies commonly refuse longer request lines.
+pub const URL_BYTES_MAX: usize = 8 * 1024;
+
+/// Judges URLs and addresses. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    allow: Arc<[IpNet]>,
+    allow_http: bool,
+}
+
+impl Guard {
+    /// `allow`: networks that may be dialled although a rule refuses them (`--allow-target`); `allow_http`: whether plain
+    /// HTTP is accepted beside HTTPS (`--allow-http`).
+    pub fn new(allow: Vec<IpNet>, allow_http: bool) -> Guard {
+        Guard { allow: allow.into(), allow_http }
+    }
+
+    /// Parses the URL of a target and judges what can be judged without resolving its name. The host of the result is
+    /// normalised: a literal address in any spelling (`0x7f.1`, `2130706433`, `[::ffff:7f00:1]`) is that address.
+    pub fn check_url(&self, url: &str) -> Result<Url, UrlError> {
+        if url.len() > URL_BYTES_MAX {
+            return Err(UrlError::TooLong);
+        }
+        if url.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            // The parser would drop or encode these in silence; the user should see what is dialled.
+            return Err(UrlError::Blank);
+        }
+        let parsed = Url::parse(url).map_err(UrlError::Invalid)?;
+        match parsed.scheme() {
+            "https" => {}
+            "http" if self.allow_http => {}
+            "http" => return Err(UrlError::PlainHttp),
+            _ => return Err(UrlError::Scheme),
+        }
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err(UrlError::UserInfo);
+        }
+        if parsed.fragment().is_some() {
+            return Err(UrlError::Fragment);
+        }
+        if parsed.port() == Some(0) {
+            return Err(UrlError::PortZero);
+        }
+        match parsed.host() {
+            Some(Host::Ipv4(address)) => self.judge(address.into())?,
+            Some(Host::Ipv6(address)) => self.judge(address.into())?,
+            Some(Host::Domain(name)) if !name.trim_end_matches('.').is_empty() => {}
+            Some(Host::Domain(_)) | None => return Err(UrlError::NoHost),
+        }
+        Ok(parsed)
+    }
+
+    /// Whether this address may be dialled. An address that carries an IPv4 address inside (IPv4-mapped, NAT64, 6to4,
+    /// translated) is judged by that; an allowed network may name either form.
+    pub fn judge(&self, address: IpAddr) -> Result<(), Refusal> {
+        let inner = match address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(v6) => embedded(v6),
+        };
+        if self.allows(address) || inner.is_some_and(|inner| self.allows(inner.into())) {
+            return Ok(());
+        }
+        let range = match (address, inner) {
+            (_, Some(inner)) => ranges::of_v4(inner),
+            (IpAddr::V4(v4), None) => ranges::of_v4(v4),
+            (IpAddr::V6(v6), None) => ranges::of_v6(v6),
+        };
+        match range {
+            None => Ok(()),
+            Some(Range { rule, network }) => Err(Refusal { address, inner, rule, network }),
+        }
+    }
+
+    fn allows(&self, address: IpAddr) -> bool {
+        self.allow.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// The IPv4 address to which a packet for this IPv6 address goes in the end, for the forms that carry one:
+/// IPv4-mapped `::ffff:0:0/96` (RFC 4291), NAT64 `64:ff9b::/96` (RFC 6052), 6to4 `2002::/16` (RFC 3056) and
+/// IPv4-translated `::ffff:0:0:0/96` (RFC 7915).
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, d, e, f, g, h] = address.segments();
+    let (high, low) = match [a, b, c, d, e, f] {
+        [0, 0, 0, 0, 0, 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0] | [0, 0, 0, 0, 0xffff, 0] => (g, h),
+        [0x2002, high, low, ..] => (high, low),
+        _ => return None,
+    };
+    Some(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+}
+
+/// Why an address is not dialled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Refusal {
+    /// The address that was to be dialled.
+    pub address: IpAddr,
+    /// The IPv4 address inside it that was judged, if it carries one.
+    pub inner: Option<Ipv4Addr>,
+    /// The rule that refuses it.
+    pub rule: Rule,
+    /// The network that the rule is about; allowing it would lift the refusal.
+    pub network: IpNet,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.address)?;
+        if let Some(inner) = self.inner {
+            write!(f, "carries {inner}, which ")?;
+        }
+        write!(f, "is {}; allow it with --allow-target {}", self.rule, self.network)
+    }
+}
+
+/// Why a URL is not accepted. The words are for users and never quote the URL: its path and query are secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// Longer than [`URL_BYTES_MAX`].
+    #[error("the URL is longer than {URL_BYTES_MAX} bytes")]
+    TooLong,
+    /// A space or a control character.
+    #[error("the URL contains a space or a control character; write spaces as %20")]
+    Blank,
+    /// Not a URL.
+    #[error("the URL is not valid: {0}")]
+    Invalid(url::ParseError),
+    /// Neither `https` nor `http`.
+    #[error("the URL must begin with https://")]
+    Scheme,
+    /// Plain HTTP without permission.
+    #[error(
+        "the URL must begin with https://; plain http:// is accepted only if hitwire runs with --allow-http"
+    )]
+    PlainHttp,
+    /// `user:password@`.
+    #[error(
+        "the URL must not contain a user name or password before the host; send them in the header Authorization"
+    )]
+    UserInfo,
+    /// `#...`
+    #[error("the URL must not contain a fragment (#...): it would never be sent")]
+    Fragment,
+    /// Port 0.
+    #[error("the URL names port 0, on which nothing can listen")]
+    PortZero,
+    /// No host.
+    #[error("the URL names no host")]
+    NoHost,
+    /// The host is a literal address that the guard refuses.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! Why there is no complete answer, in words for the integration's user.
+
+use crate::guard::{Refusal, UrlError};
+use crate::headers::RequestError;
+use crate::stream::Meter;
+use crate::tls::{TlsProblem, tls_error};
+use hitwire_event::escape;
+use std::error::Error as _;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A part of a request's way, as far as timeouts tell them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Resolving the name.
+    Resolve,
+    /// The TCP connection.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+    /// Sending the request.
+    Request,
+    /// Waiting for the response's headers.
+    Headers,
+    /// Reading the response's body.
+    Body,
+}
+
+/// Why there is no complete answer. The words are for the user of the integration; they contain no secrets.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The URL.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// A header or a signing secret.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The guard.
+    #[error("{}hitwire does not send there: {refusal}", OfHost(host.as_deref()))]
+    Guard {
+        /// The name that led to the address; none if the URL names the address itself.
+        host: Option<String>,
+        /// What the guard says.
+        refusal: Refusal,
+    },
+    /// The name has no address.
+    #[error("the name {host} could not be resolved: {detail}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// In the system's words.
+        detail: String,
+    },
+    /// No TCP connection.
+    #[error("no connection to {address}{}: {}", Others(*others), in_words(source))]
+    Connect {
+        /// The first address tried.
+        address: SocketAddr,
+        /// How many further addresses failed too.
+        others: usize,
+        /// What the system says about the first.
+        source: io::Error,
+    },
+    /// A new connection took too long.
+    #[error("{}", OpenTimeout { phase: *phase, address: *address, after: *after })]
+    OpenTimeout {
+        /// Where it was then.
+        phase: Phase,
+        /// The address that was tried.
+        address: Option<SocketAddr>,
+        /// The timeout.
+        after: Duration,
+    },
+    /// No TLS connection.
+    #[error("{problem} ({address})")]
+    Tls {
+        /// The receiver's address.
+        address: SocketAddr,
+        /// What is wrong.
+        problem: TlsProblem,
+    },
+    /// Request and response took too long.
+    #[error("timeout: {} within {}", Unfinished(*phase), Seconds(*after))]
+    Timeout {
+        /// Where it was then.
+        phase: Phase,
+        /// The timeout.
+        after: Duration,
+    },
+    /// The connection ended before the response did.
+    #[error("the connection was closed {}", Interrupted(*phase))]
+    Cut {
+        /// Where it was then.
+        phase: Phase,
+    },
+    /// The receiver broke the rules of HTTP.
+    #[error("the receiver's answer is not valid HTTP: {detail}")]
+    Protocol {
+        /// In the words of the HTTP library.
+        detail: String,
+    },
+    /// The receiver gave up this request (HTTP/2 `RST_STREAM`) or the connection (`GOAWAY`) with an error.
+    #[error("the receiver broke off: {detail}")]
+    Reset {
+        /// In the words of the HTTP/2 specification.
+        detail: String,
+    },
+}
+
+impl SendError {
+    /// What an error of the HTTP library means, in this phase.
+    pub(crate) fn of_http(error: &hyper::Error, phase: Phase) -> SendError {
+        if let Some(error) = find::<h2::Error>(error) {
+            return SendError::of_http2(error, phase);
+        }
+        if error.is_parse()
+            || find::<io::Error>(error).is_some_and(|e| e.kind() == io::ErrorKind::InvalidData)
+        {
+            return SendError::Protocol { detail: shown(&with_cause(error)) };
+        }
+        let cut = error.is_incomplete_message()
+            || error.is_canceled()
+            || error.is_closed()
+            || find::<io::Error>(error).is_some();
+        if cut { SendError::Cut { phase } } else { SendError::Protocol { detail: shown(&with_cause(error)) } }
+    }
+
+    fn of_http2(error: &h2::Error, phase: Phase) -> SendError {
+        match error.reason() {
+            _ if error.is_io() => SendError::Cut { phase },
+            // A server that shuts down in good order.
+            Some(h2::Reason::NO_ERROR) => SendError::Cut { phase },
+            Some(reason) if error.is_remote() => SendError::Reset { detail: reason.description().to_owned() },
+            Some(reason) => SendError::Protocol { detail: reason.description().to_owned() },
+            None => SendError::Cut { phase },
+        }
+    }
+
+    /// The same, but where the receiver's TLS has said why it ended the connection, that is the cause.
+    pub(super) fn of_exchange(
+        error: &hyper::Error,
+        phase: Phase,
+        meter: &Meter,
+        address: SocketAddr,
+    ) -> SendError {
+        match meter.alert() {
+            Some(alert) => {
+                let problem = TlsProblem::of(&rustls::Error::AlertReceived(alert));
+                SendError::Tls { address, problem }
+            }
+            None => SendError::of_http(error, phase),
+        }
+    }
+}
+
+/// The receiver refused this stream before looking at it (RFC 9113, 8.7): to send it again is always safe.
+pub(super) fn is_refused_stream(error: &hyper::Error) -> bool {
+    find::<h2::Error>(error).is_some_and(|error| error.reason() == Some(h2::Reason::REFUSED_STREAM))
+}
+
+/// The receiver ended one stream, not the connection.
+pub(super) fn is_reset_stream(error: &hyper::Error) -> bool {
+    find::<h2::Error>(error).is_some_and(h2::Error::is_reset)
+}
+
+fn find<'a, E: std::error::Error + 'static>(error: &'a hyper::Error) -> Option<&'a E> {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(found) = inner.downcast_ref() {
+            return Some(found);
+        }
+        source = inner.source();
+    }
+    None
+}
+
+fn with_cause(error: &hyper::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+/// The receiver may have had a say in the library's words.
+fn shown(text: &str) -> String {
+    const CHARS_SHOWN: usize = 200;
+    escape::visible(&text.chars().take(CHARS_SHOWN).collect::<String>()).into_owned()
+}
+
+/// The kind in words, without the number of the error; the system's own words where there is no kind.
+fn in_words(error: &io::Error) -> String {
+    if let Some(error) = tls_error(error) {
+        return error.to_string();
+    }
+    // Kinds without a stable name are all called the same.
+    match error.kind().to_string().as_str() {
+        "uncategorized error" | "other error" => error.to_string(),
+        words => words.to_owned(),
+    }
+}
+
+struct OfHost<'a>(Option<&'a str>);
+
+impl fmt::Display for OfHost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(host) => write!(f, "{host}: "),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Others(usize);
+
+impl fmt::Display for Others {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => Ok(()),
+            1 => f.write_str(" (nor to 1 further address)"),
+            others => write!(f, " (nor to {others} further addresses)"),
+        }
+    }
+}
+
+struct OpenTimeout {
+    phase: Phase,
+    address: Option<SocketAddr>,
+    after: Duration,
+}
+
+impl fmt::Display for OpenTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "open timeout: {}", Unfinished(self.phase))?;
+        if let Some(address) = self.address {
+            write!(f, " with {address}")?;
+        }
+        write!(f, " within {}", Seconds(self.after))
+    }
+}
+
+/// What was not finished, before "within 15 s".
+struct Unfinished(Phase);
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Phase::Resolve => "the name was not resolved",
+            Phase::Connect => "no TCP connection",
+            Phase::Tls => "the TLS handshake was not finished",
+            Phase::Request => "the receiver did not take the request",
+            Phase::Headers => "the receiver did not answer",
+            Phase::Body => "the receiver began an answer, but did not finish its body",
+        })
+    }
+}
+
+/// Where it ended, after "the connection was closed".
+struct Interrupted(Phase);
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Phase::Body => "before the answer's body had ended",
+            _ => "before the receiver had answered",
+        })
+    }
+}
+
+/// Seconds as people write them: `15 s`, `0.25 s`.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} s", self.0.as_secs_f64())
+    }
+}

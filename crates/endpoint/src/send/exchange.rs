@@ -1,0 +1,257 @@
+//! One request and its response on an open connection.
+
+use super::error::{Phase, SendError, is_refused_stream, is_reset_stream};
+use crate::connection::{Body, Http1, Http2};
+use crate::headers::RequestError;
+use crate::response::{self, Response};
+use crate::target::{Message, Method};
+use bytes::Bytes;
+use http::header::{HOST, HeaderMap, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use hyper::body::Incoming;
+use std::time::Duration;
+use tokio::time::Instant;
+use url::{Position, Url};
+
+/// A request that can be sent more than once, in either version of HTTP.
+#[derive(Debug)]
+pub(super) struct Request {
+    method: http::Method,
+    scheme: Scheme,
+    authority: Authority,
+    path: PathAndQuery,
+    headers: HeaderMap,
+    body: Bytes,
+    timestamp_s: u64,
+}
+
+impl Request {
+    pub(super) fn new(
+        url: &Url,
+        method: Method,
+        headers: HeaderMap,
+        message: &Message,
+    ) -> Result<Request, RequestError> {
+        let authority = &url[Position::BeforeHost..Position::AfterPort];
+        let path = &url[Position::BeforePath..Position::AfterQuery];
+        Ok(Request {
+            method: method.into(),
+            scheme: if url.scheme() == "http" { Scheme::HTTP } else { Scheme::HTTPS },
+            authority: authority.parse().map_err(|_| RequestError::Url)?,
+            path: path.parse().map_err(|_| RequestError::Url)?,
+            headers,
+            body: message.body.clone(),
+            timestamp_s: message.timestamp_s,
+        })
+    }
+
+    /// Target in origin form, with `Host`.
+    fn for_http1(&self) -> Result<http::Request<Body>, RequestError> {
+        let mut request = self.with_uri(http::Uri::from(self.path.clone()));
+        let host = HeaderValue::from_str(self.authority.as_str()).map_err(|_| RequestError::Url)?;
+        request.headers_mut().insert(HOST, host);
+        Ok(request)
+    }
+
+    /// Target in pseudo-headers, which are made from an absolute URI.
+    fn for_http2(&self) -> Result<http::Request<Body>, RequestError> {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(self.path.clone());
+        Ok(self.with_uri(http::Uri::from_parts(parts).map_err(|_| RequestError::Url)?))
+    }
+
+    /// `content-length` is added by the HTTP library, which knows the body's length.
+    fn with_uri(&self, uri: http::Uri) -> http::Request<Body> {
+        let mut request = http::Request::new(Body::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+}
+
+/// A response and what is told about it.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) response: Response,
+    pub(super) first_byte: Duration,
+    pub(super) http_version: http::Version,
+}
+
+/// No complete response.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: SendError,
+    /// The connection ended without one byte of a response: had it been kept, it was dead already.
+    pub(super) unanswered: bool,
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        Failure { error, unanswered: false }
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        SendError::from(error).into()
+    }
+}
+
+pub(super) async fn over_http1(
+    http1: &mut Http1,
+    request: &Request,
+    timeout: Duration,
+) -> Result<Answer, Failure> {
+    let clock = Clock::start(timeout);
+    let (read_before, written_before) = (http1.meter.read_bytes(), http1.meter.written_bytes());
+    let message = request.for_http1()?;
+    let ready = clock.within(http1.sender.ready(), || Phase::Request).await?;
+    let answer = match ready {
+        Ok(()) => {
+            let sent = |phase_of: u64| {
+                let whole = phase_of - written_before >= request.body.len() as u64;
+                if whole { Phase::Headers } else { Phase::Request }
+            };
+            let answer = http1.sender.send_request(message);
+            let meter = http1.meter.clone();
+            clock.within(answer, || sent(meter.written_bytes())).await?
+        }
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(answer) => {
+            read(answer, request, clock, |error| {
+                SendError::of_exchange(error, Phase::Body, &http1.meter, http1.address)
+            })
+            .await
+        }
+        Err(error) => Err(Failure {
+            unanswered: http1.meter.read_bytes() == read_before,
+            error: SendError::of_exchange(&error, Phase::Headers, &http1.meter, http1.address),
+        }),
+    }
+}
+
+pub(super) async fn over_http2(
+    http2: &Http2,
+    request: &Request,
+    timeout: Duration,
+) -> Result<Answer, Failure> {
+    let clock = Clock::start(timeout);
+    let answer = http2.sender.clone().send_request(request.for_http2()?);
+    match clock.within(answer, || Phase::Headers).await? {
+        Ok(answer) => {
+            read(answer, request, clock, |error| {
+                SendError::of_exchange(error, Phase::Body, &http2.meter, http2.address)
+            })
+            .await
+        }
+        Err(error) => Err(Failure {
+            // Many share the connection, so bytes tell nothing; that the connection ended, not this stream alone, does.
+            unanswered: !is_reset_stream(&error) || is_refused_stream(&error),
+            error: SendError::of_exchange(&error, Phase::Headers, &http2.meter, http2.address),
+        }),
+    }
+}
+
+async fn read(
+    answer: http::Response<Incoming>,
+    request: &Request,
+    clock: Clock,
+    in_words: impl FnOnce(&hyper::Error) -> SendError,
+) -> Result<Answer, Failure> {
+    let first_byte = clock.begun.elapsed();
+    let (head, body) = answer.into_parts();
+    let beginning = clock.within(response::read_beginning(body), || Phase::Body).await?;
+    let beginning = beginning.map_err(|error| in_words(&error))?;
+    // The time of the attempt and what has passed since: the caller's clock, not the system's.
+    let now = Duration::from_secs(request.timestamp_s) + first_byte;
+    Ok(Answer {
+        response: Response {
+            status: head.status.as_u16(),
+            retry_after: response::retry_after(&head.headers, now),
+            headers: head.headers,
+            body: beginning.bytes,
+            truncated: beginning.truncated,
+        },
+        first_byte,
+        http_version: head.version,
+    })
+}
+
+/// The timeout of one exchange.
+#[derive(Clone, Copy)]
+struct Clock {
+    begun: Instant,
+    timeout: Duration,
+}
+
+impl Clock {
+    fn start(timeout: Duration) -> Clock {
+        Clock { begun: Instant::now(), timeout }
+    }
+
+    async fn within<T>(
+        self,
+        work: impl Future<Output = T>,
+        phase: impl FnOnce() -> Phase,
+    ) -> Result<T, SendError> {
+        tokio::time::timeout_at(self.begun + self.timeout, work)
+            .await
+            .map_err(|_| SendError::Timeout { phase: phase(), after: self.timeout })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::Guard;
+    use hitwire_event::WebhookId;
+    use proptest::prelude::*;
+
+    fn request(url: &str) -> Request {
+        let url = Guard::new(vec![], false).check_url(url).unwrap();
+        let message = Message {
+            webhook_id: WebhookId("msg_1".into()),
+            timestamp_s: 0,
+            content_type: "application/json",
+            body: Bytes::from_static(b"[]"),
+        };
+        Request::new(&url, Method::Post, HeaderMap::new(), &message).unwrap()
+    }
+
+    #[test]
+    fn the_target_stands_in_the_place_that_each_version_has_for_it() {
+        let request = request("https://Hooks.example:8443/a/b?token=1&x=[2]");
+        let http1 = request.for_http1().unwrap();
+        assert_eq!(http1.uri(), "/a/b?token=1&x=[2]");
+        assert_eq!(http1.headers()[HOST], "hooks.example:8443");
+        let http2 = request.for_http2().unwrap();
+        assert_eq!(http2.uri(), "https://hooks.example:8443/a/b?token=1&x=[2]");
+        assert!(!http2.headers().contains_key(HOST));
+    }
+
+    #[test]
+    fn the_default_port_is_left_out_and_an_empty_path_is_the_root() {
+        let http1 = request("https://hooks.example:443?a").for_http1().unwrap();
+        assert_eq!(http1.uri(), "/?a");
+        assert_eq!(http1.headers()[HOST], "hooks.example");
+        let http1 = request("https://[2a00:1450:4001:80b::200e]:1").for_http1().unwrap();
+        assert_eq!(http1.headers()[HOST], "[2a00:1450:4001:80b::200e]:1");
+    }
+
+    proptest! {
+        #[test]
+        fn every_url_that_the_guard_accepts_can_be_requested(rest in "[ -~äß世]{0,60}") {
+            let url = format!("https://hooks.example/{rest}");
+            if Guard::new(vec![], false).check_url(&url).is_ok() {
+                let request = request(&url);
+                prop_assert!(request.for_http1().is_ok());
+                prop_assert!(request.for_http2().is_ok());
+            }
+        }
+    }
+}

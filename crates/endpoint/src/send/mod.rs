@@ -1,0 +1,184 @@
+//! Sending one message to one target.
+
+mod error;
+mod exchange;
+
+pub use error::{Phase, SendError};
+
+use crate::connection::Connection;
+use crate::connector::{Connector, Progress};
+use crate::guard::Guard;
+use crate::headers;
+use crate::pool::{Place, Pool};
+use crate::resolve::Resolver;
+use crate::response::Response;
+use crate::target::{Message, Target};
+use exchange::{Failure, Request};
+use hitwire_event::ClientId;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Sends messages. Cheap to clone; clones share connections and TLS sessions.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    connector: Arc<Connector>,
+    pool: Pool,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub struct Sent {
+    /// A complete answer of whatever status, or why there is none.
+    pub outcome: Result<Response, SendError>,
+    /// How long each part took.
+    pub timings: Timings,
+    /// The address that was used, or tried; none if it did not come to that.
+    pub address: Option<SocketAddr>,
+    /// The connection had been used before.
+    pub reused: bool,
+    /// Of the response.
+    pub http_version: Option<http::Version>,
+}
+
+/// How long each part took; none for a part that was not reached, or not needed on a reused connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Resolving the name.
+    pub dns: Option<Duration>,
+    /// The TCP connection.
+    pub connect: Option<Duration>,
+    /// The TLS handshake.
+    pub tls: Option<Duration>,
+    /// From the first byte of the request to the response's headers.
+    pub first_byte: Option<Duration>,
+    /// All of it.
+    pub total: Duration,
+}
+
+/// What is known of an attempt while it goes on.
+#[derive(Debug, Default)]
+struct Trace {
+    opening: Progress,
+    first_byte: Option<Duration>,
+    address: Option<SocketAddr>,
+    reused: bool,
+    http_version: Option<http::Version>,
+}
+
+impl Sender {
+    /// A sender that dials what this guard lets pass.
+    pub fn new(guard: Guard, resolver: Resolver) -> Sender {
+        Sender { connector: Arc::new(Connector::new(guard, resolver)), pool: Pool::default() }
+    }
+
+    /// The guard, for checking a URL before it is set up.
+    pub fn guard(&self) -> &Guard {
+        self.connector.guard()
+    }
+
+    /// How many connections are kept for the next request. They are closed when unused for a minute.
+    pub fn kept_connections(&self) -> usize {
+        self.pool.len()
+    }
+
+    /// Sends once, on a kept connection or a new one. Must be called within a Tokio runtime with IO and time.
+    ///
+    /// A kept connection may turn out to have been closed by the receiver meanwhile. If nothing of a response came over it,
+    /// the same request is sent once more, at once, on a new connection. The receiver may then have got it twice, which
+    /// the common `webhook-id` tells it.
+    pub async fn send(&self, client: ClientId, target: &Target, message: Message) -> Sent {
+        let begun = Instant::now();
+        let mut trace = Trace::default();
+        let outcome = self.attempt(client, target, &message, &mut trace).await;
+        let Progress { address, dns, connect, tls, .. } = trace.opening;
+        Sent {
+            outcome,
+            timings: Timings { dns, connect, tls, first_byte: trace.first_byte, total: begun.elapsed() },
+            address: trace.address.or(address),
+            reused: trace.reused,
+            http_version: trace.http_version,
+        }
+    }
+
+    async fn attempt(
+        &self,
+        client: ClientId,
+        target: &Target,
+        message: &Message,
+        trace: &mut Trace,
+    ) -> Result<Response, SendError> {
+        let url = self.connector.guard().check_url(&target.url)?;
+        let headers = headers::of_request(target, message)?;
+        let request = Request::new(&url, target.method, headers, message)?;
+        let place = Place {
+            client,
+            identity: target.tls.fingerprint(),
+            https: url.scheme() == "https",
+            host: url.host_str().unwrap_or_default().to_owned(),
+            port: url.port_or_known_default().unwrap_or_default(),
+        };
+        if let Some(connection) = self.pool.take(&place) {
+            trace.reused = true;
+            match self.exchange(&place, connection, &request, target.timeout, trace).await {
+                Ok(response) => return Ok(response),
+                Err(Failure { error, unanswered: false }) => return Err(error),
+                Err(Failure { error, unanswered: true }) => {
+                    tracing::debug!(%error, "a kept connection was dead, trying a new one");
+                }
+            }
+            *trace = Trace::default();
+        }
+        let connection = self.connector.open(&place, &url, target, &mut trace.opening).await?;
+        let answered = self.exchange(&place, connection, &request, target.timeout, trace).await;
+        answered.map_err(|failure| failure.error)
+    }
+
+    /// One request and its response; keeps the connection if it can be used again.
+    async fn exchange(
+        &self,
+        place: &Place,
+        connection: Connection,
+        request: &Request,
+        timeout: Duration,
+        trace: &mut Trace,
+    ) -> Result<Response, Failure> {
+        trace.address = Some(connection.address());
+        match connection {
+            Connection::Http1(mut http1) => {
+                let answer = exchange::over_http1(&mut http1, request, timeout).await?;
+                trace.note(&answer);
+                let connection = Connection::Http1(http1);
+                // What was not read to its end cannot be used again; dropping it cuts it.
+                if !answer.response.truncated && !connection.is_closed() {
+                    self.pool.put(place, connection);
+                }
+                Ok(answer.response)
+            }
+            Connection::Http2(http2) => {
+                // Others to the same place may share it from now on, and while this request is under way.
+                self.pool.put(place, Connection::Http2(http2.clone()));
+                match exchange::over_http2(&http2, request, timeout).await {
+                    Ok(answer) => {
+                        trace.note(&answer);
+                        self.pool.put(place, Connection::Http2(http2));
+                        Ok(answer.response)
+                    }
+                    Err(failure) => {
+                        // A connection that has died in silence would fail every further request until it is closed.
+                        self.pool.retire(place, &http2);
+                        Err(failure)
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Trace {
+    fn note(&mut self, answer: &exchange::Answer) {
+        self.first_byte = Some(answer.first_byte);
+        self.http_version = Some(answer.http_version);
+    }
+}

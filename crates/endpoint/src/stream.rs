@@ -1,0 +1,152 @@
+//! The byte stream under HTTP: plain TCP or TLS, watched.
+
+use rustls::AlertDescription;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+/// What has gone over a stream; shared with those who hold its connection. It tells what the HTTP library does not:
+/// whether a connection that broke had answered anything, and what the receiver's TLS said at the end.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    read_bytes: AtomicU64,
+    written_bytes: AtomicU64,
+    alert: OnceLock<AlertDescription>,
+}
+
+impl Meter {
+    /// Bytes received so far.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        self.read_bytes.load(Relaxed)
+    }
+
+    /// Bytes handed to the system (or to TLS) so far.
+    pub(crate) fn written_bytes(&self) -> u64 {
+        self.written_bytes.load(Relaxed)
+    }
+
+    /// The TLS alert by which the receiver ended the connection. In TLS 1.3 a refused client certificate is heard of only
+    /// after the handshake, so.
+    pub(crate) fn alert(&self) -> Option<AlertDescription> {
+        self.alert.get().copied()
+    }
+}
+
+/// A stream and its meter.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    io: Io,
+    meter: Arc<Meter>,
+}
+
+#[derive(Debug)]
+enum Io {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    pub(crate) fn plain(stream: TcpStream) -> Stream {
+        Stream { io: Io::Plain(stream), meter: Arc::default() }
+    }
+
+    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Stream {
+        Stream { io: Io::Tls(Box::new(stream)), meter: Arc::default() }
+    }
+
+    pub(crate) fn meter(&self) -> Arc<Meter> {
+        self.meter.clone()
+    }
+
+    /// Whether both sides have agreed on HTTP/2 (by ALPN).
+    pub(crate) fn is_http2(&self) -> bool {
+        match &self.io {
+            Io::Plain(_) => false,
+            Io::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+
+    fn noted<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &result
+            && let Some(rustls::Error::AlertReceived(alert)) = crate::tls::tls_error(error)
+        {
+            // The first is the cause.
+            let _ = self.meter.alert.set(*alert);
+        }
+        result
+    }
+
+    fn noted_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(written)) = &result {
+            self.meter.written_bytes.fetch_add(*written as u64, Relaxed);
+        }
+        self.noted(result)
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Io::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        };
+        self.meter.read_bytes.fetch_add((buf.filled().len() - before) as u64, Relaxed);
+        self.noted(result)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let result = match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Io::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        };
+        self.noted_write(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Io::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        };
+        self.noted_write(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.io {
+            Io::Plain(stream) => stream.is_write_vectored(),
+            Io::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Io::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        };
+        self.noted(result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Io::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        };
+        self.noted(result)
+    }
+}

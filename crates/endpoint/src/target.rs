@@ -1,0 +1,83 @@
+//! What is sent, and where: the inputs of [`Sender::send`](crate::Sender::send).
+
+use crate::tls::TlsIdentity;
+use bytes::Bytes;
+use hitwire_event::WebhookId;
+use std::fmt;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// The HTTP method of a delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// `POST`
+    #[default]
+    Post,
+    /// `PUT`
+    Put,
+}
+
+impl From<Method> for http::Method {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Post => http::Method::POST,
+            Method::Put => http::Method::PUT,
+        }
+    }
+}
+
+/// Where to send, and how. Everything in it that is secret is left out of its debug output.
+#[derive(Clone)]
+pub struct Target {
+    /// `https://...`; its path and query are secret.
+    pub url: String,
+    /// POST or PUT.
+    pub method: Method,
+    /// Extra headers, in the order given; see [`check_headers`](crate::check_headers). The values are secret.
+    pub headers: Vec<(String, String)>,
+    /// Whom to trust and as whom to appear.
+    pub tls: TlsIdentity,
+    /// For a new connection: resolving, TCP, TLS and the HTTP/2 preface together.
+    pub open_timeout: Duration,
+    /// From the first byte of the request to the end of the response's headers and the part of its body that is kept. A
+    /// reused connection has only this one.
+    pub timeout: Duration,
+    /// Standard Webhooks secrets (`whsec_...`); one signature each. None: the request is not signed.
+    pub signing_secrets: Vec<String>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("method", &self.method)
+            .field("tls", &self.tls)
+            .field("open_timeout", &self.open_timeout)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        use zeroize::Zeroize as _;
+        self.url.zeroize();
+        self.headers.iter_mut().for_each(|(_, value)| value.zeroize());
+        self.signing_secrets.zeroize();
+    }
+}
+
+/// One attempt's message.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The batch's id: the same on each attempt.
+    pub webhook_id: WebhookId,
+    /// Unix seconds of this attempt.
+    pub timestamp_s: u64,
+    /// Of the body.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A private key in PEM, wiped when dropped.
+pub type KeyPem = Zeroizing<String>;
