@@ -2,7 +2,11 @@
 
 use super::open::{Open, first_repeated, push_token};
 use super::text;
+use crate::ingest::EVENT_BYTES_MAX;
 use std::borrow::Cow;
+
+/// What nests deeper is no longer read: far beyond what ingest takes, and little memory for what is open.
+const NESTING_MAX: usize = 10_000;
 
 /// Where the input stops being JSON, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,11 +76,16 @@ pub(crate) struct Member<'a> {
 }
 
 /// Reads JSON from the front of a text. Recursion is on a stack of its own, so that no nesting can exhaust the thread's.
+///
+/// Names that begin more than [`EVENT_BYTES_MAX`] after the value that they are in are checked, but not kept: such a value
+/// will be refused for its length, and a body of nothing but names must not take many times its size in memory.
 #[derive(Debug)]
 pub(crate) struct Scanner<'a> {
     text: &'a str,
     at: usize,
     open: Open<'a>,
+    /// Where names are no longer kept.
+    kept_to: usize,
     escapes: bool,
     loose: bool,
 }
@@ -88,7 +97,7 @@ impl<'a> Scanner<'a> {
 
     /// Starts in the middle; offsets still count from the front of `text`.
     pub(crate) fn starting_at(text: &'a str, at: usize) -> Self {
-        Scanner { text, at, open: Open::default(), escapes: false, loose: false }
+        Scanner { text, at, open: Open::default(), kept_to: 0, escapes: false, loose: false }
     }
 
     /// The next byte, if the text goes on.
@@ -123,6 +132,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn value(&mut self) -> Result<Raw<'a>, Fault> {
         let start = self.at;
         let mut depth = 0;
+        self.kept_to = start + EVENT_BYTES_MAX;
         self.escapes = false;
         self.loose = false;
         let shape = match self.peek() {
@@ -136,8 +146,8 @@ impl<'a> Scanner<'a> {
         loop {
             // A value begins here.
             let entered = match self.peek() {
-                Some(b'{') => self.enter(b'}'),
-                Some(b'[') => self.enter(b']'),
+                Some(b'{') => self.enter(b'}')?,
+                Some(b'[') => self.enter(b']')?,
                 _ => self.scalar()?,
             };
             depth = depth.max(self.open.depth());
@@ -175,7 +185,9 @@ impl<'a> Scanner<'a> {
                     push_token(&mut pointer, &name);
                     repeated = Some(pointer + &inside);
                 }
-                members.push(Member { name, value });
+                if self.at <= start + EVENT_BYTES_MAX {
+                    members.push(Member { name, value });
+                }
                 self.skip_blanks();
                 if self.peek() != Some(b',') {
                     break;
@@ -209,10 +221,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes an opening bracket. True: what comes next is the first inside, or the bracket that closes.
-    fn enter(&mut self, closing: u8) -> bool {
+    fn enter(&mut self, closing: u8) -> Result<bool, Fault> {
+        if self.open.depth() == NESTING_MAX {
+            return Err(self.fault("this nests too deep"));
+        }
         self.at += 1;
         self.open.push(closing);
-        true
+        Ok(true)
     }
 
     /// After a scalar or an opening bracket: passes the brackets that close, up to where the next value begins. False if
@@ -236,7 +251,9 @@ impl<'a> Scanner<'a> {
             }
             if closing == b'}' {
                 let name = self.member_name()?;
-                self.open.name(name);
+                if self.at <= self.kept_to {
+                    self.open.name(name);
+                }
             }
             return Ok(true);
         }

@@ -280,7 +280,8 @@ fn an_event_may_nest_so_deep_and_no_deeper() {
     let nested = |depth: usize| hit(&format!(r#""x":{}{}"#, "[".repeat(depth), "]".repeat(depth)));
     assert_eq!(count(&nested(DEPTH_MAX - 1), Lines::Detect), 1);
     assert_eq!(told(&nested(DEPTH_MAX)), "item 0: nested 65 deep; at most 64");
-    assert_eq!(told(&nested(300_000)), "item 0: nested 300001 deep; at most 64");
+    let error = parse_as(&nested(300_000), Lines::Detect, Invalid::Skip).expect_err("far too deep");
+    assert_eq!(error.to_string(), "line 1, column 10040: this nests too deep, found `[`");
 }
 
 #[test]

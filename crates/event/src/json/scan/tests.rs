@@ -26,10 +26,22 @@ fn depth_counts_the_arrays_and_objects_around_the_deepest_value() {
 }
 
 #[test]
-fn no_depth_exhausts_the_stack() {
-    let depth = 200_000;
-    let text = "[".repeat(depth) + &"]".repeat(depth);
-    assert_eq!(scan(&text).expect("well-formed").depth, depth);
+fn no_depth_exhausts_the_stack_or_the_memory() {
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    assert_eq!(scan(&nested(NESTING_MAX)).expect("well-formed").depth, NESTING_MAX);
+    assert_eq!(scan(&nested(NESTING_MAX + 1)).expect_err("too deep").at, NESTING_MAX);
+}
+
+#[test]
+fn names_far_into_a_value_are_not_kept() {
+    let text = format!(r#"{{"a":"{}","b":1,"b":2}}"#, "x".repeat(EVENT_BYTES_MAX));
+    let mut members = Vec::new();
+    let (object, repeated) = Scanner::new(&text).object(&mut members).expect("well-formed");
+    assert_eq!((object.text.len(), members.len(), repeated), (text.len(), 0, None));
+    let inside = format!("[{text}]");
+    let mut scanner = Scanner::new(&inside);
+    scanner.value().expect("well-formed");
+    assert_eq!(scanner.take_repeated(), None);
 }
 
 #[test]
