@@ -1,168 +1,87 @@
 //! The machine: inputs in, commands out.
+//!
+//! - [`messages`]: what goes in and what comes out.
+//! - [`lane`]: one lane's courier and its phase.
+//! - [`endpoint`]: schedule, streak, health: what the lanes share.
+//! - [`outcome`]: what follows from an answer.
+//! - [`giving_up`]: how unsettled events become a dead range.
+//! - [`edit`]: what follows from changed settings and moved cursors.
+//! - [`status`]: how it is doing, for people.
+//!
+//! Each input is applied to the state; then whatever may begin begins (`pump`), and what has not been saved yet is saved,
+//! unless a read is under way that may open the next batch: then both are one step.
 
-use crate::{Cut, Limits, OpenBatch, Preset, Progress, Saved};
+mod edit;
+mod endpoint;
+mod giving_up;
+mod lane;
+mod messages;
+mod outcome;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use crate::batch::Cut;
+use crate::schedule::Jitter;
+use crate::{Attempt, DisableReason, LostRange, OpenBatch, Progress, Saved};
+use endpoint::Endpoint;
+use giving_up::Ending;
 use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
+use lane::{Courier, Fate, Flight, Phase};
 use std::time::Duration;
 
-/// What the machine needs to know of the integration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// The retry preset.
-    pub retry: Preset,
-    /// False: nothing is sent, cursors stay.
-    pub enabled: bool,
-    /// Rises with each change of rendering, format, kinds, masking: such a change supersedes an open batch.
-    pub content_revision: u64,
-    /// Bounds for a batch that the user set; `None` = adaptive.
-    pub limits: Limits,
-}
-
-/// What happened at the other end, as far as the machine cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// A complete response.
-    Complete {
-        /// Its status.
-        status: u16,
-        /// `Retry-After`, if the response named one.
-        retry_after: Option<Duration>,
-    },
-    /// Anything else: no connection, no certificate that holds, refused by the guard, a timeout, a response cut short.
-    Incomplete,
-}
-
-/// What the shell tells the machine.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// The log has events of this lane past its cursor (or may have: to say it once too often does no harm).
-    Advanced {
-        /// The lane.
-        lane: Lane,
-    },
-    /// The answer to [`Command::Read`].
-    Batch {
-        /// The lane.
-        lane: Lane,
-        /// The batch that was cut, or none if there is nothing.
-        cut: Option<Cut>,
-        /// The log was searched up to here: without a batch, the cursor may move here.
-        scanned_to: Seq,
-        /// More events of the lane were there than the batch took: the lane is behind.
-        more: bool,
-        /// A fresh id for the batch.
-        webhook_id: WebhookId,
-    },
-    /// The open batch cannot be made again as it was (hash differs, or events are gone): supersede it.
-    Unreproducible {
-        /// The lane.
-        lane: Lane,
-    },
-    /// The answer to [`Command::Send`].
-    Outcome {
-        /// The lane.
-        lane: Lane,
-        /// What came back.
-        reply: Reply,
-        /// When the attempt began, milliseconds since the Unix epoch.
-        started_ms: u64,
-        /// How long it took.
-        took: Duration,
-        /// The address that was dialled.
-        address: Option<String>,
-        /// Why it failed, in words.
-        error: Option<String>,
-    },
-    /// The answer to [`Command::Measure`].
-    Measured {
-        /// The lane.
-        lane: Lane,
-        /// The last position to give up (at least the open batch's last).
-        through: Seq,
-        /// Events of the lane from its cursor up to there.
-        events: u64,
-    },
-    /// The integration's settings, again or changed.
-    Configured(Settings),
-    /// The store moved the cursor itself (retention, "from now"): everything up to `cursor` is settled and recorded.
-    Moved {
-        /// The lane.
-        lane: Lane,
-        /// The cursor now.
-        cursor: Seq,
-    },
-    /// [`Machine::wake_at`] has come.
-    Due,
-    /// Start nothing more; what is in flight ends by itself or is abandoned.
-    Stop,
-}
-
-/// What the machine tells the shell to do, in order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Command {
-    /// Save this step; go on with the next command only when it is on record.
-    Save(Progress),
-    /// Read the lane's events after this position and cut a batch; answer with [`Input::Batch`].
-    Read {
-        /// The lane.
-        lane: Lane,
-        /// The cursor: events after it.
-        after: Seq,
-        /// At most this many events.
-        max_events: u32,
-        /// At most this many bytes of body (a single larger event is still a batch).
-        max_bytes: u64,
-    },
-    /// Send this batch; answer with [`Input::Outcome`], or with [`Input::Unreproducible`].
-    Send {
-        /// The lane.
-        lane: Lane,
-        /// The batch, saved before.
-        batch: OpenBatch,
-        /// The endpoint is sick or refusing: a probe, to be counted against the budget for those.
-        probe: bool,
-    },
-    /// Find the last event of the lane that was appended at least `age` ago, but at least `at_least`; answer with
-    /// [`Input::Measured`].
-    Measure {
-        /// The lane.
-        lane: Lane,
-        /// The cursor: events after it.
-        after: Seq,
-        /// How old.
-        age: Duration,
-        /// At least up to here.
-        at_least: Seq,
-    },
-}
+pub use messages::{Command, Input, Reply, Settings};
+pub use status::{LaneStatus, Status};
 
 /// Serves one integration. See the crate's first page.
 #[derive(Debug)]
-pub struct Machine {}
-
-/// How a courier is doing, for status pages.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Status {
+pub struct Machine {
+    integration: IntegrationId,
+    settings: Settings,
+    endpoint: Endpoint,
     /// By [`Lane::index`].
-    pub lanes: [LaneStatus; 2],
-    /// Failed attempts in a row, over all lanes; 0 when well.
-    pub failures_in_a_row: u32,
+    couriers: [Courier; 2],
+    unsaved: Unsaved,
+    /// Giving up on the endpoint is under way: nothing begins until it is done.
+    ending: Option<Box<Ending>>,
+    jitter: Jitter,
+    /// The time of the last input.
+    now: Duration,
+    life: Life,
+    /// What the current input led to; empty between inputs.
+    commands: Vec<Command>,
 }
 
-/// How one lane is doing.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LaneStatus {
-    /// `caught_up`, `sending`, `waiting`, `refused`, `disabled`.
-    pub state: &'static str,
-    /// Everything up to here is settled.
-    pub cursor: Seq,
-    /// The batch on its way.
-    pub open: Option<OpenBatch>,
-    /// When the next attempt is made, on the clock of `now`.
-    pub next_attempt: Option<Duration>,
+/// From the first input to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    /// No input yet: what can begin has not begun.
+    Built,
+    Running,
+    /// Nothing new begins.
+    Stopping,
+}
+
+/// What happened since the last save.
+#[derive(Debug, Default)]
+struct Unsaved {
+    /// By [`Lane::index`].
+    lanes: [bool; 2],
+    attempts: Vec<Attempt>,
+    lost: Vec<LostRange>,
+    disable: Option<DisableReason>,
+}
+
+impl Unsaved {
+    fn is_empty(&self) -> bool {
+        self.lanes == [false; 2] && self.attempts.is_empty() && self.lost.is_empty() && self.disable.is_none()
+    }
 }
 
 impl Machine {
-    /// A machine that goes on from what was saved.
+    /// A machine that goes on from what was saved. An open batch is sent again as it was, after what is left of its wait;
+    /// if the content settings have changed since, it is superseded. `now` is the shell's monotonic clock, `seed` decides
+    /// how waits are spread.
     pub fn new(
         integration: IntegrationId,
         settings: Settings,
@@ -170,26 +89,246 @@ impl Machine {
         now: Duration,
         seed: u64,
     ) -> Self {
-        unimplemented!()
+        let mut endpoint = Endpoint::restored(&saved.endpoint, settings.retry, now);
+        let outdated = |open: &OpenBatch| open.content_revision != settings.content_revision;
+        if saved.lanes.iter().filter_map(|lane| lane.open.as_ref()).any(outdated) {
+            endpoint.begin_schedule_anew(now);
+        }
+        let couriers = saved.lanes.map(|lane| Courier::restored(lane, &settings, now));
+        Machine {
+            integration,
+            settings,
+            endpoint,
+            couriers,
+            unsaved: Unsaved::default(),
+            ending: None,
+            jitter: Jitter::new(seed),
+            now,
+            life: Life::Built,
+            commands: Vec::new(),
+        }
     }
 
-    /// Takes one input at the monotonic time `now`.
+    /// Takes one input at the monotonic time `now`. The commands are to be carried out in order.
     pub fn on(&mut self, now: Duration, input: Input) -> Vec<Command> {
-        unimplemented!()
+        debug_assert!(now >= self.now, "the shell's clock went back from {:?} to {now:?}", self.now);
+        self.now = self.now.max(now);
+        let first = self.life == Life::Built;
+        if first {
+            self.life = Life::Running;
+        }
+        match input {
+            // A shell says the settings at its start: no edit.
+            Input::Configured(settings) if first && settings == self.settings => {}
+            Input::Advanced { lane } => self.couriers[lane.index()].wants = true,
+            Input::Batch { lane, cut, scanned_to, more, webhook_id } => {
+                self.batch(lane, cut, scanned_to, more, webhook_id);
+            }
+            Input::Unreproducible { lane } => self.unreproducible(lane),
+            Input::Outcome { lane, reply, started_ms, took, address, error } => {
+                self.outcome(lane, outcome::Answer { reply, started_ms, took, address, error });
+            }
+            Input::Measured { lane, through, events } => self.measured(lane, through, events),
+            Input::Configured(settings) => self.configured(settings),
+            Input::Moved { lane, cursor } => self.moved(lane, cursor),
+            Input::Due => {}
+            Input::Stop => self.stop(),
+        }
+        self.go_on_ending();
+        self.pump();
+        let settling_with_the_next_batch = Lane::ALL
+            .iter()
+            .any(|lane| self.unsaved.lanes[lane.index()] && self.couriers[lane.index()].is_reading());
+        if !settling_with_the_next_batch || self.life == Life::Stopping {
+            self.save();
+        }
+        self.assert_what_always_holds();
+        std::mem::take(&mut self.commands)
     }
 
     /// When it wants [`Input::Due`], if at all.
     pub fn wake_at(&self) -> Option<Duration> {
-        unimplemented!()
+        if !self.may_begin_anything() {
+            return None;
+        }
+        // What could have begun at the last input has begun, or waits for something that will come as an input.
+        let begun = self.life != Life::Built;
+        Lane::ALL
+            .into_iter()
+            .filter_map(|lane| self.next_attempt(lane))
+            .filter(|&at| !begun || at > self.now)
+            .min()
     }
 
     /// Nothing in flight and nothing asked: the shell may keep it as data until an input comes.
     pub fn is_parked(&self) -> bool {
-        unimplemented!()
+        self.couriers.iter().all(|courier| matches!(courier.phase, Phase::Idle | Phase::Open(_)))
     }
 
-    /// How it is doing.
-    pub fn status(&self) -> Status {
-        unimplemented!()
+    /// Begins whatever may begin, the urgent lane first.
+    fn pump(&mut self) {
+        for lane in Lane::ALL {
+            if !self.may_begin(lane) {
+                continue;
+            }
+            let courier = &mut self.couriers[lane.index()];
+            match &mut courier.phase {
+                Phase::Open(_) => self.send(lane),
+                Phase::Idle if courier.wants => {
+                    courier.wants = false;
+                    courier.phase = Phase::Reading { outdated: false };
+                    courier.asked = courier.sizer.ask(self.settings.limits, self.endpoint.body_bytes_max());
+                    self.commands.push(Command::Read {
+                        lane,
+                        after: courier.cursor,
+                        max_events: courier.asked.max_events,
+                        max_bytes: courier.asked.max_bytes,
+                    });
+                }
+                Phase::Idle | Phase::Reading { .. } | Phase::Sending(_) | Phase::Measuring(_) => {}
+            }
+        }
+    }
+
+    fn may_begin_anything(&self) -> bool {
+        self.settings.enabled && self.life != Life::Stopping && self.ending.is_none()
+    }
+
+    /// Whether a lane may read or send now.
+    fn may_begin(&self, lane: Lane) -> bool {
+        self.may_begin_anything()
+            && self.couriers[lane.index()].waits_until() <= self.now
+            && match self.endpoint.sick_until() {
+                None => true,
+                Some(until) => until <= self.now && self.may_probe(lane),
+            }
+    }
+
+    /// One lane alone finds out whether a sick endpoint is well again: the urgent one, if it has something to send.
+    fn may_probe(&self, lane: Lane) -> bool {
+        let other = &self.couriers[other(lane).index()];
+        let urgent_goes_first = lane == Lane::Bulk && other.has_work() && other.waits_until() <= self.now;
+        !other.is_sending() && !urgent_goes_first
+    }
+
+    /// When a lane with something to do may go on, as far as waits decide.
+    fn next_attempt(&self, lane: Lane) -> Option<Duration> {
+        let courier = &self.couriers[lane.index()];
+        let waiting = matches!(courier.phase, Phase::Open(_)) || (courier.is_idle() && courier.wants);
+        waiting.then(|| courier.waits_until().max(self.endpoint.sick_until().unwrap_or_default()))
+    }
+
+    /// The answer to a read.
+    fn batch(&mut self, lane: Lane, cut: Option<Cut>, scanned_to: Seq, more: bool, webhook_id: WebhookId) {
+        let courier = &mut self.couriers[lane.index()];
+        let Phase::Reading { outdated } = courier.phase else { return };
+        courier.phase = Phase::Idle;
+        match cut {
+            // Read under other settings, or from where the cursor no longer stands: read again.
+            Some(cut) if outdated || cut.first <= courier.cursor => courier.wants = true,
+            None if outdated => courier.wants = true,
+            // An empty answer that searched nothing and promises more would be asked for again and again.
+            None => {
+                courier.wants |= more && scanned_to > courier.cursor;
+                courier.cursor = courier.cursor.max(scanned_to);
+            }
+            Some(cut) => {
+                if self.may_begin(lane) {
+                    return self.open(lane, cut, more, webhook_id);
+                }
+                // Cut anew when it can be sent: by then it may be a fuller one.
+                self.couriers[lane.index()].wants = true;
+            }
+        }
+        self.save();
+    }
+
+    /// Opens a batch, in one step with the settlement of the one before, and sends it.
+    fn open(&mut self, lane: Lane, cut: Cut, more: bool, webhook_id: WebhookId) {
+        let courier = &mut self.couriers[lane.index()];
+        let filled = courier.asked.is_filled_by(cut.events, cut.body_bytes);
+        courier.wants |= more;
+        courier.growth = lane::Growth { behind: more, filled };
+        courier.phase = Phase::Open(OpenBatch {
+            first: cut.first,
+            last: cut.last,
+            through: cut.through.max(cut.last),
+            events: cut.events,
+            webhook_id,
+            content_revision: self.settings.content_revision,
+            body_bytes: cut.body_bytes,
+            body_sha256: cut.body_sha256,
+            tries: 0,
+        });
+        self.unsaved.lanes[lane.index()] = true;
+        self.save();
+        self.send(lane);
+    }
+
+    /// Sends the open batch, which is on record.
+    fn send(&mut self, lane: Lane) {
+        let probe = self.endpoint.failures_in_a_row() > 0;
+        let turn = self.endpoint.turn();
+        let courier = &mut self.couriers[lane.index()];
+        if let Some(batch) = courier.take_open() {
+            self.commands.push(Command::Send { lane, batch: batch.clone(), probe });
+            courier.phase = Phase::Sending(Flight { batch, turn, fate: Fate::Wanted });
+        }
+    }
+
+    fn unreproducible(&mut self, lane: Lane) {
+        let courier = &mut self.couriers[lane.index()];
+        if courier.land().is_some() {
+            courier.drop_open();
+            self.unsaved.lanes[lane.index()] = true;
+            self.save();
+        }
+    }
+
+    fn stop(&mut self) {
+        self.life = Life::Stopping;
+        self.cancel_giving_up();
+    }
+
+    /// Saves what has happened since the last save, if anything.
+    fn save(&mut self) {
+        if self.unsaved.is_empty() {
+            return;
+        }
+        let Unsaved { lanes, attempts, lost, disable } = std::mem::take(&mut self.unsaved);
+        let lanes = Lane::ALL
+            .into_iter()
+            .filter(|lane| lanes[lane.index()])
+            .map(|lane| (lane, self.couriers[lane.index()].state()))
+            .collect();
+        self.commands.push(Command::Save(Progress {
+            integration: self.integration,
+            endpoint: self.endpoint.state(self.now),
+            lanes,
+            attempts,
+            lost,
+            disable,
+        }));
+    }
+
+    fn assert_what_always_holds(&self) {
+        debug_assert!(
+            self.unsaved.is_empty() || self.couriers.iter().any(Courier::is_reading),
+            "only a settlement that waits for the next batch is unsaved: {:?}",
+            self.unsaved
+        );
+        debug_assert!(
+            self.couriers.iter().all(|courier| courier.refusal.is_none() || courier.has_batch()),
+            "a refusal is about a batch: {:?}",
+            self.couriers
+        );
+    }
+}
+
+/// The other lane.
+fn other(lane: Lane) -> Lane {
+    match lane {
+        Lane::Urgent => Lane::Bulk,
+        Lane::Bulk => Lane::Urgent,
     }
 }

@@ -79,7 +79,7 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// One that was saved. `resume` says how long of a wait is left after a restart.
+    /// One that was saved; none if what was saved cannot be read.
     pub(crate) fn restored(saved: &serde_json::Value, preset: Preset, now: Duration) -> Option<Self> {
         let state = RefusalState::deserialize(saved).ok()?;
         let wait = preset.wait(state.retries().saturating_sub(1)).unwrap_or_default();
@@ -154,8 +154,8 @@ mod tests {
     #[test]
     fn patient_gives_a_batch_up_that_was_refused_for_72_hours() {
         let mut refusal = Refusal::default();
-        let hour = |n| Duration::from_secs(n * 3_600);
-        let given_up_at = (0..).find(|&n| refusal.refused(Preset::Patient, hour(n)).is_none());
+        let given_up_at =
+            (0..100).find(|&hour| refusal.refused(Preset::Patient, Duration::from_hours(hour)).is_none());
         assert_eq!(given_up_at, Some(72));
     }
 

@@ -13,20 +13,20 @@ pub const WAITS_S: [u64; 16] = [1, 3, 5, 10, 10, 0, 1, 3, 5, 30, 60, 60, 180, 30
 pub const FIRST_CYCLE: u32 = 5;
 
 /// How the patient preset goes on after the table.
-const HOURLY: Duration = Duration::from_secs(3_600);
+const HOURLY: Duration = Duration::from_hours(1);
 
 /// `Retry-After` lengthens a wait up to this: a receiver must not be able to silence an integration for good.
-const RETRY_AFTER_MOST: Duration = Duration::from_secs(3_600);
+const RETRY_AFTER_MOST: Duration = Duration::from_hours(1);
 
 /// The patient preset gives up after this long without one success.
-const PATIENCE: Duration = Duration::from_secs(72 * 3_600);
+const PATIENCE: Duration = Duration::from_hours(72);
 
 /// No longer gap between two failures counts towards [`PATIENCE`]: the longest wait is an hour and a tenth, and then two
 /// timeouts of five minutes; whatever is longer was a time in which there was nothing to send.
-const GAP_MOST: Duration = Duration::from_secs(2 * 3_600);
+const GAP_MOST: Duration = Duration::from_hours(2);
 
 /// After a restart no wait is longer than this.
-const RESUMED_MOST: Duration = Duration::from_secs(300);
+const RESUMED_MOST: Duration = Duration::from_mins(5);
 
 /// How long to go on with an endpoint that fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     #[test]
     fn original_makes_sixteen_retries_in_three_cycles() {
@@ -261,8 +261,9 @@ mod tests {
         #[test]
         fn jitter_spreads_over_the_whole_tenth(seed: u64) {
             let mut jitter = Jitter::new(seed);
-            let added: Vec<Duration> = (0..200).map(|_| jitter.added_to(HOUR) - HOUR).collect();
-            prop_assert!(added.iter().any(|&more| more < HOUR / 30) && added.iter().any(|&more| more > HOUR / 15));
+            let waits: Vec<Duration> = (0..200).map(|_| jitter.added_to(HOUR)).collect();
+            prop_assert!(waits.iter().any(|&wait| wait < HOUR + HOUR / 30));
+            prop_assert!(waits.iter().any(|&wait| wait > HOUR + HOUR / 15));
         }
     }
 }

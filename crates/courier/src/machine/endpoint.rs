@@ -1,0 +1,205 @@
+//! What an integration's lanes share: the endpoint's schedule, its streak of failures, its health, what it takes.
+
+use crate::health::{Health, SavedBucket, Unhealthy};
+use crate::schedule::{self, Jitter, Streak};
+use crate::{EndpointState, Preset};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The endpoint as the lanes know it.
+#[derive(Debug, Default)]
+pub(super) struct Endpoint {
+    /// Retries begun on the schedule since the last success.
+    retries: u32,
+    /// It is sick, and is left alone until then (monotonic).
+    sick_until: Option<Duration>,
+    /// Rises with each wait for a sick endpoint.
+    turn: u32,
+    streak: Streak,
+    failures_in_a_row: u32,
+    /// Learnt from a 413: larger bodies are refused.
+    body_bytes_max: Option<u64>,
+    /// None until the first request, and always for the patient preset.
+    health: Option<Box<Health>>,
+}
+
+/// [`Endpoint`] as it is kept. Fields that are missing stand for a healthy endpoint, unknown ones are passed over.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Kept {
+    #[serde(skip_serializing_if = "is_default")]
+    retries: u32,
+    #[serde(skip_serializing_if = "is_default")]
+    sick: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    failing_ms: u64,
+    #[serde(skip_serializing_if = "is_default")]
+    failures_in_a_row: u32,
+    #[serde(skip_serializing_if = "is_default")]
+    body_bytes_max: Option<u64>,
+    #[serde(skip_serializing_if = "is_default")]
+    health: Vec<SavedBucket>,
+}
+
+/// What a sick answer leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sickness {
+    /// The endpoint is left alone for a while.
+    Waits,
+    /// The schedule ended.
+    Exhausted,
+}
+
+impl Endpoint {
+    /// As it was saved; what cannot be read counts as a healthy endpoint.
+    pub(super) fn restored(saved: &EndpointState, preset: Preset, now: Duration) -> Self {
+        let kept = Option::<Kept>::deserialize(&saved.0).ok().flatten().unwrap_or_default();
+        let wait = preset.wait(kept.retries.saturating_sub(1)).unwrap_or_default();
+        let health = (preset == Preset::Original && !kept.health.is_empty())
+            .then(|| Box::new(Health::restored(&kept.health, now)));
+        Endpoint {
+            retries: kept.retries,
+            sick_until: kept.sick.then(|| now + schedule::resumed(wait)),
+            turn: 0,
+            streak: match kept.failures_in_a_row {
+                0 => Streak::default(),
+                _ => Streak::resumed(Duration::from_millis(kept.failing_ms), now),
+            },
+            failures_in_a_row: kept.failures_in_a_row,
+            body_bytes_max: kept.body_bytes_max,
+            health,
+        }
+    }
+
+    /// For the store. A healthy endpoint of the patient preset, the usual case, is `null`.
+    pub(super) fn state(&self, now: Duration) -> EndpointState {
+        let kept = Kept {
+            retries: self.retries,
+            sick: self.sick_until.is_some(),
+            failing_ms: self.streak.lasted().as_millis() as u64,
+            failures_in_a_row: self.failures_in_a_row,
+            body_bytes_max: self.body_bytes_max,
+            health: self.health.as_deref().map(|health| health.saved(now)).unwrap_or_default(),
+        };
+        if kept == Kept::default() {
+            return EndpointState::default();
+        }
+        // A struct of numbers: it always has a JSON value.
+        EndpointState(serde_json::to_value(kept).unwrap_or_default())
+    }
+
+    pub(super) fn sick_until(&self) -> Option<Duration> {
+        self.sick_until
+    }
+
+    pub(super) fn turn(&self) -> u32 {
+        self.turn
+    }
+
+    pub(super) fn failures_in_a_row(&self) -> u32 {
+        self.failures_in_a_row
+    }
+
+    pub(super) fn body_bytes_max(&self) -> Option<u64> {
+        self.body_bytes_max
+    }
+
+    /// A success: the schedule begins anew.
+    pub(super) fn delivered(&mut self, preset: Preset, now: Duration) {
+        self.retries = 0;
+        self.sick_until = None;
+        self.streak = Streak::default();
+        self.failures_in_a_row = 0;
+        self.count(preset, now, false);
+    }
+
+    /// A failure of any kind. `counts`: towards the 60 % rule. Returns how long failures have gone on.
+    pub(super) fn failed(&mut self, preset: Preset, now: Duration, counts: bool) -> Duration {
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        if counts {
+            self.count(preset, now, true);
+        }
+        self.streak.fail(now)
+    }
+
+    fn count(&mut self, preset: Preset, now: Duration, failed: bool) {
+        if preset == Preset::Original {
+            self.health.get_or_insert_default().record(now, failed);
+        }
+    }
+
+    /// Whether too many requests failed.
+    pub(super) fn unhealthy(&self) -> Option<Unhealthy> {
+        self.health.as_deref().and_then(Health::unhealthy)
+    }
+
+    /// A complete answer that is not sick: the lanes need not wait for each other.
+    pub(super) fn answered(&mut self) {
+        self.sick_until = None;
+    }
+
+    /// A sick answer to a request of this turn: the next wait begins. The answer to a request that was under way before
+    /// the current wait began says nothing new, except by its `Retry-After`.
+    pub(super) fn sicken(
+        &mut self,
+        turn: u32,
+        preset: Preset,
+        now: Duration,
+        retry_after: Option<Duration>,
+        jitter: &mut Jitter,
+    ) -> Sickness {
+        if let Some(until) = &mut self.sick_until
+            && turn != self.turn
+        {
+            *until = (*until).max(now + schedule::lengthened(Duration::ZERO, retry_after));
+            return Sickness::Waits;
+        }
+        self.turn = self.turn.wrapping_add(1);
+        let Some(wait) = preset.wait(self.retries) else {
+            self.sick_until = Some(now);
+            return Sickness::Exhausted;
+        };
+        self.retries = self.retries.saturating_add(1);
+        self.sick_until = Some(now + jitter.added_to(schedule::lengthened(wait, retry_after)));
+        Sickness::Waits
+    }
+
+    /// A body of this many bytes, of several events, was too large. Half of it may pass; a single event is always tried.
+    pub(super) fn learn_too_large(&mut self, body_bytes: u64) {
+        let half = (body_bytes / 2).max(1);
+        self.body_bytes_max = Some(self.body_bytes_max.map_or(half, |known| known.min(half)));
+    }
+
+    /// The next attempt may be made now; nothing else changes.
+    pub(super) fn try_now(&mut self, now: Duration) {
+        self.sick_until = self.sick_until.map(|until| until.min(now));
+    }
+
+    /// The target may be another one now: what it takes is to be learnt again.
+    pub(super) fn forget_what_it_takes(&mut self) {
+        self.body_bytes_max = None;
+    }
+
+    /// The schedule and the time without a success begin anew; still one lane alone finds out whether it is well.
+    pub(super) fn begin_schedule_anew(&mut self, now: Duration) {
+        self.retries = 0;
+        self.streak = Streak::default();
+        self.try_now(now);
+    }
+
+    /// Nothing is held against it any more.
+    pub(super) fn pardon(&mut self) {
+        *self = Endpoint { turn: self.turn, body_bytes_max: self.body_bytes_max, ..Endpoint::default() };
+    }
+
+    /// The preset has changed: only the original one counts requests.
+    pub(super) fn use_preset(&mut self, preset: Preset) {
+        if preset != Preset::Original {
+            self.health = None;
+        }
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

@@ -1,0 +1,138 @@
+//! What goes in and what comes out.
+
+use crate::{Cut, Limits, OpenBatch, Preset, Progress};
+
+use hitwire_event::{Lane, Seq, WebhookId};
+use std::time::Duration;
+
+/// What the machine needs to know of the integration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The retry preset.
+    pub retry: Preset,
+    /// False: nothing is sent, cursors stay.
+    pub enabled: bool,
+    /// Rises with each change of rendering, format, kinds, masking: such a change supersedes an open batch.
+    pub content_revision: u64,
+    /// Bounds for a batch that the user set; `None` = adaptive.
+    pub limits: Limits,
+}
+
+/// What happened at the other end, as far as the machine cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// A complete response.
+    Complete {
+        /// Its status.
+        status: u16,
+        /// `Retry-After`, if the response named one.
+        retry_after: Option<Duration>,
+    },
+    /// Anything else: no connection, no certificate that holds, refused by the guard, a timeout, a response cut short.
+    Incomplete,
+}
+
+/// What the shell tells the machine.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The log has events of this lane past its cursor (or may have: to say it once too often does no harm).
+    Advanced {
+        /// The lane.
+        lane: Lane,
+    },
+    /// The answer to [`Command::Read`].
+    Batch {
+        /// The lane.
+        lane: Lane,
+        /// The batch that was cut, or none if there is nothing.
+        cut: Option<Cut>,
+        /// The log was searched up to here: without a batch, the cursor may move here.
+        scanned_to: Seq,
+        /// More events of the lane were there than the batch took: the lane is behind.
+        more: bool,
+        /// A fresh id for the batch.
+        webhook_id: WebhookId,
+    },
+    /// The open batch cannot be made again as it was (hash differs, or events are gone): supersede it.
+    Unreproducible {
+        /// The lane.
+        lane: Lane,
+    },
+    /// The answer to [`Command::Send`].
+    Outcome {
+        /// The lane.
+        lane: Lane,
+        /// What came back.
+        reply: Reply,
+        /// When the attempt began, milliseconds since the Unix epoch.
+        started_ms: u64,
+        /// How long it took.
+        took: Duration,
+        /// The address that was dialled.
+        address: Option<String>,
+        /// Why it failed, in words.
+        error: Option<String>,
+    },
+    /// The answer to [`Command::Measure`].
+    Measured {
+        /// The lane.
+        lane: Lane,
+        /// The last position to give up (at least the open batch's last).
+        through: Seq,
+        /// Events of the lane from its cursor up to there.
+        events: u64,
+    },
+    /// The integration's settings. Equal ones as the first input of all say nothing; later they say that something which
+    /// the machine does not know of (URL, headers, timeouts, ...) was edited: what waits tries again at once.
+    Configured(Settings),
+    /// The store moved the cursor itself (retention, "from now"): everything up to `cursor` is settled and recorded.
+    Moved {
+        /// The lane.
+        lane: Lane,
+        /// The cursor now.
+        cursor: Seq,
+    },
+    /// [`Machine::wake_at`] has come.
+    Due,
+    /// Start nothing more; what is in flight ends by itself or is abandoned.
+    Stop,
+}
+
+/// What the machine tells the shell to do, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Save this step; go on with the next command only when it is on record.
+    Save(Progress),
+    /// Read the lane's events after this position and cut a batch; answer with [`Input::Batch`].
+    Read {
+        /// The lane.
+        lane: Lane,
+        /// The cursor: events after it.
+        after: Seq,
+        /// At most this many events.
+        max_events: u32,
+        /// At most this many bytes of body (a single larger event is still a batch).
+        max_bytes: u64,
+    },
+    /// Send this batch; answer with [`Input::Outcome`], or with [`Input::Unreproducible`].
+    Send {
+        /// The lane.
+        lane: Lane,
+        /// The batch, saved before.
+        batch: OpenBatch,
+        /// The endpoint is sick or refusing: a probe, to be counted against the budget for those.
+        probe: bool,
+    },
+    /// Find the last event of the lane that was appended at least `age` ago, but at least `at_least`; answer with
+    /// [`Input::Measured`].
+    Measure {
+        /// The lane.
+        lane: Lane,
+        /// The cursor: events after it.
+        after: Seq,
+        /// How old.
+        age: Duration,
+        /// At least up to here.
+        at_least: Seq,
+    },
+}

@@ -1,0 +1,181 @@
+//! What follows from an answer.
+
+use super::endpoint::Sickness;
+use super::lane::{Fate, Flight, Phase};
+use super::{Life, Machine, Reply, other};
+use crate::refusal::{TOO_LARGE, classify};
+use crate::{Attempt, DisableReason, Verdict, schedule};
+use hitwire_event::Lane;
+use std::time::Duration;
+
+/// How an attempt ended.
+pub(super) struct Answer {
+    pub(super) reply: Reply,
+    pub(super) started_ms: u64,
+    pub(super) took: Duration,
+    pub(super) address: Option<String>,
+    pub(super) error: Option<String>,
+}
+
+impl Machine {
+    pub(super) fn outcome(&mut self, lane: Lane, answer: Answer) {
+        let Some(flight) = self.couriers[lane.index()].land() else { return };
+        let verdict = classify(answer.reply);
+        let (status, retry_after) = match answer.reply {
+            Reply::Complete { status, retry_after } => (Some(status), retry_after),
+            Reply::Incomplete => (None, None),
+        };
+        let batch = &flight.batch;
+        self.unsaved.attempts.push(Attempt {
+            lane,
+            webhook_id: batch.webhook_id.clone(),
+            number: batch.tries.saturating_add(1),
+            first: batch.first,
+            last: batch.last,
+            events: batch.events,
+            body_bytes: batch.body_bytes,
+            started_ms: answer.started_ms,
+            took_us: u64::try_from(answer.took.as_micros()).unwrap_or(u64::MAX),
+            status,
+            verdict,
+            address: answer.address,
+            error: answer.error.clone().filter(|_| verdict != Verdict::Delivered),
+        });
+        self.unsaved.lanes[lane.index()] = true;
+        if verdict == Verdict::Delivered {
+            self.delivered(lane, flight, answer.took);
+        } else {
+            let in_words = answer.error.unwrap_or_else(|| match status {
+                Some(status) => format!("answered with status {status}"),
+                None => "no complete response".to_owned(),
+            });
+            self.failed(lane, flight, verdict, Failure { status, retry_after, in_words });
+        }
+    }
+
+    /// Settles the batch. It is saved with the next batch, or at once if there is none to be read.
+    fn delivered(&mut self, lane: Lane, flight: Flight, took: Duration) {
+        self.endpoint.delivered(self.settings.retry, self.now);
+        let courier = &mut self.couriers[lane.index()];
+        let growth = std::mem::take(&mut courier.growth);
+        courier.sizer.delivered(took, growth.behind, growth.filled);
+        courier.refusal = None;
+        courier.wants |= flight.fate != Fate::Wanted;
+        if flight.fate != Fate::Passed {
+            courier.cursor = courier.cursor.max(flight.batch.through);
+        }
+    }
+
+    /// Puts the batch back, if it is still wanted, and lets the endpoint, or the lane alone, wait; or gives up.
+    fn failed(&mut self, lane: Lane, flight: Flight, verdict: Verdict, failure: Failure) {
+        let Flight { mut batch, turn, fate } = flight;
+        batch.tries = batch.tries.saturating_add(1);
+        let (status, retry_after) = (failure.status, failure.retry_after);
+        let preset = self.settings.retry;
+        let without_success = self.endpoint.failed(preset, self.now, status != Some(429));
+        let too_large = status == Some(TOO_LARGE) && batch.events > 1;
+        if too_large {
+            self.endpoint.learn_too_large(batch.body_bytes);
+        }
+
+        let courier = &mut self.couriers[lane.index()];
+        courier.sizer.failed();
+        courier.growth = super::lane::Growth::default();
+        if fate == Fate::Wanted && !too_large {
+            courier.phase = Phase::Open(batch);
+        } else {
+            courier.drop_open();
+        }
+
+        if let Some(reason) = self.disables_at_once(verdict) {
+            self.disable(reason);
+            return self.save();
+        }
+        let mut ends = None;
+        if verdict == Verdict::Sick {
+            let sickness = self.endpoint.sicken(turn, preset, self.now, retry_after, &mut self.jitter);
+            if sickness == Sickness::Exhausted {
+                ends = Some(Ends::Endpoint(None));
+            }
+        } else {
+            self.endpoint.answered();
+            if !self.refuse(lane, retry_after) {
+                ends = Some(Ends::Lane);
+            }
+        }
+        // The other lane's request is still under way: it may yet be the success.
+        let last_word = !self.couriers[other(lane).index()].is_sending();
+        if let Some(limit) = preset.patience().filter(|&limit| without_success >= limit && last_word) {
+            ends = Some(Ends::Endpoint(Some(DisableReason::NoSuccess { limit_s: limit.as_secs() })));
+        }
+        self.save();
+        if !self.settings.enabled || self.life == Life::Stopping {
+            return;
+        }
+        match ends {
+            Some(Ends::Endpoint(disable)) => self.give_up_on_endpoint(disable, &failure.in_words),
+            Some(Ends::Lane) => self.give_up_on_lane(lane, &failure.in_words),
+            None => {}
+        }
+    }
+
+    /// The batch was refused: its lane waits. False: it was refused for long enough.
+    fn refuse(&mut self, lane: Lane, retry_after: Option<Duration>) -> bool {
+        let courier = &mut self.couriers[lane.index()];
+        if !courier.has_batch() {
+            return true;
+        }
+        let refusal = courier.refusal.get_or_insert_default();
+        match refusal.refused(self.settings.retry, self.now) {
+            Some(wait) => {
+                refusal.until = self.now + self.jitter.added_to(schedule::lengthened(wait, retry_after));
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn disables_at_once(&self, verdict: Verdict) -> Option<DisableReason> {
+        if !self.settings.enabled {
+            return None;
+        }
+        if verdict == Verdict::Gone {
+            return Some(DisableReason::Gone);
+        }
+        let unhealthy = self.endpoint.unhealthy()?;
+        Some(DisableReason::TooManyFailures { failed: unhealthy.failed, total: unhealthy.total })
+    }
+
+    /// Nothing is sent any more; open batches stay. When a user enables it again, nothing is held against the endpoint.
+    pub(super) fn disable(&mut self, reason: DisableReason) {
+        self.cancel_giving_up();
+        self.settings.enabled = false;
+        self.pardon();
+        self.unsaved.disable = Some(reason);
+    }
+
+    /// Forgets refusals, sickness and health: as if the endpoint had never failed.
+    pub(super) fn pardon(&mut self) {
+        self.endpoint.pardon();
+        for lane in Lane::ALL {
+            if self.couriers[lane.index()].refusal.take().is_some() {
+                self.unsaved.lanes[lane.index()] = true;
+            }
+        }
+    }
+}
+
+/// Why and how a request failed.
+struct Failure {
+    status: Option<u16>,
+    retry_after: Option<Duration>,
+    in_words: String,
+}
+
+/// What is given up.
+enum Ends {
+    /// Both lanes; perhaps the integration is disabled.
+    Endpoint(Option<DisableReason>),
+    /// The lane whose batch is refused.
+    Lane,
+}
