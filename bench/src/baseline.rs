@@ -8,15 +8,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Syncs of one page after the other.
-pub struct Syncs {
+pub(crate) struct Syncs {
     /// In a second.
-    pub per_second: f64,
+    pub(crate) per_second: f64,
     /// The median, in microseconds.
-    pub median_us: u64,
+    pub(crate) median_us: u64,
 }
 
 /// Writes 4 KiB and syncs, again and again.
-pub fn fdatasync(dir: &Path, time: Duration) -> Result<Syncs, Failure> {
+pub(crate) fn fdatasync(dir: &Path, time: Duration) -> Result<Syncs, Failure> {
     let mut file = std::fs::File::create(dir.join("sync"))?;
     let mut times = Vec::new();
     let started = Instant::now();
@@ -34,7 +34,7 @@ pub fn fdatasync(dir: &Path, time: Duration) -> Result<Syncs, Failure> {
 }
 
 /// Rows a second into a table like the log's, with the log's settings, `batch` rows to a transaction.
-pub fn sqlite_rows(dir: &Path, batch: usize, time: Duration) -> Result<f64, Failure> {
+pub(crate) fn sqlite_rows(dir: &Path, batch: usize, time: Duration) -> Result<f64, Failure> {
     let mut database = Connection::open(dir.join(format!("rows-{batch}.db")))?;
     database.pragma_update(None, "journal_mode", "WAL")?;
     database.pragma_update(None, "synchronous", "FULL")?;
@@ -45,14 +45,14 @@ pub fn sqlite_rows(dir: &Path, batch: usize, time: Duration) -> Result<f64, Fail
     let body = Body::of(1).bytes;
     let body = std::str::from_utf8(&body[1..body.len() - 1])?;
     let started = Instant::now();
-    let mut rows: u64 = 0;
+    let mut rows: i64 = 0;
     while started.elapsed() < time {
         let transaction = database.transaction()?;
         {
             let mut insert = transaction.prepare_cached("INSERT INTO event VALUES (?1, ?2, 1, 1, 0, ?3, ?4)")?;
             for _ in 0..batch {
                 rows += 1;
-                insert.execute((rows, now_ns() / 1_000_000, format!("hits_bench_1_202601_v_1/{rows:020}"), body))?;
+                insert.execute((rows, (now_ns() / 1_000_000) as i64, format!("hits_bench_1_202601_v_1/{rows:020}"), body))?;
             }
         }
         transaction.commit()?;

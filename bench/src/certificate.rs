@@ -6,15 +6,15 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::sync::Arc;
 
 /// What a receiver needs.
-pub struct Certificate {
+pub(crate) struct Certificate {
     /// The CA, for those who connect.
-    pub ca_pem: String,
+    pub(crate) ca_pem: String,
     /// For those who listen.
-    pub config: Arc<rustls::ServerConfig>,
+    pub(crate) config: Arc<rustls::ServerConfig>,
 }
 
 /// A certificate for 127.0.0.1, HTTP/1.1 only: what most receivers speak behind their proxies is measured.
-pub fn make() -> Result<Certificate, Failure> {
+pub(crate) fn make() -> Result<Certificate, Failure> {
     let mut ca = CertificateParams::default();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca.distinguished_name.push(DnType::CommonName, "hitwire benchmark");

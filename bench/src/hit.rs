@@ -18,19 +18,19 @@ const ID_BYTES: usize = 20;
 const TIME_BYTES: usize = 19;
 
 /// What stands before the send time in a body.
-pub const SENT_MARK: &str = r#""sent_ns":"#;
+pub(crate) const SENT_MARK: &str = r#""sent_ns":"#;
 
 /// The body of a request: a JSON array of `batch` hits.
 #[derive(Clone)]
-pub struct Body {
+pub(crate) struct Body {
     /// Ready to send after [`Body::stamp`].
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     ids: Vec<usize>,
 }
 
 impl Body {
     /// A body of so many hits.
-    pub fn of(batch: usize) -> Body {
+    pub(crate) fn of(batch: usize) -> Body {
         let mut bytes = vec![b'['];
         let mut ids = Vec::with_capacity(batch);
         for at in 0..batch {
@@ -49,7 +49,7 @@ impl Body {
     }
 
     /// Gives each hit an id of its own, counted from `first`, and the time of sending.
-    pub fn stamp(&mut self, first: u64, sent_ns: u64) {
+    pub(crate) fn stamp(&mut self, first: u64, sent_ns: u64) {
         for (number, at) in (first..).zip(&self.ids) {
             write_digits(&mut self.bytes[*at..*at + ID_BYTES], number);
             let time = at + ID_BYTES + AFTER_ID.len();
@@ -66,7 +66,7 @@ fn write_digits(place: &mut [u8], mut number: u64) {
 }
 
 /// The send times in a body.
-pub fn sent_times(body: &str) -> impl Iterator<Item = u64> {
+pub(crate) fn sent_times(body: &str) -> impl Iterator<Item = u64> {
     body.match_indices(SENT_MARK).filter_map(|(at, mark)| {
         let digits = at + mark.len();
         body.get(digits..digits + TIME_BYTES)?.parse().ok()
@@ -74,7 +74,7 @@ pub fn sent_times(body: &str) -> impl Iterator<Item = u64> {
 }
 
 /// Nanoseconds since the epoch: processes of one machine agree on it.
-pub fn now_ns() -> u64 {
+pub(crate) fn now_ns() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 

@@ -9,22 +9,22 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A kept connection.
-pub struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 /// What was answered.
-pub struct Answer<'a> {
+pub(crate) struct Answer<'a> {
     /// The status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The body.
-    pub body: &'a [u8],
+    pub(crate) body: &'a [u8],
 }
 
 impl Connection {
     /// Connects.
-    pub fn to(addr: &str) -> Result<Connection, Failure> {
+    pub(crate) fn to(addr: &str) -> Result<Connection, Failure> {
         let stream = TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -32,7 +32,7 @@ impl Connection {
     }
 
     /// Sends a whole request and waits for the whole answer.
-    pub fn ask(&mut self, request: &[u8]) -> Result<Answer<'_>, Failure> {
+    pub(crate) fn ask(&mut self, request: &[u8]) -> Result<Answer<'_>, Failure> {
         self.stream.write_all(request)?;
         self.buffer.clear();
         let head = loop {
@@ -67,7 +67,7 @@ impl Connection {
 }
 
 /// The head of a request with a body of this length.
-pub fn head(method: &str, path: &str, token: &str, body_bytes: usize) -> String {
+pub(crate) fn head(method: &str, path: &str, token: &str, body_bytes: usize) -> String {
     format!(
         "{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\
          content-type: application/json\r\ncontent-length: {body_bytes}\r\n\r\n"

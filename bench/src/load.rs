@@ -11,40 +11,40 @@ use std::time::{Duration, Instant};
 
 /// What one run of the generator did.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// Events that were acknowledged.
-    pub acknowledged: u64,
+    pub(crate) acknowledged: u64,
     /// Requests that were answered with something else than 202.
-    pub refused: u64,
+    pub(crate) refused: u64,
     /// How long it took.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// From sending to the acknowledgement, in microseconds.
-    pub ack_p50_us: u64,
+    pub(crate) ack_p50_us: u64,
     /// The same, 99 %.
-    pub ack_p99_us: u64,
+    pub(crate) ack_p99_us: u64,
 }
 
 /// What is to be done.
 #[derive(Clone, Debug)]
-pub struct Load {
+pub(crate) struct Load {
     /// The ingest API.
-    pub addr: String,
+    pub(crate) addr: String,
     /// Its token.
-    pub token: String,
+    pub(crate) token: String,
     /// Events in a request.
-    pub batch: usize,
+    pub(crate) batch: usize,
     /// Connections, one request under way in each.
-    pub connections: u64,
+    pub(crate) connections: u64,
     /// Events a second over all connections; none: as fast as answers come.
-    pub rate: Option<u64>,
+    pub(crate) rate: Option<u64>,
     /// Ends after this.
-    pub seconds: u64,
+    pub(crate) seconds: u64,
     /// Ends after so many events.
-    pub events: u64,
+    pub(crate) events: u64,
 }
 
 /// `hitwire-bench load`
-pub fn run(options: &Options) -> Result<(), Failure> {
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let load = Load {
         addr: options.text("addr").ok_or("--addr is missing")?.to_owned(),
         token: options.text("token").ok_or("--token is missing")?.to_owned(),
@@ -133,6 +133,6 @@ fn take(left: &AtomicU64, batch: u64) -> Option<u64> {
 }
 
 /// Microseconds, up to ten minutes, three digits.
-pub fn histogram() -> Result<Histogram<u64>, Failure> {
+pub(crate) fn histogram() -> Result<Histogram<u64>, Failure> {
     Ok(Histogram::new_with_bounds(1, 600_000_000, 3)?)
 }

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// A process that prints lines and is told lines; ended when dropped.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Lines<BufReader<ChildStdout>>,
@@ -13,7 +13,7 @@ pub struct Process {
 
 impl Process {
     /// Starts it.
-    pub fn start(command: &mut Command) -> Result<Process, Failure> {
+    pub(crate) fn start(command: &mut Command) -> Result<Process, Failure> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("no standard output")?;
         let stdin = child.stdin.take();
@@ -21,19 +21,19 @@ impl Process {
     }
 
     /// The next line that it prints.
-    pub fn line(&mut self) -> Result<String, Failure> {
+    pub(crate) fn line(&mut self) -> Result<String, Failure> {
         Ok(self.lines.next().ok_or("the process ended before it had said what was expected")??)
     }
 
     /// Says a line to it.
-    pub fn tell(&mut self, line: &str) -> Result<(), Failure> {
+    pub(crate) fn tell(&mut self, line: &str) -> Result<(), Failure> {
         let stdin = self.stdin.as_mut().ok_or("no standard input")?;
         writeln!(stdin, "{line}")?;
         Ok(stdin.flush()?)
     }
 
     /// CPU seconds so far, in user and in kernel.
-    pub fn cpu_seconds(&self) -> Result<f64, Failure> {
+    pub(crate) fn cpu_seconds(&self) -> Result<f64, Failure> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The second field is a name in brackets that may hold anything; fields 14 and 15 are utime and stime.
         let fields: Vec<&str> =
@@ -43,7 +43,7 @@ impl Process {
     }
 
     /// Resident memory in bytes.
-    pub fn resident_bytes(&self) -> Result<u64, Failure> {
+    pub(crate) fn resident_bytes(&self) -> Result<u64, Failure> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let kilobytes = status
             .lines()

@@ -22,30 +22,30 @@ use tokio_rustls::TlsAcceptor;
 /// The largest body that is taken; hitwire's own batches end at 5 MiB.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Longer than any timeout of the server.
-const HANGING: Duration = Duration::from_secs(3_600);
+const HANGING: Duration = Duration::from_hours(1);
 
 /// What came since the report before.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Received {
+pub(crate) struct Received {
     /// Events.
-    pub events: u64,
+    pub(crate) events: u64,
     /// Requests that carried them.
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// When the last one came, nanoseconds since the epoch.
-    pub last_ns: u64,
+    pub(crate) last_ns: u64,
     /// Age on arrival in microseconds: from the moment it was due to be sent.
-    pub p50_us: u64,
+    pub(crate) p50_us: u64,
     /// The same, 99 %.
-    pub p99_us: u64,
+    pub(crate) p99_us: u64,
     /// The same, the oldest.
-    pub max_us: u64,
+    pub(crate) max_us: u64,
 }
 
 /// The first line that the receiver prints.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Ready {
+pub(crate) struct Ready {
     /// Where to send.
-    pub url: String,
+    pub(crate) url: String,
 }
 
 #[derive(Clone, Copy)]
@@ -66,7 +66,7 @@ struct Tally {
 type Shared = Arc<Mutex<Tally>>;
 
 /// `hitwire-bench receive`
-pub fn run(options: &Options) -> Result<(), Failure> {
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let ca_out = options.text("ca-out").ok_or("--ca-out is missing")?;
     let certificate = certificate::make()?;
     std::fs::write(ca_out, &certificate.ca_pem)?;

@@ -32,7 +32,7 @@ struct Lengths {
 }
 
 /// `hitwire-bench run`
-pub fn run(options: &Options) -> Result<(), Failure> {
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let lengths = if options.has("quick") {
         Lengths {
             baseline: Duration::from_millis(500),

@@ -4,17 +4,17 @@ use std::fmt::{self, Write};
 
 /// Sections of rows: what, and how much.
 #[derive(Default)]
-pub struct Table(String);
+pub(crate) struct Table(String);
 
 impl Table {
     /// What the following rows are about.
-    pub fn section(&mut self, title: &str) {
+    pub(crate) fn section(&mut self, title: &str) {
         // Writing into a string does not fail.
         let _ = writeln!(self.0, "\n{title}");
     }
 
     /// One figure, also shown at once on standard error: a run takes minutes.
-    pub fn row(&mut self, what: &str, figure: String) {
+    pub(crate) fn row(&mut self, what: &str, figure: String) {
         eprintln!("{what}: {figure}");
         let _ = writeln!(self.0, "  {what:<52}  {figure}");
     }
@@ -27,7 +27,7 @@ impl fmt::Display for Table {
 }
 
 /// `1,234,567`
-pub fn count(number: f64) -> String {
+pub(crate) fn count(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -40,12 +40,12 @@ pub fn count(number: f64) -> String {
 }
 
 /// `1.25 ms`
-pub fn micros(micros: u64) -> String {
+pub(crate) fn micros(micros: u64) -> String {
     format!("{:.2} ms", micros as f64 / 1_000.0)
 }
 
 /// `12.3 MB`
-pub fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 

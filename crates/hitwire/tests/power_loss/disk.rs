@@ -14,11 +14,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 /// The files of a directory: name and content. Directories are left out, they follow from the names.
-pub type Files = BTreeMap<String, Vec<u8>>;
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// What a power loss leaves of the writes that were not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unsynced {
+pub(crate) enum Unsynced {
     /// Nothing.
     Gone,
     /// Any part.
@@ -26,7 +26,7 @@ pub enum Unsynced {
 }
 
 /// A disk while a trace is played to it.
-pub struct Disk<'a> {
+pub(crate) struct Disk<'a> {
     trace: &'a Trace,
     next: usize,
     inodes: Vec<Inode>,
@@ -90,7 +90,7 @@ struct Sync {
 
 impl<'a> Disk<'a> {
     /// An empty data directory. `seed` decides what failed syncs lose.
-    pub fn new(trace: &'a Trace, seed: u64) -> Self {
+    pub(crate) fn new(trace: &'a Trace, seed: u64) -> Self {
         let root = Inode { directory: true, ..Inode::default() };
         Disk {
             trace,
@@ -108,12 +108,12 @@ impl<'a> Disk<'a> {
     }
 
     /// A disk that never keeps its word: nothing is ever safe.
-    pub fn lying(trace: &'a Trace, seed: u64) -> Self {
+    pub(crate) fn lying(trace: &'a Trace, seed: u64) -> Self {
         Disk { syncs_count: false, ..Disk::new(trace, seed) }
     }
 
     /// Plays the first `changes` changes of the trace; never goes back.
-    pub fn play_to(&mut self, changes: usize) {
+    pub(crate) fn play_to(&mut self, changes: usize) {
         while self.next < changes {
             let change = self.trace.changes[self.next].1.clone();
             self.next += 1;
@@ -121,13 +121,18 @@ impl<'a> Disk<'a> {
         }
     }
 
+    /// The names that the program sees.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
+    }
+
     /// What the program sees: everything that was written.
-    pub fn live(&self) -> Files {
+    pub(crate) fn live(&self) -> Files {
         self.files(&self.names, |inode| inode.live.clone())
     }
 
     /// What the disk holds if the power is lost now.
-    pub fn after_power_loss(&self, unsynced: Unsynced, random: &mut Random) -> Files {
+    pub(crate) fn after_power_loss(&self, unsynced: Unsynced, random: &mut Random) -> Files {
         if unsynced == Unsynced::Gone {
             return self.files(&self.safe_names, |inode| inode.safe.clone());
         }

@@ -9,7 +9,7 @@ const HEAD_BYTES: usize = 24;
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// A file or directory was opened.
     Open { fd: i32, path: String, created: bool, truncated: bool, directory: bool },
     /// Bytes were written; the range lies in the trace.
@@ -39,15 +39,15 @@ pub enum Change {
 }
 
 /// A whole trace in memory.
-pub struct Trace {
+pub(crate) struct Trace {
     bytes: Vec<u8>,
     /// Each change, with the length of the trace once it was recorded.
-    pub changes: Vec<(u64, Change)>,
+    pub(crate) changes: Vec<(u64, Change)>,
 }
 
 impl Trace {
     /// Reads a trace; names are made relative to `root`, which itself is the empty name.
-    pub fn read(file: &Path, root: &Path) -> Trace {
+    pub(crate) fn read(file: &Path, root: &Path) -> Trace {
         let bytes = std::fs::read(file).expect("the trace can be read");
         let root = root.to_str().expect("the path of the data directory is UTF-8");
         let mut changes = Vec::new();
@@ -68,12 +68,12 @@ impl Trace {
 
     /// A trace for tests of the disk's model: writes carry their bytes.
     #[cfg(test)]
-    pub fn made_of(changes: Vec<Change>, bytes: Vec<u8>) -> Trace {
+    pub(crate) fn made_of(changes: Vec<Change>, bytes: Vec<u8>) -> Trace {
         Trace { bytes, changes: changes.into_iter().enumerate().map(|(at, change)| (at as u64, change)).collect() }
     }
 
     /// The bytes of a write.
-    pub fn bytes(&self, range: &Range<usize>) -> &[u8] {
+    pub(crate) fn bytes(&self, range: &Range<usize>) -> &[u8] {
         &self.bytes[range.clone()]
     }
 }
@@ -137,7 +137,7 @@ fn change(bytes: &[u8], at: usize, text: Range<usize>, root: &str) -> Option<Cha
 }
 
 /// Builds the library that records; `cc` is what builds SQLite as well.
-pub fn library(folder: &Path) -> PathBuf {
+pub(crate) fn library(folder: &Path) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/power_loss/trace.c");
     let library = folder.join("trace.so");
     let status = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()))

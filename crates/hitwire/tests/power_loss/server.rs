@@ -1,0 +1,177 @@
+//! The real binary, with the recording library loaded.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The log's size limit: small, so that slices end and go many times in a run.
+pub(crate) const RETENTION: &str = "6MiB";
+/// The server's first token in these tests.
+const TOKEN: &str = "power0loss1power2loss3power4loss5power6loss7power8loss9powerloss";
+/// How long the server may take to be ready, or to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where things are.
+pub(crate) struct Traced {
+    /// The data directory, canonical.
+    pub(crate) data: PathBuf,
+    /// The trace.
+    pub(crate) trace: PathBuf,
+    /// While this file exists, syncs fail.
+    pub(crate) eio: PathBuf,
+    library: PathBuf,
+}
+
+impl Traced {
+    /// Below `folder`, which must be canonical.
+    pub(crate) fn below(folder: &Path) -> Traced {
+        let data = folder.join("data");
+        std::fs::create_dir(&data).expect("a data directory");
+        Traced {
+            data,
+            trace: folder.join("trace"),
+            eio: folder.join("syncs-fail"),
+            library: super::trace::library(folder),
+        }
+    }
+
+    /// How long the trace is by now.
+    pub(crate) fn trace_bytes(&self) -> u64 {
+        std::fs::metadata(&self.trace).map_or(0, |metadata| metadata.len())
+    }
+}
+
+/// A running server, or for clients: where it is.
+pub(crate) struct Server {
+    child: Option<Child>,
+    addr: String,
+}
+
+impl Server {
+    /// Starts it and waits until it is ready.
+    pub(crate) fn start(traced: &Traced) -> Server {
+        let addr = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let child = Command::new(env!("CARGO_BIN_EXE_hitwire"))
+            .arg("serve")
+            .arg("--data")
+            .arg(&traced.data)
+            .args(["--listen", &addr, "--allow-target", "127.0.0.0/8", "--allow-http"])
+            .args(["--retention-size", RETENTION])
+            .env("HITWIRE_ADMIN_TOKEN", TOKEN)
+            .env("LD_PRELOAD", &traced.library)
+            .env("HITWIRE_TRACE_DIR", &traced.data)
+            .env("HITWIRE_TRACE_FILE", &traced.trace)
+            .env("HITWIRE_TRACE_EIO", &traced.eio)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(traced.data.with_file_name("stderr")).unwrap())
+            .spawn()
+            .expect("the server starts");
+        let server = Server { child: Some(child), addr };
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let ready = Connection::to(&server.addr).and_then(|mut to| to.ask("GET", "/readyz", ""));
+            if matches!(ready, Ok((200, _))) {
+                return server;
+            }
+            assert!(Instant::now() < until, "the server is not ready: {ready:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The same server for another thread; does not end it.
+    pub(crate) fn client(&self) -> Server {
+        Server { child: None, addr: self.addr.clone() }
+    }
+
+    /// Its first token.
+    pub(crate) fn token(&self) -> &str {
+        TOKEN
+    }
+
+    /// A connection to its API.
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::to(&self.addr).expect("the server accepts connections")
+    }
+
+    /// SIGTERM, and waits for the end.
+    pub(crate) fn stop(mut self) {
+        let mut child = self.child.take().expect("this is the one that was started");
+        let id = child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().expect("kill");
+        assert!(sent.success());
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if let Some(status) = child.try_wait().expect("the child is ours") {
+                assert!(status.success(), "the server ended with {status}");
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = child.kill();
+        panic!("the server did not end after SIGTERM");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A kept connection to the API.
+pub(crate) struct Connection {
+    stream: BufReader<TcpStream>,
+}
+
+impl Connection {
+    fn to(addr: &str) -> std::io::Result<Connection> {
+        let stream = TcpStream::connect(addr)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Connection { stream: BufReader::new(stream) })
+    }
+
+    /// Sends a request; status and body of the answer.
+    pub(crate) fn ask(&mut self, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: power-loss\r\nauthorization: Bearer {TOKEN}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.stream.get_mut().write_all(request.as_bytes())?;
+        let (first, body) = read_message(&mut self.stream)?;
+        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
+        Ok((status.ok_or(std::io::ErrorKind::InvalidData)?, body))
+    }
+}
+
+/// First line and body of an HTTP/1.1 message with a `content-length`.
+pub(crate) fn read_message(stream: &mut impl BufRead) -> std::io::Result<(String, String)> {
+    let mut first = String::new();
+    if stream.read_line(&mut first)? == 0 {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line)?;
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().map_err(|_| std::io::ErrorKind::InvalidData)?;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    Ok((first, String::from_utf8_lossy(&body).into_owned()))
+}
