@@ -1,22 +1,58 @@
 //! The commands, their flags and their exit codes.
 
 use crate::failure::Failure;
-use crate::listen;
+use crate::{demo, import, listen, serve};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Security events in, webhook notifications out.
+///
+/// hitwire takes hits from a WAF, keeps them in one durable log, and delivers them at once, in order and in batches, to
+/// every webhook integration that subscribes to them. It remembers what became of each one.
 #[derive(Debug, Parser)]
-#[command(name = "hitwire", version, max_term_width = 100)]
+#[command(name = "hitwire", version, max_term_width = 100, after_help = AFTER_HELP, disable_help_subcommand = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+/// What every help page of the top ends with.
+const AFTER_HELP: &str = "\
+Begin with `hitwire demo`: it needs nothing and shows everything.
+
+Exit codes:
+  0  it did what it was asked
+  1  something did not work while running; one sentence on standard error says what
+  2  it was called wrongly: a flag, a variable or the configuration file has to change";
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show the whole way of the data on this machine, in a few seconds
+    ///
+    /// A WAF's audit log is written to a temporary file, record by record. A real server follows the file and delivers
+    /// each hit over TLS to a receiver beside it; the integration between the two is made over the API. Nothing outside
+    /// the temporary directory is touched, and nothing but the loopback interface is used.
+    Demo(demo::Args),
+    /// Take events in, keep them, deliver them: runs until it is stopped
+    ///
+    /// Integrations are made over the API with the token that the first start leaves in <data>/admin-token (mode 0600),
+    /// or with the one in HITWIRE_ADMIN_TOKEN. HITWIRE_INGEST_TOKEN is a token that may only send events;
+    /// HITWIRE_SECRET_KEY seals secrets at rest in place of <data>/secret.key. Each of these variables can be given as a
+    /// file: HITWIRE_ADMIN_TOKEN_FILE and so on.
+    ///
+    /// SIGTERM and SIGINT stop it within 10 s, without losing anything; a second one stops it at once.
+    Serve(serve::Args),
     /// Receive notifications here: a local HTTPS endpoint with its own CA that shows what arrives
+    ///
+    /// Give its CA certificate to an integration as target.ca_file and its address as target.url, and let the server
+    /// send there: hitwire serve --allow-target 127.0.0.0/8.
+    ///
+    /// What arrives is shown harmlessly: control characters of a payload appear as escapes.
     Listen(listen::command::Args),
+    /// Send the hits of a whole log file to a running server
+    ///
+    /// A file can be imported again, and a growing one at any time: what the server has had before is left out.
+    Import(import::Args),
 }
 
 /// Runs the command that the process was called with.
@@ -28,6 +64,9 @@ pub fn main() -> ExitCode {
     };
     let ended = runtime.block_on(async {
         match cli.command {
+            Command::Import(args) => import::run(args).await,
+            Command::Demo(args) => demo::run(args).await,
+            Command::Serve(args) => serve::run(args).await,
             Command::Listen(args) => listen::command::run(args).await,
         }
     });

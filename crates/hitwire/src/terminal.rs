@@ -7,6 +7,7 @@ use crate::units;
 use hitwire_event::escape;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 /// The width that pages are laid out for where the terminal does not tell its own.
 pub(crate) const WIDTH_DEFAULT: usize = 100;
@@ -56,13 +57,21 @@ impl Terminal {
     /// Standard output as it is: colours only on a terminal, and not where `NO_COLOR` is set to anything
     /// (<https://no-color.org>) or `TERM` is `dumb`.
     pub(crate) fn stdout() -> Self {
-        let stdout = io::stdout();
-        if !stdout.is_terminal() {
+        Terminal::of(&io::stdout())
+    }
+
+    /// Standard error, by the same rules.
+    pub(crate) fn stderr() -> Self {
+        Terminal::of(&io::stderr())
+    }
+
+    fn of(output: &(impl IsTerminal + AsFd)) -> Self {
+        if !output.is_terminal() {
             return Terminal::plain();
         }
         let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        let columns = rustix::termios::tcgetwinsize(&stdout).map_or(0, |size| usize::from(size.ws_col));
+        let columns = rustix::termios::tcgetwinsize(output).map_or(0, |size| usize::from(size.ws_col));
         let width = if columns == 0 { WIDTH_DEFAULT } else { columns.max(WIDTH_MIN) };
         Terminal { colours: !refused, width: Some(width) }
     }
@@ -87,6 +96,11 @@ impl Terminal {
     /// The width that lines must keep to; none: they may be as long as they are.
     pub(crate) const fn width(self) -> Option<usize> {
         self.width
+    }
+
+    /// Whether colours are shown.
+    pub(crate) const fn colours(self) -> bool {
+        self.colours
     }
 
     /// `text` in a style, if there are colours. `text` is printed as it is: make it [`safe`] before.

@@ -1,4 +1,4 @@
-//! Durations, sizes and counts, as people write and read them.
+//! Durations and counts, as people write and read them.
 
 use std::time::Duration;
 
@@ -6,45 +6,19 @@ use std::time::Duration;
 const TIME_UNITS: [(&str, u64); 5] =
     [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
-/// Units of size, the longest spelling first, so that `GiB` is not read as `B`.
-const SIZE_UNITS: [(&str, u64); 9] = [
-    ("KiB", 1 << 10),
-    ("MiB", 1 << 20),
-    ("GiB", 1 << 30),
-    ("TiB", 1 << 40),
-    ("kB", 1_000),
-    ("MB", 1_000_000),
-    ("GB", 1_000_000_000),
-    ("TB", 1_000_000_000_000),
-    ("B", 1),
-];
-
 /// Reads a duration: a whole number and its unit, `250ms`, `30s`, `5m`, `12h` or `7d`. `0` needs no unit.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    scaled(text, &TIME_UNITS)
+    TIME_UNITS
+        .iter()
+        .find_map(|(unit, ms)| Some((text.strip_suffix(unit)?.trim_end(), ms)))
+        .filter(|(digits, _)| digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|(digits, ms)| digits.parse::<u64>().ok()?.checked_mul(*ms))
         .map(Duration::from_millis)
         .ok_or_else(|| "write a whole number and its unit: 250ms, 30s, 5m, 12h or 7d".to_owned())
-}
-
-/// Reads a number of bytes: a whole number and its unit, `512MiB`, `20GiB`, `1TB`, or bytes without a unit.
-pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let text = text.trim();
-    text.parse()
-        .ok()
-        .or_else(|| scaled(text, &SIZE_UNITS))
-        .ok_or_else(|| "write a whole number and its unit: 512MiB, 20GiB or 1TB".to_owned())
-}
-
-fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    units
-        .iter()
-        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?.trim_end(), factor)))
-        .filter(|(digits, _)| digits.bytes().all(|byte| byte.is_ascii_digit()))
-        .and_then(|(digits, factor)| digits.parse::<u64>().ok()?.checked_mul(*factor))
 }
 
 /// A count with its thousands apart: `1,234,567`.
@@ -98,18 +72,6 @@ mod tests {
             ["", "7", "s", "-1s", "+1s", "1.5h", "7 days", "99999999999999999999d", "18446744073709551615d"]
         {
             assert!(duration(text).is_err(), "{text:?} was taken");
-        }
-    }
-
-    #[test]
-    fn a_size_is_a_whole_number_and_its_unit_or_bytes() {
-        assert_eq!(size("20GiB"), Ok(20 << 30));
-        assert_eq!(size("20 MiB"), Ok(20 << 20));
-        assert_eq!(size("1GB"), Ok(1_000_000_000));
-        assert_eq!(size("512B"), Ok(512));
-        assert_eq!(size("512"), Ok(512));
-        for text in ["", "GiB", "-1GiB", "1.5GiB", "20 gigabytes", "99999999TiB"] {
-            assert!(size(text).is_err(), "{text:?} was taken");
         }
     }
 

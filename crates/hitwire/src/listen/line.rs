@@ -56,7 +56,7 @@ pub(crate) fn line(received: &Received) -> String {
 ///
 /// Objects are passed on as they were written, so they may hold line breaks between their parts, and in their strings
 /// every character but C0. Between parts a blank does the same; in strings `\u` escapes do.
-fn harmless(json: &str) -> String {
+pub(crate) fn harmless(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for char in json.chars() {
         match char {

@@ -27,10 +27,10 @@ pub use receive::{BODY_BYTES_MAX, Trouble};
 
 use behaviour::Answers;
 use hitwire_endpoint::sign;
-use receive::Receiver;
+use receive::{Receiver, Secrets};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -86,6 +86,7 @@ pub struct Listener {
     pub events: mpsc::Receiver<Received>,
     /// What went wrong before there was a notification; not collected while nobody reads it.
     pub troubles: mpsc::Receiver<Trouble>,
+    secrets: Secrets,
     tasks: TaskTracker,
     stop: CancellationToken,
     _stop_when_dropped: DropGuard,
@@ -130,8 +131,13 @@ impl Listener {
 
         let (received, events) = mpsc::channel(RECEIVED_MAX);
         let (trouble, troubles) = mpsc::channel(TROUBLES_MAX);
-        let receiver =
-            Arc::new(Receiver { secrets, answers: Answers::new(behaviour), received, troubles: trouble });
+        let secrets = Arc::new(RwLock::new(secrets));
+        let receiver = Arc::new(Receiver {
+            secrets: Arc::clone(&secrets),
+            answers: Answers::new(behaviour),
+            received,
+            troubles: trouble,
+        });
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.spawn(receiver.accept(listener, tls, stop.clone(), tasks.clone()));
         Ok(Listener {
@@ -139,6 +145,7 @@ impl Listener {
             ca_pem: authority.certificate_pem().to_owned(),
             events,
             troubles,
+            secrets,
             tasks,
             stop: stop.clone(),
             _stop_when_dropped: stop.drop_guard(),
@@ -148,6 +155,11 @@ impl Listener {
     /// The address as a URL, for any path.
     pub fn url(&self) -> String {
         format!("https://{}/", self.addr)
+    }
+
+    /// From now on a signature made with this secret (`whsec_...`) is right too.
+    pub fn check_with(&self, secret: String) {
+        self.secrets.write().unwrap_or_else(PoisonError::into_inner).push(secret);
     }
 
     /// Accepts nothing more, and gives requests under way a moment to end.

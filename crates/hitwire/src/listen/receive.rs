@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
@@ -48,9 +48,12 @@ pub struct Trouble {
     pub what: String,
 }
 
+/// The secrets that signatures are checked with; more may become known while the listener runs.
+pub(super) type Secrets = Arc<RwLock<Vec<String>>>;
+
 /// What all connections share.
 pub(super) struct Receiver {
-    pub(super) secrets: Vec<String>,
+    pub(super) secrets: Secrets,
     pub(super) answers: Answers,
     pub(super) received: mpsc::Sender<Received>,
     pub(super) troubles: mpsc::Sender<Trouble>,
@@ -170,14 +173,15 @@ impl Receiver {
 
     fn signature(&self, headers: &HeaderMap, body: &[u8], at: SystemTime) -> Signature {
         let Some(signature) = header(headers, "webhook-signature") else { return Signature::Unsigned };
-        if self.secrets.is_empty() {
+        let secrets = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        if secrets.is_empty() {
             return Signature::NotChecked;
         }
         let id = header(headers, "webhook-id").unwrap_or_default();
         let timestamp = header(headers, "webhook-timestamp").unwrap_or_default();
         let signed = Signed { id: &id, timestamp: &timestamp, signature: &signature };
         let now_s = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        match sign::verify(&self.secrets, signed, body, now_s) {
+        match sign::verify(&secrets, signed, body, now_s) {
             Ok(()) => Signature::Verified,
             Err(why) => Signature::Wrong(why.to_string()),
         }

@@ -20,12 +20,16 @@ const STATUS_COLUMNS: usize = 9;
 const CLIENT_COLUMNS: usize = 15;
 
 /// Longer types and clients take from what follows, up to these; on a terminal longer ones are cut.
-const TYPE_COLUMNS_MAX: usize = 17;
-const CLIENT_COLUMNS_MAX: usize = 24;
+const TYPE_COLUMNS_MAX: usize = 16;
+const CLIENT_COLUMNS_MAX: usize = 20;
 
-/// How the columns that are left are shared, in hundredths: the request, the parameter; the payload has the rest.
-const REQUEST_SHARE: usize = 45;
-const PARAMETER_SHARE: usize = 28;
+/// Of the columns that are left, each part keeps so many, however long the others are.
+const REQUEST_COLUMNS_MIN: usize = 14;
+const PARAMETER_COLUMNS_MIN: usize = 10;
+const PAYLOAD_COLUMNS_MIN: usize = 18;
+
+/// Where a request does not fit, its domain is cut first, but not below this.
+const DOMAIN_COLUMNS_MIN: usize = 8;
 
 /// All the lines of a notification: one about the request, one for each object.
 pub(crate) fn notification(received: &Received, terminal: Terminal) -> String {
@@ -122,34 +126,63 @@ fn hit_line(hit: &Map<String, Value>, terminal: Terminal) -> String {
     let client = terminal::cut(client, at_most(CLIENT_COLUMNS_MAX));
     let _ = write!(line, "{client:<CLIENT_COLUMNS$} ");
 
-    // 2 blanks, the time, and a blank after each column.
-    let first = 11
-        + TYPE_COLUMNS.max(kind.chars().count())
-        + 1
-        + STATUS_COLUMNS
-        + 1
-        + CLIENT_COLUMNS.max(client.chars().count())
-        + 1;
-    let left = terminal.width().map(|width| width.saturating_sub(first + 4).max(24));
-    let share = |hundredths: usize| left.map_or(PAYLOAD_CHARS, |left| left * hundredths / 100);
-
-    let request = format!("{} {}{}", text(hit, "method"), text(hit, "domain"), text(hit, "path"));
-    let request = terminal::cut(&request, share(REQUEST_SHARE));
-    let parameter = terminal::cut(text(hit, "parameter"), share(PARAMETER_SHARE));
-    let used = request.chars().count() + parameter.chars().count();
-    let _ = write!(line, "{request}  {}", terminal.paint(Style::Faint, &parameter));
+    let parameter = text(hit, "parameter");
     let payloads = hit.get("payloads").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    if let Some(payload) = payloads.first().and_then(Value::as_str) {
-        let more = if payloads.len() > 1 { format!(" (+{})", payloads.len() - 1) } else { String::new() };
-        let room = left.map_or(PAYLOAD_CHARS, |left| left.saturating_sub(used + more.len()).max(8));
-        let _ = write!(
-            line,
-            "  {}{}",
-            terminal::cut_naming_length(payload, room),
-            terminal.paint(Style::Faint, more)
-        );
+    let payload = payloads.first().and_then(Value::as_str).unwrap_or("");
+    let more = if payloads.len() > 1 { format!(" (+{})", payloads.len() - 1) } else { String::new() };
+    let room = match terminal.width() {
+        None => Room { request: PAYLOAD_CHARS, parameter: PAYLOAD_CHARS, payload: PAYLOAD_CHARS },
+        Some(width) => {
+            // 2 blanks, the time, a blank after each column, 2 blanks between the parts that follow.
+            let kind = TYPE_COLUMNS.max(kind.chars().count());
+            let client = CLIENT_COLUMNS.max(client.chars().count());
+            let taken = 11 + kind + 1 + STATUS_COLUMNS + 1 + client + 1 + 4 + more.len();
+            Room::share(width.saturating_sub(taken), hit, parameter, payload)
+        }
+    };
+    let request = request(hit, room.request);
+    let parameter = terminal::cut(parameter, room.parameter);
+    let _ = write!(line, "{request}  {}", terminal.paint(Style::Faint, &parameter));
+    if !payload.is_empty() {
+        let payload = terminal::cut_naming_length(payload, room.payload);
+        let _ = write!(line, "  {payload}{}", terminal.paint(Style::Faint, more));
     }
     line
+}
+
+/// Columns for the parts of a hit whose length is anybody's guess.
+struct Room {
+    request: usize,
+    parameter: usize,
+    payload: usize,
+}
+
+impl Room {
+    /// Shares `left` columns: what one part does not need goes to the others, the payload's need is met last.
+    fn share(left: usize, hit: &Map<String, Value>, parameter: &str, payload: &str) -> Self {
+        let needs = |text: &str, at_most: usize| text.chars().take(at_most).count();
+        let for_payload = needs(payload, PAYLOAD_COLUMNS_MIN);
+        let for_parameter = needs(parameter, PARAMETER_COLUMNS_MIN);
+        let request = left.saturating_sub(for_payload + for_parameter).max(REQUEST_COLUMNS_MIN);
+        let request = needs(&whole_request(hit), request);
+        let parameter = needs(parameter, left.saturating_sub(request + for_payload).max(for_parameter));
+        Room { request, parameter, payload: left.saturating_sub(request + parameter).max(DOMAIN_COLUMNS_MIN) }
+    }
+}
+
+fn whole_request(hit: &Map<String, Value>) -> String {
+    format!("{} {}{}", text(hit, "method"), text(hit, "domain"), text(hit, "path"))
+}
+
+/// `GET shop.example.com/search`, and where that is too long `GET shop.exa…/search`: the path says more than the domain.
+fn request(hit: &Map<String, Value>, room: usize) -> String {
+    let whole = whole_request(hit);
+    let over = whole.chars().count().saturating_sub(room);
+    let domain = text(hit, "domain");
+    let domain_room = domain.chars().count().saturating_sub(over).max(DOMAIN_COLUMNS_MIN);
+    let shortened =
+        format!("{} {}{}", text(hit, "method"), terminal::cut(domain, domain_room), text(hit, "path"));
+    terminal::cut(if over == 0 { &whole } else { &shortened }, room)
 }
 
 /// What is no hit is shown by its headline, and where it has none as it is.

@@ -1,0 +1,249 @@
+//! `hitwire import`: a whole log file into a running server, over its API.
+//!
+//! The ids of hits follow from the records and their places in the file, so importing a file twice makes duplicates,
+//! which the server leaves out, and not new events; for the same reason a body may be sent again when an answer was lost.
+
+use crate::api::{ApiError, Body, Client};
+use crate::failure::Failure;
+use crate::listen::{line, show};
+use crate::terminal::{self, Style, Terminal};
+use crate::units;
+use clap::ValueEnum;
+use hitwire_event::ClientId;
+use hitwire_log::Secret;
+use hitwire_server::import::{Chunk, ModSecurityFile, Summary};
+use hitwire_source::Settings;
+use http::{Method, StatusCode};
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A server that cannot take a body now is asked again so often, each time a second later than the last time.
+const TRIES: u32 = 6;
+
+/// What `hitwire import` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What wrote the file
+    #[arg(value_enum)]
+    format: Format,
+
+    /// The file; - reads standard input
+    #[arg(value_name = "FILE|-")]
+    file: PathBuf,
+
+    /// Show the hits that would be sent, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// With --dry-run: print the hits as JSON, one object a line
+    #[arg(long, requires = "dry_run")]
+    json: bool,
+
+    /// The server's address
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8419", env = "HITWIRE_SERVER")]
+    server: String,
+
+    /// The file with the token: <data>/admin-token, or one with an ingest token. Without it the token is taken from the
+    /// variable HITWIRE_TOKEN; there is no flag for the token itself, because other users can read command lines
+    #[arg(long, value_name = "FILE", env = "HITWIRE_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+
+    /// PEM: the certificates that an https server is verified with, in place of the public roots
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+
+    /// The client (tenant) that the token belongs to; part of the ids of hits
+    #[arg(long, value_name = "ID", default_value_t = 1)]
+    client: u64,
+
+    /// The label in the ids of hits
+    #[arg(long = "env", value_name = "LABEL", default_value = "production", env = "HITWIRE_ENV")]
+    env_label: String,
+
+    /// The zone that the WAF writes its local times in: Europe/Berlin [default: the zone of this machine]
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+}
+
+/// Files that can be imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The JSON audit log of ModSecurity v3
+    Modsecurity,
+}
+
+/// Reads the file and sends its hits, or shows them.
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let settings = settings(&args)?;
+    let input = open(&args.file)?;
+    let Format::Modsecurity = args.format;
+    let mut file = ModSecurityFile::new(input, settings);
+    let unreadable = |error| Failure::Runtime(format!("cannot read {}: {error}", args.file.display()));
+    let terminal = Terminal::stdout();
+    if args.dry_run {
+        while let Some(chunk) = file.next_chunk().map_err(unreadable)? {
+            if !shown(&chunk, args.json, terminal)? {
+                return Ok(());
+            }
+        }
+        eprintln!("{}", summary(&args.file, file.summary(), None, Terminal::stderr()));
+        return Ok(());
+    }
+    let client = client(&args)?;
+    let mut taken = Taken::default();
+    // Reading blocks this thread; nothing else waits for it.
+    while let Some(chunk) = file.next_chunk().map_err(unreadable)? {
+        taken.add(&send(&client, chunk).await.map_err(Failure::runtime)?);
+    }
+    terminal::print_line(&summary(&args.file, file.summary(), Some(&taken), terminal))
+        .or_else(reader_gone)?;
+    Ok(())
+}
+
+fn settings(args: &Args) -> Result<Settings, Failure> {
+    let timezone = match &args.timezone {
+        None => None,
+        Some(name) => Some(TimeZone::get(name).map_err(|_| {
+            Failure::Usage(format!("--timezone {name:?} is not known; zones look like Europe/Berlin or UTC"))
+        })?),
+    };
+    Ok(Settings {
+        client: ClientId(args.client),
+        env: args.env_label.clone(),
+        timezone,
+        ..Settings::default()
+    })
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    let file = File::open(path)
+        .map_err(|error| Failure::Runtime(format!("cannot open {}: {error}", path.display())))?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+fn client(args: &Args) -> Result<Client, Failure> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path)
+            .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))
+    };
+    let token = match &args.token_file {
+        Some(path) => read(path)?,
+        None => std::env::var("HITWIRE_TOKEN").map_err(|_| {
+            Failure::Usage("who may send events proves it by a token: name its file with --token-file, or set HITWIRE_TOKEN".to_owned())
+        })?,
+    };
+    let ca = args.ca.as_deref().map(read).transpose()?;
+    Client::new(&args.server, Some(Secret::new(token.trim())), ca.as_deref())
+        .map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// What the server did with the events.
+#[derive(Debug, Default, Deserialize)]
+struct Taken {
+    accepted: u64,
+    duplicates: u64,
+}
+
+impl Taken {
+    fn add(&mut self, more: &Taken) {
+        self.accepted += more.accepted;
+        self.duplicates += more.duplicates;
+    }
+}
+
+/// Sends a body; again, when the server is away or cannot write.
+async fn send(client: &Client, chunk: Chunk) -> Result<Taken, ApiError> {
+    let body = Body::Lines(chunk.body.into());
+    let mut tried = 1;
+    loop {
+        let answer = client.request(Method::POST, "/v1/events", body.clone()).await;
+        let passing = match &answer {
+            Ok(answer) => {
+                matches!(answer.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+            }
+            Err(error) => {
+                matches!(error, ApiError::Connect { .. } | ApiError::Broken { .. } | ApiError::Timeout { .. })
+            }
+        };
+        if !passing || tried == TRIES {
+            return answer?.successful(client);
+        }
+        tokio::time::sleep(Duration::from_secs(tried.into())).await;
+        tried += 1;
+    }
+}
+
+/// Shows the hits of a body; false when nobody reads them any more.
+fn shown(chunk: &Chunk, json: bool, terminal: Terminal) -> Result<bool, Failure> {
+    for object in chunk.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let object: &RawValue = serde_json::from_slice(object).map_err(Failure::runtime)?;
+        let text = if json { line::harmless(object.get()) } else { show::object_line(object, terminal) };
+        match terminal::print_line(&text) {
+            Ok(()) => {}
+            Err(error) => return reader_gone(error).map(|()| false),
+        }
+    }
+    Ok(true)
+}
+
+fn reader_gone(error: io::Error) -> Result<(), Failure> {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Failure::Runtime(format!("cannot write to standard output: {error}"))),
+    }
+}
+
+/// What was in the file, and what became of it.
+fn summary(file: &Path, summary: &Summary, taken: Option<&Taken>, terminal: Terminal) -> String {
+    let row = |name: &str, number: u64, words: &str| {
+        let line = format!("  {name:<11}{:>9}  {words}", units::count(number));
+        line.trim_end().to_owned()
+    };
+    let hits = summary.hits_total();
+    let blocked = format!(
+        "{} blocked, {} monitored",
+        units::count(summary.blocked),
+        units::count(hits - summary.blocked)
+    );
+    let mut lines = vec![
+        terminal.paint(Style::Strong, terminal::safe(&file.display().to_string())).to_string(),
+        row("records", summary.records, ""),
+        row("  no attack", summary.without_hits, "records without a rule that stands for one"),
+        row("hits", hits, &blocked),
+    ];
+    lines.extend(
+        summary.hits.iter().map(|(name, count)| row(&format!("  {}", terminal::cut(name, 24)), *count, "")),
+    );
+    match taken {
+        None => lines.push("  Nothing was sent.".to_owned()),
+        Some(taken) => {
+            lines.push(row("accepted", taken.accepted, ""));
+            lines.push(row("duplicates", taken.duplicates, "were there before"));
+        }
+    }
+    if summary.lossy > 0 {
+        lines.push(row("not UTF-8", summary.lossy, "records; their bad bytes are shown as \\xHH"));
+    }
+    if summary.errors > 0 {
+        lines.push(row("skipped", summary.errors, "lines that are no records"));
+        let quoted = summary.problems.iter();
+        lines.extend(
+            quoted.map(|(offset, why)| {
+                format!("    at byte {}: {}", units::count(*offset), terminal::safe(why))
+            }),
+        );
+        let more = summary.errors - summary.problems.len() as u64;
+        if more > 0 {
+            lines.push(format!("    and {} more", units::count(more)));
+        }
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,222 @@
+//! `hitwire serve`: one hitwire, until it is told to stop.
+
+use crate::failure::Failure;
+use crate::signals::Interrupts;
+use crate::terminal::{self, Style, Terminal};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, ValueEnum};
+use hitwire_server::config::{parse_duration, parse_size};
+use hitwire_server::{Config, Server, SourceSpec, StartError};
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// What `hitwire serve` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Read the settings from this TOML file; flags and variables override single ones
+    #[arg(long, value_name = "FILE", env = "HITWIRE_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// Where log, state and keys are kept [default: hitwire-data]
+    #[arg(long, value_name = "DIR", env = "HITWIRE_DATA")]
+    data: Option<PathBuf>,
+
+    /// Where the API listens; port 0 takes any free port [default: 127.0.0.1:8419]
+    #[arg(long, value_name = "ADDRESS", env = "HITWIRE_LISTEN")]
+    listen: Option<SocketAddr>,
+
+    /// Let the API listen beyond loopback without TLS (behind a proxy that adds it)
+    #[arg(long, env = "HITWIRE_ALLOW_PLAIN_HTTP_API", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    allow_plain_http_api: bool,
+
+    /// Follow this file (repeatable); in place of the configuration file's list
+    #[arg(long = "source", value_name = "modsecurity:PATH", env = "HITWIRE_SOURCE", value_parser = SourceSpec::parse)]
+    sources: Vec<SourceSpec>,
+
+    /// The label in the ids of hits [default: production]
+    #[arg(long = "env", value_name = "LABEL", env = "HITWIRE_ENV")]
+    env_label: Option<String>,
+
+    #[command(flatten)]
+    delivery: Delivery,
+
+    #[command(flatten)]
+    retention: Retention,
+
+    #[command(flatten)]
+    logs: Logs,
+}
+
+/// Where notifications may go.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Where notifications may go")]
+struct Delivery {
+    /// Let integrations send into this network, which the guard refuses otherwise: 127.0.0.0/8, 10.1.0.0/16 (repeatable);
+    /// in place of the configuration file's list
+    #[arg(long = "allow-target", value_name = "CIDR", env = "HITWIRE_ALLOW_TARGETS", value_delimiter = ',')]
+    allow_targets: Vec<IpNet>,
+
+    /// Let integrations send to http:// addresses, in clear
+    #[arg(long, env = "HITWIRE_ALLOW_HTTP", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
+    allow_http: bool,
+}
+
+/// How much is kept.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "How much is kept")]
+struct Retention {
+    /// The log takes no more of the disk than this [default: 20GiB]
+    #[arg(long, value_name = "SIZE", env = "HITWIRE_RETENTION_SIZE", value_parser = parse_size)]
+    retention_size: Option<u64>,
+
+    /// Events older than this are removed [default: 7d]
+    #[arg(long, value_name = "DURATION", env = "HITWIRE_RETENTION_AGE", value_parser = parse_duration)]
+    retention_age: Option<Duration>,
+
+    /// An integration that is behind holds back at most this much; beyond it, its oldest events become a dead range
+    /// [default: four fifths of the retention size]
+    #[arg(long, value_name = "SIZE", env = "HITWIRE_LAG_SIZE", value_parser = parse_size)]
+    lag_size: Option<u64>,
+
+    /// And at most for this long [default: 7d]
+    #[arg(long, value_name = "DURATION", env = "HITWIRE_LAG_AGE", value_parser = parse_duration)]
+    lag_age: Option<Duration>,
+
+    /// The log is cut into slices of this size, which are removed as a whole [default: 256MiB]
+    #[arg(long, value_name = "SIZE", env = "HITWIRE_SLICE_SIZE", value_parser = parse_size)]
+    slice_size: Option<u64>,
+
+    /// And at least once in this time [default: 1h]
+    #[arg(long, value_name = "DURATION", env = "HITWIRE_SLICE_AGE", value_parser = parse_duration)]
+    slice_age: Option<Duration>,
+
+    /// Accept nothing while the disk has less free space than this [default: 128MiB]
+    #[arg(long, value_name = "SIZE", env = "HITWIRE_DISK_FLOOR", value_parser = parse_size)]
+    disk_floor: Option<u64>,
+}
+
+/// What hitwire says of itself, on standard error.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What hitwire says of itself, on standard error")]
+pub(crate) struct Logs {
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "HITWIRE_LOG_FORMAT")]
+    log_format: LogFormat,
+
+    /// What is logged: error, warn, info, debug, trace, or single parts as in info,hitwire_server=debug
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "HITWIRE_LOG")]
+    log: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Runs until it is interrupted: once to stop, twice to stop at once.
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    start_logging(&args.logs)?;
+    let config = config(args)?;
+    let mut interrupts = Interrupts::new().map_err(Failure::runtime)?;
+    let server = tokio::select! {
+        started = Server::start(config) => started.map_err(|error| match error {
+            StartError::Config(error) => Failure::Usage(error.to_string()),
+            error => Failure::runtime(error),
+        })?,
+        // Before anything runs there is nothing to finish.
+        () = interrupts.next() => return Ok(()),
+    };
+    // A reader of standard output that has gone away is no reason not to serve.
+    let _ = terminal::print_line(&greeting(&server, Terminal::stdout()));
+    interrupts.next().await;
+    tokio::select! {
+        () = server.stop() => Ok(()),
+        () = interrupts.next() => Err(Failure::Runtime("stopped at once by a second signal; what was under way is sent again after the next start".to_owned())),
+    }
+}
+
+/// The configuration file, then flags and variables over it.
+fn config(args: Args) -> Result<Config, Failure> {
+    let usage = |error: hitwire_server::ConfigError| Failure::Usage(error.to_string());
+    let mut config = match &args.config {
+        None => Config::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Failure::Usage(format!("cannot read the configuration file {}: {error}", path.display()))
+            })?;
+            Config::from_toml(&text)
+                .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?
+        }
+    };
+    config.take_secrets(|name| std::env::var(name).ok()).map_err(usage)?;
+    let Args {
+        config: _,
+        data,
+        listen,
+        allow_plain_http_api,
+        sources,
+        env_label,
+        delivery,
+        retention,
+        logs: _,
+    } = args;
+    set(&mut config.data_dir, data);
+    set(&mut config.listen, listen);
+    config.allow_plain_http_api |= allow_plain_http_api;
+    set(&mut config.env_label, env_label);
+    set_list(&mut config.sources, sources);
+    set_list(&mut config.allow_targets, delivery.allow_targets);
+    config.allow_http |= delivery.allow_http;
+    set(&mut config.retention.size_bytes, retention.retention_size);
+    set(&mut config.retention.age, retention.retention_age);
+    config.retention.lag_bytes = retention.lag_size.or(config.retention.lag_bytes);
+    set(&mut config.retention.lag_age, retention.lag_age);
+    set(&mut config.log.slice_bytes, retention.slice_size);
+    set(&mut config.log.slice_age, retention.slice_age);
+    set(&mut config.log.disk_floor_bytes, retention.disk_floor);
+    config.check().map_err(usage)?;
+    Ok(config)
+}
+
+fn set<T>(setting: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *setting = given;
+    }
+}
+
+fn set_list<T>(setting: &mut Vec<T>, given: Vec<T>) {
+    if !given.is_empty() {
+        *setting = given;
+    }
+}
+
+/// Log lines go to standard error; standard output has where hitwire is and nothing else.
+fn start_logging(logs: &Logs) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(&logs.log)
+        .map_err(|error| Failure::Usage(format!("--log {:?} is not a filter: {error}", logs.log)))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match logs.log_format {
+        LogFormat::Json => lines.json().init(),
+        LogFormat::Text => lines.with_ansi(Terminal::stderr().colours()).init(),
+    }
+    Ok(())
+}
+
+fn greeting(server: &Server, terminal: Terminal) -> String {
+    let shown = |path: &Path| terminal::safe(&path.display().to_string());
+    let token = server.admin_token_file().map_or_else(|| "the one in HITWIRE_ADMIN_TOKEN".to_owned(), shown);
+    [
+        format!("hitwire {}", env!("CARGO_PKG_VERSION")),
+        format!("  API          {}", terminal.paint(Style::Strong, format_args!("http://{}", server.addr()))),
+        format!("  data         {}", shown(server.data_dir())),
+        format!("  admin token  {token}"),
+    ]
+    .join("\n")
+}

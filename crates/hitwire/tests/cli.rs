@@ -1,0 +1,10 @@
+//! The real binary, driven from outside: as a user, a service manager, an attacker and a power cut would.
+//!
+//! Everything runs on loopback addresses and in temporary directories.
+
+mod demo;
+mod import;
+mod kill;
+mod listen;
+mod serve;
+mod support;

@@ -1,0 +1,160 @@
+//! SIGKILL under load: what was acknowledged arrives, in order, and what comes twice comes as the same batch.
+
+use crate::support::{self, RunningServer, hits, in_time, integration, next_random};
+use bytes::Bytes;
+use hitwire::api::Client;
+use hitwire::listen::{Listener, Options, Received};
+use http::{Method, StatusCode};
+use serde_json::json;
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How often the server is killed.
+const KILLS: usize = 20;
+
+/// Callers that post at the same time, each one body after the other.
+const POSTERS: usize = 3;
+
+/// A body holds at most this many hits.
+const BODY_HITS_MAX: u64 = 40;
+
+/// How long the server lives at most, counted from when it is ready.
+const LIFE_MS_MAX: u64 = 500;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_when_the_server_is_killed_twenty_times() {
+    let mut random = support::seed();
+    let run = format!("{:08x}", next_random(&mut random) as u32);
+    let data = tempfile::tempdir().unwrap();
+    let receiver = Listener::start(Options::on_loopback().unwrap()).await.unwrap();
+    let mut server = RunningServer::start(data.path(), &[]).await;
+    integration::of_hits(&server, &receiver, json!({})).await;
+
+    let (acknowledged, all) = watch::channel(None);
+    let receiving = tokio::spawn(receive(receiver, run.clone(), all));
+    let (api, current) = watch::channel(server.api());
+    let enough = CancellationToken::new();
+    let mut posters = JoinSet::new();
+    for sender in 0..POSTERS {
+        let poster = Poster { run: run.clone(), sender, random: next_random(&mut random) };
+        posters.spawn(poster.post(current.clone(), enough.clone()));
+    }
+
+    for _ in 0..KILLS {
+        tokio::time::sleep(Duration::from_millis(next_random(&mut random) % LIFE_MS_MAX)).await;
+        server.kill().await;
+        server = RunningServer::start(data.path(), &[]).await;
+        api.send_replace(server.api());
+    }
+    enough.cancel();
+    let mut counts = vec![0; POSTERS];
+    while let Some(ended) = posters.join_next().await {
+        let (sender, count) = ended.unwrap();
+        counts[sender] = count;
+    }
+    let total: u64 = counts.iter().sum();
+    acknowledged.send_replace(Some(counts));
+    let account = in_time("what was acknowledged to arrive", receiving).await.unwrap();
+    println!(
+        "{total} hits acknowledged, {} batches received, {} of them again; {KILLS} kills",
+        account.bodies.len(),
+        account.repeated
+    );
+    assert!(total > KILLS as u64 * BODY_HITS_MAX, "{total} hits are hardly a load");
+    assert_eq!(server.terminate().await.code(), Some(0));
+}
+
+/// A caller that posts numbered hits, and posts a body again until it is acknowledged.
+struct Poster {
+    run: String,
+    sender: usize,
+    random: u64,
+}
+
+impl Poster {
+    /// Goes on until `enough`; says who it is and how many hits were acknowledged: those numbered below.
+    async fn post(mut self, mut api: watch::Receiver<Client>, enough: CancellationToken) -> (usize, u64) {
+        let mut acknowledged = 0;
+        while !enough.is_cancelled() {
+            let next = acknowledged + 1 + next_random(&mut self.random) % BODY_HITS_MAX;
+            let body = hits::hits(&self.run, self.sender as u64, acknowledged..next);
+            loop {
+                let client = api.borrow_and_update().clone();
+                match client.request(Method::POST, "/v1/events", body.clone()).await {
+                    Ok(answer) if answer.status == StatusCode::ACCEPTED => break,
+                    Ok(answer) if answer.status != StatusCode::SERVICE_UNAVAILABLE => {
+                        panic!("answered {}: {}", answer.status, String::from_utf8_lossy(&answer.body))
+                    }
+                    // Killed before, while or after it took the body: nobody knows, so it is posted again.
+                    _ => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+            acknowledged = next;
+        }
+        (self.sender, acknowledged)
+    }
+}
+
+/// Receives until everything that was acknowledged is there.
+async fn receive(
+    mut receiver: Listener,
+    run: String,
+    mut acknowledged: watch::Receiver<Option<Vec<u64>>>,
+) -> Account {
+    let mut account = Account { next: vec![0; POSTERS], ..Account::default() };
+    loop {
+        if acknowledged.borrow().as_ref().is_some_and(|counts| account.holds(counts)) {
+            return account;
+        }
+        tokio::select! {
+            Some(received) = receiver.events.recv() => account.take(&received, &run),
+            Ok(()) = acknowledged.changed() => {}
+        }
+    }
+}
+
+/// What was received, held against the promises.
+#[derive(Default)]
+struct Account {
+    /// The body of each batch, by its `webhook-id`.
+    bodies: HashMap<String, Bytes>,
+    /// How many requests brought a batch that was there before.
+    repeated: usize,
+    /// By sender: the number that must come next; all below it are there.
+    next: Vec<u64>,
+}
+
+impl Account {
+    fn take(&mut self, received: &Received, run: &str) {
+        let id = received.webhook_id.clone().expect("every notification has an id");
+        if let Some(body) = self.bodies.get(&id) {
+            assert_eq!(*body, received.body, "{id} came again with another body");
+            self.repeated += 1;
+            return;
+        }
+        self.bodies.insert(id.clone(), received.body.clone());
+        for hit in hits::numbered(received) {
+            assert_eq!(hit.run, run, "{id} holds a hit of another run");
+            let next = &mut self.next[hit.sender as usize];
+            assert!(
+                hit.n == *next,
+                "{id} holds hit {} of sender {}, where {next} was due: {}",
+                hit.n,
+                hit.sender,
+                if hit.n < *next {
+                    "it came before, in another batch"
+                } else {
+                    "some are missing, or out of order"
+                }
+            );
+            *next += 1;
+        }
+    }
+
+    fn holds(&self, acknowledged: &[u64]) -> bool {
+        self.next.iter().zip(acknowledged).all(|(next, count)| next >= count)
+    }
+}

@@ -1,0 +1,158 @@
+//! `hitwire serve`, as a service manager runs it.
+
+use crate::support::{self, RunningServer, hits, in_time, integration, run, run_with_input};
+use hitwire::listen::{Behaviour, Listener, Options};
+use rustix::process::Signal;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// A receiver that answers after a wait.
+async fn slow_receiver(slow: Duration) -> Listener {
+    let behaviour = Behaviour { slow, ..Behaviour::default() };
+    Listener::start(Options { behaviour, ..Options::on_loopback().unwrap() }).await.unwrap()
+}
+
+#[tokio::test]
+async fn sigterm_ends_it_well_and_loses_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let mut receiver = slow_receiver(Duration::from_millis(100)).await;
+    let server = RunningServer::start(data.path(), &[]).await;
+    integration::of_hits(&server, &receiver, json!({"max_events": 50})).await;
+    for first in (0..1_000).step_by(100) {
+        assert_eq!(server.accept(&hits::hits("term", 0, first..first + 100)).await, (100, 0));
+    }
+    let mut missing: BTreeSet<u64> = (0..1_000).collect();
+    let first = in_time("a first notification", receiver.events.recv()).await.unwrap();
+    hits::numbered(&first).iter().for_each(|hit| assert!(missing.remove(&hit.n)));
+
+    assert_eq!(server.terminate().await.code(), Some(0));
+    assert!(!missing.is_empty(), "it was too fast to be interrupted: the test says nothing");
+
+    let _server = RunningServer::start(data.path(), &[]).await;
+    while !missing.is_empty() {
+        let received = in_time("the rest", receiver.events.recv()).await.unwrap();
+        for hit in hits::numbered(&received) {
+            missing.remove(&hit.n);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_hangs_does_not_keep_it_from_stopping() {
+    let data = tempfile::tempdir().unwrap();
+    let mut receiver = slow_receiver(Duration::from_secs(120)).await;
+    let server = RunningServer::start(data.path(), &[]).await;
+    integration::of_hits(&server, &receiver, json!({"timeout": 300})).await;
+    server.accept(&hits::hits("hang", 0, 0..1)).await;
+    in_time("the notification", receiver.events.recv()).await;
+    assert_eq!(server.terminate().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let mut receiver = slow_receiver(Duration::from_secs(120)).await;
+    let mut server = RunningServer::start(data.path(), &[]).await;
+    integration::of_hits(&server, &receiver, json!({"timeout": 300})).await;
+    server.accept(&hits::hits("twice", 0, 0..1)).await;
+    in_time("the notification", receiver.events.recv()).await;
+    server.signal(Signal::TERM);
+    server.says("hitwire stops").await;
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().await.code(), Some(1));
+    assert!(server.log().contains("stopped at once by a second signal"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_data_says_so() {
+    let data = tempfile::tempdir().unwrap();
+    let first = RunningServer::start(data.path(), &[]).await;
+    let mut second = RunningServer::launch(data.path(), &[]);
+    assert_eq!(second.ended().await.code(), Some(1));
+    let said = second.says("error: ").await;
+    let error = said.lines().find(|line| line.starts_with("error: ")).unwrap();
+    assert!(error.contains(data.path().to_str().unwrap()), "{error}");
+    assert!(error.contains("in use") || error.contains("another hitwire"), "{error}");
+    assert_eq!(first.terminate().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_first_token_is_left_in_a_file_that_only_its_owner_reads() {
+    use std::os::unix::fs::PermissionsExt;
+    let data = tempfile::tempdir().unwrap();
+    let dir = data.path().join("data");
+    let mut program =
+        support::Program::start(&["serve", "--data", dir.to_str().unwrap(), "--listen", "127.0.0.1:0"], &[]);
+    let line = program.line_with("admin token").await;
+    let file = line.split_whitespace().last().unwrap();
+    assert_eq!(file, dir.join("admin-token").to_str().unwrap());
+    assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    let token = std::fs::read_to_string(file).unwrap();
+    assert_eq!(token.trim().len(), 64);
+    assert!(!program.stderr().contains(token.trim()), "the token was logged");
+}
+
+#[tokio::test]
+async fn flags_override_the_configuration_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("hitwire.toml");
+    std::fs::write(&file, format!("data_dir = {:?}\nlisten = \"127.0.0.1:1\"\n", dir.path().join("data")))
+        .unwrap();
+    let mut program = support::Program::start(
+        &["serve", "--config", file.to_str().unwrap(), "--listen", "127.0.0.1:0"],
+        &[],
+    );
+    let data = program.line_with("data").await;
+    assert!(data.ends_with(dir.path().join("data").to_str().unwrap()), "{data}");
+}
+
+#[tokio::test]
+async fn log_lines_can_be_json() {
+    let data = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(data.path(), &["--log-format", "json"]).await;
+    let log = server.log();
+    assert!(!log.is_empty());
+    for line in log.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_called_wrongly_ends_with_2_and_says_why() {
+    let data = tempfile::tempdir().unwrap();
+    let dir = data.path().to_str().unwrap();
+    for (flags, why) in [
+        (&["--no-such-flag"][..], "--no-such-flag"),
+        (&["--retention-size", "much"], "much"),
+        (&["--source", "suricata:/x"], "known: modsecurity"),
+        (&["--allow-target", "everything"], "everything"),
+        (&["--listen", "0.0.0.0:0"], "--allow-plain-http-api"),
+        (&["--config", "/nonexistent/hitwire.toml"], "/nonexistent/hitwire.toml"),
+        (&["--log", "no=such=filter"], "no=such=filter"),
+    ] {
+        let finished = run(&[&["serve", "--data", dir], flags].concat()).await;
+        assert_eq!(finished.code, Some(2), "{flags:?}: {}", finished.stderr);
+        assert!(finished.stderr.contains(why), "{flags:?}: {}", finished.stderr);
+    }
+    let short = run_with_input(&["serve", "--data", dir], &[("HITWIRE_ADMIN_TOKEN", "short")], b"").await;
+    assert_eq!(short.code, Some(2));
+    assert!(short.stderr.starts_with("error: HITWIRE_ADMIN_TOKEN: "), "{}", short.stderr);
+}
+
+#[tokio::test]
+async fn every_page_of_help_teaches() {
+    for command in [
+        &["--help"][..],
+        &["demo", "--help"],
+        &["serve", "--help"],
+        &["listen", "--help"],
+        &["import", "--help"],
+    ] {
+        let finished = run(command).await;
+        assert_eq!(finished.code, Some(0));
+        insta::assert_snapshot!(format!("help_{}", command[0].trim_start_matches('-')), finished.stdout);
+    }
+    let version = run(&["--version"]).await;
+    assert_eq!(version.stdout, format!("hitwire {}\n", env!("CARGO_PKG_VERSION")));
+}

@@ -1,0 +1,53 @@
+//! What the tests of the binary have in common.
+//!
+//! The cast:
+//!
+//! - [`Program`]: the binary, running; [`run`]: the binary, run to its end.
+//! - [`RunningServer`]: `hitwire serve` on a free port, ready, with a client of its API.
+//! - [`integration`]: an integration made over the API, pointing at a receiver.
+//! - [`Sender`]: what sends notifications to `hitwire listen`, rightly or wrongly signed.
+//! - [`hits`]: hits that carry a number, so that loss, order and repetition can be seen at the other end.
+//!
+//! The receiver is [`hitwire::listen::Listener`], the same that `hitwire listen` and the demo use.
+
+pub mod hits;
+pub mod integration;
+mod process;
+mod sender;
+mod server;
+
+pub use process::{Finished, Program, run, run_with_input};
+pub use sender::Sender;
+pub use server::RunningServer;
+
+use std::time::Duration;
+
+/// Nothing in these tests takes as long, unless it hangs; then this is where the test ends and says so.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for something that must happen.
+pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("gave up after {} s: {what}", PATIENCE.as_secs()),
+    }
+}
+
+/// The next random number of a SplitMix64 generator: small, seedable, and good enough to choose moments and sizes with.
+pub fn next_random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// The seed of a random test: from `HITWIRE_SEED` to replay one, else new. It is printed, and shown when the test fails.
+pub fn seed() -> u64 {
+    let seed = match std::env::var("HITWIRE_SEED") {
+        Ok(seed) => seed.parse().expect("HITWIRE_SEED is a whole number"),
+        Err(_) => u64::from(std::process::id()) ^ std::time::UNIX_EPOCH.elapsed().unwrap().as_micros() as u64,
+    };
+    println!("seed {seed}: replay with HITWIRE_SEED={seed}");
+    seed
+}

@@ -1,0 +1,56 @@
+//! What sends notifications to `hitwire listen`: hitwire's own way out.
+
+use bytes::Bytes;
+use hitwire_endpoint::{Guard, Message, Method, Resolver, Sent, Target, TlsIdentity};
+use hitwire_event::{ClientId, WebhookId};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A sender of notifications to one receiver.
+pub struct Sender {
+    sender: hitwire_endpoint::Sender,
+    url: String,
+    ca_pem: String,
+}
+
+impl Sender {
+    /// Sends to `url`, trusting the authority in `ca_pem`.
+    pub fn to(url: &str, ca_pem: &str) -> Self {
+        let loopback = "127.0.0.0/8".parse().expect("a network");
+        let sender = hitwire_endpoint::Sender::new(Guard::new(vec![loopback], false), Resolver::system());
+        Sender { sender, url: url.to_owned(), ca_pem: ca_pem.to_owned() }
+    }
+
+    /// Where it sends to.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Sends a body, signed with `secrets`.
+    pub async fn send(&self, webhook_id: &str, body: impl Into<Bytes>, secrets: &[&str]) -> Sent {
+        let target = Target {
+            url: self.url.clone(),
+            method: Method::Post,
+            headers: Vec::new(),
+            tls: TlsIdentity { ca_pem: self.ca_pem.clone(), ..TlsIdentity::default() },
+            open_timeout: Duration::from_secs(20),
+            timeout: Duration::from_secs(30),
+            signing_secrets: secrets.iter().map(|&secret| secret.to_owned()).collect(),
+        };
+        let message = Message {
+            webhook_id: WebhookId(webhook_id.into()),
+            timestamp_s: SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs(),
+            content_type: "application/json",
+            body: body.into(),
+        };
+        self.sender.send(ClientId(1), &target, message).await
+    }
+
+    /// Sends a body and returns the status that was answered.
+    pub async fn status(&self, webhook_id: &str, body: impl Into<Bytes>, secrets: &[&str]) -> u16 {
+        let sent = self.send(webhook_id, body, secrets).await;
+        match sent.outcome {
+            Ok(response) => response.status,
+            Err(error) => panic!("it could not be sent: {error}"),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! `hitwire serve` under test.
+
+use super::{PATIENCE, Program, in_time};
+use hitwire::api::Client;
+use hitwire_log::Secret;
+use http::{Method, StatusCode};
+use rustix::process::Signal;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+/// The token of every server under test.
+const TOKEN: &str = "a-token-for-tests-that-is-long-enough-to-be-accepted";
+
+/// A running server. Killed when dropped.
+#[derive(Debug)]
+pub struct RunningServer {
+    program: Program,
+    url: String,
+    data: PathBuf,
+}
+
+impl RunningServer {
+    /// Starts a server on a free port that may send to loopback addresses, and waits until it is ready.
+    pub async fn start(data: &Path, flags: &[&str]) -> Self {
+        let mut program = Self::launch(data, flags);
+        let url = program.line_with("API").await.split_whitespace().last().expect("an address").to_owned();
+        let server = RunningServer { program, url, data: data.to_owned() };
+        server.ready().await;
+        server
+    }
+
+    /// Starts a server without waiting for anything.
+    pub fn launch(data: &Path, flags: &[&str]) -> Program {
+        let data = data.to_str().expect("a path in UTF-8");
+        let fixed = ["serve", "--data", data, "--listen", "127.0.0.1:0", "--allow-target", "127.0.0.0/8"];
+        Program::start(&[&fixed, flags].concat(), &[("HITWIRE_ADMIN_TOKEN", TOKEN)])
+    }
+
+    /// Where its API is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The token of its operator.
+    pub fn token(&self) -> &'static str {
+        TOKEN
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.program.pid().expect("the server runs")
+    }
+
+    /// A client of its API, with the operator's token.
+    pub fn api(&self) -> Client {
+        Client::new(&self.url, Some(Secret::new(TOKEN)), None).expect("an address")
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.program.stderr()
+    }
+
+    /// SIGTERM; how it ended.
+    pub async fn terminate(mut self) -> ExitStatus {
+        self.program.signal(Signal::TERM);
+        self.program.ended().await
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.program.signal(signal);
+    }
+
+    /// Waits until it has logged this.
+    pub async fn says(&self, text: &str) {
+        self.program.says(text).await;
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&mut self) -> ExitStatus {
+        self.program.ended().await
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub async fn kill(self) {
+        self.program.kill().await;
+    }
+
+    async fn ready(&self) {
+        let api = self.api();
+        let ready = async {
+            while !matches!(api.request(Method::GET, "/readyz", ()).await, Ok(answer) if answer.status == StatusCode::OK)
+            {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, ready).await.is_err() {
+            panic!("the server did not become ready; its log:\n{}", self.log());
+        }
+    }
+
+    /// Posts events, which must be accepted; how many were new and how many were there before.
+    pub async fn accept(&self, events: &serde_json::Value) -> (u64, u64) {
+        let answer =
+            in_time("events to be taken", self.api().request(Method::POST, "/v1/events", events.clone()))
+                .await
+                .expect("an answer");
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", String::from_utf8_lossy(&answer.body));
+        let taken: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+        (taken["accepted"].as_u64().expect("a count"), taken["duplicates"].as_u64().expect("a count"))
+    }
+}
