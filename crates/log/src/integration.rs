@@ -4,9 +4,11 @@ use crate::Secret;
 use hitwire_courier::{DisableReason, Preset};
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, IntegrationId, Kind, Seq};
+use serde::{Deserialize, Serialize};
 
 /// The HTTP method of a delivery.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum HttpMethod {
     /// `POST`
     #[default]

@@ -19,8 +19,9 @@ mod store;
 
 pub use integration::{Activity, HttpMethod, Integration, NewIntegration, Target, Ticked};
 pub use ops::{
-    Append, Appended, AttemptRow, Done, Lag, LostRow, Op, Page, Read, Resume, Role, StreamFrom, Token, UpdateIntegration,
+    Append, Appended, AttemptRow, Done, Lag, LostRow, Op, Page, Read, Resume, Role, StreamFrom, Token,
+    UpdateIntegration,
 };
 pub use secret::{MASK, Secret};
-pub use sqlite::{Options, SqliteStore};
+pub use sqlite::{FaultHook, FaultPoint, MonotonicClock, Options, SqliteStore, WallClock};
 pub use store::{Answer, Lease, Store, StoreError, Touched};

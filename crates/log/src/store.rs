@@ -85,7 +85,9 @@ pub enum StoreError {
     #[error("the log cannot be written: {0}; nothing was accepted, try again later")]
     Unavailable(String),
     /// The disk has less free space than the floor.
-    #[error("only {free_bytes} bytes are free on the log's disk, the floor is {floor_bytes}; nothing was accepted")]
+    #[error(
+        "only {free_bytes} bytes are free on the log's disk, the floor is {floor_bytes}; nothing was accepted"
+    )]
     DiskFloor {
         /// Free bytes.
         free_bytes: u64,

@@ -1,0 +1,69 @@
+//! Times: for the record from the wall clock, for pauses from the monotonic one, for ages from both.
+
+use super::options::Options;
+use std::time::Duration;
+
+/// The store's clocks.
+pub(super) struct Clock {
+    wall_ms: super::options::WallClock,
+    elapsed: super::options::MonotonicClock,
+    opened_wall_ms: u64,
+    opened_at: Duration,
+}
+
+impl Clock {
+    /// The clocks of these options, from now on.
+    pub(super) fn new(options: &Options) -> Self {
+        Clock {
+            opened_wall_ms: (options.now_ms)(),
+            opened_at: (options.elapsed)(),
+            wall_ms: options.now_ms.clone(),
+            elapsed: options.elapsed.clone(),
+        }
+    }
+
+    /// The wall clock, in milliseconds since the Unix epoch. It may jump.
+    pub(super) fn now_ms(&self) -> u64 {
+        (self.wall_ms)()
+    }
+
+    /// The monotonic clock.
+    pub(super) fn elapsed(&self) -> Duration {
+        (self.elapsed)()
+    }
+
+    /// The wall clock for judging ages: what the clock says, but no more than what has really gone by since the start.
+    /// A clock that jumps ahead makes nothing old.
+    pub(super) fn age_now_ms(&self) -> u64 {
+        let gone_by = self.elapsed().saturating_sub(self.opened_at);
+        self.now_ms().min(self.opened_wall_ms.saturating_add(gone_by.as_millis() as u64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    #[test]
+    fn a_jump_of_the_wall_clock_makes_nothing_old() {
+        let wall = Arc::new(AtomicU64::new(1_000));
+        let elapsed = Arc::new(AtomicU64::new(0));
+        let mut options = Options::new("unused");
+        options.now_ms = Arc::new({
+            let wall = wall.clone();
+            move || wall.load(Ordering::Relaxed)
+        });
+        options.elapsed = Arc::new({
+            let elapsed = elapsed.clone();
+            move || Duration::from_millis(elapsed.load(Ordering::Relaxed))
+        });
+        let clock = Clock::new(&options);
+        wall.store(9_000_000, Ordering::Relaxed);
+        elapsed.store(500, Ordering::Relaxed);
+        assert_eq!(clock.age_now_ms(), 1_500);
+        wall.store(1_200, Ordering::Relaxed);
+        assert_eq!(clock.age_now_ms(), 1_200);
+    }
+}

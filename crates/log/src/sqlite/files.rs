@@ -1,0 +1,177 @@
+//! The data directory: its lock, its permissions, the names in it, and what the disk says.
+
+use crate::StoreError;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Only the owner may enter the directory.
+const DIRECTORY_MODE: u32 = 0o700;
+
+/// Only the owner may read the files. SQLite gives a database's mode to its WAL and its index.
+const FILE_MODE: u32 = 0o600;
+
+/// The ending of a file that is not complete yet; leftovers are removed at the next start.
+const UNFINISHED: &str = ".new";
+
+/// What a database consists of on disk: itself, its WAL and the WAL's index.
+const DATABASE_PARTS: [&str; 3] = ["", "-wal", "-shm"];
+
+/// The data directory, locked for as long as this lives.
+#[derive(Debug)]
+pub(super) struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Makes the directory if it is missing, closes it to others, locks it, and clears away what was not finished.
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let failed = |what: &str, error: io::Error| {
+            StoreError::Open(format!(
+                "{}: {what}: {error}; choose a data directory that can be written",
+                path.display()
+            ))
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(DIRECTORY_MODE)
+            .create(path)
+            .map_err(|error| failed("the data directory cannot be made", error))?;
+        fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))
+            .map_err(|error| failed("the data directory cannot be closed to other users", error))?;
+        let lock =
+            private_file(&path.join("lock")).map_err(|error| failed("the lock cannot be made", error))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::Open(format!(
+                    "{}: another hitwire uses this data directory; stop it, or choose another directory",
+                    path.display()
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed("the directory cannot be locked", error)),
+        }
+        let directory = DataDir { path: path.to_owned(), _lock: lock };
+        directory.remove_unfinished().map_err(|error| failed("leftovers cannot be removed", error))?;
+        Ok(directory)
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The database of integrations, lanes and their history.
+    pub(super) fn state(&self) -> PathBuf {
+        self.path.join("state.db")
+    }
+
+    /// A complete copy of the state that is to take its place.
+    pub(super) fn state_ready(&self) -> PathBuf {
+        self.path.join("state.db.ready")
+    }
+
+    /// The key that secrets are sealed with.
+    pub(super) fn secret_key(&self) -> PathBuf {
+        self.path.join("secret.key")
+    }
+
+    /// The slice that begins at this position.
+    pub(super) fn slice(&self, first: u64) -> PathBuf {
+        self.path.join(format!("log-{first:020}.db"))
+    }
+
+    /// All slices, oldest first: where each begins, and its file.
+    pub(super) fn slices(&self) -> io::Result<Vec<(u64, PathBuf)>> {
+        let mut slices = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let first = name.strip_prefix("log-").and_then(|rest| rest.strip_suffix(".db"));
+            if let Some(first) = first.and_then(|digits| digits.parse().ok()) {
+                slices.push((first, path));
+            }
+        }
+        slices.sort_unstable();
+        Ok(slices)
+    }
+
+    /// Makes what was created, renamed or removed in the directory survive a power loss.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+
+    /// Bytes that are free on the directory's disk for a user without privileges.
+    pub(super) fn free_bytes(&self) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(&self.path)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// Removes files that were not finished, and what is left of a slice whose database is gone.
+    fn remove_unfinished(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let path = entry?.path();
+            let Some(name) = path.to_str() else { continue };
+            let unfinished = DATABASE_PARTS.iter().any(|part| name.ends_with(&format!("{UNFINISHED}{part}")));
+            let orphaned = DATABASE_PARTS[1..].iter().any(|part| {
+                name.strip_suffix(part)
+                    .is_some_and(|database| database.ends_with(".db") && !Path::new(database).exists())
+            });
+            if unfinished || orphaned {
+                fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens a file that only its owner may read, made if it is missing.
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path)
+}
+
+/// The name of a file while it is not complete.
+pub(super) fn unfinished(path: &Path) -> PathBuf {
+    with_ending(path, UNFINISHED)
+}
+
+/// The WAL of a database.
+pub(super) fn wal(path: &Path) -> PathBuf {
+    with_ending(path, "-wal")
+}
+
+/// The bytes that a database takes on disk.
+pub(super) fn database_bytes(path: &Path) -> u64 {
+    DATABASE_PARTS.iter().map(|part| file_bytes(&with_ending(path, part))).sum()
+}
+
+/// The length of a file; 0 if it is not there.
+pub(super) fn file_bytes(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+/// Removes a database with its WAL and index. What is not there is no error.
+pub(super) fn remove_database(path: &Path) -> io::Result<()> {
+    // The database goes first: a WAL without its database is harmless, a database without its WAL is not whole.
+    DATABASE_PARTS.iter().try_for_each(|part| remove_if_there(&with_ending(path, part)))
+}
+
+/// Removes the WAL and the index of a database, but not itself.
+pub(super) fn remove_wal(path: &Path) -> io::Result<()> {
+    DATABASE_PARTS[1..].iter().try_for_each(|part| remove_if_there(&with_ending(path, part)))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}

@@ -1,0 +1,73 @@
+//! What a read wants, and what it has got so far; the same for the tail and for the disk.
+
+use crate::{Page, Read, StreamFrom};
+use hitwire_event::{Record, Seq};
+use std::sync::Arc;
+
+/// How a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gathered {
+    /// Everything up to the end was searched.
+    All,
+    /// The page is full, or enough was searched for one read.
+    Full,
+}
+
+/// Collects a page.
+#[derive(Debug)]
+pub(super) struct Gatherer<'a> {
+    read: &'a Read,
+    records: Vec<Arc<Record>>,
+    bytes: usize,
+    scanned_to: u64,
+}
+
+impl<'a> Gatherer<'a> {
+    /// An empty page for this read.
+    pub(super) fn new(read: &'a Read) -> Self {
+        Gatherer { read, records: Vec::new(), bytes: 0, scanned_to: read.after.0 }
+    }
+
+    /// The streams that are wanted.
+    pub(super) fn streams(&self) -> &'a [StreamFrom] {
+        &self.read.streams
+    }
+
+    /// Whether an event of this stream at this position is wanted.
+    pub(super) fn wants(&self, client: u64, kind: u8, seq: u64) -> bool {
+        wants(&self.read.streams, client, kind, seq)
+    }
+
+    /// Takes a wanted event, if there is room: a single one that is larger than the page always finds some.
+    pub(super) fn offer(&mut self, body_bytes: usize, record: impl FnOnce() -> Arc<Record>) -> Gathered {
+        let bytes = self.bytes + body_bytes;
+        if self.is_full() || (!self.records.is_empty() && bytes > self.read.max_bytes) {
+            return Gathered::Full;
+        }
+        self.bytes = bytes;
+        self.records.push(record());
+        Gathered::All
+    }
+
+    /// No further event finds room.
+    pub(super) fn is_full(&self) -> bool {
+        self.records.len() >= self.read.max_events
+    }
+
+    /// Everything up to here was searched, and what is wanted was taken.
+    pub(super) fn passed(&mut self, seq: u64) {
+        self.scanned_to = self.scanned_to.max(seq);
+    }
+
+    /// The page of a read that ends at `through`.
+    pub(super) fn finish(self, through: u64) -> Page {
+        Page { more: self.scanned_to < through, scanned_to: Seq(self.scanned_to), records: self.records }
+    }
+}
+
+/// Whether an event of this stream at this position belongs to one of these streams.
+pub(super) fn wants(streams: &[StreamFrom], client: u64, kind: u8, seq: u64) -> bool {
+    streams.iter().any(|wanted| {
+        wanted.stream.kind.code() == kind && wanted.stream.client.0 == client && wanted.from.0 <= seq
+    })
+}

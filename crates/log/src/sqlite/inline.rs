@@ -1,0 +1,81 @@
+//! The store without threads, for deterministic simulation: the same cores, on the caller's thread, in the order of the
+//! calls.
+
+use super::Parts;
+use super::keeper::{Keeper, Notice};
+use super::log_core::{self, LogCore, Prepared};
+use super::state::{self, StateCore, Work};
+use crate::{Appended, Done, Op, StoreError};
+use std::sync::mpsc::Receiver;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::oneshot;
+
+/// The cores; `None` once closed.
+pub(super) struct Inline {
+    cores: Mutex<Option<Cores>>,
+}
+
+struct Cores {
+    log: LogCore,
+    state: StateCore,
+    keeper: Keeper,
+    notices: Receiver<Notice>,
+}
+
+impl Inline {
+    /// The cores behind one lock.
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { log, state, keeper, notices, to_keeper: _ } = parts;
+        Inline { cores: Mutex::new(Some(Cores { log, state, keeper, notices })) }
+    }
+
+    /// Appends; durable when this returns.
+    pub(super) fn append(&self, appends: Vec<Prepared>) -> Result<Vec<Appended>, StoreError> {
+        self.with(|cores| {
+            let (reply, mut answer) = oneshot::channel();
+            cores.log.group(log_core::Job { appends, reply }, &mut || None);
+            cores.keep();
+            answer.try_recv().unwrap_or(Err(StoreError::Closed))
+        })
+    }
+
+    /// Carries ops on the state out; durable when this returns.
+    pub(super) fn change(&self, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
+        self.with(|cores| {
+            let result = cores.state.now(Work::Ops(ops));
+            cores.keep();
+            state::done(result)
+        })
+    }
+
+    /// Ends the cores.
+    pub(super) fn close(&self) {
+        if let Some(mut cores) = self.cores.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            cores.log.close();
+            cores.state.close();
+        }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Cores) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        work(self.cores.lock().unwrap_or_else(PoisonError::into_inner).as_mut().ok_or(StoreError::Closed)?)
+    }
+}
+
+impl Cores {
+    /// Gives the keeper its turn.
+    fn keep(&mut self) {
+        let Cores { log, state, keeper, notices } = self;
+        let mut ask = |work: Work| state.now(work);
+        while let Ok(Notice::Rotated(ended, _done)) = notices.try_recv() {
+            keeper.rotated(*ended, &mut ask);
+        }
+        if keeper.tick(&mut ask) {
+            // An empty append makes an idle log end a slice that has reached its age.
+            let (reply, _) = oneshot::channel();
+            log.group(log_core::Job { appends: Vec::new(), reply }, &mut || None);
+        }
+        while let Ok(Notice::Rotated(ended, _done)) = notices.try_recv() {
+            keeper.rotated(*ended, &mut ask);
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! The log's writer, without its thread: groups of appends in, answers out.
+//!
+//! A failed commit is fatal for the slice. After a failed sync the kernel may have dropped what it was to write, and may
+//! call the next sync a success; so nothing is ever built upon a file whose sync failed. The slice is left as it is, and a
+//! new one begins right after the last acknowledged event. Readers cut every slice off where the next one begins, so what
+//! the failed commit left in the old file is never seen.
+
+use super::clock::Clock;
+use super::dedup::{Dedup, Fingerprint, Known};
+use super::files::{self, DataDir};
+use super::keeper::Keeping;
+use super::options::{FaultPoint, Options};
+use super::slice_reader::{FLAG_DEDUPLICATED, FLAG_ID_REUSED};
+use super::slice_writer::{self, SliceWriter};
+use super::view::{Checkpoints, LogView};
+use crate::{Append, Appended, StoreError};
+use hitwire_event::{Record, Seq};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How long appends are refused after a failure before a new slice is tried.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How often the free space of the disk is looked at.
+const DISK_LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// An append with the fingerprints of its events, which are made outside the writer.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// What to append.
+    pub append: Append,
+    /// One for each event if it is to be deduplicated, else none.
+    pub fingerprints: Vec<Fingerprint>,
+}
+
+/// The appends of one caller, all or nothing.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// What to append, in order.
+    pub appends: Vec<Prepared>,
+    /// The caller waits here.
+    pub reply: oneshot::Sender<Result<Vec<Appended>, StoreError>>,
+}
+
+impl Job {
+    /// Number of events.
+    pub(super) fn rows(&self) -> usize {
+        self.appends.iter().map(|prepared| prepared.append.events.len()).sum()
+    }
+
+    /// Bytes of the bodies.
+    pub(super) fn bytes(&self) -> usize {
+        let bodies =
+            self.appends.iter().flat_map(|prepared| &prepared.append.events).map(|event| event.body.len());
+        bodies.sum()
+    }
+}
+
+/// A caller whose events are in the transaction.
+struct Written {
+    job: Job,
+    /// The position of the caller's first event that is not a duplicate.
+    first: u64,
+    appended_ms: u64,
+    /// For each event, over all appends.
+    known: Vec<Known>,
+}
+
+/// The log's writer.
+pub(super) struct LogCore {
+    options: Arc<Options>,
+    clock: Arc<Clock>,
+    directory: Arc<DataDir>,
+    view: Arc<LogView>,
+    keeping: Keeping,
+    dedup: Dedup,
+    /// The last acknowledged position.
+    head: u64,
+    /// `None` after a failure, until a new slice is made.
+    writer: Option<SliceWriter>,
+    /// When the slice that is written began to be.
+    writer_since: Duration,
+    /// The last failure, for the callers that come before the next try.
+    failure: Option<(Duration, String)>,
+    disk_looked_at: Option<Duration>,
+}
+
+impl LogCore {
+    /// A writer that goes on after `head`. `writer`: the newest slice, if it may be written.
+    pub(super) fn new(
+        options: Arc<Options>,
+        clock: Arc<Clock>,
+        directory: Arc<DataDir>,
+        view: Arc<LogView>,
+        keeping: Keeping,
+        dedup: Dedup,
+        writer: SliceWriter,
+    ) -> Self {
+        let writer_since = clock.elapsed();
+        LogCore {
+            head: view.head(),
+            options,
+            clock,
+            directory,
+            view,
+            keeping,
+            dedup,
+            writer: Some(writer),
+            writer_since,
+            failure: None,
+            disk_looked_at: None,
+        }
+    }
+
+    /// Carries out a group of jobs in one transaction, and answers them: `first`, and what `next` gives until it ends.
+    pub(super) fn group(&mut self, first: Job, next: &mut dyn FnMut() -> Option<Job>) {
+        if let Err(error) = self.be_ready() {
+            refuse([first], &error);
+            return;
+        }
+        let mut written = Vec::new();
+        let mut unwritten = None;
+        let mut job = Some(first);
+        let result = self.writable().and_then(|writer| writer.begin().map_err(failure));
+        let result = result.and_then(|()| {
+            let mut seq = self.head + 1;
+            while let Some(current) = job.take() {
+                match self.write(current, seq) {
+                    Ok(Outcome::Written(caller)) => {
+                        seq = caller.first
+                            + caller.known.iter().filter(|known| **known != Known::Duplicate).count() as u64;
+                        written.push(caller);
+                    }
+                    Ok(Outcome::Refused(job, error)) => refuse([job], &error),
+                    Err((job, error)) => {
+                        unwritten = Some(job);
+                        return Err(error);
+                    }
+                }
+                job = next();
+            }
+            self.finish(&written)
+        });
+        match result {
+            Ok(()) => self.acknowledge(written),
+            Err(error) => {
+                let waiting = written.into_iter().map(|caller| caller.job).chain(unwritten).chain(job);
+                self.fail(error, waiting.collect());
+            }
+        }
+    }
+
+    /// Ends the writer: what the WAL holds goes into the database.
+    pub(super) fn close(&mut self) {
+        if let Some(writer) = self.writer.take()
+            && let Err(error) = writer.truncate_wal()
+        {
+            tracing::warn!(%error, "the log's WAL stays as it is; it is read at the next start");
+        }
+    }
+
+    /// Sees to it that there is a slice to write to, with room in it and on the disk.
+    fn be_ready(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.elapsed();
+        if let Some((at, why)) = &self.failure
+            && now.saturating_sub(*at) < RETRY_AFTER
+        {
+            return Err(StoreError::Unavailable(why.clone()));
+        }
+        let bytes = match self.writer.as_ref().map(SliceWriter::bytes) {
+            Some(Ok(bytes)) => Some(bytes),
+            Some(Err(error)) => return Err(self.fail(failure(error), Vec::new())),
+            None => None,
+        };
+        let ready = match bytes {
+            None => self.start_over(now),
+            Some(bytes) if self.is_full(bytes, now) => self.rotate(now),
+            Some(_) => Ok(()),
+        };
+        ready.map_err(|error| self.pause(error))?;
+        self.failure = None;
+        self.look_at_disk(now)
+    }
+
+    fn is_full(&self, bytes: u64, now: Duration) -> bool {
+        let has_events = self.writer.as_ref().is_some_and(|writer| writer.slice.first <= self.head);
+        let age = now.saturating_sub(self.writer_since);
+        has_events && (bytes >= self.options.slice_bytes_full() || age >= self.options.slice_age)
+    }
+
+    /// Ends the slice and begins the next one.
+    fn rotate(&mut self, now: Duration) -> Result<(), StoreError> {
+        // Retention makes room for one slice ahead; it must have done so before the next one is begun.
+        self.keeping.wait();
+        let next = self.create()?;
+        if let Some(ended) = self.writer.replace(next) {
+            self.keeping.rotated(ended);
+        }
+        self.writer_since = now;
+        Ok(())
+    }
+
+    /// After a failure: begins a slice right after the last acknowledged event.
+    fn start_over(&mut self, now: Duration) -> Result<(), StoreError> {
+        // The old slice must still give what was acknowledged, or going on would hide a loss.
+        if let Some(newest) = self.view.catalog.all().last()
+            && newest.first <= self.head
+            && !slice_writer::holds(&newest.path, self.head)?
+        {
+            return Err(StoreError::Unavailable(format!(
+                "{} no longer holds the acknowledged event {}; check the disk",
+                newest.path.display(),
+                self.head
+            )));
+        }
+        self.writer = Some(self.create()?);
+        self.writer_since = now;
+        tracing::info!(after = self.head, "the log goes on in a new slice");
+        Ok(())
+    }
+
+    fn create(&mut self) -> Result<SliceWriter, StoreError> {
+        if self.options.fails_at(FaultPoint::SliceCreate) {
+            return Err(StoreError::Unavailable("a slice cannot be made: injected fault".to_owned()));
+        }
+        let writer = SliceWriter::create(&self.directory, self.head + 1, &self.view.checkpoints())?;
+        self.view.catalog.push(writer.slice.clone());
+        Ok(writer)
+    }
+
+    fn look_at_disk(&mut self, now: Duration) -> Result<(), StoreError> {
+        let floor_bytes = self.options.disk_floor_bytes;
+        if self.disk_looked_at.is_some_and(|at| now.saturating_sub(at) < DISK_LOOK_EVERY) {
+            return Ok(());
+        }
+        match self.directory.free_bytes() {
+            Ok(free_bytes) if free_bytes < floor_bytes => {
+                Err(StoreError::DiskFloor { free_bytes, floor_bytes })
+            }
+            Ok(_) => {
+                self.disk_looked_at = Some(now);
+                Ok(())
+            }
+            Err(error) => {
+                Err(StoreError::Unavailable(format!("{}: {error}", self.directory.path().display())))
+            }
+        }
+    }
+
+    fn writable(&mut self) -> Result<&mut SliceWriter, StoreError> {
+        self.writer
+            .as_mut()
+            .ok_or_else(|| StoreError::Unavailable("the log has no slice to write to".to_owned()))
+    }
+
+    /// Writes one caller's events into the transaction, from position `first` on.
+    fn write(&mut self, job: Job, first: u64) -> Result<Outcome, (Job, StoreError)> {
+        let mark = self.dedup.mark();
+        let appended_ms = self.clock.now_ms();
+        let mut known = Vec::with_capacity(job.rows());
+        let Some(writer) = &self.writer else {
+            return Err((job, StoreError::Unavailable("the log has no slice to write to".to_owned())));
+        };
+        let mut insert = || -> rusqlite::Result<()> {
+            let mut seq = first;
+            for Prepared { append, fingerprints } in &job.appends {
+                for (at, event) in append.events.iter().enumerate() {
+                    let is = match fingerprints.get(at) {
+                        Some(&fingerprint) => self.dedup.add(fingerprint, appended_ms),
+                        None => Known::New,
+                    };
+                    known.push(is);
+                    if is != Known::Duplicate {
+                        writer.insert(seq, appended_ms, flags(is, append.deduplicate), event)?;
+                        seq += 1;
+                    }
+                }
+                if let Some((source, position)) = &append.checkpoint {
+                    writer.put_checkpoint(source, position)?;
+                }
+            }
+            Ok(())
+        };
+        let result = writer.begin_caller().and_then(|()| insert());
+        match result {
+            Ok(()) => match writer.end_caller(true) {
+                Ok(()) => Ok(Outcome::Written(Written { job, first, appended_ms, known })),
+                Err(error) => Err((job, failure(error))),
+            },
+            // What is wrong with one caller's events concerns him alone.
+            Err(error) if is_callers_fault(&error) => {
+                self.dedup.take_back(mark);
+                match writer.end_caller(false) {
+                    Ok(()) => Ok(Outcome::Refused(job, failure(error))),
+                    Err(error) => Err((job, failure(error))),
+                }
+            }
+            Err(error) => Err((job, failure(error))),
+        }
+    }
+
+    /// Brings the directory up to date and commits.
+    fn finish(&mut self, written: &[Written]) -> Result<(), StoreError> {
+        let writer = self.writer.as_mut().ok_or_else(|| StoreError::Unavailable("no slice".to_owned()))?;
+        for caller in written {
+            let mut seq = caller.first;
+            let events = caller.job.appends.iter().flat_map(|prepared| &prepared.append.events);
+            for (event, known) in events.zip(&caller.known) {
+                if *known != Known::Duplicate {
+                    writer
+                        .index(seq, event.stream(), event.body.len(), caller.appended_ms)
+                        .map_err(failure)?;
+                    seq += 1;
+                }
+            }
+        }
+        if self.options.fails_at(FaultPoint::LogBeforeCommit) {
+            return Err(StoreError::Unavailable("injected fault before a commit".to_owned()));
+        }
+        writer.commit().map_err(failure)?;
+        if self.options.fails_at(FaultPoint::LogAfterCommit) {
+            return Err(StoreError::Unavailable("injected fault after a commit".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The group is durable: shows it, and answers.
+    fn acknowledge(&mut self, written: Vec<Written>) {
+        self.dedup.keep();
+        let mut records = Vec::new();
+        let mut checkpoints = Checkpoints::new();
+        let mut answers = Vec::with_capacity(written.len());
+        for caller in written {
+            let Written { job, first, appended_ms, known } = caller;
+            let mut known = known.into_iter();
+            let mut seq = first;
+            let mut appended = Vec::with_capacity(job.appends.len());
+            for Prepared { append, .. } in job.appends {
+                let mut answer = Appended::default();
+                for (event, known) in append.events.into_iter().zip(known.by_ref()) {
+                    answer.duplicate.push(known == Known::Duplicate);
+                    if known != Known::Duplicate {
+                        let id_reused = known == Known::IdReused;
+                        records.push(Arc::new(Record::new(Seq(seq), appended_ms, id_reused, event)));
+                        answer.accepted += 1;
+                        seq += 1;
+                    }
+                }
+                checkpoints.extend(append.checkpoint);
+                appended.push(answer);
+            }
+            answers.push((job.reply, appended));
+        }
+        self.head += records.len() as u64;
+        if let Some(writer) = &self.writer {
+            records.iter().for_each(|record| writer.slice.extend(record.appended_ms));
+        }
+        self.view.publish(records, checkpoints);
+        for (reply, appended) in answers {
+            // A caller that no longer waits has its events in the log all the same.
+            let _ = reply.send(Ok(appended));
+        }
+        self.bound_wal();
+    }
+
+    /// Truncates the WAL if the checkpointer could not keep it small.
+    fn bound_wal(&mut self) {
+        let Some(writer) = &self.writer else { return };
+        if files::file_bytes(&files::wal(&writer.slice.path)) < self.options.wal_bytes_max() {
+            return;
+        }
+        match writer.truncate_wal() {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!("a reader holds the log's WAL back; it is tried again with the next append")
+            }
+            Err(error) => {
+                self.fail(failure(error), Vec::new());
+            }
+        }
+    }
+
+    /// Gives the slice up: nothing of the group counts. Returns what the callers are told.
+    fn fail(&mut self, error: StoreError, jobs: Vec<Job>) -> StoreError {
+        tracing::error!(%error, last_acknowledged = self.head, "the log cannot be written; its slice is given up");
+        self.dedup.take_back(0);
+        if let Some(writer) = self.writer.take() {
+            writer.slice.give_up();
+        }
+        let error = self.pause(error);
+        refuse(jobs, &error);
+        error
+    }
+
+    /// Refuses appends for a while. Returns what the callers are told.
+    fn pause(&mut self, error: StoreError) -> StoreError {
+        let why = match error {
+            StoreError::Unavailable(why) => why,
+            other => other.to_string(),
+        };
+        self.failure = Some((self.clock.elapsed(), why.clone()));
+        StoreError::Unavailable(why)
+    }
+}
+
+/// What became of one caller's part of a transaction.
+enum Outcome {
+    Written(Written),
+    Refused(Job, StoreError),
+}
+
+fn flags(known: Known, deduplicate: bool) -> u8 {
+    let reused = if known == Known::IdReused { FLAG_ID_REUSED } else { 0 };
+    let deduplicated = if deduplicate { FLAG_DEDUPLICATED } else { 0 };
+    reused | deduplicated
+}
+
+/// Errors that say something of one statement's values, and nothing of the file or the disk.
+fn is_callers_fault(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{TooBig, TypeMismatch};
+    match error {
+        rusqlite::Error::SqliteFailure(error, _) => matches!(error.code, TooBig | TypeMismatch),
+        _ => false,
+    }
+}
+
+fn failure(error: rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
+fn refuse(jobs: impl IntoIterator<Item = Job>, error: &StoreError) {
+    for job in jobs {
+        // A caller that no longer waits needs no answer.
+        let _ = job.reply.send(Err(error.clone()));
+    }
+}

@@ -1,0 +1,347 @@
+//! The embedded store: two kinds of SQLite file in one data directory.
+//!
+//! The cast:
+//!
+//! - `log-<first Seq>.db`, the *slices*: events, the directory of blocks, the sources' checkpoints. `log_core` appends in
+//!   groups, `slice_writer` knows the file, `slice_reader` reads it, `catalog` knows which slices there are, `dedup` which
+//!   ids came in lately, `recovery` what a start finds.
+//! - `state.db`: integrations, lanes, history, tokens. `state` changes it in groups.
+//! - `view` and `state::view`: what readers share. A read comes from the `tail` in memory or from the disk.
+//! - `keeper`: checkpoints, the end of slices, retention.
+//! - `writer`: the three threads (log, state, keeper) around these. With [`Options::inline`] there is none, and the
+//!   same cores run on the caller's thread.
+//! - `schema`, `files`, `seal`, `clock`: versions, the directory and its lock, sealed secrets, times.
+//!
+//! What always holds:
+//!
+//! 1. What is answered is durable: appends and configuration are synced; a courier's step survives the end of the process.
+//! 2. Nothing is built upon a file whose sync failed (see `log_core` and `state::file`).
+//! 3. A slice is only dropped after what integrations lose with it is on record.
+
+mod catalog;
+mod clock;
+mod dedup;
+mod files;
+mod gather;
+mod inline;
+mod keeper;
+mod log_core;
+mod options;
+mod recovery;
+mod schema;
+mod seal;
+mod slice_reader;
+mod slice_writer;
+mod state;
+mod tail;
+mod threads;
+mod view;
+mod writer;
+
+pub use options::{FaultHook, FaultPoint, MonotonicClock, Options, WallClock};
+
+use crate::{
+    Answer, Append, Appended, AttemptRow, Done, Integration, Lag, Lease, LostRow, Op, Page, Read, Store,
+    StoreError, StreamFrom, Token, Touched,
+};
+use clock::Clock;
+use dedup::Fingerprinter;
+use files::DataDir;
+use hitwire_courier::Saved;
+use hitwire_event::{ClientId, IntegrationId, Seq};
+use inline::Inline;
+use keeper::{Keeper, Keeping};
+use log_core::{LogCore, Prepared};
+use seal::Sealer;
+use state::view::StateView;
+use state::{StateCore, Trouble};
+use std::sync::Arc;
+use threads::Threads;
+use tokio::sync::{Semaphore, watch};
+use view::LogView;
+
+/// Reads of the disk at the same time; further ones wait. Two cores and one disk gain nothing from more.
+const DISK_READS_MAX: usize = 4;
+
+/// The embedded store.
+///
+/// It is opened before serving, ended by [`Store::close`], and may as well be dropped: what was answered is durable. To
+/// drop it waits for its threads.
+pub struct SqliteStore {
+    log: Arc<LogView>,
+    state: Arc<StateView>,
+    sealer: Arc<Sealer>,
+    fingerprinter: Fingerprinter,
+    lease: Lease,
+    writers: Writers,
+    disk_reads: Arc<Semaphore>,
+    _directory: Arc<DataDir>,
+}
+
+/// Who carries things out.
+enum Writers {
+    Threads(Threads),
+    Inline(Inline),
+}
+
+/// The parts that the writers are made of.
+struct Parts {
+    log: LogCore,
+    state: StateCore,
+    keeper: Keeper,
+    notices: std::sync::mpsc::Receiver<keeper::Notice>,
+    to_keeper: std::sync::mpsc::Sender<keeper::Notice>,
+}
+
+impl SqliteStore {
+    /// Opens the store in its data directory, or makes it, and starts its threads.
+    pub fn open(options: Options) -> Result<SqliteStore, StoreError> {
+        let options = Arc::new(options);
+        let clock = Arc::new(Clock::new(&options));
+        let directory = Arc::new(DataDir::open(&options.data_dir)?);
+
+        state::file::prepare(&directory)?;
+        let state_path = directory.state();
+        let sealer = match &options.secret_key {
+            Some(key) => Sealer::new(key),
+            None => Sealer::from_file(&directory, state::file::is_sealed(&state_path)?)?,
+        };
+        let (connection, lease) = state::file::open(&state_path, &sealer)?;
+        let settled_to =
+            state::lanes::settled_to(&connection).map_err(|error| schema::damaged(&state_path, &error))?;
+
+        let fingerprinter = Fingerprinter::new()?;
+        let recovered = recovery::open(&directory, &options, &clock, &fingerprinter, settled_to)?;
+        let log = recovered.view;
+        let state = Arc::new(StateView::new(state_path));
+        let (keeping, to_keeper, notices) = Keeping::new();
+        let parts = Parts {
+            log: LogCore::new(
+                options.clone(),
+                clock.clone(),
+                directory.clone(),
+                log.clone(),
+                keeping,
+                recovered.dedup,
+                recovered.writer,
+            ),
+            state: StateCore::new(
+                options.clone(),
+                clock.clone(),
+                directory.clone(),
+                log.clone(),
+                state.clone(),
+                sealer.clone(),
+                connection,
+                Lease(lease),
+            )?,
+            keeper: Keeper::new(options.clone(), clock, directory.clone(), log.clone(), state.clone()),
+            notices,
+            to_keeper,
+        };
+        let writers = if options.inline {
+            Writers::Inline(Inline::new(parts))
+        } else {
+            Writers::Threads(Threads::start(parts)?)
+        };
+        Ok(SqliteStore {
+            log,
+            state,
+            sealer: Arc::new(sealer),
+            fingerprinter,
+            lease: Lease(lease),
+            writers,
+            disk_reads: Arc::new(Semaphore::new(DISK_READS_MAX)),
+            _directory: directory,
+        })
+    }
+
+    /// Carries ops out: appends first, then the rest, and puts the answers into the order of the ops.
+    async fn carry_out(&self, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
+        let order: Vec<bool> = ops.iter().map(|op| matches!(op, Op::Append(_))).collect();
+        let mut appends = Vec::new();
+        let mut others = Vec::new();
+        for op in ops {
+            match op {
+                Op::Append(append) => appends.push(self.prepare(append)),
+                other => others.push(other),
+            }
+        }
+        if !appends.is_empty() && !others.is_empty() {
+            self.check(&others).await?;
+        }
+        let mut appended =
+            if appends.is_empty() { Vec::new() } else { self.append(appends).await? }.into_iter();
+        let mut done = if others.is_empty() { Vec::new() } else { self.change(others).await? }.into_iter();
+        let answers = order
+            .into_iter()
+            .map(|is_append| if is_append { appended.next().map(Done::Appended) } else { done.next() });
+        answers.collect::<Option<_>>().ok_or(StoreError::Closed)
+    }
+
+    fn prepare(&self, append: Append) -> Prepared {
+        let fingerprints = if append.deduplicate {
+            append.events.iter().map(|event| self.fingerprinter.of(event)).collect()
+        } else {
+            Vec::new()
+        };
+        Prepared { append, fingerprints }
+    }
+
+    async fn append(&self, appends: Vec<Prepared>) -> Result<Vec<Appended>, StoreError> {
+        match &self.writers {
+            Writers::Threads(threads) => threads.append(appends).await,
+            Writers::Inline(inline) => inline.append(appends),
+        }
+    }
+
+    async fn change(&self, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
+        match &self.writers {
+            Writers::Threads(threads) => threads.change(ops).await,
+            Writers::Inline(inline) => inline.change(ops),
+        }
+    }
+
+    /// Looks whether the ops beside an append can succeed, so that its events are not appended for nothing.
+    async fn check(&self, ops: &[Op]) -> Result<(), StoreError> {
+        let lease = self.lease;
+        let mut wanted = Vec::new();
+        for op in ops {
+            match op {
+                Op::Save(held, _) if *held != lease => return Err(StoreError::LeaseLost),
+                Op::Save(_, progress) => wanted.push((progress.integration, None)),
+                Op::UpdateIntegration(change) => {
+                    wanted.push((change.integration.id, Some(change.integration.revision)));
+                }
+                _ => {}
+            }
+        }
+        self.read_state(move |connection| {
+            for (id, revision) in wanted {
+                let found = state::integrations::revision(connection, id)?.ok_or(StoreError::NotFound)?;
+                if revision.is_some_and(|revision| revision != found) {
+                    return Err(StoreError::Conflict.into());
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Runs work that reads the disk: on a thread for that, or inline.
+    async fn read_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        if matches!(self.writers, Writers::Inline(_)) {
+            return work();
+        }
+        let permit = self.disk_reads.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop(permit);
+            result
+        });
+        done.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn read_state<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let state = self.state.clone();
+        self.read_disk(move || state.read(work)).await
+    }
+
+    async fn load(
+        &self,
+        id: Option<IntegrationId>,
+        client: Option<ClientId>,
+    ) -> Result<Vec<Integration>, StoreError> {
+        let sealer = self.sealer.clone();
+        self.read_state(move |connection| state::integrations::load(connection, &sealer, id, client)).await
+    }
+}
+
+impl Store for SqliteStore {
+    fn commit(&self, ops: Vec<Op>) -> Answer<'_, Vec<Done>> {
+        Box::pin(self.carry_out(ops))
+    }
+
+    fn read(&self, read: Read) -> Answer<'_, Page> {
+        Box::pin(async move {
+            match self.log.read_memory(&read) {
+                Some(page) => Ok(page),
+                None => {
+                    let log = self.log.clone();
+                    self.read_disk(move || log.read_disk(&read)).await
+                }
+            }
+        })
+    }
+
+    fn head(&self) -> watch::Receiver<Seq> {
+        self.log.watch_head()
+    }
+
+    fn touched(&self, after: Seq) -> Touched {
+        self.log.touched(after.0)
+    }
+
+    fn lease(&self) -> Lease {
+        self.lease
+    }
+
+    fn lag(&self, streams: Vec<StreamFrom>, after: Seq, through: Seq) -> Answer<'_, Lag> {
+        let log = self.log.clone();
+        Box::pin(self.read_disk(move || log.count(&streams, after.0, through.0)))
+    }
+
+    fn position_at(&self, appended_ms: u64) -> Answer<'_, Seq> {
+        let log = self.log.clone();
+        Box::pin(self.read_disk(move || log.position_at(appended_ms).map(Seq)))
+    }
+
+    fn integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<Integration>> {
+        Box::pin(self.load(None, client))
+    }
+
+    fn integration(&self, id: IntegrationId) -> Answer<'_, Option<Integration>> {
+        Box::pin(async move { Ok(self.load(Some(id), None).await?.pop()) })
+    }
+
+    fn saved(&self, id: IntegrationId) -> Answer<'_, Option<Saved>> {
+        Box::pin(self.read_state(move |connection| state::lanes::load(connection, id)))
+    }
+
+    fn attempts(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<AttemptRow>> {
+        Box::pin(self.read_state(move |connection| state::history::attempts(connection, id, before, limit)))
+    }
+
+    fn lost(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<LostRow>> {
+        Box::pin(self.read_state(move |connection| state::history::lost(connection, id, before, limit)))
+    }
+
+    fn checkpoint(&self, source: &str) -> Answer<'_, Option<Vec<u8>>> {
+        let checkpoint = self.log.checkpoint(source);
+        Box::pin(std::future::ready(Ok(checkpoint)))
+    }
+
+    fn token(&self, sha256: [u8; 32]) -> Answer<'_, Option<Token>> {
+        Box::pin(self.read_state(move |connection| state::tokens::load(connection, sha256)))
+    }
+
+    fn moved(&self) -> watch::Receiver<Vec<IntegrationId>> {
+        self.state.watch_moved()
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            match &self.writers {
+                Writers::Threads(threads) => threads.close().await,
+                Writers::Inline(inline) => inline.close(),
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! What a start finds in the data directory, and how the log goes on from it.
+
+use super::catalog::{Catalog, Slice};
+use super::clock::Clock;
+use super::dedup::{self, Dedup, Fingerprinter};
+use super::files::{self, DataDir};
+use super::options::Options;
+use super::slice_reader::{FLAG_DEDUPLICATED, FLAG_ID_REUSED};
+use super::slice_writer::{self, Found, SliceWriter};
+use super::view::{Checkpoints, LogView};
+use crate::StoreError;
+use hitwire_event::Kind;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Rows that a start looks at to know lately seen ids again: a few seconds of reading.
+const REMEMBERED_ROWS_MAX: usize = 2 * dedup::IDS_MAX;
+
+/// The log as it was found.
+pub(super) struct Recovered {
+    /// The shared view.
+    pub view: Arc<LogView>,
+    /// The slice to go on with.
+    pub writer: SliceWriter,
+    /// The ids seen lately.
+    pub dedup: Dedup,
+}
+
+/// A slice on disk.
+struct OnDisk {
+    first: u64,
+    path: PathBuf,
+    found: Found,
+}
+
+/// Opens the log. `settled_to`: the highest position that the state knows.
+pub(super) fn open(
+    directory: &DataDir,
+    options: &Options,
+    clock: &Clock,
+    fingerprinter: &Fingerprinter,
+    settled_to: u64,
+) -> Result<Recovered, StoreError> {
+    let on_disk = look(directory)?;
+    report_gaps(&on_disk);
+    let newest = on_disk.last();
+    let checkpoints =
+        newest.map_or(Ok(Checkpoints::new()), |newest| slice_writer::checkpoints(&newest.path))?;
+    let last = newest.map_or(0, |newest| newest.found.last.unwrap_or(newest.first - 1));
+    if last < settled_to {
+        // New events must not get positions that couriers have passed: they would never be delivered.
+        tracing::error!(
+            last,
+            settled_to,
+            "the log ends before positions that were delivered from it: slices are missing; it goes on after them"
+        );
+    }
+    let head = last.max(settled_to);
+
+    let catalog = Catalog::default();
+    for slice in &on_disk {
+        catalog.push(Arc::new(Slice::new(slice.first, slice.path.clone(), slice.found.times_ms)));
+    }
+    let writer = match (newest, catalog.all().pop()) {
+        (Some(newest), Some(slice)) if head == last && !newest.found.ended => {
+            SliceWriter::open(slice, newest.found.last)?
+        }
+        _ => {
+            let writer = SliceWriter::create(directory, head + 1, &checkpoints)?;
+            catalog.push(writer.slice.clone());
+            writer
+        }
+    };
+    let view = Arc::new(LogView::new(catalog, head, options.tail_bytes, checkpoints));
+    let dedup = remember(&view, clock, fingerprinter)?;
+    Ok(Recovered { view, writer, dedup })
+}
+
+/// Finds the slices, and takes away those that hold nothing: they were made, and the events for them never came. The
+/// newest one stays, as it tells where the log goes on.
+fn look(directory: &DataDir) -> Result<Vec<OnDisk>, StoreError> {
+    let failed = |error: std::io::Error| StoreError::Open(format!("{}: {error}", directory.path().display()));
+    let listed = directory.slices().map_err(failed)?;
+    let newest = listed.last().map(|(first, _)| *first);
+    let mut slices = Vec::with_capacity(listed.len());
+    for (first, path) in listed {
+        let found = slice_writer::look(&path)?;
+        if found.last.is_none() && Some(first) != newest {
+            files::remove_database(&path).map_err(failed)?;
+        } else {
+            slices.push(OnDisk { first, path, found });
+        }
+    }
+    Ok(slices)
+}
+
+/// A slice that ends before the next one begins lacks events that were acknowledged. That is said aloud; the rest of the
+/// log is still good.
+fn report_gaps(slices: &[OnDisk]) {
+    for (slice, next) in slices.iter().zip(slices.iter().skip(1)) {
+        let last = slice.found.last.unwrap_or(0);
+        if last + 1 < next.first {
+            tracing::error!(
+                slice = %slice.path.display(),
+                next = %next.path.display(),
+                last,
+                "events between these two slices are missing; restore the files from a backup if there is one"
+            );
+        }
+    }
+}
+
+/// Knows the ids seen lately again, from the newest event back.
+fn remember(view: &LogView, clock: &Clock, fingerprinter: &Fingerprinter) -> Result<Dedup, StoreError> {
+    let mut dedup = Dedup::default();
+    let now_ms = clock.now_ms();
+    let mut rows = 0;
+    for part in view.catalog.parts(0, view.head()).iter().rev() {
+        let go_on = slice_writer::visit_newest_first(part, |row| {
+            rows += 1;
+            if rows > REMEMBERED_ROWS_MAX || row.appended_ms.saturating_add(dedup::WINDOW_MS) < now_ms {
+                return Ok(false);
+            }
+            if row.flags & FLAG_DEDUPLICATED == 0 {
+                return Ok(true);
+            }
+            let Some(kind) = Kind::from_code(row.kind) else { return Ok(true) };
+            let fingerprint = fingerprinter.of_row(row.client, kind, row.id()?, row.body()?);
+            Ok(dedup.remember(fingerprint, row.flags & FLAG_ID_REUSED != 0, row.appended_ms, now_ms))
+        })?;
+        if !go_on {
+            break;
+        }
+    }
+    Ok(dedup)
+}

@@ -1,0 +1,205 @@
+//! The two kinds of file, their versions, and how a connection to one is set up.
+
+use super::files;
+use crate::StoreError;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a connection waits for a lock that another one of this process holds for a moment.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements that a connection keeps prepared; more than any of them runs.
+const STATEMENTS_MAX: usize = 64;
+
+/// Bytes of a page of a slice. Seven events of 1 KB fit into 8 KiB with little waste, three into 4 KiB; a commit of one
+/// event still writes a single page.
+const LOG_PAGE_BYTES: u32 = 8192;
+
+/// Bytes of a page of the state: its rows are small.
+const STATE_PAGE_BYTES: u32 = 4096;
+
+/// A kind of database file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A slice of the log.
+    Log,
+    /// Integrations, lanes, history.
+    State,
+}
+
+/// How a connection is to be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// The one writer.
+    Write,
+    /// A reader.
+    Read,
+}
+
+impl Kind {
+    /// Marks a file as ours: "hwlg" and "hwst".
+    const fn application_id(self) -> i32 {
+        match self {
+            Kind::Log => 0x6877_6c67,
+            Kind::State => 0x6877_7374,
+        }
+    }
+
+    /// The steps from an empty file to today's schema; step n makes version n.
+    const fn migrations(self) -> &'static [&'static str] {
+        match self {
+            Kind::Log => &[include_str!("schema/log-1.sql")],
+            Kind::State => &[include_str!("schema/state-1.sql")],
+        }
+    }
+
+    const fn page_bytes(self) -> u32 {
+        match self {
+            Kind::Log => LOG_PAGE_BYTES,
+            Kind::State => STATE_PAGE_BYTES,
+        }
+    }
+
+    /// KiB of pages that a connection keeps in memory.
+    const fn cache_kib(self, access: Access) -> u32 {
+        match (self, access) {
+            // Appending touches the last page of each tree alone; the rest is for the pages of one large group.
+            (Kind::Log, Access::Write) => 4096,
+            // The lanes of thousands of integrations, and the ends of the history.
+            (Kind::State, Access::Write) => 8192,
+            (_, Access::Read) => 512,
+        }
+    }
+}
+
+/// Makes a new database with today's schema at `path`, closed again; the file is complete and synced when this returns.
+pub(super) fn create(
+    path: &Path,
+    kind: Kind,
+    fill: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| damaged(path, &error);
+    let unwritable = |error| StoreError::Unavailable(format!("{}: {error}", path.display()));
+    let file = files::private_file(path).map_err(unwritable)?;
+    let connection = Connection::open_with_flags(path, flags(Access::Write)).map_err(failed)?;
+    // The file is synced as a whole below, and nobody knows it before.
+    connection.pragma_update(None, "synchronous", "OFF").map_err(failed)?;
+    connection.pragma_update(None, "page_size", kind.page_bytes()).map_err(failed)?;
+    connection.pragma_update(None, "application_id", kind.application_id()).map_err(failed)?;
+    if kind == Kind::State {
+        connection.pragma_update(None, "secure_delete", "ON").map_err(failed)?;
+    }
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(failed)?;
+    migrate(&connection, kind, 0).and_then(|()| fill(&connection)).map_err(failed)?;
+    // Closing the only connection moves everything from the WAL into the file.
+    connection.close().map_err(|(_, error)| failed(error))?;
+    file.sync_all().map_err(unwritable)
+}
+
+/// Opens a database that exists. A writer brings an older schema up to date; a newer one is refused.
+pub(super) fn open(path: &Path, kind: Kind, access: Access) -> Result<Connection, StoreError> {
+    let failed = |error: rusqlite::Error| damaged(path, &error);
+    let connection = Connection::open_with_flags(path, flags(access)).map_err(failed)?;
+    configure(&connection, kind, access).map_err(failed)?;
+    let application: i32 = pragma(&connection, "application_id").map_err(failed)?;
+    if application != kind.application_id() {
+        return Err(StoreError::Open(format!(
+            "{}: this file was not made by hitwire; move it out of the data directory",
+            path.display()
+        )));
+    }
+    let version: i64 = pragma(&connection, "user_version").map_err(failed)?;
+    // A negative version was never written by us; it is refused like one of the future.
+    let version = usize::try_from(version).unwrap_or(usize::MAX);
+    let newest = kind.migrations().len();
+    if version > newest {
+        return Err(StoreError::Open(format!(
+            "{}: this file has version {version}, and this hitwire knows versions up to {newest}; it was written by a \
+             newer hitwire: run that one, or restore a backup from before the update",
+            path.display()
+        )));
+    }
+    if access == Access::Write && version < newest {
+        migrate(&connection, kind, version).map_err(failed)?;
+    }
+    Ok(connection)
+}
+
+/// What is said of a file that SQLite cannot work with.
+pub(super) fn damaged(path: &Path, error: &rusqlite::Error) -> StoreError {
+    StoreError::Open(format!(
+        "{}: {error}; check the disk and the file's permissions, and restore the file from a backup if it is damaged",
+        path.display()
+    ))
+}
+
+fn flags(access: Access) -> OpenFlags {
+    // Each connection is used by one thread at a time: SQLite's own mutexes are not needed.
+    let access = match access {
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    access | OpenFlags::SQLITE_OPEN_NO_MUTEX
+}
+
+fn configure(connection: &Connection, kind: Kind, access: Access) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // Whether a WAL may be moved into its database is decided by the checkpointer alone: after a failed sync it may not.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.pragma_update(None, "cache_size", -i64::from(kind.cache_kib(access)))?;
+    if access == Access::Write {
+        connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+        let synchronous = match kind {
+            Kind::Log => "FULL",
+            Kind::State => "NORMAL",
+        };
+        connection.pragma_update(None, "synchronous", synchronous)?;
+        if kind == Kind::State {
+            connection.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Applies the migrations after `version`, all in one transaction.
+fn migrate(connection: &Connection, kind: Kind, version: usize) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    for step in &kind.migrations()[version..] {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", kind.migrations().len() as i64)?;
+    transaction.commit()
+}
+
+fn pragma<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> rusqlite::Result<T> {
+    connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_a_newer_version_is_refused_with_both_versions_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        create(&path, Kind::State, |_| Ok(())).unwrap();
+        open(&path, Kind::State, Access::Write).unwrap().pragma_update(None, "user_version", 7).unwrap();
+        let refused = open(&path, Kind::State, Access::Write).unwrap_err().to_string();
+        assert!(refused.contains("state.db: this file has version 7"), "{refused}");
+        assert!(refused.contains("knows versions up to 1"), "{refused}");
+    }
+
+    #[test]
+    fn a_file_of_something_else_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log-1.db");
+        create(&path, Kind::State, |_| Ok(())).unwrap();
+        assert!(
+            open(&path, Kind::Log, Access::Read).unwrap_err().to_string().contains("not made by hitwire")
+        );
+    }
+}

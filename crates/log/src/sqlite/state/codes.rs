@@ -1,0 +1,106 @@
+//! The numbers that the state keeps for words. A number is never given another meaning.
+
+use crate::Role;
+use hitwire_courier::{LostReason, Verdict};
+use hitwire_event::{Kind, Lane};
+use rusqlite::types::{FromSqlError, FromSqlResult};
+
+/// A value that is kept as a number.
+pub(super) trait Code: Sized {
+    /// Its number.
+    fn code(self) -> u8;
+    /// The value with this number.
+    fn from_code(code: u8) -> Option<Self>;
+
+    /// The value with this number, as read from a row.
+    fn from_row(code: i64) -> FromSqlResult<Self> {
+        u8::try_from(code).ok().and_then(Self::from_code).ok_or(FromSqlError::OutOfRange(code))
+    }
+}
+
+impl Code for Kind {
+    fn code(self) -> u8 {
+        Kind::code(self)
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        Kind::from_code(code)
+    }
+}
+
+impl Code for Lane {
+    fn code(self) -> u8 {
+        self.index() as u8
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        Lane::ALL.get(usize::from(code)).copied()
+    }
+}
+
+impl Code for LostReason {
+    fn code(self) -> u8 {
+        match self {
+            LostReason::GaveUp => 1,
+            LostReason::Retention => 2,
+            LostReason::Unticked => 3,
+            LostReason::EnabledFromNow => 4,
+        }
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        let all =
+            [LostReason::GaveUp, LostReason::Retention, LostReason::Unticked, LostReason::EnabledFromNow];
+        all.into_iter().find(|reason| reason.code() == code)
+    }
+}
+
+impl Code for Verdict {
+    fn code(self) -> u8 {
+        match self {
+            Verdict::Delivered => 1,
+            Verdict::Sick => 2,
+            Verdict::Refused => 3,
+            Verdict::Gone => 4,
+        }
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        let all = [Verdict::Delivered, Verdict::Sick, Verdict::Refused, Verdict::Gone];
+        all.into_iter().find(|verdict| verdict.code() == code)
+    }
+}
+
+impl Code for Role {
+    fn code(self) -> u8 {
+        match self {
+            Role::Operator => 1,
+            Role::Administrator => 2,
+            Role::Analyst => 3,
+            Role::ReadOnly => 4,
+            Role::Ingest => 5,
+        }
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        let all = [Role::Operator, Role::Administrator, Role::Analyst, Role::ReadOnly, Role::Ingest];
+        all.into_iter().find(|role| role.code() == code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_stands_for_one_value() {
+        for code in 0..=u8::MAX {
+            assert!(LostReason::from_code(code).is_none_or(|value| value.code() == code));
+            assert!(Verdict::from_code(code).is_none_or(|value| value.code() == code));
+            assert!(Role::from_code(code).is_none_or(|value| value.code() == code));
+            assert!(<Lane as Code>::from_code(code).is_none_or(|value| Code::code(value) == code));
+        }
+        assert!(LostReason::from_row(-1).is_err());
+        assert!(Verdict::from_row(9).is_err());
+    }
+}

@@ -1,0 +1,121 @@
+//! The state's file: making it, opening it, and putting a copy in its place after a failed sync.
+//!
+//! After a failed sync the file may lack on disk what memory still shows. It is not built upon: all that can be read is
+//! copied into a new file, which is synced and then takes the old one's name. The copy is complete before anything of the
+//! old file is touched, and a replacement that was cut short is finished at the next start.
+
+use super::view::StateView;
+use crate::StoreError;
+use crate::sqlite::files::{self, DataDir};
+use crate::sqlite::schema::{self, Access, Kind};
+use crate::sqlite::seal::{Place, Sealer};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// A sealed word whose opening proves the key.
+const CANARY: &[u8] = b"hitwire";
+const CANARY_PLACE: Place = Place { table: "meta", id: 0, field: "canary" };
+
+/// Makes the state's file if there is none, and finishes a replacement that was cut short.
+pub(in crate::sqlite) fn prepare(directory: &DataDir) -> Result<(), StoreError> {
+    let path = directory.state();
+    let unwritable = |error: io::Error| StoreError::Open(format!("{}: {error}", path.display()));
+    if directory.state_ready().exists() {
+        install(directory).map_err(unwritable)?;
+    }
+    if !path.exists() {
+        let new = files::unfinished(&path);
+        schema::create(&new, Kind::State, |_| Ok(()))?;
+        files::remove_wal(&path)
+            .and_then(|()| fs::rename(&new, &path))
+            .and_then(|()| directory.sync())
+            .map_err(unwritable)?;
+    }
+    Ok(())
+}
+
+/// Whether the key has sealed anything yet.
+pub(in crate::sqlite) fn is_sealed(path: &Path) -> Result<bool, StoreError> {
+    let connection = schema::open(path, Kind::State, Access::Read)?;
+    Ok(meta::<Vec<u8>>(&connection, path, "canary")?.is_some())
+}
+
+/// Opens the file for writing, proves the key, and takes the next lease.
+pub(in crate::sqlite) fn open(path: &Path, sealer: &Sealer) -> Result<(Connection, u64), StoreError> {
+    let failed = |error: rusqlite::Error| schema::damaged(path, &error);
+    let connection = schema::open(path, Kind::State, Access::Write)?;
+    match meta::<Vec<u8>>(&connection, path, "canary")? {
+        Some(sealed) if sealer.open(CANARY_PLACE, &sealed).is_err() => {
+            return Err(StoreError::Open(format!(
+                "{}: the secrets in this file were sealed with another key; give the key that was used before",
+                path.display()
+            )));
+        }
+        Some(_) => {}
+        None => put_meta(&connection, "canary", sealer.seal(CANARY_PLACE, CANARY)?).map_err(failed)?,
+    }
+    let lease = meta::<i64>(&connection, path, "lease")?.unwrap_or(0) + 1;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    put_meta(&connection, "lease", lease).map_err(failed)?;
+    connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
+    Ok((connection, lease as u64))
+}
+
+/// Puts a copy in the place of a file whose sync failed, and opens it. The failed writer's connection must still be
+/// open: as long as one is, the WAL's index ends at the last commit that succeeded, and so does the copy.
+pub(super) fn replace(
+    directory: &DataDir,
+    view: &StateView,
+    failed: Option<Connection>,
+) -> Result<Connection, StoreError> {
+    let path = view.path();
+    let ready = directory.state_ready();
+    let new = files::unfinished(&ready);
+    let unwritable = |error: io::Error| StoreError::Unavailable(format!("{}: {error}", new.display()));
+    files::remove_database(&new).map_err(unwritable)?;
+    let file = files::private_file(&new).map_err(unwritable)?;
+    {
+        let source = schema::open(path, Kind::State, Access::Read)?;
+        source
+            .execute("VACUUM INTO ?1", [new.to_string_lossy()])
+            .map_err(|error| StoreError::Unavailable(format!("{}: {error}", new.display())))?;
+    }
+    file.sync_all()
+        .and_then(|()| fs::rename(&new, &ready))
+        .and_then(|()| directory.sync())
+        .map_err(unwritable)?;
+    let _nobody_reads = view.replace();
+    drop(failed);
+    install(directory).map_err(unwritable)?;
+    schema::open(path, Kind::State, Access::Write)
+}
+
+/// Gives the complete copy the name of the state. May be repeated.
+fn install(directory: &DataDir) -> io::Result<()> {
+    // A WAL of the old file would be taken for the new one's.
+    files::remove_wal(&directory.state())?;
+    fs::rename(directory.state_ready(), directory.state())?;
+    directory.sync()
+}
+
+fn meta<T: rusqlite::types::FromSql>(
+    connection: &Connection,
+    path: &Path,
+    name: &str,
+) -> Result<Option<T>, StoreError> {
+    connection
+        .query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0))
+        .optional()
+        .map_err(|error| schema::damaged(path, &error))
+}
+
+fn put_meta(connection: &Connection, name: &str, value: impl rusqlite::ToSql) -> rusqlite::Result<()> {
+    connection
+        .execute(
+            "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            params![name, value],
+        )
+        .map(|_| ())
+}

@@ -1,0 +1,268 @@
+//! The delivery log, and the dead and skipped ranges; both bounded.
+
+use super::codes::Code;
+use super::{Context, Trouble};
+use crate::{AttemptRow, LostRow};
+use hitwire_courier::{Attempt, LostRange, LostReason, Verdict};
+use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+/// Attempts that are kept over all integrations: some 250 MB.
+const ATTEMPTS_MAX: u64 = 1_000_000;
+
+/// Attempts older than this are dropped, in milliseconds: 30 days.
+const ATTEMPTS_MS_MAX: u64 = 30 * 86_400_000;
+
+/// The newest attempts of an integration, which neither age nor the others' attempts push out, as long as they fit.
+const ATTEMPTS_OF_EACH_MIN: u64 = 1_000;
+
+/// Dead and skipped ranges that are kept of an integration.
+const LOST_OF_EACH_MAX: u64 = 10_000;
+
+/// Attempts that go at once with their integration: some 50 ms.
+const ATTEMPTS_AT_ONCE: i64 = 5_000;
+
+/// Rows that one step of pruning looks at: some 5 ms, so that settlements do not wait.
+const PORTION: u64 = 500;
+
+const INSERT_ATTEMPT: &str =
+    "INSERT INTO attempt (integration, lane, webhook_id, number, first, last, events, body_bytes,
+     started_ms, took_us, status, verdict, address, error)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+const SELECT_ATTEMPTS: &str = "SELECT id, lane, webhook_id, number, first, last, events, body_bytes, started_ms, took_us,
+     status, verdict, address, error FROM attempt WHERE integration = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+const DELETE_ATTEMPTS: &str = "DELETE FROM attempt
+     WHERE id IN (SELECT id FROM attempt WHERE integration = ?1 ORDER BY id DESC LIMIT ?2)";
+const INSERT_LOST: &str =
+    "INSERT INTO lost (integration, lane, first, last, events, reason, detail, recorded_ms)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const EXTEND_LOST: &str = "UPDATE lost SET last = ?4, events = events + ?5, detail = ?6, recorded_ms = ?7
+     WHERE id = (SELECT max(id) FROM lost WHERE integration = ?1 AND lane = ?2) AND last = ?3 AND reason = ?8";
+const SELECT_LOST: &str = "SELECT id, lane, first, last, events, reason, detail, recorded_ms FROM lost
+     WHERE integration = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+const OLDEST_ATTEMPTS: &str =
+    "SELECT id, integration, started_ms FROM attempt WHERE id > ?1 ORDER BY id LIMIT ?2";
+const NTH_ATTEMPT: &str = "SELECT id FROM attempt WHERE integration = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2";
+const NTH_LOST: &str = "SELECT id FROM lost WHERE integration = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2";
+
+/// Adds an attempt to the delivery log.
+pub(super) fn insert_attempt(context: &Context<'_>, id: u64, attempt: &Attempt) -> Result<(), Trouble> {
+    context.count_attempts(1);
+    context.connection.prepare_cached(INSERT_ATTEMPT)?.execute(params![
+        id as i64,
+        attempt.lane.code(),
+        attempt.webhook_id.as_str(),
+        attempt.number,
+        attempt.first.0 as i64,
+        attempt.last.0 as i64,
+        attempt.events,
+        attempt.body_bytes as i64,
+        attempt.started_ms as i64,
+        attempt.took_us as i64,
+        attempt.status,
+        attempt.verdict.code(),
+        attempt.address,
+        attempt.error
+    ])?;
+    Ok(())
+}
+
+/// Takes the attempts of an integration away, as many as can go at once.
+pub(super) fn delete_attempts(context: &Context<'_>, id: u64) -> Result<(), Trouble> {
+    let mut statement = context.connection.prepare_cached(DELETE_ATTEMPTS)?;
+    let deleted = statement.execute(params![id as i64, ATTEMPTS_AT_ONCE])?;
+    context.count_attempts(-(deleted as i64));
+    Ok(())
+}
+
+/// Records a dead or skipped range.
+pub(super) fn insert_lost(
+    connection: &Connection,
+    id: u64,
+    range: &LostRange,
+    now_ms: u64,
+) -> Result<(), Trouble> {
+    connection.prepare_cached(INSERT_LOST)?.execute(params![
+        id as i64,
+        range.lane.code(),
+        range.first.0 as i64,
+        range.last.0 as i64,
+        range.events as i64,
+        range.reason.code(),
+        range.detail,
+        now_ms as i64
+    ])?;
+    if let Some(last_kept) = nth(connection, NTH_LOST, id, LOST_OF_EACH_MAX - 1)? {
+        let mut statement =
+            connection.prepare_cached("DELETE FROM lost WHERE integration = ?1 AND id < ?2")?;
+        statement.execute(params![id as i64, last_kept])?;
+    }
+    Ok(())
+}
+
+/// Records what retention takes: as long as an integration does not move, all of it is one range that grows.
+pub(super) fn extend_lost(
+    connection: &Connection,
+    id: u64,
+    cursor: u64,
+    range: &LostRange,
+    now_ms: u64,
+) -> Result<(), Trouble> {
+    let extended = connection.prepare_cached(EXTEND_LOST)?.execute(params![
+        id as i64,
+        range.lane.code(),
+        cursor as i64,
+        range.last.0 as i64,
+        range.events as i64,
+        range.detail,
+        now_ms as i64,
+        range.reason.code()
+    ])?;
+    if extended == 0 { insert_lost(connection, id, range, now_ms) } else { Ok(()) }
+}
+
+/// The delivery log of an integration, newest first.
+pub(in crate::sqlite) fn attempts(
+    connection: &Connection,
+    id: IntegrationId,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<AttemptRow>, Trouble> {
+    let mut statement = connection.prepare_cached(SELECT_ATTEMPTS)?;
+    let rows = statement.query_map(params![id.0 as i64, bound(before), limit as i64], |row| {
+        Ok(AttemptRow { id: row.get::<_, i64>(0)? as u64, attempt: attempt(row)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The dead and skipped ranges of an integration, newest first.
+pub(in crate::sqlite) fn lost(
+    connection: &Connection,
+    id: IntegrationId,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<LostRow>, Trouble> {
+    let mut statement = connection.prepare_cached(SELECT_LOST)?;
+    let rows = statement.query_map(params![id.0 as i64, bound(before), limit as i64], |row| {
+        Ok(LostRow {
+            id: row.get::<_, i64>(0)? as u64,
+            recorded_ms: row.get::<_, i64>(7)? as u64,
+            range: LostRange {
+                lane: Lane::from_row(row.get(1)?)?,
+                first: seq(row, 2)?,
+                last: seq(row, 3)?,
+                events: row.get::<_, i64>(4)? as u64,
+                reason: LostReason::from_row(row.get(5)?)?,
+                detail: row.get(6)?,
+            },
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Keeps the delivery log within its bounds, a portion at a time.
+#[derive(Debug)]
+pub(super) struct Pruner {
+    /// Rows of the delivery log.
+    rows: u64,
+    /// Rows up to this number were looked at in this round.
+    looked_to: i64,
+    /// Rows that this round took away; a round that takes none while there are too many must go further.
+    taken: u64,
+    /// Even the newest attempts of an integration do not fit.
+    even_newest: bool,
+}
+
+impl Pruner {
+    /// For the delivery log as it is.
+    pub(super) fn new(connection: &Connection) -> rusqlite::Result<Self> {
+        let rows: i64 = connection.query_row("SELECT count(*) FROM attempt", [], |row| row.get(0))?;
+        Ok(Pruner { rows: rows as u64, looked_to: 0, taken: 0, even_newest: false })
+    }
+
+    /// Counts rows that came or went.
+    pub(super) fn count(&mut self, change: i64) {
+        self.rows = self.rows.saturating_add_signed(change);
+    }
+
+    /// Looks at the next portion, and takes away what is too much. Runs in a transaction; `true`: there is more to do.
+    pub(super) fn step(&mut self, connection: &Connection, now_ms: u64) -> rusqlite::Result<bool> {
+        let oldest_ms = now_ms.saturating_sub(ATTEMPTS_MS_MAX);
+        let mut statement = connection.prepare_cached(OLDEST_ATTEMPTS)?;
+        let portion: Vec<(i64, i64, i64)> = statement
+            .query_map(params![self.looked_to, PORTION as i64], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        let mut thresholds: Vec<(i64, Option<i64>)> = Vec::new();
+        let mut reached_young = false;
+        for &(id, integration, started_ms) in &portion {
+            let too_many = self.rows > ATTEMPTS_MAX;
+            if !too_many && started_ms as u64 >= oldest_ms {
+                reached_young = true;
+                break;
+            }
+            let threshold = match thresholds.iter().find(|(known, _)| *known == integration) {
+                Some((_, threshold)) => *threshold,
+                None => {
+                    let threshold = first_kept(connection, integration)?;
+                    thresholds.push((integration, threshold));
+                    threshold
+                }
+            };
+            if threshold.is_none_or(|threshold| id < threshold) || (too_many && self.even_newest) {
+                connection.prepare_cached("DELETE FROM attempt WHERE id = ?1")?.execute([id])?;
+                self.rows = self.rows.saturating_sub(1);
+                self.taken += 1;
+            }
+            self.looked_to = id;
+        }
+        let ended = reached_young || (portion.len() as u64) < PORTION;
+        if ended {
+            self.even_newest = self.rows > ATTEMPTS_MAX && self.taken == 0;
+            self.looked_to = 0;
+            self.taken = 0;
+        }
+        Ok(!ended || self.even_newest)
+    }
+}
+
+/// The first attempt of an integration that is kept whatever comes; `None`: none is, as the integration is gone.
+fn first_kept(connection: &Connection, integration: i64) -> rusqlite::Result<Option<i64>> {
+    let mut exists = connection.prepare_cached("SELECT 1 FROM integration WHERE id = ?1")?;
+    if !exists.exists([integration])? {
+        return Ok(None);
+    }
+    Ok(Some(nth(connection, NTH_ATTEMPT, integration as u64, ATTEMPTS_OF_EACH_MIN - 1)?.unwrap_or(0)))
+}
+
+/// The number of the row that has this many newer ones of the same integration.
+fn nth(connection: &Connection, sql: &str, id: u64, newer: u64) -> rusqlite::Result<Option<i64>> {
+    connection.prepare_cached(sql)?.query_row(params![id as i64, newer as i64], |row| row.get(0)).optional()
+}
+
+fn bound(before: Option<u64>) -> i64 {
+    before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX)
+}
+
+fn seq(row: &Row<'_>, column: usize) -> rusqlite::Result<Seq> {
+    row.get::<_, i64>(column).map(|seq| Seq(seq as u64))
+}
+
+fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    Ok(Attempt {
+        lane: Lane::from_row(row.get(1)?)?,
+        webhook_id: WebhookId(row.get::<_, String>(2)?.into_boxed_str()),
+        number: row.get(3)?,
+        first: seq(row, 4)?,
+        last: seq(row, 5)?,
+        events: row.get(6)?,
+        body_bytes: row.get::<_, i64>(7)? as u64,
+        started_ms: row.get::<_, i64>(8)? as u64,
+        took_us: row.get::<_, i64>(9)? as u64,
+        status: row.get(10)?,
+        verdict: Verdict::from_row(row.get(11)?)?,
+        address: row.get(12)?,
+        error: row.get(13)?,
+    })
+}

@@ -1,0 +1,449 @@
+//! Integrations and what they subscribe to.
+
+use super::codes::Code;
+use super::lanes;
+use super::{Context, Trouble, history};
+use crate::sqlite::seal::Place;
+use crate::{
+    Activity, HttpMethod, Integration, NewIntegration, Resume, Secret, StoreError, StreamFrom, Target,
+    Ticked, UpdateIntegration,
+};
+use hitwire_courier::{LostRange, LostReason, Preset};
+use hitwire_event::rendering::{Format, Style};
+use hitwire_event::{ClientId, IntegrationId, Kind, Lane, Seq, Stream};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+const SELECT: &str =
+    "SELECT id, client, name, disabled, created_at, created_by, revision, content_revision, target, secrets
+     FROM integration WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR client = ?2) ORDER BY id";
+const SELECT_SUBSCRIPTIONS: &str = "SELECT integration, kind, active, with_headers, since FROM subscription
+     WHERE until IS NULL AND (?1 IS NULL OR integration = ?1) ORDER BY integration, place";
+const INSERT: &str = "INSERT INTO integration
+     (client, name, disabled, created_at, created_by, revision, content_revision, target, secrets)
+     VALUES (?1, ?2, ?3, ?4, ?5, 1, 1, ?6, x'')";
+const UPDATE: &str =
+    "UPDATE integration SET name = ?2, disabled = ?3, revision = ?4, content_revision = ?5, target = ?6,
+     secrets = ?7 WHERE id = ?1";
+const SET_SECRETS: &str = "UPDATE integration SET secrets = ?2 WHERE id = ?1";
+const INSERT_SUBSCRIPTION: &str = "INSERT INTO subscription
+     (integration, place, kind, active, with_headers, revision, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const KEEP_SUBSCRIPTION: &str = "UPDATE subscription SET place = ?3, with_headers = ?4
+     WHERE integration = ?1 AND kind = ?2 AND until IS NULL";
+const END_SUBSCRIPTION: &str =
+    "UPDATE subscription SET until = ?3 WHERE integration = ?1 AND kind = ?2 AND until IS NULL";
+const FORGET_SUBSCRIPTIONS: &str = "DELETE FROM subscription
+     WHERE integration = ?1 AND until IS NOT NULL AND (active = 0 OR until < ?2)";
+const DISABLE: &str =
+    "UPDATE integration SET disabled = ?2, revision = revision + 1 WHERE id = ?1 AND disabled IS NULL";
+
+/// In the column `disabled`: a user did it. Anything else is the JSON of hitwire's reason.
+const BY_USER: &str = "user";
+
+/// What of a target is not secret.
+#[derive(Debug, Serialize, Deserialize)]
+struct PlainTarget {
+    http_method: HttpMethod,
+    header_names: Vec<String>,
+    ca_file: String,
+    ca_verify: bool,
+    timeout_s: u16,
+    open_timeout_s: u16,
+    format: Format,
+    rendering: Style,
+    retry: Preset,
+    max_events: Option<u32>,
+    max_bytes: Option<u32>,
+    client_cert: String,
+}
+
+/// What of a target is sealed.
+#[derive(Serialize, Deserialize)]
+struct SecretTarget<T> {
+    url: T,
+    header_values: Vec<T>,
+    client_key: Option<T>,
+    signing_secret: T,
+}
+
+/// All integrations, or one, or those of a client.
+pub(in crate::sqlite) fn load(
+    connection: &Connection,
+    sealer: &crate::sqlite::seal::Sealer,
+    id: Option<IntegrationId>,
+    client: Option<ClientId>,
+) -> Result<Vec<Integration>, Trouble> {
+    let id = id.map(|id| id.0 as i64);
+    let mut subscriptions: BTreeMap<u64, Vec<Ticked>> = BTreeMap::new();
+    let mut statement = connection.prepare_cached(SELECT_SUBSCRIPTIONS)?;
+    let mut rows = statement.query([id])?;
+    while let Some(row) = rows.next()? {
+        subscriptions.entry(row.get::<_, i64>(0)? as u64).or_default().push(ticked(row)?);
+    }
+    let mut statement = connection.prepare_cached(SELECT)?;
+    let mut rows = statement.query(params![id, client.map(|client| client.0 as i64)])?;
+    let mut integrations = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = row.get::<_, i64>(0)? as u64;
+        let sealed = row.get_ref(9)?.as_blob()?;
+        let opened = sealer.open(place(id), sealed).map_err(|_| {
+            StoreError::Open(format!(
+                "the secrets of integration {id} do not open: its row is damaged, or was changed from outside; delete \
+                 the integration and set it up again"
+            ))
+        })?;
+        let plain: PlainTarget = from_json(row.get_ref(8)?.as_bytes()?, 8)?;
+        let secret: SecretTarget<String> = from_json(&opened, 9)?;
+        integrations.push(Integration {
+            id: IntegrationId(id),
+            client: ClientId(row.get::<_, i64>(1)? as u64),
+            name: row.get(2)?,
+            activity: activity(row)?,
+            created_at: row.get::<_, i64>(4)? as u64,
+            created_by: row.get(5)?,
+            target: join(plain, secret),
+            events: subscriptions.remove(&id).unwrap_or_default(),
+            revision: row.get::<_, i64>(6)? as u64,
+            content_revision: row.get::<_, i64>(7)? as u64,
+        });
+    }
+    Ok(integrations)
+}
+
+/// Makes a new integration; its streams and its lanes begin at the end of the log.
+pub(super) fn create(context: &Context<'_>, new: &NewIntegration) -> Result<Integration, Trouble> {
+    let connection = context.connection;
+    let head = context.head();
+    let activity = if new.active { Activity::Active } else { Activity::DisabledByUser };
+    connection.prepare_cached(INSERT)?.execute(params![
+        new.client.0 as i64,
+        new.name,
+        disabled(&activity)?,
+        new.created_at as i64,
+        new.created_by,
+        to_json(&plain(&new.target))?,
+    ])?;
+    // The id is part of what the secrets are bound to, so they can be sealed only now.
+    let id = connection.last_insert_rowid() as u64;
+    connection.prepare_cached(SET_SECRETS)?.execute(params![id as i64, seal(context, id, &new.target)?])?;
+    for (place, ticked) in distinct(&new.events).into_iter().enumerate() {
+        insert_subscription(connection, id, place, ticked, 1, head + 1)?;
+    }
+    lanes::create(connection, id, head)?;
+    load_one(context, IntegrationId(id))
+}
+
+/// Changes an integration, and works out what that means for its lanes. Returns it as it is now, and whether a cursor
+/// was moved.
+pub(super) fn update(
+    context: &Context<'_>,
+    change: &UpdateIntegration,
+) -> Result<(Integration, bool), Trouble> {
+    let new = &change.integration;
+    let old = load_one(context, new.id)?;
+    if old.revision != new.revision {
+        return Err(StoreError::Conflict.into());
+    }
+    let head = context.head();
+    let new_events = distinct(&new.events);
+    let content_changed = content(&old.target, &old.events) != content(&new.target, &new.events);
+    let content_revision = old.content_revision + u64::from(content_changed);
+    context.connection.prepare_cached(UPDATE)?.execute(params![
+        new.id.0 as i64,
+        new.name,
+        disabled(&new.activity)?,
+        (old.revision + 1) as i64,
+        content_revision as i64,
+        to_json(&plain(&new.target))?,
+        seal(context, new.id.0, &new.target)?,
+    ])?;
+    resubscribe(context, &old, &new_events, content_revision, head)?;
+
+    let enabled = new.activity == Activity::Active && old.activity != Activity::Active;
+    let by_hitwire = matches!(old.activity, Activity::DisabledAutomatically(_));
+    let from_now = match change.resume {
+        Some(resume) => resume == Resume::Now,
+        None => !by_hitwire,
+    };
+    if enabled && by_hitwire {
+        // The endpoint's failures belong to the time before: it begins anew.
+        lanes::reset_endpoint(context.connection, new.id.0)?;
+    }
+    if enabled && from_now {
+        skip_to(context, &old, &new_events, head)?;
+    }
+    Ok((load_one(context, new.id)?, enabled && from_now))
+}
+
+/// Takes an integration away. `false`: there was none. Attempts beyond a first portion go as they grow old.
+pub(super) fn delete(context: &Context<'_>, id: IntegrationId) -> Result<bool, Trouble> {
+    let connection = context.connection;
+    history::delete_attempts(context, id.0)?;
+    let id = id.0 as i64;
+    let deleted = connection.prepare_cached("DELETE FROM integration WHERE id = ?1")?.execute([id])?;
+    for sql in [
+        "DELETE FROM subscription WHERE integration = ?1",
+        "DELETE FROM endpoint WHERE integration = ?1",
+        "DELETE FROM lane WHERE integration = ?1",
+        "DELETE FROM lost WHERE integration = ?1",
+    ] {
+        connection.prepare_cached(sql)?.execute([id])?;
+    }
+    Ok(deleted > 0)
+}
+
+/// Disables an integration for a reason of hitwire's own, unless it is disabled already.
+pub(super) fn disable(
+    connection: &Connection,
+    id: IntegrationId,
+    reason: &hitwire_courier::DisableReason,
+) -> Result<(), Trouble> {
+    let reason = Activity::DisabledAutomatically(reason.clone());
+    connection.prepare_cached(DISABLE)?.execute(params![id.0 as i64, disabled(&reason)?])?;
+    Ok(())
+}
+
+/// Whether there is such an integration.
+pub(super) fn exists(connection: &Connection, id: IntegrationId) -> Result<bool, Trouble> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM integration WHERE id = ?1")?;
+    Ok(statement.exists([id.0 as i64])?)
+}
+
+/// The revision of an integration.
+pub(in crate::sqlite) fn revision(
+    connection: &Connection,
+    id: IntegrationId,
+) -> Result<Option<u64>, Trouble> {
+    let mut statement = connection.prepare_cached("SELECT revision FROM integration WHERE id = ?1")?;
+    Ok(statement
+        .query_row([id.0 as i64], |row| row.get::<_, i64>(0))
+        .optional()?
+        .map(|revision| revision as u64))
+}
+
+/// Whether a value of the column `disabled` means that a user did it.
+pub(super) fn is_by_user(disabled: Option<&str>) -> bool {
+    disabled == Some(BY_USER)
+}
+
+/// Brings the subscriptions up to date: what goes on keeps its beginning, what is new begins after `head`, what ends
+/// leaves a skipped range if it had anything outstanding.
+fn resubscribe(
+    context: &Context<'_>,
+    old: &Integration,
+    new: &[&Ticked],
+    content_revision: u64,
+    head: u64,
+) -> Result<(), Trouble> {
+    let connection = context.connection;
+    let id = old.id.0;
+    for before in &old.events {
+        let after = new.iter().find(|after| after.kind == before.kind);
+        if after.is_some_and(|after| after.active == before.active) {
+            continue;
+        }
+        connection.prepare_cached(END_SUBSCRIPTION)?.execute(params![
+            id as i64,
+            before.kind.code(),
+            head as i64
+        ])?;
+        if before.active {
+            let detail = format!("\"{}\" was unticked", before.kind.name());
+            skip(context, old, &[before], before.kind.lane(), head, LostReason::Unticked, &detail)?;
+        }
+    }
+    for (place, &after) in new.iter().enumerate() {
+        if old.events.iter().any(|before| before.kind == after.kind && before.active == after.active) {
+            connection.prepare_cached(KEEP_SUBSCRIPTION)?.execute(params![
+                id as i64,
+                after.kind.code(),
+                place as i64,
+                after.with_headers
+            ])?;
+        } else {
+            insert_subscription(connection, id, place, after, content_revision, head + 1)?;
+        }
+    }
+    // Subscriptions that ended are history as long as their events are.
+    let log_begins = context.view.catalog.all().first().map_or(1, |slice| slice.first);
+    connection.prepare_cached(FORGET_SUBSCRIPTIONS)?.execute(params![id as i64, log_begins as i64])?;
+    Ok(())
+}
+
+/// Moves the lanes to `head`; what they skip of the kinds that go on becomes a skipped range.
+fn skip_to(context: &Context<'_>, old: &Integration, new: &[&Ticked], head: u64) -> Result<(), Trouble> {
+    let goes_on =
+        |before: &&Ticked| before.active && new.iter().any(|after| after.kind == before.kind && after.active);
+    for lane in Lane::ALL {
+        let ticked: Vec<&Ticked> =
+            old.events.iter().filter(goes_on).filter(|before| before.kind.lane() == lane).collect();
+        skip(context, old, &ticked, lane, head, LostReason::EnabledFromNow, "enabled again, from now on")?;
+        lanes::jump(context.connection, old.id.0, lane, head)?;
+    }
+    Ok(())
+}
+
+/// Records what some kinds of a lane have outstanding up to `head` as a skipped range, if anything.
+fn skip(
+    context: &Context<'_>,
+    integration: &Integration,
+    kinds: &[&Ticked],
+    lane: Lane,
+    head: u64,
+    reason: LostReason,
+    detail: &str,
+) -> Result<(), Trouble> {
+    let cursor = lanes::cursor(context.connection, integration.id.0, lane)?;
+    let streams: Vec<StreamFrom> = kinds.iter().map(|ticked| stream(integration.client, ticked)).collect();
+    let events = if cursor < head { context.view.count(&streams, cursor, head)?.events } else { 0 };
+    if events > 0 {
+        let first = streams.iter().map(|stream| stream.from.0).min().unwrap_or(1).max(cursor + 1);
+        let range =
+            LostRange { lane, first: Seq(first), last: Seq(head), events, reason, detail: detail.to_owned() };
+        history::insert_lost(context.connection, integration.id.0, &range, context.now_ms)?;
+    }
+    Ok(())
+}
+
+fn load_one(context: &Context<'_>, id: IntegrationId) -> Result<Integration, Trouble> {
+    let mut found = load(context.connection, context.sealer, Some(id), None)?;
+    found.pop().ok_or_else(|| StoreError::NotFound.into())
+}
+
+/// The stream of a kind, from where the subscription begins.
+fn stream(client: ClientId, ticked: &Ticked) -> StreamFrom {
+    StreamFrom { stream: Stream { client, kind: ticked.kind }, from: ticked.from }
+}
+
+/// The kinds in the order given; one that is named twice counts as it is named first.
+fn distinct(events: &[Ticked]) -> Vec<&Ticked> {
+    let mut distinct: Vec<&Ticked> = Vec::with_capacity(events.len());
+    for ticked in events {
+        if !distinct.iter().any(|other| other.kind == ticked.kind) {
+            distinct.push(ticked);
+        }
+    }
+    distinct
+}
+
+/// What a batch's content depends on.
+fn content(target: &Target, events: &[Ticked]) -> (Format, Style, BTreeMap<Kind, bool>) {
+    let active = distinct(events).into_iter().filter(|ticked| ticked.active);
+    (target.format, target.rendering, active.map(|ticked| (ticked.kind, ticked.with_headers)).collect())
+}
+
+fn insert_subscription(
+    connection: &Connection,
+    id: u64,
+    place: usize,
+    ticked: &Ticked,
+    revision: u64,
+    since: u64,
+) -> Result<(), Trouble> {
+    connection.prepare_cached(INSERT_SUBSCRIPTION)?.execute(params![
+        id as i64,
+        place as i64,
+        ticked.kind.code(),
+        ticked.active,
+        ticked.with_headers,
+        revision as i64,
+        since as i64
+    ])?;
+    Ok(())
+}
+
+fn ticked(row: &Row<'_>) -> Result<Ticked, Trouble> {
+    Ok(Ticked {
+        kind: Kind::from_row(row.get(1)?)?,
+        active: row.get(2)?,
+        with_headers: row.get(3)?,
+        from: Seq(row.get::<_, i64>(4)? as u64),
+    })
+}
+
+fn activity(row: &Row<'_>) -> Result<Activity, Trouble> {
+    match row.get_ref(3)?.as_str_or_null()? {
+        None => Ok(Activity::Active),
+        Some(BY_USER) => Ok(Activity::DisabledByUser),
+        Some(reason) => Ok(Activity::DisabledAutomatically(from_json(reason.as_bytes(), 3)?)),
+    }
+}
+
+fn disabled(activity: &Activity) -> Result<Option<String>, Trouble> {
+    match activity {
+        Activity::Active => Ok(None),
+        Activity::DisabledByUser => Ok(Some(BY_USER.to_owned())),
+        Activity::DisabledAutomatically(reason) => to_json(reason).map(Some),
+    }
+}
+
+const fn place(id: u64) -> Place {
+    Place { table: "integration", id, field: "secrets" }
+}
+
+fn seal(context: &Context<'_>, id: u64, target: &Target) -> Result<Vec<u8>, Trouble> {
+    let secret = SecretTarget {
+        url: target.url.expose(),
+        header_values: target.headers.iter().map(|(_, value)| value.expose()).collect(),
+        client_key: target.client_key.as_ref().map(Secret::expose),
+        signing_secret: target.signing_secret.expose(),
+    };
+    let json = Zeroizing::new(serde_json::to_vec(&secret).map_err(unwritable)?);
+    Ok(context.sealer.seal(place(id), &json)?)
+}
+
+fn plain(target: &Target) -> PlainTarget {
+    PlainTarget {
+        http_method: target.http_method,
+        header_names: target.headers.iter().map(|(name, _)| name.clone()).collect(),
+        ca_file: target.ca_file.clone(),
+        ca_verify: target.ca_verify,
+        timeout_s: target.timeout_s,
+        open_timeout_s: target.open_timeout_s,
+        format: target.format,
+        rendering: target.rendering,
+        retry: target.retry,
+        max_events: target.max_events,
+        max_bytes: target.max_bytes,
+        client_cert: target.client_cert.clone(),
+    }
+}
+
+fn join(plain: PlainTarget, secret: SecretTarget<String>) -> Target {
+    let values = secret.header_values.into_iter().map(Secret::new);
+    Target {
+        url: Secret::new(secret.url),
+        http_method: plain.http_method,
+        headers: plain.header_names.into_iter().zip(values).collect(),
+        ca_file: plain.ca_file,
+        ca_verify: plain.ca_verify,
+        timeout_s: plain.timeout_s,
+        open_timeout_s: plain.open_timeout_s,
+        format: plain.format,
+        rendering: plain.rendering,
+        retry: plain.retry,
+        max_events: plain.max_events,
+        max_bytes: plain.max_bytes,
+        client_cert: plain.client_cert,
+        client_key: secret.client_key.map(Secret::new),
+        signing_secret: Secret::new(secret.signing_secret),
+    }
+}
+
+/// JSON for a column.
+pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String, Trouble> {
+    serde_json::to_string(value).map_err(unwritable)
+}
+
+/// JSON of a column.
+pub(super) fn from_json<'a, T: Deserialize<'a>>(json: &'a [u8], column: usize) -> Result<T, Trouble> {
+    serde_json::from_slice(json)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()).into())
+}
+
+fn unwritable(error: serde_json::Error) -> Trouble {
+    StoreError::Unavailable(format!("a value cannot be written down: {error}")).into()
+}

@@ -1,0 +1,427 @@
+//! The state's writer, without its thread: groups of ops in, answers out.
+
+mod codes;
+pub(super) mod file;
+pub(super) mod history;
+pub(super) mod integrations;
+pub(super) mod lanes;
+mod retire;
+pub(super) mod tokens;
+pub(super) mod view;
+
+pub(super) use retire::Retire;
+
+use super::clock::Clock;
+use super::files::{self, DataDir};
+use super::options::{FaultPoint, Options};
+use super::seal::Sealer;
+use super::slice_writer::checkpoint;
+use super::view::LogView;
+use crate::{Done, Lease, Op, StoreError};
+use history::Pruner;
+use hitwire_event::IntegrationId;
+use rusqlite::Connection;
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use view::StateView;
+
+/// How long ops are refused after a failure before the file is opened again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a step did not succeed: what was asked is not possible, or the file is in trouble.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// SQLite or the disk: the whole transaction is lost.
+    Sql(rusqlite::Error),
+    /// The answer to the one who asked; others are not concerned.
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Self {
+        Trouble::Sql(error)
+    }
+}
+
+impl From<rusqlite::types::FromSqlError> for Trouble {
+    fn from(error: rusqlite::types::FromSqlError) -> Self {
+        Trouble::Sql(error.into())
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Trouble::Store(error)
+    }
+}
+
+/// What a step works with.
+pub(super) struct Context<'a> {
+    /// In a transaction.
+    pub connection: &'a Connection,
+    /// Seals secrets.
+    pub sealer: &'a Sealer,
+    /// The log.
+    pub view: &'a LogView,
+    /// The wall clock, for times on record.
+    pub now_ms: u64,
+    attempts: Cell<i64>,
+}
+
+impl Context<'_> {
+    /// The end of the log as this step sees it.
+    fn head(&self) -> u64 {
+        self.view.head()
+    }
+
+    /// Counts attempts that came or went.
+    fn count_attempts(&self, change: i64) {
+        self.attempts.set(self.attempts.get() + change);
+    }
+}
+
+/// What is asked of the state's writer.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// Ops of a caller (no appends), all or nothing.
+    Ops(Vec<Op>),
+    /// Retention drops a slice.
+    Retire(Retire),
+    /// A step of keeping the delivery log within its bounds.
+    Prune,
+}
+
+impl Work {
+    /// Whether it must be synced before it is answered.
+    fn must_be_synced(&self) -> bool {
+        match self {
+            Work::Ops(ops) => ops.iter().any(|op| !matches!(op, Op::Save(..) | Op::Append(_))),
+            Work::Retire(_) => true,
+            Work::Prune => false,
+        }
+    }
+}
+
+/// The answer to [`Work`].
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// To ops.
+    Done(Vec<Done>),
+    /// To a slice that shall go: whether it may.
+    Retired(bool),
+    /// To pruning: whether there is more to do.
+    Pruned(bool),
+}
+
+/// Work, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// What to do.
+    pub work: Work,
+    /// The caller waits here.
+    pub reply: oneshot::Sender<Result<Answer, StoreError>>,
+}
+
+/// What is to be said once the transaction is durable.
+#[derive(Default)]
+struct Effects {
+    moved: Vec<IntegrationId>,
+    wipe: bool,
+}
+
+/// The state's writer.
+pub(super) struct StateCore {
+    options: Arc<Options>,
+    clock: Arc<Clock>,
+    directory: Arc<DataDir>,
+    log: Arc<LogView>,
+    view: Arc<StateView>,
+    sealer: Sealer,
+    lease: Lease,
+    connection: Option<Connection>,
+    /// The connection of a failed writer, kept until a copy is made (see [`file::replace`]).
+    broken: Option<Connection>,
+    failure: Option<(Duration, String)>,
+    pruner: Pruner,
+    /// Whether commits are synced at the moment.
+    synced: bool,
+    /// A job that did not fit into the last group.
+    held_over: Option<Job>,
+}
+
+impl StateCore {
+    /// The writer of an open file.
+    pub(super) fn new(
+        options: Arc<Options>,
+        clock: Arc<Clock>,
+        directory: Arc<DataDir>,
+        log: Arc<LogView>,
+        view: Arc<StateView>,
+        sealer: Sealer,
+        connection: Connection,
+        lease: Lease,
+    ) -> Result<Self, StoreError> {
+        let pruner = Pruner::new(&connection).map_err(|error| super::schema::damaged(view.path(), &error))?;
+        Ok(StateCore {
+            options,
+            clock,
+            directory,
+            log,
+            view,
+            sealer,
+            lease,
+            connection: Some(connection),
+            broken: None,
+            failure: None,
+            pruner,
+            synced: false,
+            held_over: None,
+        })
+    }
+
+    /// A job that did not fit into the last group, and begins the next one.
+    pub(super) fn held_over(&mut self) -> Option<Job> {
+        self.held_over.take()
+    }
+
+    /// Carries out a group of jobs in one transaction, and answers them: `first`, and what `next` gives until it ends.
+    /// What must be synced does not share a transaction with what need not.
+    pub(super) fn group(&mut self, first: Job, next: &mut dyn FnMut() -> Option<Job>) {
+        if let Err(error) = self.be_ready() {
+            answer(first.reply, Err(error));
+            return;
+        }
+        let synced = first.work.must_be_synced();
+        let mut effects = Effects::default();
+        let mut attempts = 0;
+        let mut answered = Vec::new();
+        let mut job = Some(first);
+        let mut result = self.begin(synced);
+        while let Some(Job { work, reply }) = job.take() {
+            if result.is_err() {
+                answered.push((reply, None));
+                break;
+            }
+            match self.carry_out(&work, &mut effects, &mut attempts) {
+                Ok(done) => answered.push((reply, Some(Ok(done)))),
+                Err(Trouble::Store(error)) => answered.push((reply, Some(Err(error)))),
+                Err(Trouble::Sql(error)) => {
+                    answered.push((reply, None));
+                    result = Err(error);
+                    break;
+                }
+            }
+            job = next();
+            if job.as_ref().is_some_and(|job| job.work.must_be_synced() != synced) {
+                self.held_over = job.take();
+            }
+        }
+        match result.map_err(|error| error.to_string()).and_then(|()| self.commit()) {
+            Ok(()) => {
+                self.pruner.count(attempts);
+                if !effects.moved.is_empty() {
+                    self.view.announce(effects.moved);
+                }
+                if effects.wipe {
+                    self.view.ask_to_wipe();
+                }
+                for (reply, result) in answered {
+                    answer(reply, result.unwrap_or(Err(StoreError::Closed)));
+                }
+                self.bound_wal();
+            }
+            Err(error) => {
+                self.fail(&error);
+                for (reply, _) in answered {
+                    answer(reply, Err(StoreError::Unavailable(error.clone())));
+                }
+            }
+        }
+    }
+
+    /// Carries out one piece of work by itself.
+    pub(super) fn now(&mut self, work: Work) -> Result<Answer, StoreError> {
+        let (reply, mut answer) = oneshot::channel();
+        self.group(Job { work, reply }, &mut || None);
+        answer.try_recv().unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Ends the writer: what the WAL holds goes into the file.
+    pub(super) fn close(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && !self.view.is_poisoned()
+            && let Err(error) = checkpoint(&connection, "TRUNCATE")
+        {
+            tracing::warn!(%error, "the state's WAL stays as it is; it is read at the next start");
+        }
+    }
+
+    /// Sees to it that there is a file to write to.
+    fn be_ready(&mut self) -> Result<(), StoreError> {
+        let now = self.clock.elapsed();
+        if let Some((at, why)) = &self.failure
+            && now.saturating_sub(*at) < RETRY_AFTER
+        {
+            return Err(StoreError::Unavailable(why.clone()));
+        }
+        if self.view.is_poisoned() && self.connection.is_some() {
+            self.broken = self.connection.take();
+        }
+        if self.connection.is_some() {
+            return Ok(());
+        }
+        let replaced = file::replace(&self.directory, &self.view, self.broken.take());
+        let connection = replaced.inspect_err(|error| self.failure = Some((now, error.to_string())))?;
+        self.pruner = Pruner::new(&connection).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        self.connection = Some(connection);
+        self.failure = None;
+        self.synced = false;
+        tracing::info!("the state goes on in a copy of its file");
+        Ok(())
+    }
+
+    fn begin(&mut self, synced: bool) -> rusqlite::Result<()> {
+        let connection = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
+        if self.synced != synced {
+            connection.pragma_update(None, "synchronous", if synced { "FULL" } else { "NORMAL" })?;
+            self.synced = synced;
+        }
+        run(connection, "BEGIN IMMEDIATE")
+    }
+
+    fn commit(&mut self) -> Result<(), String> {
+        if self.options.fails_at(FaultPoint::StateBeforeCommit) {
+            return Err("injected fault before a commit".to_owned());
+        }
+        let connection = self.connection.as_ref().ok_or_else(|| "the state is not open".to_owned())?;
+        run(connection, "COMMIT").map_err(|error| error.to_string())
+    }
+
+    /// Carries out one job within a savepoint.
+    fn carry_out(
+        &mut self,
+        work: &Work,
+        effects: &mut Effects,
+        attempts: &mut i64,
+    ) -> Result<Answer, Trouble> {
+        let connection = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
+        if let Work::Prune = work {
+            let now_ms = self.clock.age_now_ms();
+            return Ok(Answer::Pruned(self.pruner.step(connection, now_ms)?));
+        }
+        let context = Context {
+            connection,
+            sealer: &self.sealer,
+            view: &self.log,
+            now_ms: self.clock.now_ms(),
+            attempts: Cell::new(0),
+        };
+        let mut of_job = Effects::default();
+        run(connection, "SAVEPOINT caller")?;
+        let result = match work {
+            Work::Ops(ops) => {
+                let done = ops.iter().map(|op| carry_out_op(&context, self.lease, op, &mut of_job));
+                done.collect::<Result<_, _>>().map(Answer::Done)
+            }
+            Work::Retire(retire) => retire::retire(&context, retire).map(|moved| {
+                let retired = moved.is_some();
+                of_job.moved.extend(moved.into_iter().flatten());
+                Answer::Retired(retired)
+            }),
+            Work::Prune => Ok(Answer::Pruned(false)),
+        };
+        match result {
+            Ok(answer) => {
+                run(connection, "RELEASE caller")?;
+                *attempts += context.attempts.get();
+                effects.moved.extend(of_job.moved);
+                effects.wipe |= of_job.wipe;
+                Ok(answer)
+            }
+            Err(Trouble::Store(error)) => {
+                run(connection, "ROLLBACK TO caller")?;
+                run(connection, "RELEASE caller")?;
+                Err(Trouble::Store(error))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Truncates the WAL if the checkpointer could not keep it small.
+    fn bound_wal(&mut self) {
+        let Some(connection) = &self.connection else { return };
+        if files::file_bytes(&files::wal(self.view.path())) < self.options.wal_bytes_max() {
+            return;
+        }
+        match checkpoint(connection, "TRUNCATE") {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!("a reader holds the state's WAL back; it is tried again with the next change")
+            }
+            Err(error) => self.fail(&error.to_string()),
+        }
+    }
+
+    /// Gives the file up: nothing of the group counts, and a copy takes its place.
+    fn fail(&mut self, error: &str) {
+        tracing::error!(error, "the state cannot be written; its file will be replaced by a copy");
+        self.view.poison();
+        self.broken = self.connection.take().or(self.broken.take());
+        // An open transaction would keep the copy waiting.
+        if let Some(broken) = &self.broken
+            && !broken.is_autocommit()
+            && let Err(error) = broken.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(%error, "the failed transaction cannot be rolled back");
+        }
+        self.failure = Some((self.clock.elapsed(), error.to_owned()));
+    }
+}
+
+/// The answer to ops.
+pub(super) fn done(answer: Result<Answer, StoreError>) -> Result<Vec<Done>, StoreError> {
+    match answer? {
+        Answer::Done(done) => Ok(done),
+        Answer::Retired(_) | Answer::Pruned(_) => Err(StoreError::Closed),
+    }
+}
+
+fn carry_out_op(
+    context: &Context<'_>,
+    lease: Lease,
+    op: &Op,
+    effects: &mut Effects,
+) -> Result<Done, Trouble> {
+    match op {
+        Op::Append(_) => {
+            Err(StoreError::Unavailable("an append does not belong to the state".to_owned()).into())
+        }
+        Op::CreateIntegration(new) => Ok(Done::Integration(Box::new(integrations::create(context, new)?))),
+        Op::UpdateIntegration(change) => {
+            let (integration, moved) = integrations::update(context, change)?;
+            if moved {
+                effects.moved.push(integration.id);
+            }
+            effects.wipe = true;
+            Ok(Done::Integration(Box::new(integration)))
+        }
+        Op::DeleteIntegration { id } => {
+            effects.wipe = true;
+            Ok(Done::Deleted(integrations::delete(context, *id)?))
+        }
+        Op::Save(held, _) if *held != lease => Err(StoreError::LeaseLost.into()),
+        Op::Save(_, progress) => lanes::save(context, progress).map(|()| Done::Saved),
+        Op::PutToken(token) => tokens::put(context.connection, token).map(|()| Done::TokenPut),
+    }
+}
+
+fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(|_| ())
+}
+
+fn answer(reply: oneshot::Sender<Result<Answer, StoreError>>, result: Result<Answer, StoreError>) {
+    // A caller that no longer waits needs no answer; what it asked for is done all the same.
+    let _ = reply.send(result);
+}

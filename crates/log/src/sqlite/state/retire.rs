@@ -1,0 +1,101 @@
+//! Retention, seen from the integrations: what they lose with a slice becomes a dead range, and their cursors move on.
+
+use super::codes::Code;
+use super::{Context, Trouble, history, integrations, lanes};
+use crate::StreamFrom;
+use hitwire_courier::{LostRange, LostReason};
+use hitwire_event::{ClientId, IntegrationId, Kind, Lane, Seq, Stream};
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+
+const LANES_BEHIND: &str =
+    "SELECT lane.integration, lane.lane, lane.cursor, integration.client, integration.disabled
+     FROM lane JOIN integration ON integration.id = lane.integration WHERE lane.cursor < ?1";
+const ACTIVE_SUBSCRIPTIONS: &str =
+    "SELECT integration, kind, since FROM subscription WHERE until IS NULL AND active = 1 AND since <= ?1";
+
+/// A slice that retention wants to drop.
+#[derive(Clone, Debug)]
+pub(in crate::sqlite) struct Retire {
+    /// Its first position.
+    pub first: u64,
+    /// Its last position.
+    pub last: u64,
+    /// Only if no integration that hitwire shall serve still needs it.
+    pub unless_needed: bool,
+    /// Which limit it is, for the user.
+    pub detail: String,
+}
+
+/// A lane that loses events.
+struct Loser {
+    integration: u64,
+    lane: Lane,
+    cursor: u64,
+    events: u64,
+}
+
+/// Records what every integration loses with the slice, and moves the cursors concerned to its end. Returns the
+/// integrations concerned; `None`: the slice is still needed, and nothing was changed.
+pub(super) fn retire(context: &Context<'_>, retire: &Retire) -> Result<Option<Vec<IntegrationId>>, Trouble> {
+    let Some(losers) = losers(context, retire)? else { return Ok(None) };
+    let mut moved = Vec::new();
+    for loser in losers {
+        let range = LostRange {
+            lane: loser.lane,
+            first: Seq(retire.first.max(loser.cursor + 1)),
+            last: Seq(retire.last),
+            events: loser.events,
+            reason: LostReason::Retention,
+            detail: retire.detail.clone(),
+        };
+        history::extend_lost(context.connection, loser.integration, loser.cursor, &range, context.now_ms)?;
+        lanes::jump(context.connection, loser.integration, loser.lane, retire.last)?;
+        moved.push(IntegrationId(loser.integration));
+    }
+    moved.dedup();
+    Ok(Some(moved))
+}
+
+/// The lanes with outstanding events in the slice; `None` if one of them holds the slice back.
+fn losers(context: &Context<'_>, retire: &Retire) -> Result<Option<Vec<Loser>>, Trouble> {
+    let subscriptions = subscriptions(context.connection, retire.last)?;
+    let mut statement = context.connection.prepare_cached(LANES_BEHIND)?;
+    let mut rows = statement.query([retire.last as i64])?;
+    let mut losers = Vec::new();
+    while let Some(row) = rows.next()? {
+        let integration = row.get::<_, i64>(0)? as u64;
+        let lane = Lane::from_row(row.get(1)?)?;
+        let cursor = row.get::<_, i64>(2)? as u64;
+        let client = ClientId(row.get::<_, i64>(3)? as u64);
+        let of_lane =
+            subscriptions.get(&integration).into_iter().flatten().filter(|(kind, _)| kind.lane() == lane);
+        let streams: Vec<StreamFrom> = of_lane
+            .map(|&(kind, since)| StreamFrom { stream: Stream { client, kind }, from: Seq(since) })
+            .collect();
+        if streams.is_empty() {
+            continue;
+        }
+        let events = context.view.count(&streams, cursor, retire.last)?.events;
+        if events == 0 {
+            continue;
+        }
+        // What a user disabled holds nothing back; what it loses is recorded all the same.
+        if retire.unless_needed && !integrations::is_by_user(row.get_ref(4)?.as_str_or_null()?) {
+            return Ok(None);
+        }
+        losers.push(Loser { integration, lane, cursor, events });
+    }
+    Ok(Some(losers))
+}
+
+fn subscriptions(connection: &Connection, last: u64) -> Result<BTreeMap<u64, Vec<(Kind, u64)>>, Trouble> {
+    let mut statement = connection.prepare_cached(ACTIVE_SUBSCRIPTIONS)?;
+    let mut rows = statement.query([last as i64])?;
+    let mut subscriptions: BTreeMap<u64, Vec<(Kind, u64)>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let subscription = (Kind::from_row(row.get(1)?)?, row.get::<_, i64>(2)? as u64);
+        subscriptions.entry(row.get::<_, i64>(0)? as u64).or_default().push(subscription);
+    }
+    Ok(subscriptions)
+}

@@ -1,0 +1,137 @@
+//! What everyone may see of the state: read-only connections, and what the store moved by itself.
+
+use super::Trouble;
+use crate::StoreError;
+use crate::sqlite::schema::{self, Access, Kind};
+use hitwire_event::IntegrationId;
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockWriteGuard};
+use tokio::sync::watch;
+
+/// Connections that are kept open for readers; each takes three files and up to 512 KiB of pages.
+const CONNECTIONS_MAX: usize = 4;
+
+/// Integrations that are remembered as moved, so that a slow receiver misses none.
+const MOVED_MAX: usize = 10_000;
+
+/// The shared view of the state.
+#[derive(Debug)]
+pub(in crate::sqlite) struct StateView {
+    path: PathBuf,
+    /// Held for reading while a connection is used, for writing while the file is replaced.
+    file: RwLock<()>,
+    /// Rises when the file is replaced: older connections belong to the old one.
+    generation: AtomicU64,
+    idle: Mutex<Vec<(u64, Connection)>>,
+    moved: watch::Sender<Vec<IntegrationId>>,
+    /// A sync of the file failed: nothing may be moved into it, it is to be replaced by a copy.
+    poisoned: AtomicBool,
+    /// Something was deleted that must not stay in the WAL.
+    wipe: AtomicBool,
+}
+
+impl StateView {
+    /// The view of the state in this file.
+    pub(in crate::sqlite) fn new(path: PathBuf) -> Self {
+        StateView {
+            path,
+            file: RwLock::default(),
+            generation: AtomicU64::new(0),
+            idle: Mutex::default(),
+            moved: watch::Sender::default(),
+            poisoned: AtomicBool::new(false),
+            wipe: AtomicBool::new(false),
+        }
+    }
+
+    /// The file.
+    pub(in crate::sqlite) fn path(&self) -> &PathBuf {
+        &self.path
+    }
+
+    /// Runs a reading function in one read transaction.
+    pub(in crate::sqlite) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Trouble>,
+    ) -> Result<T, StoreError> {
+        let _file = self.file.read().unwrap_or_else(PoisonError::into_inner);
+        let failed = |error: rusqlite::Error| schema::damaged(&self.path, &error);
+        let generation = self.generation();
+        let kept = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.retain(|(other, _)| *other == generation);
+            idle.pop()
+        };
+        let connection = match kept {
+            Some((_, connection)) => connection,
+            None => schema::open(&self.path, Kind::State, Access::Read)?,
+        };
+        let answer = {
+            let transaction = connection.unchecked_transaction().map_err(failed)?;
+            work(&transaction).map_err(|trouble| match trouble {
+                Trouble::Sql(error) => failed(error),
+                Trouble::Store(error) => error,
+            })?
+        };
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < CONNECTIONS_MAX {
+            idle.push((generation, connection));
+        }
+        Ok(answer)
+    }
+
+    /// Runs work on the file while it cannot be replaced. The number tells one file from its replacement.
+    pub(in crate::sqlite) fn hold<T>(&self, work: impl FnOnce(u64) -> T) -> T {
+        let _file = self.file.read().unwrap_or_else(PoisonError::into_inner);
+        work(self.generation())
+    }
+
+    /// Keeps every reader away, until the guard is dropped, and has them open the file again.
+    pub(super) fn replace(&self) -> RwLockWriteGuard<'_, ()> {
+        let guard = self.file.write().unwrap_or_else(PoisonError::into_inner);
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.poisoned.store(false, Ordering::Relaxed);
+        guard
+    }
+
+    /// Says that the store moved cursors of these integrations.
+    pub(super) fn announce(&self, moved: Vec<IntegrationId>) {
+        self.moved.send_modify(|lately| {
+            lately.retain(|integration| !moved.contains(integration));
+            lately.splice(0..0, moved);
+            lately.truncate(MOVED_MAX);
+        });
+    }
+
+    /// The integrations whose cursors the store moved lately, the last ones first.
+    pub(in crate::sqlite) fn watch_moved(&self) -> watch::Receiver<Vec<IntegrationId>> {
+        self.moved.subscribe()
+    }
+
+    /// Says that a sync of the file failed.
+    pub(in crate::sqlite) fn poison(&self) {
+        self.poisoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a sync of the file failed.
+    pub(in crate::sqlite) fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Relaxed)
+    }
+
+    /// Says that the WAL holds something that was deleted.
+    pub(in crate::sqlite) fn ask_to_wipe(&self) {
+        self.wipe.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the WAL held something that was deleted, once.
+    pub(in crate::sqlite) fn take_wipe(&self) -> bool {
+        self.wipe.swap(false, Ordering::Relaxed)
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+}
