@@ -1,1 +1,31 @@
-//! Scaffold.
+//! What joins them: the API, the couriers' shell, the sources' runners, configuration.
+//!
+//! The cast:
+//!
+//! - [`Config`]: what an operator set; checked before anything is opened.
+//! - [`Server`]: one running hitwire. It opens the store, starts the dispatch, the sources and the API, and stops them
+//!   in the opposite order; there is one shutdown path.
+//! - `api`: handlers that authenticate, parse, call one thing and shape the answer.
+//! - [`dispatch`]: the couriers' shell: wakes couriers when the log advances, carries out what their machines say.
+//! - `sources`: one runner for each configured source: reads, converts, appends with its checkpoint.
+//! - [`import`]: a whole file into bodies for `POST /v1/events`, for the command line.
+
+mod admin_token;
+mod api;
+pub mod config;
+pub mod dispatch;
+pub mod import;
+mod listener;
+mod server;
+mod sources;
+mod tokens;
+
+pub use config::{Config, ConfigError, SourceFormat, SourceSpec};
+pub use server::{Server, StartError};
+pub use sources::SourceStatus;
+
+/// A moment as RFC 3339 in UTC with milliseconds, from milliseconds since the epoch.
+fn rfc3339(ms: u64) -> String {
+    let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| format!("{time:.3}"))
+}

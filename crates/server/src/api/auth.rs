@@ -1,0 +1,116 @@
+//! Who calls, and what the caller may do.
+
+use super::problem::Problem;
+use super::Shared;
+use axum::extract::FromRequestParts;
+use hitwire_event::ClientId;
+use hitwire_log::{Role, Token};
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+
+/// The header of the original's clients (contract.md section 1).
+const TOKEN_HEADER: &str = "x-wallarmapi-token";
+
+/// The longest token that is looked at; a longer one is no token of ours.
+const TOKEN_BYTES_MAX: usize = 1_024;
+
+/// Whoever presented a known token.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) token: Token,
+}
+
+/// A caller who may set up integrations and read about their deliveries.
+#[derive(Clone, Debug)]
+pub(super) struct Administrator(pub(super) Caller);
+
+/// A caller who may send events.
+#[derive(Clone, Debug)]
+pub(super) struct Ingester(pub(super) Caller);
+
+/// A caller who may read what is no secret.
+#[derive(Clone, Debug)]
+pub(super) struct Reader(pub(super) Caller);
+
+impl Caller {
+    /// The tenant: always the token's, never the body's.
+    pub(super) fn client(&self) -> ClientId {
+        self.token.client
+    }
+
+    /// Refuses a `clientid` that is not the token's.
+    pub(super) fn must_own(&self, clientid: u64) -> Result<(), Problem> {
+        if clientid == self.client().0 {
+            return Ok(());
+        }
+        let own = self.client();
+        Err(Problem::forbidden(format!("the token belongs to client {own}, not to client {clientid}; leave clientid out or send {own}")))
+    }
+
+    fn may(self, allowed: &[Role], what: &str) -> Result<Self, Problem> {
+        if allowed.contains(&self.token.role) {
+            return Ok(self);
+        }
+        let role = match self.token.role {
+            Role::Operator => "operator",
+            Role::Administrator => "administrator",
+            Role::Analyst => "analyst",
+            Role::ReadOnly => "read-only",
+            Role::Ingest => "ingest",
+        };
+        Err(Problem::forbidden(format!("a token with the role {role} may not {what}")))
+    }
+}
+
+impl FromRequestParts<Shared> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
+        let text = presented(parts)?;
+        match api.tokens.find(&*api.store, text).await? {
+            Some(token) => Ok(Caller { token }),
+            None => Err(Problem::unauthorized("the token is not known; check that it was copied whole")),
+        }
+    }
+}
+
+impl FromRequestParts<Shared> for Administrator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, api).await?;
+        caller.may(&[Role::Operator, Role::Administrator], "set up integrations or read about them").map(Administrator)
+    }
+}
+
+impl FromRequestParts<Shared> for Ingester {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, api).await?;
+        caller.may(&[Role::Operator, Role::Administrator, Role::Ingest], "send events").map(Ingester)
+    }
+}
+
+impl FromRequestParts<Shared> for Reader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, api).await?;
+        let readers = [Role::Operator, Role::Administrator, Role::Analyst, Role::ReadOnly];
+        caller.may(&readers, "read anything").map(Reader)
+    }
+}
+
+/// The token that the request carries.
+fn presented(parts: &Parts) -> Result<&str, Problem> {
+    let bearer = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    let token = bearer.or_else(|| parts.headers.get(TOKEN_HEADER).and_then(|value| value.to_str().ok()).map(str::trim));
+    match token {
+        Some(token) if !token.is_empty() && token.len() <= TOKEN_BYTES_MAX => Ok(token),
+        _ => Err(Problem::unauthorized("send a token: \"Authorization: Bearer <token>\" or \"X-WallarmAPI-Token: <token>\"")),
+    }
+}

@@ -1,0 +1,140 @@
+//! Integrations into answers.
+
+use hitwire_courier::Preset;
+use hitwire_event::Kind;
+use hitwire_event::rendering::{Format, Style};
+use hitwire_log::{Activity, HttpMethod, Integration, MASK, Target, Ticked};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+/// The one type of integration.
+pub(super) const TYPE: &str = "web_hooks";
+
+/// An integration as everybody who may see it sees it: secrets masked.
+#[derive(Serialize)]
+pub(in crate::api) struct Answer<'a> {
+    id: u64,
+    active: bool,
+    name: &'a str,
+    r#type: &'static str,
+    created_at: u64,
+    created_by: &'a str,
+    clientid: u64,
+    events: Vec<TickAnswer>,
+    target: TargetAnswer<'a>,
+    /// Old clients require it (original.md); its meaning is not public.
+    system_active: bool,
+    /// The same.
+    resource_type: &'static str,
+}
+
+/// The answer to a creation: the only one that shows the signing secret.
+#[derive(Serialize)]
+pub(in crate::api) struct Creation<'a> {
+    #[serde(flatten)]
+    integration: Answer<'a>,
+    signing_secret: &'a str,
+}
+
+#[derive(Serialize)]
+struct TickAnswer {
+    event: &'static str,
+    active: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    with_headers: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct TargetAnswer<'a> {
+    url: &'a str,
+    http_method: &'static str,
+    headers: MaskedHeaders<'a>,
+    ca_file: &'a str,
+    ca_verify: bool,
+    timeout: u16,
+    open_timeout: u16,
+    format: &'static str,
+    subtype: &'static str,
+    rendering: &'static str,
+    retry: &'static str,
+    max_events: Option<u32>,
+    max_bytes: Option<u32>,
+}
+
+/// The headers in their order, each value masked.
+struct MaskedHeaders<'a>(&'a Target);
+
+impl Serialize for MaskedHeaders<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.headers.len()))?;
+        for (name, _) in &self.0.headers {
+            map.serialize_entry(name, MASK)?;
+        }
+        map.end()
+    }
+}
+
+impl<'a> From<&'a Integration> for Answer<'a> {
+    fn from(integration: &'a Integration) -> Self {
+        Answer {
+            id: integration.id.0,
+            active: integration.activity == Activity::Active,
+            name: &integration.name,
+            r#type: TYPE,
+            created_at: integration.created_at,
+            created_by: &integration.created_by,
+            clientid: integration.client.0,
+            events: integration.events.iter().map(TickAnswer::from).collect(),
+            target: TargetAnswer::from(&integration.target),
+            system_active: true,
+            resource_type: "integration",
+        }
+    }
+}
+
+impl<'a> From<&'a Integration> for Creation<'a> {
+    fn from(integration: &'a Integration) -> Self {
+        Creation { integration: integration.into(), signing_secret: integration.target.signing_secret.expose() }
+    }
+}
+
+impl From<&Ticked> for TickAnswer {
+    fn from(ticked: &Ticked) -> Self {
+        TickAnswer {
+            event: ticked.kind.name(),
+            active: ticked.active,
+            with_headers: (ticked.kind == Kind::Hit).then_some(ticked.with_headers),
+        }
+    }
+}
+
+impl<'a> From<&'a Target> for TargetAnswer<'a> {
+    fn from(target: &'a Target) -> Self {
+        TargetAnswer {
+            url: target.url.expose(),
+            http_method: match target.http_method {
+                HttpMethod::Post => "POST",
+                HttpMethod::Put => "PUT",
+            },
+            headers: MaskedHeaders(target),
+            ca_file: &target.ca_file,
+            ca_verify: target.ca_verify,
+            timeout: target.timeout_s,
+            open_timeout: target.open_timeout_s,
+            format: match target.format {
+                Format::Json => "json",
+                Format::Jsonl => "jsonl",
+            },
+            subtype: TYPE,
+            rendering: match target.rendering {
+                Style::Classic => "classic",
+            },
+            retry: match target.retry {
+                Preset::Original => "original",
+                Preset::Patient => "patient",
+            },
+            max_events: target.max_events,
+            max_bytes: target.max_bytes,
+        }
+    }
+}

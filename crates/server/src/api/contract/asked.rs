@@ -1,0 +1,207 @@
+//! Bodies into what a caller asks for.
+
+use super::answer::TYPE;
+use crate::api::fields::{self, Errors, Fields};
+use hitwire_courier::Preset;
+use hitwire_event::Kind;
+use hitwire_event::rendering::{Format, Style};
+use hitwire_log::{HttpMethod, Secret};
+use serde_json::value::RawValue;
+
+/// Entries in `events`: more than there are names, older ones included.
+const EVENTS_MAX: usize = 64;
+
+/// Seconds that a timeout may have (contract.md section 1).
+const TIMEOUT_S: std::ops::RangeInclusive<u64> = 1..=300;
+const TIMEOUT_DEFAULT_S: u16 = 15;
+const OPEN_TIMEOUT_DEFAULT_S: u16 = 20;
+
+/// A batch may be limited to this many events; the upper end is what a courier grows to by itself.
+const MAX_EVENTS: std::ops::RangeInclusive<u64> = 1..=5_000;
+
+/// A batch may be limited to this many bytes; the upper end is what a courier grows to by itself, the lower end holds a
+/// usual event.
+const MAX_BYTES: std::ops::RangeInclusive<u64> = 4_096..=5 * 1_048_576;
+
+/// Fields that are promised, but whose feature does not exist yet: refused, not ignored.
+const NOT_YET: [&str; 5] = ["client_cert", "client_key", "pin_sha256", "rate", "in_flight"];
+
+/// What a caller asks for. `None`: not named, so it stays as it is, or takes its default.
+#[derive(Debug, Default)]
+pub(in crate::api) struct Asked {
+    pub(in crate::api) id: Option<u64>,
+    pub(in crate::api) clientid: Option<u64>,
+    pub(in crate::api) name: Option<String>,
+    pub(in crate::api) active: Option<bool>,
+    pub(in crate::api) events: Option<Vec<AskedTick>>,
+    pub(in crate::api) target: Option<AskedTarget>,
+    pub(in crate::api) signing_secret: Option<Secret>,
+}
+
+/// One kind of one entry in `events`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::api) struct AskedTick {
+    /// The entry's place in `events`: an older name may stand for several kinds.
+    pub(in crate::api) index: usize,
+    pub(in crate::api) kind: Kind,
+    pub(in crate::api) active: bool,
+    pub(in crate::api) with_headers: bool,
+}
+
+/// A whole target; only secrets may be left out.
+#[derive(Debug)]
+pub(in crate::api) struct AskedTarget {
+    pub(in crate::api) url: Secret,
+    pub(in crate::api) http_method: HttpMethod,
+    /// `None`: left out, so all headers stay as they are.
+    pub(in crate::api) headers: Option<Vec<AskedHeader>>,
+    pub(in crate::api) ca_file: String,
+    pub(in crate::api) ca_verify: bool,
+    pub(in crate::api) timeout_s: u16,
+    pub(in crate::api) open_timeout_s: u16,
+    pub(in crate::api) format: Format,
+    pub(in crate::api) rendering: Style,
+    pub(in crate::api) retry: Preset,
+    pub(in crate::api) max_events: Option<u32>,
+    pub(in crate::api) max_bytes: Option<u32>,
+}
+
+/// A header as it was sent.
+#[derive(Debug)]
+pub(in crate::api) struct AskedHeader {
+    pub(in crate::api) name: String,
+    pub(in crate::api) value: Secret,
+}
+
+impl Asked {
+    /// Reads a body. What is wrong is noted in `errors`, all of it; the result is only of use if nothing was noted.
+    pub(in crate::api) fn read(body: &RawValue, errors: &Errors) -> Asked {
+        let Some(mut fields) = Fields::of(body, "", errors) else { return Asked::default() };
+        let asked = Asked {
+            id: fields.integer("id", 0..=u64::MAX),
+            clientid: fields.integer("clientid", 0..=u64::MAX),
+            name: fields.string("name"),
+            active: fields.bool("active"),
+            events: fields.raw("events").and_then(|raw| ticks(raw, &fields.pointer("events"), errors)),
+            target: fields.raw("target").and_then(|raw| target(raw, &fields.pointer("target"), errors)),
+            signing_secret: fields.string("signing_secret").map(Secret::new),
+        };
+        if let Some(name) = fields.string("type")
+            && name != TYPE
+        {
+            fields.refuse("type", format!("\"{name}\" is not a type that hitwire has; it has \"{TYPE}\""));
+        }
+        // An answer may be sent back as it came: what hitwire alone decides is not looked at.
+        for answered in ["created_at", "created_by", "system_active", "resource_type"] {
+            fields.raw(answered);
+        }
+        fields.finish();
+        asked
+    }
+}
+
+fn ticks(raw: &RawValue, at: &str, errors: &Errors) -> Option<Vec<AskedTick>> {
+    let mut ticks: Vec<AskedTick> = Vec::new();
+    for (index, raw) in fields::elements(raw, at, EVENTS_MAX, errors)?.into_iter().enumerate() {
+        let Some(mut fields) = Fields::of(raw, format!("{at}/{index}"), errors) else { continue };
+        let named = fields.has("event");
+        let event = fields.string("event");
+        let active = fields.bool("active").unwrap_or(true);
+        let with_headers = fields.bool("with_headers").unwrap_or(false);
+        let kinds = event.as_deref().map(Kind::named).unwrap_or_default();
+        match event {
+            None if named => {}
+            None => fields.refuse("event", "is missing"),
+            Some(event) if kinds.is_empty() => {
+                let known = Kind::ALL.map(Kind::name).join(", ");
+                fields.refuse("event", format!("\"{event}\" is not an event; events are: {known}"));
+            }
+            Some(_) => {}
+        }
+        if with_headers && !kinds.is_empty() && kinds != [Kind::Hit] {
+            fields.refuse("with_headers", "only hits have headers: it goes with \"siem\" alone");
+        }
+        for kind in kinds {
+            let tick = AskedTick { index, kind, active, with_headers };
+            match ticks.iter().find(|other| other.kind == kind) {
+                None => ticks.push(tick),
+                Some(other) if AskedTick { index, ..*other } == tick => {}
+                Some(other) => {
+                    let name = kind.name();
+                    let earlier = other.index;
+                    fields.refuse("event", format!("says otherwise of {name} than {at}/{earlier}; name it once"));
+                }
+            }
+        }
+        fields.finish();
+    }
+    Some(ticks)
+}
+
+fn target(raw: &RawValue, at: &str, errors: &Errors) -> Option<AskedTarget> {
+    let mut fields = Fields::of(raw, at, errors)?;
+    if !fields.has("url") {
+        fields.refuse("url", "is missing; a target is given whole");
+    }
+    let seconds = |value: Option<u64>, default| value.map_or(default, |seconds| seconds as u16);
+    let target = AskedTarget {
+        url: Secret::new(fields.string("url").unwrap_or_default()),
+        http_method: fields
+            .one_of("http_method", &[("POST", HttpMethod::Post), ("PUT", HttpMethod::Put)])
+            .unwrap_or_default(),
+        headers: headers(&mut fields, errors),
+        ca_file: fields.string("ca_file").unwrap_or_default(),
+        ca_verify: fields.bool("ca_verify").unwrap_or(true),
+        timeout_s: seconds(fields.integer("timeout", TIMEOUT_S), TIMEOUT_DEFAULT_S),
+        open_timeout_s: seconds(fields.integer("open_timeout", TIMEOUT_S), OPEN_TIMEOUT_DEFAULT_S),
+        format: fields.one_of("format", &[("json", Format::Json), ("jsonl", Format::Jsonl)]).unwrap_or(Format::Json),
+        rendering: rendering(&mut fields),
+        retry: fields
+            .one_of("retry", &[("patient", Preset::Patient), ("original", Preset::Original)])
+            .unwrap_or(Preset::Patient),
+        max_events: fields.integer("max_events", MAX_EVENTS).map(|events| events as u32),
+        max_bytes: fields.integer("max_bytes", MAX_BYTES).map(|bytes| bytes as u32),
+    };
+    for name in NOT_YET {
+        if fields.raw(name).is_some_and(|raw| raw.get() != "\"\"") {
+            fields.refuse(name, "is not supported yet in this version; leave it out");
+        }
+    }
+    // Of other types of integration, in the structures that the original's clients share between types.
+    for name in ["token", "api"] {
+        if fields.raw(name).is_some_and(|raw| raw.get() != "\"\"") {
+            fields.refuse(name, format!("is not a field of \"{TYPE}\"; leave it out"));
+        }
+    }
+    // Accepted, ignored (contract.md section 1).
+    fields.string("subtype");
+    fields.finish();
+    Some(target)
+}
+
+fn rendering(fields: &mut Fields<'_>) -> Style {
+    match fields.string("rendering").as_deref() {
+        None | Some("classic") => {}
+        Some("envelope") => fields.refuse("rendering", "\"envelope\" is not supported yet in this version; use \"classic\""),
+        Some(other) => fields.refuse("rendering", format!("\"{other}\" is not one of \"classic\", \"envelope\"")),
+    }
+    Style::Classic
+}
+
+/// `null` stands for "none" here, as in old clients; only a missing member stands for "as they are".
+fn headers(fields: &mut Fields<'_>, errors: &Errors) -> Option<Vec<AskedHeader>> {
+    if !fields.has("headers") {
+        return None;
+    }
+    let at = fields.pointer("headers");
+    let Some(raw) = fields.raw("headers") else { return Some(Vec::new()) };
+    let members = Fields::of(raw, at.as_str(), errors)?.rest();
+    let header = |(name, raw): (String, &RawValue)| {
+        let value = serde_json::from_str::<String>(raw.get()).map(Secret::new);
+        if value.is_err() {
+            errors.add(fields::pointer(&at, &name), "must be a string");
+        }
+        Some(AskedHeader { name, value: value.ok()? })
+    };
+    Some(members.into_iter().filter_map(header).collect())
+}

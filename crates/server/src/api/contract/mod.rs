@@ -1,0 +1,9 @@
+//! The integration as the API's contract writes it: bodies into what a caller asks for, integrations into answers.
+//!
+//! Here stands how things are *written*; whether they are allowed stands in [`rules`](super::rules).
+
+mod answer;
+mod asked;
+
+pub(super) use answer::{Answer, Creation};
+pub(super) use asked::{Asked, AskedHeader, AskedTarget, AskedTick};

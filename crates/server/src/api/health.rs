@@ -1,0 +1,78 @@
+//! `/healthz`, `/readyz` and `/v1/sources`: is it up, does it work, how far are the sources.
+
+use super::auth::Reader;
+use super::problem::Problem;
+use super::{Shared, json};
+use axum::extract::State;
+use axum::response::Response;
+use hitwire_log::{Append, Op, Store, StoreError};
+use http::StatusCode;
+use serde::Serialize;
+use serde_json::json;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+/// How long an answer about the log holds, so that asking often does not write often.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// A log that has not answered for so long is not ready.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// The checkpoint that is written to see whether the log can be written.
+const PROBE: &str = "hitwire:readyz";
+
+/// Whether the log can be written, as far as is known.
+#[derive(Debug, Default)]
+pub(crate) struct Readiness {
+    last: Mutex<Option<(Instant, Result<(), String>)>>,
+}
+
+impl Readiness {
+    /// Writes to the log, unless that was done a moment ago.
+    async fn ask(&self, store: &dyn Store) -> Result<(), String> {
+        let mut last = self.last.lock().await;
+        if let Some((at, answer)) = &*last
+            && at.elapsed() < ASKED_AGAIN_AFTER
+        {
+            return answer.clone();
+        }
+        let answer = probe(store).await;
+        *last = Some((Instant::now(), answer.clone()));
+        answer
+    }
+}
+
+async fn probe(store: &dyn Store) -> Result<(), String> {
+    let append = Append { checkpoint: Some((PROBE.to_owned(), Vec::new())), ..Append::default() };
+    match timeout(ANSWER_MAX, store.commit(vec![Op::Append(append)])).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(StoreError::Closed)) => Err("hitwire is stopping".to_owned()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("the log did not answer within {} s", ANSWER_MAX.as_secs())),
+    }
+}
+
+/// The process is up.
+pub(super) async fn alive() -> Response {
+    json(StatusCode::OK, &json!({"status": "up"}))
+}
+
+/// Events are taken and delivered.
+pub(super) async fn ready(State(api): State<Shared>) -> Result<Response, Problem> {
+    if !api.dispatch.is_running() {
+        return Err(Problem::unavailable("nothing is delivered: the dispatch has ended; hitwire's log says why"));
+    }
+    api.readiness.ask(&*api.store).await.map_err(Problem::unavailable)?;
+    Ok(json(StatusCode::OK, &json!({"status": "ready"})))
+}
+
+/// How far the sources are.
+pub(super) async fn sources(State(api): State<Shared>, Reader(_): Reader) -> Response {
+    #[derive(Serialize)]
+    struct Sources {
+        sources: Vec<crate::SourceStatus>,
+    }
+    let sources = api.sources.iter().map(|source| source.status()).collect();
+    json(StatusCode::OK, &Sources { sources })
+}

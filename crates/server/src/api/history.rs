@@ -1,0 +1,139 @@
+//! `/v2/integration/{id}/attempts` and `/lost`: what became of an integration's events.
+
+use super::auth::Administrator;
+use super::problem::Problem;
+use super::query::Query;
+use super::{Shared, integrations, json, rfc3339};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use hitwire_courier::{LostReason, Verdict};
+use hitwire_log::{AttemptRow, LostRow};
+use http::StatusCode;
+use serde::Serialize;
+
+/// Rows of one answer unless the caller says otherwise, and at most.
+const LIMIT_DEFAULT: u64 = 50;
+const LIMIT_MAX: u64 = 500;
+
+/// An attempt as the API writes it.
+#[derive(Serialize)]
+pub(super) struct Attempt {
+    id: u64,
+    lane: &'static str,
+    webhook_id: String,
+    /// 1 for the first attempt of the batch.
+    number: u32,
+    first: u64,
+    last: u64,
+    events: u32,
+    body_bytes: u64,
+    started_at: String,
+    took_us: u64,
+    status: Option<u16>,
+    verdict: Verdict,
+    address: Option<String>,
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Attempts {
+    attempts: Vec<Attempt>,
+    /// Ask again with `before` set to this for the next older ones; null: there are none.
+    next: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Lost {
+    id: u64,
+    recorded_at: String,
+    lane: &'static str,
+    first: u64,
+    last: u64,
+    events: u64,
+    /// `dead` (given up on) or `skipped` (not asked for).
+    range: &'static str,
+    reason: LostReason,
+    detail: String,
+}
+
+#[derive(Serialize)]
+struct LostRanges {
+    lost: Vec<Lost>,
+    next: Option<u64>,
+}
+
+/// The delivery log, newest first.
+pub(super) async fn attempts(
+    State(api): State<Shared>,
+    Administrator(caller): Administrator,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<Response, Problem> {
+    let (before, limit) = page(query)?;
+    let integration = integrations::find(&api, &caller, &id).await?;
+    let rows = api.store.attempts(integration.id, before, limit).await?;
+    let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.id);
+    let attempts = rows.into_iter().map(Attempt::from).collect();
+    Ok(json(StatusCode::OK, &Attempts { attempts, next }))
+}
+
+/// Dead and skipped ranges, newest first.
+pub(super) async fn lost(
+    State(api): State<Shared>,
+    Administrator(caller): Administrator,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<Response, Problem> {
+    let (before, limit) = page(query)?;
+    let integration = integrations::find(&api, &caller, &id).await?;
+    let rows = api.store.lost(integration.id, before, limit).await?;
+    let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.id);
+    let lost = rows.into_iter().map(Lost::from).collect();
+    Ok(json(StatusCode::OK, &LostRanges { lost, next }))
+}
+
+fn page(mut query: Query) -> Result<(Option<u64>, usize), Problem> {
+    let before = query.integer("before", 0..=i64::MAX as u64)?;
+    let limit = query.integer("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT);
+    query.finish()?;
+    Ok((before, limit as usize))
+}
+
+impl From<AttemptRow> for Attempt {
+    fn from(row: AttemptRow) -> Self {
+        let attempt = row.attempt;
+        Attempt {
+            id: row.id,
+            lane: attempt.lane.name(),
+            webhook_id: attempt.webhook_id.to_string(),
+            number: attempt.number,
+            first: attempt.first.0,
+            last: attempt.last.0,
+            events: attempt.events,
+            body_bytes: attempt.body_bytes,
+            started_at: rfc3339(attempt.started_ms),
+            took_us: attempt.took_us,
+            status: attempt.status,
+            verdict: attempt.verdict,
+            address: attempt.address,
+            error: attempt.error,
+        }
+    }
+}
+
+impl From<LostRow> for Lost {
+    fn from(row: LostRow) -> Self {
+        let range = row.range;
+        Lost {
+            id: row.id,
+            recorded_at: rfc3339(row.recorded_ms),
+            lane: range.lane.name(),
+            first: range.first.0,
+            last: range.last.0,
+            events: range.events,
+            range: if range.reason.is_dead() { "dead" } else { "skipped" },
+            reason: range.reason,
+            detail: range.detail,
+        }
+    }
+}

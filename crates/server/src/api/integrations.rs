@@ -1,0 +1,152 @@
+//! `/v2/integration`: webhooks that users set up (contract.md section 1).
+
+use super::auth::{Administrator, Caller};
+use super::contract::{Answer, Asked, Creation};
+use super::fields::{self, Errors};
+use super::problem::{FieldError, Problem};
+use super::query::Query;
+use super::rules::{self, Author};
+use super::{Shared, success};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use hitwire_endpoint::sign;
+use hitwire_event::IntegrationId;
+use hitwire_log::{Done, Integration, Op, Resume, StoreError, UpdateIntegration};
+
+/// How often a change is made again when hitwire itself changed the integration meanwhile (disabled it, for example).
+const CHANGE_TRIES: usize = 5;
+
+/// All integrations of the caller's client.
+pub(super) async fn list(
+    State(api): State<Shared>,
+    Administrator(caller): Administrator,
+    mut query: Query,
+) -> Result<Response, Problem> {
+    own_clientid(&caller, &mut query)?;
+    query.finish()?;
+    let integrations = api.store.integrations(Some(caller.client())).await?;
+    Ok(success(integrations.iter().map(Answer::from).collect::<Vec<_>>()))
+}
+
+/// One integration.
+pub(super) async fn show(
+    State(api): State<Shared>,
+    Administrator(caller): Administrator,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let integration = find(&api, &caller, &id).await?;
+    Ok(success(Answer::from(&integration)))
+}
+
+/// A new integration. The answer is the only one that shows the signing secret.
+pub(super) async fn create(
+    State(api): State<Shared>,
+    Administrator(caller): Administrator,
+    mut query: Query,
+    body: Body,
+) -> Result<Response, Problem> {
+    own_clientid(&caller, &mut query)?;
+    query.finish()?;
+    let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
+    let asked = read(&bytes, &caller)?;
+    let mut random = [0; sign::SECRET_BYTES];
+    getrandom::fill(&mut random).map_err(|error| {
+        tracing::error!(%error, "no randomness for a signing secret");
+        Problem::unavailable("the system gives no random bytes for a signing secret; try again later")
+    })?;
+    let author = Author { client: caller.client(), name: &caller.token.name, now_s: api.now_s() };
+    let new = rules::create(asked, &api.guard, &author, &random).map_err(|errors| invalid(errors, "created"))?;
+    let created = changed(api.store.commit(vec![Op::CreateIntegration(new)]).await?.pop())?;
+    api.dispatch.configured(created.id);
+    tracing::info!(integration = %created.id, client = %created.client, by = caller.token.name, "integration created");
+    Ok(success(Creation::from(&*created)))
+}
+
+/// A change: the full object or any part of it. `?resume=missed` or `?resume=now` says where to go on when it enables.
+pub(super) async fn change(
+    State(api): State<Shared>,
+    Administrator(caller): Administrator,
+    Path(id): Path<String>,
+    mut query: Query,
+    body: Body,
+) -> Result<Response, Problem> {
+    own_clientid(&caller, &mut query)?;
+    let resume = query.one_of("resume", &[("missed", Resume::Missed), ("now", Resume::Now)])?;
+    query.finish()?;
+    let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
+    for _ in 0..CHANGE_TRIES {
+        let current = find(&api, &caller, &id).await?;
+        let asked = read(&bytes, &caller)?;
+        let integration =
+            rules::change(&current, asked, &api.guard).map_err(|errors| invalid(errors, "changed"))?;
+        let update = Op::UpdateIntegration(UpdateIntegration { integration, resume });
+        match api.store.commit(vec![update]).await {
+            Ok(mut done) => {
+                let changed = changed(done.pop())?;
+                api.dispatch.configured(changed.id);
+                tracing::info!(integration = %changed.id, client = %changed.client, by = caller.token.name, "integration changed");
+                return Ok(success(Answer::from(&*changed)));
+            }
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Conflict.into())
+}
+
+/// Takes an integration away for good.
+pub(super) async fn delete(
+    State(api): State<Shared>,
+    Administrator(caller): Administrator,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let integration = find(&api, &caller, &id).await?;
+    let id = integration.id;
+    match api.store.commit(vec![Op::DeleteIntegration { id }]).await?.pop() {
+        Some(Done::Deleted(true)) => {}
+        Some(Done::Deleted(false)) => return Err(StoreError::NotFound.into()),
+        _ => return Err(Problem::internal()),
+    }
+    api.dispatch.configured(id);
+    tracing::info!(integration = %id, client = %integration.client, by = caller.token.name, "integration deleted");
+    Ok(success(Answer::from(&integration)))
+}
+
+/// The integration that a path names, if it is the caller's. One of another client looks as if it were not there.
+pub(super) async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<Integration, Problem> {
+    let not_found = || Problem::not_found("there is no such integration; GET /v2/integration lists them");
+    let id = IntegrationId(id.parse().map_err(|_| not_found())?);
+    match api.store.integration(id).await? {
+        Some(integration) if integration.client == caller.client() => Ok(integration),
+        _ => Err(not_found()),
+    }
+}
+
+fn own_clientid(caller: &Caller, query: &mut Query) -> Result<(), Problem> {
+    match query.integer("clientid", 0..=u64::MAX)? {
+        Some(clientid) => caller.must_own(clientid),
+        None => Ok(()),
+    }
+}
+
+fn read(bytes: &[u8], caller: &Caller) -> Result<Asked, Problem> {
+    let errors = Errors::default();
+    let asked = Asked::read(fields::document(bytes)?, &errors);
+    if let Some(clientid) = asked.clientid {
+        caller.must_own(clientid)?;
+    }
+    if errors.is_empty() { Ok(asked) } else { Err(invalid(errors.into_vec(), "changed")) }
+}
+
+fn invalid(errors: Vec<FieldError>, done: &str) -> Problem {
+    let fields = if errors.len() == 1 { "1 field is".to_owned() } else { format!("{} fields are", errors.len()) };
+    Problem::invalid(format!("{fields} not valid, so nothing was {done}"), errors)
+}
+
+fn changed(done: Option<Done>) -> Result<Box<Integration>, Problem> {
+    match done {
+        Some(Done::Integration(integration)) => Ok(integration),
+        _ => Err(Problem::internal()),
+    }
+}

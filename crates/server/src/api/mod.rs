@@ -1,0 +1,141 @@
+//! The API: handlers that authenticate, parse, call one thing and shape the answer.
+//!
+//! The cast, in the order in which a request meets it:
+//!
+//! - [`listener`](crate::listener): connections, their number and their timeouts.
+//! - `observe`: one log line for each request, and 500 instead of a dropped connection when a handler panics.
+//! - [`auth`]: whose token it is, and whether that role may.
+//! - [`body`]: the body, within bounds of size, time and memory.
+//! - [`fields`], [`contract`]: the body into what is asked for, every wrong field named.
+//! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
+//! - the handlers: [`events`], [`integrations`], [`history`], [`status`], [`clients`], [`health`].
+//! - [`problem`]: every error, in one form.
+//!
+//! No handler holds policy or knows how something is stored.
+
+mod auth;
+pub(crate) mod body;
+mod clients;
+mod contract;
+mod events;
+mod fields;
+mod health;
+mod history;
+mod integrations;
+mod observe;
+mod problem;
+mod query;
+mod rules;
+mod status;
+
+use crate::config::ApiBounds;
+use crate::dispatch::{Clock, Dispatch};
+use crate::rfc3339;
+use crate::sources::SourceGauge;
+use crate::tokens::Tokens;
+use axum::Router;
+use axum::http::{Method, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use body::BodyBudget;
+pub(crate) use health::Readiness;
+use hitwire_endpoint::Guard;
+use hitwire_log::Store;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use problem::Problem;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// What the handlers share.
+pub(crate) struct Api {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) dispatch: Dispatch,
+    pub(crate) guard: Guard,
+    pub(crate) tokens: Tokens,
+    pub(crate) bodies: BodyBudget,
+    pub(crate) bounds: ApiBounds,
+    pub(crate) sources: Vec<Arc<SourceGauge>>,
+    pub(crate) readiness: Readiness,
+    pub(crate) clock: Clock,
+}
+
+/// How handlers get at it.
+pub(crate) type Shared = Arc<Api>;
+
+impl Api {
+    /// Unix seconds.
+    fn now_s(&self) -> u64 {
+        self.clock.wall_ms() / 1_000
+    }
+}
+
+/// All calls.
+pub(crate) fn router(api: Shared) -> Router {
+    Router::new()
+        .route("/v1/events", post(events::post))
+        .route("/v2/integration", get(integrations::list).post(integrations::create))
+        .route("/v2/integration/{id}", get(integrations::show).put(integrations::change).delete(integrations::delete))
+        .route("/v2/integration/{id}/attempts", get(history::attempts))
+        .route("/v2/integration/{id}/lost", get(history::lost))
+        .route("/v2/integration/{id}/status", get(status::show))
+        .route("/v1/user", post(clients::user))
+        .route("/v1/objects/client", get(clients::list).post(clients::list))
+        .route("/v1/sources", get(health::sources))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(no_such_call)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(axum::middleware::from_fn(observe::observe))
+        .with_state(api)
+}
+
+async fn no_such_call(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is no call {}", hitwire_event::escape::visible(uri.path())))
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Problem {
+    Problem::method_not_allowed(format!(
+        "{method} does not fit {}; the header Allow says what does",
+        hitwire_event::escape::visible(uri.path())
+    ))
+}
+
+/// A value as JSON text. What hitwire answers can always be written; if not, that is a mistake of its own.
+fn json_text(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_else(|error| {
+        tracing::error!(%error, "an answer could not be written as JSON");
+        b"null".to_vec()
+    })
+}
+
+/// An answer in JSON.
+fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    let mut response = (status, json_text(value)).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// An answer in the envelope of the original's newer calls: `{"body":{"result":"success","object":...}}`.
+fn success(object: impl Serialize) -> Response {
+    #[derive(Serialize)]
+    struct Envelope<T> {
+        body: Result<T>,
+    }
+    #[derive(Serialize)]
+    struct Result<T> {
+        result: &'static str,
+        object: T,
+    }
+    json(StatusCode::OK, &Envelope { body: Result { result: "success", object } })
+}
+
+/// An answer in the envelope of the original's older calls: `{"status":200,"body":...}`.
+fn older_success(body: impl Serialize) -> Response {
+    #[derive(Serialize)]
+    struct Envelope<T> {
+        status: u16,
+        body: T,
+    }
+    json(StatusCode::OK, &Envelope { status: 200, body })
+}

@@ -1,0 +1,33 @@
+//! One log line for each request; a panic becomes a 500.
+
+use super::problem::Problem;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+/// Runs a request. The line names the route, not the path as it came: paths and queries are the caller's.
+pub(super) async fn observe(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    // After a panic nothing of the request is looked at again; what is shared is behind locks that forgive poisoning.
+    let response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => {
+            tracing::error!(%method, route, "a handler panicked");
+            Problem::internal().into_response()
+        }
+    };
+    let status = response.status().as_u16();
+    let took_us = started.elapsed().as_micros() as u64;
+    if response.status().is_server_error() {
+        tracing::warn!(%method, route, status, took_us, "request");
+    } else {
+        tracing::debug!(%method, route, status, took_us, "request");
+    }
+    response
+}

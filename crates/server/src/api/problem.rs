@@ -1,0 +1,177 @@
+//! Errors on the wire: `application/problem+json` (RFC 9457), each with words that a user can act on.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use hitwire_log::StoreError;
+use serde::Serialize;
+use std::time::Duration;
+
+/// At most this many single errors are listed in one answer; `errors_total` says how many there are.
+pub(super) const ERRORS_LISTED_MAX: usize = 100;
+
+/// How long a caller should wait before trying again when the log cannot be written.
+const RETRY_STORE_AFTER: Duration = Duration::from_secs(5);
+
+/// One thing that is wrong in a body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct FieldError {
+    /// Which item of the call (from 0), where a call has items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) index: Option<usize>,
+    /// Which field: a JSON pointer (RFC 6901) within the item, or within the body.
+    pub(super) pointer: String,
+    /// What is wrong and what would do.
+    pub(super) message: String,
+}
+
+impl FieldError {
+    /// An error in a body without items.
+    pub(super) fn at(pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        FieldError { index: None, pointer: pointer.into(), message: message.into() }
+    }
+}
+
+/// Why a call was not carried out.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    /// The last part of `type`, for programs.
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+    place: Option<(usize, usize)>,
+    errors: Vec<FieldError>,
+    retry_after: Option<Duration>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors_total: Option<usize>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Problem { status, kind, title, detail: detail.into(), place: None, errors: Vec::new(), retry_after: None }
+    }
+
+    /// 400: the request cannot be read.
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read", detail)
+    }
+
+    /// 400: the body is not JSON; where it ceases to be.
+    pub(super) fn malformed(line: usize, column: usize, detail: impl Into<String>) -> Self {
+        let problem = Problem::new(StatusCode::BAD_REQUEST, "malformed", "The body is not valid JSON", detail);
+        Problem { place: Some((line, column)), ..problem }
+    }
+
+    /// 401: nobody known.
+    pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed", detail)
+    }
+
+    /// 403: known, but may not.
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::FORBIDDEN, "forbidden", "This token may not do that", detail)
+    }
+
+    /// 404: no such thing.
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
+    }
+
+    /// 405: there is such a thing, but not with this method.
+    pub(super) fn method_not_allowed(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method does not fit", detail)
+    }
+
+    /// 408: the body did not come.
+    pub(super) fn timeout(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long to arrive", detail)
+    }
+
+    /// 409: somebody else was faster.
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::CONFLICT, "conflict", "It was changed meanwhile", detail)
+    }
+
+    /// 413: too large.
+    pub(super) fn too_large(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
+    }
+
+    /// 415: a form that is not understood.
+    pub(super) fn unsupported_media_type(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's form is not understood", detail)
+    }
+
+    /// 422: read, but not valid. Says what is wrong in each place, up to a bound, and how many places there are.
+    pub(super) fn invalid(detail: impl Into<String>, errors: Vec<FieldError>) -> Self {
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The body is not valid", detail);
+        Problem { errors, ..problem }
+    }
+
+    /// 500: hitwire's own fault.
+    pub(super) fn internal() -> Self {
+        let detail = "hitwire made a mistake; its log says which. Whether the call took effect is not known";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
+    }
+
+    /// 503: not now.
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible at the moment", detail);
+        Problem { retry_after: Some(RETRY_STORE_AFTER), ..problem }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Problem::not_found(error.to_string()),
+            StoreError::Conflict => Problem::conflict(error.to_string()),
+            StoreError::Closed => Problem::unavailable("hitwire is stopping; try again when it is back"),
+            StoreError::Unavailable(_) | StoreError::DiskFloor { .. } | StoreError::LeaseLost | StoreError::Open(_) => {
+                tracing::error!(%error, "a call was refused because the store does not take it");
+                Problem::unavailable(error.to_string())
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let errors_total = (!self.errors.is_empty()).then_some(self.errors.len());
+        let body = Body {
+            r#type: format!("urn:hitwire:problem:{}", self.kind),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            line: self.place.map(|(line, _)| line),
+            column: self.place.map(|(_, column)| column),
+            errors_total,
+            errors: &self.errors[..self.errors.len().min(ERRORS_LISTED_MAX)],
+        };
+        let mut response = (self.status, super::json_text(&body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(after) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs()));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"hitwire\""));
+        }
+        response
+    }
+}

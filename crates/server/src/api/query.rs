@@ -1,0 +1,97 @@
+//! The query of a URL, parameter by parameter.
+
+use super::problem::Problem;
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use std::convert::Infallible;
+use std::ops::RangeInclusive;
+use url::form_urlencoded;
+
+/// More parameters than any call has are not read.
+const PARAMETERS_MAX: usize = 32;
+
+/// The parameters that were not taken yet.
+#[derive(Debug)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl<S: Sync> FromRequestParts<S> for Query {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Query::of(parts.uri.query().unwrap_or_default()))
+    }
+}
+
+impl Query {
+    fn of(text: &str) -> Self {
+        Query(form_urlencoded::parse(text.as_bytes()).into_owned().take(PARAMETERS_MAX).collect())
+    }
+
+    /// Takes a parameter.
+    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Problem> {
+        let mut values = self.0.extract_if(.., |(other, _)| other == name).map(|(_, value)| value);
+        let value = values.next();
+        if values.next().is_some() {
+            return Err(Problem::bad_request(format!("the parameter {name} is there twice")));
+        }
+        Ok(value)
+    }
+
+    /// Takes a parameter that is a whole number within a range.
+    pub(super) fn integer(&mut self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, Problem> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        match text.parse() {
+            Ok(number) if range.contains(&number) => Ok(Some(number)),
+            _ => Err(Problem::bad_request(format!(
+                "the parameter {name} must be a whole number from {} to {}",
+                range.start(),
+                range.end()
+            ))),
+        }
+    }
+
+    /// Takes a parameter that is one of a few.
+    pub(super) fn one_of<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> Result<Option<T>, Problem> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        match choices.iter().find(|(choice, _)| *choice == text) {
+            Some((_, value)) => Ok(Some(*value)),
+            None => {
+                let known: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();
+                Err(Problem::bad_request(format!("the parameter {name} must be {}", known.join(" or "))))
+            }
+        }
+    }
+
+    /// Ends the reading: a parameter that nobody took is refused, so that a slip of the pen does not go unnoticed.
+    pub(super) fn finish(self) -> Result<(), Problem> {
+        match self.0.first() {
+            None => Ok(()),
+            Some((name, _)) => {
+                let name = hitwire_event::escape::visible(name);
+                Err(Problem::bad_request(format!("the call has no parameter {name}")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_taken_one_by_one() {
+        let mut query = Query::of("before=7&name=a%20b&flag");
+        assert_eq!(query.integer("before", 0..=9).expect("read"), Some(7));
+        assert_eq!(query.text("name").expect("read").as_deref(), Some("a b"));
+        assert_eq!(query.text("name").expect("read"), None);
+        assert!(query.finish().is_err(), "flag was not taken");
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused() {
+        assert!(Query::of("n=10").integer("n", 0..=9).is_err());
+        assert!(Query::of("n=-1").integer("n", 0..=9).is_err());
+        assert!(Query::of("n=1&n=1").integer("n", 0..=9).is_err());
+        assert!(Query::of("n=x").one_of("n", &[("a", 1), ("b", 2)]).is_err());
+    }
+}

@@ -1,0 +1,226 @@
+//! What an integration may be, and what a change of one may do. Plain functions: what a caller asks for goes in, an
+//! integration or everything that is wrong with it comes out.
+
+use super::contract::{Asked, AskedHeader, AskedTarget, AskedTick};
+use super::fields::{Errors, pointer};
+use super::problem::FieldError;
+use hitwire_endpoint::{Guard, TlsIdentity, check_headers, sign};
+use hitwire_event::{ClientId, Kind, Seq};
+use hitwire_log::{Activity, Integration, MASK, NewIntegration, Secret, Target, Ticked};
+use url::Url;
+
+/// The longest name of an integration, in characters.
+const NAME_CHARS_MAX: usize = 200;
+
+const URL_AT: &str = "/target/url";
+const HEADERS_AT: &str = "/target/headers";
+
+/// Who creates an integration, and when.
+pub(super) struct Author<'a> {
+    pub(super) client: ClientId,
+    pub(super) name: &'a str,
+    pub(super) now_s: u64,
+}
+
+/// A new integration of what was asked for. `random` becomes its signing secret.
+pub(super) fn create(
+    asked: Asked,
+    guard: &Guard,
+    author: &Author<'_>,
+    random: &[u8; sign::SECRET_BYTES],
+) -> Result<NewIntegration, Vec<FieldError>> {
+    let errors = Errors::default();
+    if asked.signing_secret.is_some() {
+        errors.add("/signing_secret", "is made by hitwire and answered to the creation; leave it out");
+    }
+    let name = match asked.name {
+        Some(name) => checked_name(name, &errors),
+        None => default_name(author),
+    };
+    let target = asked.target.map(|target| {
+        let secret = Secret::new(sign::secret(random).as_str());
+        checked_target(target, None, secret, guard, &errors)
+    });
+    if target.is_none() {
+        errors.add("/target", "is missing: say at least where to send, {\"url\":\"https://...\"}");
+    }
+    match target {
+        Some(target) if errors.is_empty() => Ok(NewIntegration {
+            client: author.client,
+            name,
+            active: asked.active.unwrap_or(true),
+            created_at: author.now_s,
+            created_by: author.name.to_owned(),
+            target,
+            events: asked.events.unwrap_or_default().into_iter().map(Ticked::from).collect(),
+        }),
+        _ => Err(errors.into_vec()),
+    }
+}
+
+/// An integration as it shall be after a change.
+pub(super) fn change(current: &Integration, asked: Asked, guard: &Guard) -> Result<Integration, Vec<FieldError>> {
+    let errors = Errors::default();
+    if let Some(id) = asked.id
+        && id != current.id.0
+    {
+        errors.add("/id", format!("is {id}, but the path names {}", current.id.0));
+    }
+    if let Some(secret) = asked.signing_secret
+        && secret.expose() != MASK
+        && secret != current.target.signing_secret
+    {
+        errors.add("/signing_secret", "cannot be changed in this version; leave it out");
+    }
+    let mut changed = current.clone();
+    if let Some(name) = asked.name {
+        changed.name = checked_name(name, &errors);
+    }
+    if let Some(events) = asked.events {
+        changed.events = events.into_iter().map(Ticked::from).collect();
+    }
+    if let Some(target) = asked.target {
+        let secret = current.target.signing_secret.clone();
+        changed.target = checked_target(target, Some(&current.target), secret, guard, &errors);
+    }
+    match asked.active {
+        Some(true) => changed.activity = Activity::Active,
+        // What hitwire disabled stays so, with its reason: `false` is what its answers say.
+        Some(false) if current.activity == Activity::Active => changed.activity = Activity::DisabledByUser,
+        _ => {}
+    }
+    if errors.is_empty() { Ok(changed) } else { Err(errors.into_vec()) }
+}
+
+impl From<AskedTick> for Ticked {
+    fn from(tick: AskedTick) -> Self {
+        Ticked {
+            kind: tick.kind,
+            active: tick.active,
+            with_headers: tick.with_headers && tick.kind == Kind::Hit,
+            from: Seq::ZERO,
+        }
+    }
+}
+
+fn checked_name(name: String, errors: &Errors) -> String {
+    let name = name.trim();
+    if name.is_empty() {
+        errors.add("/name", "is empty");
+    }
+    if name.chars().count() > NAME_CHARS_MAX {
+        errors.add("/name", format!("has more than {NAME_CHARS_MAX} characters"));
+    }
+    if name.chars().any(char::is_control) {
+        errors.add("/name", "has control characters");
+    }
+    name.to_owned()
+}
+
+/// `Webhook integration by John Smith, Jun 4` (contract.md section 1), the day in UTC.
+fn default_name(author: &Author<'_>) -> String {
+    let day = jiff::Timestamp::from_second(author.now_s as i64).unwrap_or_default();
+    let day = day.to_zoned(jiff::tz::TimeZone::UTC).strftime("%b %-d");
+    format!("Webhook integration by {}, {day}", author.name)
+}
+
+fn checked_target(
+    asked: AskedTarget,
+    current: Option<&Target>,
+    signing_secret: Secret,
+    guard: &Guard,
+    errors: &Errors,
+) -> Target {
+    if let Err(error) = guard.check_url(asked.url.expose()) {
+        errors.add(URL_AT, error.to_string());
+    }
+    let identity = TlsIdentity { ca_pem: asked.ca_file.clone(), verify: asked.ca_verify, ..TlsIdentity::default() };
+    if let Err(error) = identity.check() {
+        errors.add("/target/ca_file", error.to_string());
+    }
+    let moved = current.and_then(|current| why_secrets_are_needed(current, &asked));
+    let headers = match (asked.headers, current) {
+        (Some(headers), _) => headers,
+        (None, Some(current)) => current.headers.iter().map(|(name, _)| masked(name)).collect(),
+        (None, None) => Vec::new(),
+    };
+    Target {
+        headers: checked_headers(headers, current, moved, errors),
+        url: asked.url,
+        http_method: asked.http_method,
+        ca_file: asked.ca_file,
+        ca_verify: asked.ca_verify,
+        timeout_s: asked.timeout_s,
+        open_timeout_s: asked.open_timeout_s,
+        format: asked.format,
+        rendering: asked.rendering,
+        retry: asked.retry,
+        max_events: asked.max_events,
+        max_bytes: asked.max_bytes,
+        client_cert: String::new(),
+        client_key: None,
+        signing_secret,
+    }
+}
+
+fn masked(name: &str) -> AskedHeader {
+    AskedHeader { name: name.to_owned(), value: Secret::new(MASK) }
+}
+
+/// The headers with the values that the current ones keep. A masked value stands for the current one; if the change sends
+/// requests elsewhere, or trusts others, it must be given again: else whoever may edit could have the secrets sent to
+/// himself.
+fn checked_headers(
+    asked: Vec<AskedHeader>,
+    current: Option<&Target>,
+    moved: Option<&'static str>,
+    errors: &Errors,
+) -> Vec<(String, Secret)> {
+    let mut headers = Vec::with_capacity(asked.len());
+    for AskedHeader { name, value } in asked {
+        let at = pointer(HEADERS_AT, &name);
+        if value.expose() != MASK {
+            if let Err(error) = check_headers(&[(&name, value.expose())]) {
+                errors.add(at, error.to_string());
+            }
+            headers.push((name, value));
+            continue;
+        }
+        let kept = current.and_then(|current| current.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(&name)));
+        match (kept, moved) {
+            (Some((_, value)), None) => headers.push((name, value.clone())),
+            (Some(_), Some(why)) => errors.add(at, format!("{why}, so the value of this header must be sent again")),
+            (None, _) => errors.add(at, "is only the mask, and there is no such header yet; send its value"),
+        }
+    }
+    let listed: Vec<_> = headers.iter().map(|(name, value)| (name, value.expose())).collect();
+    if errors.is_empty()
+        && let Err(error) = check_headers(&listed)
+    {
+        errors.add(HEADERS_AT, error.to_string());
+    }
+    headers
+}
+
+/// Why a change of the target needs every secret again, if it does (architecture.md, "Security decisions").
+fn why_secrets_are_needed(current: &Target, asked: &AskedTarget) -> Option<&'static str> {
+    let (Ok(before), Ok(after)) = (Url::parse(current.url.expose()), Url::parse(asked.url.expose())) else {
+        return Some("the URL changes");
+    };
+    if before.scheme() != after.scheme() {
+        return Some("the URL's scheme changes");
+    }
+    if before.host() != after.host() {
+        return Some("the URL's host changes");
+    }
+    if before.port_or_known_default() != after.port_or_known_default() {
+        return Some("the URL's port changes");
+    }
+    if current.ca_file.trim() != asked.ca_file.trim() {
+        return Some("the CA certificate changes");
+    }
+    if current.ca_verify && !asked.ca_verify {
+        return Some("the server's certificate is no longer verified");
+    }
+    None
+}

@@ -1,0 +1,183 @@
+//! `/v2/integration/{id}/status`: how an integration is doing, lane by lane.
+
+use super::auth::Administrator;
+use super::history::Attempt;
+use super::problem::Problem;
+use super::{Shared, integrations, json, rfc3339};
+use crate::dispatch::{CourierStatus, LaneNow};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use hitwire_courier::{DisableReason, OpenBatch};
+use hitwire_event::{Lane, Seq, Stream};
+use hitwire_log::{Activity, Integration, Lag, StreamFrom};
+use http::StatusCode;
+use serde::Serialize;
+
+/// How many of the newest attempts are looked at for the last error of each lane.
+const ATTEMPTS_LOOKED_AT: usize = 20;
+
+#[derive(Serialize)]
+struct Status {
+    id: u64,
+    name: String,
+    active: bool,
+    /// Whether events that come now will be sent.
+    sends: bool,
+    /// Why not, or what to do; null when all is well.
+    notice: Option<String>,
+    /// Failed attempts in a row; 0 when well.
+    failures_in_a_row: u32,
+    /// The end of the log.
+    head: u64,
+    lanes: Vec<LaneStatus>,
+    last_attempt: Option<Attempt>,
+}
+
+#[derive(Serialize)]
+struct LaneStatus {
+    lane: &'static str,
+    /// The ticked kinds that travel in it.
+    events: Vec<&'static str>,
+    state: &'static str,
+    /// Every event of the lane up to here is settled.
+    cursor: u64,
+    lag: LagAnswer,
+    open_batch: Option<OpenBatchAnswer>,
+    next_attempt_at: Option<String>,
+    /// Of the newest attempt of the lane; null if that one succeeded.
+    last_error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct LagAnswer {
+    /// Events that are not settled.
+    events: u64,
+    /// The age of the oldest of them.
+    seconds: u64,
+}
+
+#[derive(Serialize)]
+struct OpenBatchAnswer {
+    webhook_id: String,
+    first: u64,
+    last: u64,
+    events: u32,
+    body_bytes: u64,
+    tries: u32,
+}
+
+/// How it is doing.
+pub(super) async fn show(
+    State(api): State<Shared>,
+    Administrator(caller): Administrator,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let integration = integrations::find(&api, &caller, &id).await?;
+    let head = *api.store.head().borrow();
+    let courier = courier(&api, &integration).await?;
+    let attempts = api.store.attempts(integration.id, None, ATTEMPTS_LOOKED_AT).await?;
+    let mut lanes = Vec::with_capacity(Lane::ALL.len());
+    for (lane, now) in Lane::ALL.into_iter().zip(courier.lanes) {
+        let streams = streams(&integration, lane);
+        let lag = match streams.is_empty() {
+            true => Lag::default(),
+            false => api.store.lag(streams, now.cursor, head).await?,
+        };
+        let newest = attempts.iter().find(|row| row.attempt.lane == lane);
+        let last_error = newest.and_then(|row| row.attempt.error.clone());
+        lanes.push(LaneStatus::of(&integration, lane, now, lag, last_error, api.clock.wall_ms()));
+    }
+    let notice = notice(&integration);
+    let status = Status {
+        id: integration.id.0,
+        active: integration.activity == Activity::Active,
+        sends: notice.is_none(),
+        notice,
+        failures_in_a_row: courier.failures_in_a_row,
+        head: head.0,
+        lanes,
+        last_attempt: attempts.into_iter().next().map(Attempt::from),
+        name: integration.name,
+    };
+    Ok(json(StatusCode::OK, &status))
+}
+
+/// What the dispatch says; if it has not looked at the integration yet, what was saved.
+async fn courier(api: &Shared, integration: &Integration) -> Result<CourierStatus, Problem> {
+    if let Some(status) = api.dispatch.status(integration.id).await {
+        return Ok(status);
+    }
+    let saved = api.store.saved(integration.id).await?.unwrap_or_default();
+    let state = if integration.activity == Activity::Active { "caught_up" } else { "disabled" };
+    let lanes = saved.lanes.map(|lane| LaneNow { state, cursor: lane.cursor, open: lane.open, next_attempt_ms: None });
+    Ok(CourierStatus { lanes, failures_in_a_row: 0 })
+}
+
+fn streams(integration: &Integration, lane: Lane) -> Vec<StreamFrom> {
+    let ticked = integration.events.iter().filter(|ticked| ticked.active && ticked.kind.lane() == lane);
+    let stream = |kind| Stream { client: integration.client, kind };
+    ticked.map(|ticked| StreamFrom { stream: stream(ticked.kind), from: ticked.from }).collect()
+}
+
+/// Why nothing is sent.
+fn notice(integration: &Integration) -> Option<String> {
+    match &integration.activity {
+        Activity::DisabledByUser => Some("disabled by a user: nothing is sent until it is enabled".to_owned()),
+        Activity::DisabledAutomatically(reason) => Some(format!(
+            "disabled by hitwire: {}; nothing is sent until it is enabled, then it goes on with what was missed",
+            in_words(reason)
+        )),
+        Activity::Active if integration.events.iter().all(|ticked| !ticked.active) => {
+            Some("no event is active in \"events\": nothing is sent".to_owned())
+        }
+        Activity::Active => None,
+    }
+}
+
+fn in_words(reason: &DisableReason) -> String {
+    match reason {
+        DisableReason::Gone => "the receiver answered 410 and asks never to be called again".to_owned(),
+        DisableReason::NoSuccess { limit_s } => format!("no request succeeded for {} hours", limit_s / 3_600),
+        DisableReason::TooManyFailures { failed, total } => format!("{failed} of {total} requests failed in 12 hours"),
+    }
+}
+
+impl LaneStatus {
+    fn of(
+        integration: &Integration,
+        lane: Lane,
+        now: LaneNow,
+        lag: Lag,
+        last_error: Option<String>,
+        now_ms: u64,
+    ) -> Self {
+        let LaneNow { state, cursor: Seq(cursor), open, next_attempt_ms } = now;
+        let ticked = integration.events.iter().filter(|ticked| ticked.active && ticked.kind.lane() == lane);
+        LaneStatus {
+            lane: lane.name(),
+            events: ticked.map(|ticked| ticked.kind.name()).collect(),
+            state,
+            cursor,
+            lag: LagAnswer {
+                events: lag.events,
+                seconds: lag.oldest_ms.map_or(0, |oldest| now_ms.saturating_sub(oldest) / 1_000),
+            },
+            open_batch: open.as_ref().map(OpenBatchAnswer::from),
+            next_attempt_at: next_attempt_ms.map(rfc3339),
+            last_error,
+        }
+    }
+}
+
+impl From<&OpenBatch> for OpenBatchAnswer {
+    fn from(batch: &OpenBatch) -> Self {
+        OpenBatchAnswer {
+            webhook_id: batch.webhook_id.to_string(),
+            first: batch.first.0,
+            last: batch.last.0,
+            events: batch.events,
+            body_bytes: batch.body_bytes,
+            tries: batch.tries,
+        }
+    }
+}

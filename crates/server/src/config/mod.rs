@@ -1,0 +1,294 @@
+//! What an operator sets, and the checks on it.
+//!
+//! A [`Config`] starts as [`Config::default`] or from a file ([`Config::from_toml`]); flags and environment then override
+//! single fields, and [`Server::start`](crate::Server::start) checks the whole before anything is opened. Tokens and the
+//! secret key never stand in the file or on the command line: they come from the environment or from files of their own
+//! ([`Config::take_secrets`]).
+
+mod file;
+mod measure;
+mod secrets;
+mod source_spec;
+
+pub use measure::{parse_duration, parse_size};
+pub use secrets::{SecretKey, TOKEN_CHARS_MIN};
+pub use source_spec::{SourceFormat, SourceSpec};
+
+use hitwire_log::Secret;
+use ipnet::IpNet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// The port of the API unless set otherwise.
+pub const DEFAULT_PORT: u16 = 8419;
+
+/// The longest environment label: it is part of every hit's id.
+const ENV_LABEL_CHARS_MAX: usize = 32;
+
+/// Everything that an operator can set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where log, state and keys live; made with mode 0700 if it is not there.
+    pub data_dir: PathBuf,
+    /// Where the API listens. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Allow the API, tokens included, to be spoken in clear beyond loopback (behind a proxy that adds TLS).
+    pub allow_plain_http_api: bool,
+    /// Networks that integrations may send to although the guard refuses them by default.
+    pub allow_targets: Vec<IpNet>,
+    /// Allow `http://` integrations.
+    pub allow_http: bool,
+    /// The `<env>` in the ids of hits: `hits_<env>_<client>_<yyyymm>_v_1`.
+    pub env_label: String,
+    /// How long and how much the log keeps.
+    pub retention: Retention,
+    /// Bounds of the log's files.
+    pub log: LogBounds,
+    /// Bounds of the API.
+    pub api: ApiBounds,
+    /// What is followed.
+    pub sources: Vec<SourceSpec>,
+    /// The first token. None: the one in `<data dir>/admin-token`, made at the first start.
+    pub admin_token: Option<Secret>,
+    /// A token that may only send events. None: there is none.
+    pub ingest_token: Option<Secret>,
+    /// Seals secrets at rest. None: `<data dir>/secret.key`, made at the first start.
+    pub secret_key: Option<SecretKey>,
+}
+
+/// How long and how much the log keeps, and how long an integration that is behind may hold it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Bytes on disk that the log may take: a hard limit.
+    pub size_bytes: u64,
+    /// Events older than this go, once every integration has had them or has used up its lag budget.
+    pub age: Duration,
+    /// Bytes that an integration that is behind may hold back. None: four fifths of `size_bytes`.
+    pub lag_bytes: Option<u64>,
+    /// How long an integration that is behind may hold back events.
+    pub lag_age: Duration,
+}
+
+/// Bounds of the log's files and memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogBounds {
+    /// A slice is closed at this size; retention removes whole slices.
+    pub slice_bytes: u64,
+    /// A slice is closed at this age.
+    pub slice_age: Duration,
+    /// Bytes of the newest events that stay in memory.
+    pub tail_bytes: u64,
+    /// Nothing is accepted while the disk has less free space than this.
+    pub disk_floor_bytes: u64,
+}
+
+/// Bounds of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiBounds {
+    /// The largest body of `POST /v1/events`; larger ones get 413.
+    pub body_bytes_max: u64,
+    /// Bodies in memory at once, all callers together; who comes when it is used up waits.
+    pub bodies_in_flight_bytes: u64,
+    /// Connections at once; further ones wait in the kernel's queue.
+    pub connections_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            data_dir: PathBuf::from("hitwire-data"),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
+            allow_plain_http_api: false,
+            allow_targets: Vec::new(),
+            allow_http: false,
+            env_label: "production".to_owned(),
+            retention: Retention::default(),
+            log: LogBounds::default(),
+            api: ApiBounds::default(),
+            sources: Vec::new(),
+            admin_token: None,
+            ingest_token: None,
+            secret_key: None,
+        }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Retention { size_bytes: 20 * GIB, age: 7 * DAY, lag_bytes: None, lag_age: 7 * DAY }
+    }
+}
+
+impl Default for LogBounds {
+    fn default() -> Self {
+        LogBounds {
+            slice_bytes: 256 * MIB,
+            slice_age: HOUR,
+            tail_bytes: 16 * MIB,
+            disk_floor_bytes: 128 * MIB,
+        }
+    }
+}
+
+impl Default for ApiBounds {
+    fn default() -> Self {
+        ApiBounds { body_bytes_max: 8 * MIB, bodies_in_flight_bytes: 64 * MIB, connections_max: 4_096 }
+    }
+}
+
+/// A setting that cannot be. The text names the setting and says what would do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {problem}")]
+pub struct ConfigError {
+    /// Which setting: its key in the file, its flag or its variable.
+    pub setting: String,
+    /// What is wrong and what would do.
+    pub problem: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(setting: impl Into<String>, problem: impl Into<String>) -> Self {
+        ConfigError { setting: setting.into(), problem: problem.into() }
+    }
+}
+
+impl Config {
+    /// Checks what can be checked without opening anything.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot be.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_listen()?;
+        self.check_env_label()?;
+        self.check_bounds()?;
+        self.check_sources()?;
+        secrets::check_token("HITWIRE_ADMIN_TOKEN", self.admin_token.as_ref())?;
+        secrets::check_token("HITWIRE_INGEST_TOKEN", self.ingest_token.as_ref())?;
+        if self.admin_token.is_some() && self.admin_token == self.ingest_token {
+            return Err(ConfigError::new(
+                "HITWIRE_INGEST_TOKEN",
+                "is the same as HITWIRE_ADMIN_TOKEN; who sends events must not be able to do everything else",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_listen(&self) -> Result<(), ConfigError> {
+        if self.listen.ip().to_canonical().is_loopback() || self.allow_plain_http_api {
+            return Ok(());
+        }
+        let problem = format!(
+            "{} is reachable from other machines, and the API would carry tokens in clear; listen on a loopback address \
+             behind a proxy that adds TLS, or accept it with --allow-plain-http-api",
+            self.listen
+        );
+        Err(ConfigError::new("listen", problem))
+    }
+
+    fn check_env_label(&self) -> Result<(), ConfigError> {
+        let label = &self.env_label;
+        let fits = (1..=ENV_LABEL_CHARS_MAX).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if fits {
+            return Ok(());
+        }
+        let problem = format!("\"{label}\" is not 1 to {ENV_LABEL_CHARS_MAX} of a-z, 0-9 and \"-\"");
+        Err(ConfigError::new("env", problem))
+    }
+
+    fn check_bounds(&self) -> Result<(), ConfigError> {
+        let at_least = |setting: &str, value: u64, least: u64, why: &str| {
+            if value >= least {
+                return Ok(());
+            }
+            Err(ConfigError::new(setting, format!("{value} bytes is too little: {why} need at least {least} bytes")))
+        };
+        // Eight slices is the least that retention can work with; below a megabyte each they are all overhead.
+        at_least("retention.size", self.retention.size_bytes, 8 * MIB, "eight slices of the log")?;
+        at_least("log.slice_size", self.log.slice_bytes, MIB, "a slice's pages and its write-ahead log")?;
+        at_least("api.max_body", self.api.body_bytes_max, KIB, "one event")?;
+        at_least("api.bodies_in_flight", self.api.bodies_in_flight_bytes, self.api.body_bytes_max, "one largest body")?;
+        if let Some(lag_bytes) = self.retention.lag_bytes
+            && lag_bytes > self.retention.size_bytes
+        {
+            let problem = format!("{lag_bytes} bytes is more than retention.size, {} bytes", self.retention.size_bytes);
+            return Err(ConfigError::new("retention.lag_size", problem));
+        }
+        if self.api.connections_max == 0 {
+            return Err(ConfigError::new("api.max_connections", "0 would let nobody in"));
+        }
+        for (setting, value) in [
+            ("retention.age", self.retention.age),
+            ("retention.lag_age", self.retention.lag_age),
+            ("log.slice_age", self.log.slice_age),
+        ] {
+            if value.is_zero() {
+                return Err(ConfigError::new(setting, "0 would keep nothing"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_sources(&self) -> Result<(), ConfigError> {
+        for (index, source) in self.sources.iter().enumerate() {
+            if self.sources[..index].iter().any(|other| other.name() == source.name()) {
+                return Err(ConfigError::new("source", format!("{} is listed twice", source.name())));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut Config)) -> String {
+        let mut config = Config::default();
+        change(&mut config);
+        config.check().expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn the_default_is_sound() {
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn beyond_loopback_the_plain_api_has_to_be_allowed() {
+        let everywhere: SocketAddr = ([0, 0, 0, 0], 8419).into();
+        let words = refused(|config| config.listen = everywhere);
+        assert!(words.starts_with("listen: 0.0.0.0:8419 is reachable"), "{words}");
+        let allowed = Config { listen: everywhere, allow_plain_http_api: true, ..Config::default() };
+        assert_eq!(allowed.check(), Ok(()));
+    }
+
+    #[test]
+    fn every_refusal_names_its_setting() {
+        let short = Secret::new("a".repeat(TOKEN_CHARS_MIN - 1));
+        let long = Secret::new("a".repeat(TOKEN_CHARS_MIN));
+        assert!(refused(|c| c.env_label = "Prod".into()).starts_with("env: "));
+        assert!(refused(|c| c.retention.size_bytes = 5).starts_with("retention.size: "));
+        assert!(refused(|c| c.retention.lag_bytes = Some(u64::MAX)).starts_with("retention.lag_size: "));
+        assert!(refused(|c| c.retention.age = Duration::ZERO).starts_with("retention.age: "));
+        assert!(refused(|c| c.api.bodies_in_flight_bytes = 1).starts_with("api.bodies_in_flight: "));
+        assert!(refused(|c| c.admin_token = Some(short)).starts_with("HITWIRE_ADMIN_TOKEN: "));
+        let words = refused(|c| (c.admin_token, c.ingest_token) = (Some(long.clone()), Some(long)));
+        assert!(words.starts_with("HITWIRE_INGEST_TOKEN: "), "{words}");
+    }
+
+    #[test]
+    fn a_source_cannot_be_listed_twice() {
+        let source = SourceSpec::parse("modsecurity:/var/log/audit.log").expect("a source");
+        let words = refused(|config| config.sources = vec![source.clone(), source]);
+        assert_eq!(words, "source: modsecurity:/var/log/audit.log is listed twice");
+    }
+}

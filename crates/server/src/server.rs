@@ -1,0 +1,226 @@
+//! One running hitwire: what is started in which order, and how it is stopped.
+
+use crate::admin_token;
+use crate::api::body::BodyBudget;
+use crate::api::{self, Api, Readiness};
+use crate::config::{Config, ConfigError};
+use crate::dispatch::{Bounds, Clock, Dispatch, EndpointTransport};
+use crate::listener::{self, Ending};
+use crate::sources::{SourceStatus, Sources};
+use crate::tokens::Tokens;
+use hitwire_endpoint::{Guard, Resolver, Sender};
+use hitwire_event::WebhookId;
+use hitwire_log::{Options, Secret, SqliteStore, Store, StoreError};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+/// How long requests under way, on either side, and sources may take to finish when hitwire stops. With
+/// [`CLOSE_WITHIN`] it stays below the 10 s after which service managers and people lose patience.
+const FINISH_WITHIN: Duration = Duration::from_secs(6);
+
+/// How long the store may take to write what is queued.
+const CLOSE_WITHIN: Duration = Duration::from_secs(3);
+
+/// Why hitwire could not start. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting cannot be.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data directory cannot be opened, or not read.
+    #[error("the data directory {} cannot be used: {source}", data_dir.display())]
+    Store {
+        /// The data directory.
+        data_dir: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
+    /// The file with the first token cannot be read or made.
+    #[error("the token file {} cannot be used: {problem}", path.display())]
+    AdminToken {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        problem: String,
+    },
+    /// Nobody can listen there.
+    #[error("cannot listen on {addr}: {source}; choose another address with --listen")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A source cannot go on where it was.
+    #[error("the source {name} cannot be followed: {problem}")]
+    Source {
+        /// Which.
+        name: String,
+        /// Why, and what to do.
+        problem: String,
+    },
+}
+
+/// One running hitwire: the store, the dispatch, the sources and the API.
+///
+/// It is stopped by [`Server::stop`]. Dropping it ends its tasks and threads as well, but waits for nothing; nothing that
+/// was acknowledged is lost by that either.
+pub struct Server {
+    addr: SocketAddr,
+    data_dir: PathBuf,
+    admin_token: Secret,
+    admin_token_file: Option<PathBuf>,
+    store: Arc<dyn Store>,
+    dispatch: Dispatch,
+    sources: Sources,
+    ending: Ending,
+    connections: TaskTracker,
+    _dropped: [DropGuard; 2],
+}
+
+impl Server {
+    /// Opens the store, then starts the dispatch, the sources and the API.
+    ///
+    /// # Errors
+    ///
+    /// When a setting cannot be, or something cannot be opened; nothing is left running then.
+    pub async fn start(config: Config) -> Result<Server, StartError> {
+        config.check()?;
+        let store = open_store(&config).await?;
+        let clock = Clock::system();
+        let (admin_token, admin_token_file) = match config.admin_token.clone() {
+            Some(token) => (token, None),
+            None => (admin_token::read_or_make(&config.data_dir)?, Some(admin_token::path(&config.data_dir))),
+        };
+        let tokens = Tokens::new(&admin_token, config.ingest_token.as_ref(), clock.wall_ms() / 1_000);
+        let listener = TcpListener::bind(config.listen).await.map_err(|source| listen_error(&config, source))?;
+        let addr = listener.local_addr().map_err(|source| listen_error(&config, source))?;
+        let guard = Guard::new(config.allow_targets.clone(), config.allow_http);
+        let transport = Arc::new(EndpointTransport::new(Sender::new(guard.clone(), Resolver::system())));
+        let sources = Sources::open(&config, &store).await?;
+        let dispatch = Dispatch::start(Arc::clone(&store), transport, clock, Bounds::default(), Box::new(webhook_id))
+            .await
+            .map_err(|source| store_error(&config, source))?;
+        let sources = sources.start(&store, clock);
+        let api = Api {
+            store: Arc::clone(&store),
+            dispatch: dispatch.clone(),
+            guard,
+            tokens,
+            bodies: BodyBudget::new(config.api.bodies_in_flight_bytes),
+            bounds: config.api,
+            sources: sources.gauges(),
+            readiness: Readiness::default(),
+            clock,
+        };
+        let ending = Ending { stop: CancellationToken::new(), abort: CancellationToken::new() };
+        let connections = TaskTracker::new();
+        let router = api::router(Arc::new(api));
+        let connections_max = config.api.connections_max;
+        connections.spawn(listener::serve(listener, router, connections_max, ending.clone(), connections.clone()));
+        connections.close();
+        tracing::info!(%addr, data_dir = %config.data_dir.display(), sources = config.sources.len(), "hitwire started");
+        Ok(Server {
+            addr,
+            data_dir: config.data_dir,
+            admin_token,
+            admin_token_file,
+            store,
+            dispatch,
+            sources,
+            _dropped: [ending.stop.clone().drop_guard(), ending.abort.clone().drop_guard()],
+            ending,
+            connections,
+        })
+    }
+
+    /// Where the API listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Where log, state and keys live.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// The first token.
+    pub fn admin_token(&self) -> &Secret {
+        &self.admin_token
+    }
+
+    /// The file in which the first token is; none if the operator chose the token.
+    pub fn admin_token_file(&self) -> Option<&Path> {
+        self.admin_token_file.as_deref()
+    }
+
+    /// How far the sources are.
+    pub fn source_status(&self) -> Vec<SourceStatus> {
+        self.sources.gauges().iter().map(|gauge| gauge.status()).collect()
+    }
+
+    /// Runs until `shutdown` is there, then stops.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
+        shutdown.await;
+        self.stop().await;
+    }
+
+    /// Stops: takes nothing new, finishes or abandons what is under way, closes the store; within 10 s. Abandoned requests
+    /// are sent again after the next start: their batches are on record.
+    pub async fn stop(self) {
+        tracing::info!("hitwire stops");
+        self.ending.stop.cancel();
+        let connections = async {
+            if timeout(FINISH_WITHIN, self.connections.wait()).await.is_err() {
+                tracing::warn!("requests to the API were still under way and are dropped");
+            }
+            self.ending.abort.cancel();
+        };
+        tokio::join!(connections, self.dispatch.stop(FINISH_WITHIN), self.sources.stop(FINISH_WITHIN));
+        match timeout(CLOSE_WITHIN, self.store.close()).await {
+            Ok(Ok(())) => tracing::info!("hitwire stopped"),
+            Ok(Err(error)) => tracing::error!(%error, "the store did not close well; the next start recovers"),
+            Err(_) => tracing::error!("the store did not close in time; the next start recovers"),
+        }
+    }
+}
+
+/// A fresh id for a batch: unique over all installations, and of the order in which they were made.
+fn webhook_id() -> WebhookId {
+    WebhookId(format!("msg_{}", Uuid::now_v7().simple()).into_boxed_str())
+}
+
+fn listen_error(config: &Config, source: std::io::Error) -> StartError {
+    StartError::Listen { addr: config.listen, source }
+}
+
+fn store_error(config: &Config, source: StoreError) -> StartError {
+    StartError::Store { data_dir: config.data_dir.clone(), source }
+}
+
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+    let mut options = Options::new(&config.data_dir).with_retention_bytes(config.retention.size_bytes);
+    options.retention_age = config.retention.age;
+    options.lag_bytes = config.retention.lag_bytes.unwrap_or(options.lag_bytes);
+    options.lag_age = config.retention.lag_age;
+    options.slice_bytes = config.log.slice_bytes;
+    options.slice_age = config.log.slice_age;
+    options.tail_bytes = usize::try_from(config.log.tail_bytes).unwrap_or(usize::MAX);
+    options.disk_floor_bytes = config.log.disk_floor_bytes;
+    options.secret_key = config.secret_key.as_ref().map(crate::config::SecretKey::bytes);
+    // Opening reads and checks files; that is no work for a thread that serves tasks.
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(options)).await;
+    match opened {
+        Ok(Ok(store)) => Ok(Arc::new(store)),
+        Ok(Err(source)) => Err(store_error(config, source)),
+        Err(_) => Err(store_error(config, StoreError::Open("opening it panicked; see the log above".to_owned()))),
+    }
+}

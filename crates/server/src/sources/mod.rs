@@ -1,0 +1,116 @@
+//! One runner for each configured source: reads, converts, appends with its checkpoint.
+//!
+//! - [`Sources`]: all of them; opened before anything is started, started after the dispatch, stopped with it.
+//! - [`runner`]: a thread that follows one file. What it reads at once, a *chunk*, becomes one commit: the events and the
+//!   checkpoint behind them, so that each line becomes its events exactly once.
+//! - [`SourceGauge`]: what it counted so far, for whoever asks.
+
+mod gauge;
+mod runner;
+
+pub(crate) use gauge::SourceGauge;
+pub use gauge::SourceStatus;
+
+use crate::StartError;
+use crate::config::{Config, SourceSpec};
+use crate::dispatch::Clock;
+use crate::tokens::FIRST_CLIENT;
+use hitwire_log::Store;
+use hitwire_source::Settings;
+use hitwire_source::follow::{Follower, Start, Waker, Watch};
+use runner::Runner;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// Sources that are opened, but not read yet.
+pub(crate) struct Opened(Vec<(SourceSpec, Follower, Settings)>);
+
+/// All running sources. Dropping it ends them, but does not wait for that.
+pub(crate) struct Sources {
+    running: Vec<Running>,
+    stop: CancellationToken,
+}
+
+struct Running {
+    gauge: Arc<SourceGauge>,
+    waker: Waker,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sources {
+    /// Finds out where each source goes on.
+    pub(crate) async fn open(config: &Config, store: &Arc<dyn Store>) -> Result<Opened, StartError> {
+        let mut opened = Vec::with_capacity(config.sources.len());
+        for spec in &config.sources {
+            let failed = |problem: String| StartError::Source { name: spec.name(), problem };
+            let checkpoint = store.checkpoint(&spec.name()).await.map_err(|error| failed(error.to_string()))?;
+            let start = if spec.from_end { Start::End } else { Start::Beginning };
+            let follower = Follower::open(&spec.path, checkpoint.as_deref(), start)
+                .map_err(|error| failed(error.to_string()))?;
+            let settings =
+                Settings { client: FIRST_CLIENT, env: config.env_label.clone(), ..spec.settings.clone() };
+            opened.push((spec.clone(), follower, settings));
+        }
+        Ok(Opened(opened))
+    }
+
+    /// What each counted.
+    pub(crate) fn gauges(&self) -> Vec<Arc<SourceGauge>> {
+        self.running.iter().map(|running| Arc::clone(&running.gauge)).collect()
+    }
+
+    /// Stops all. What was read and not committed is read again after the next start.
+    pub(crate) async fn stop(mut self, within: Duration) {
+        self.end();
+        let threads: Vec<_> = self.running.iter_mut().filter_map(|running| running.thread.take()).collect();
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().filter_map(|thread| thread.join().err()).count());
+        match timeout(within, joined).await {
+            Ok(Ok(0)) => {}
+            Ok(_) => tracing::error!("a source's thread had panicked"),
+            Err(_) => tracing::warn!("a source did not stop in time; it goes on from its checkpoint after the next start"),
+        }
+    }
+
+    fn end(&self) {
+        self.stop.cancel();
+        for running in &self.running {
+            running.waker.wake();
+        }
+    }
+}
+
+impl Drop for Sources {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Opened {
+    /// Starts to read. To be called within the runtime that serves the store.
+    pub(crate) fn start(self, store: &Arc<dyn Store>, clock: Clock) -> Sources {
+        let stop = CancellationToken::new();
+        let start = |(spec, follower, settings): (SourceSpec, Follower, Settings)| {
+            let watch = Watch::new(&spec.path);
+            let waker = watch.waker();
+            let gauge = Arc::new(SourceGauge::new(&spec));
+            let runner = Runner {
+                name: spec.name(),
+                settings,
+                follower,
+                watch,
+                store: Arc::clone(store),
+                gauge: Arc::clone(&gauge),
+                clock,
+                runtime: Handle::current(),
+                stop: stop.clone(),
+            };
+            let thread = std::thread::spawn(move || runner.run());
+            Running { gauge, waker, thread: Some(thread) }
+        };
+        Sources { running: self.0.into_iter().map(start).collect(), stop }
+    }
+}
