@@ -9,7 +9,7 @@
 //! - [`status`]: how it is doing, for people.
 //!
 //! Each input is applied to the state; then whatever may begin begins (`pump`), and what has not been saved yet is saved,
-//! unless a read is under way that may open the next batch: then both are one step.
+//! unless it is one step with something to come: a settlement with the opening of the next batch, which is being read.
 
 mod edit;
 mod endpoint;
@@ -136,10 +136,7 @@ impl Machine {
         }
         self.go_on_ending();
         self.pump();
-        let settling_with_the_next_batch = Lane::ALL
-            .iter()
-            .any(|lane| self.unsaved.lanes[lane.index()] && self.couriers[lane.index()].is_reading());
-        if !settling_with_the_next_batch || self.life == Life::Stopping {
+        if !self.is_one_step_with_something_to_come() {
             self.save();
         }
         self.assert_what_always_holds();
@@ -290,6 +287,13 @@ impl Machine {
         self.cancel_giving_up();
     }
 
+    /// A settlement waits for the batch that is being read, and a lane that is given up for the other lane.
+    fn is_one_step_with_something_to_come(&self) -> bool {
+        let settles =
+            |lane: Lane| self.unsaved.lanes[lane.index()] && self.couriers[lane.index()].is_reading();
+        self.life != Life::Stopping && (self.ending.is_some() || Lane::ALL.into_iter().any(settles))
+    }
+
     /// Saves what has happened since the last save, if anything.
     fn save(&mut self) {
         if self.unsaved.is_empty() {
@@ -313,8 +317,8 @@ impl Machine {
 
     fn assert_what_always_holds(&self) {
         debug_assert!(
-            self.unsaved.is_empty() || self.couriers.iter().any(Courier::is_reading),
-            "only a settlement that waits for the next batch is unsaved: {:?}",
+            self.unsaved.is_empty() || self.is_one_step_with_something_to_come(),
+            "unsaved, and nothing will save it: {:?}",
             self.unsaved
         );
         debug_assert!(
