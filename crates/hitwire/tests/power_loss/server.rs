@@ -1,13 +1,13 @@
 //! The real binary, with the recording library loaded.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The log's size limit: small, so that slices end and go many times in a run.
-pub(crate) const RETENTION: &str = "6MiB";
+pub(crate) const RETENTION: &str = "8MiB";
 /// The server's first token in these tests.
 const TOKEN: &str = "power0loss1power2loss3power4loss5power6loss7power8loss9powerloss";
 /// How long the server may take to be ready, or to end.
