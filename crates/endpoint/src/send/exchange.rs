@@ -6,7 +6,7 @@ use crate::headers::RequestError;
 use crate::response::{self, Response};
 use crate::target::{Message, Method};
 use bytes::Bytes;
-use http::header::{HOST, HeaderMap, HeaderValue};
+use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::body::Incoming;
 use std::time::Duration;
@@ -62,12 +62,13 @@ impl Request {
         Ok(self.with_uri(http::Uri::from_parts(parts).map_err(|_| RequestError::Url)?))
     }
 
-    /// `content-length` is added by the HTTP library, which knows the body's length.
+    /// `content-length` is set here because the HTTP library leaves it out of an empty body.
     fn with_uri(&self, uri: http::Uri) -> http::Request<Body> {
         let mut request = http::Request::new(Body::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = self.headers.clone();
+        request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         request
     }
 }

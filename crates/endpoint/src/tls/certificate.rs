@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(certificate.subject_name().as_deref(), Some("Example CA"));
         assert!(certificate.is_self_issued());
         assert_eq!(certificate.not_before, 946_598_400);
-        assert_eq!(certificate.not_after, 3_192_566_400);
+        assert_eq!(certificate.not_after, 3_192_652_800);
     }
 
     #[test]

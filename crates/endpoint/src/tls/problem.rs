@@ -102,7 +102,7 @@ impl fmt::Display for CertificateProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CertificateProblem::Expired { since } => {
-                write!(f, "the receiver's certificate expired{}", When("on", *since))
+                write!(f, "the receiver's certificate expired{}", When(" on", *since))
             }
             CertificateProblem::NotYetValid { from } => {
                 write!(f, "the receiver's certificate is not yet valid{}", When("; it will be from", *from))
@@ -141,12 +141,13 @@ impl fmt::Display for CertificateProblem {
 
 impl std::error::Error for CertificateProblem {}
 
+/// A time with the words before it; nothing if it is not known.
 struct When(&'static str, Option<Timestamp>);
 
 impl fmt::Display for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.1 {
-            Some(time) => write!(f, " {} {}", self.0, time.strftime("%Y-%m-%d %H:%M:%S UTC")),
+            Some(time) => write!(f, "{} {}", self.0, time.strftime("%Y-%m-%d %H:%M:%S UTC")),
             None => Ok(()),
         }
     }

@@ -1,0 +1,11 @@
+//! The endpoint against real sockets, real TLS and real HTTP servers, all on the loopback interface.
+
+mod answers;
+mod authority;
+mod connections;
+mod dialling;
+mod receiver;
+mod requests;
+mod support;
+mod timeouts;
+mod tls;
