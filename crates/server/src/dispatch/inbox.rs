@@ -1,6 +1,5 @@
 //! What others leave for a running shell, and what it shows of itself.
 
-use super::clock::Clock;
 use hitwire_courier::{Machine, OpenBatch};
 use hitwire_event::{Lane, Seq};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -34,7 +33,7 @@ impl Flags {
         Flags(self.0 | other.0)
     }
 
-    const fn has(self, other: Flags) -> bool {
+    pub(super) const fn has(self, other: Flags) -> bool {
         self.0 & other.0 != 0
     }
 }
@@ -47,6 +46,15 @@ impl Inbox {
 
     pub(super) fn take(&self) -> Flags {
         Flags(self.flags.swap(0, Ordering::AcqRel))
+    }
+
+    /// Ends when something was put in.
+    pub(super) async fn filled(&self) {
+        self.notify.notified().await;
+    }
+
+    pub(super) fn publish(&self, status: CourierStatus) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
     }
 
     pub(super) fn status(&self) -> Option<CourierStatus> {

@@ -118,7 +118,7 @@ impl Shell {
             let inbox = Arc::clone(&self.inbox);
             tokio::select! {
                 Some(landed) = self.flights.next(), if !self.flights.is_empty() => inputs.extend(self.land(landed)),
-                () = inbox.notify.notified() => {}
+                () = inbox.filled() => {}
                 () = tokio::time::sleep_until(wake.unwrap_or_else(tokio::time::Instant::now)), if wake.is_some() => {
                     inputs.push_back(Input::Due);
                 }
@@ -136,7 +136,7 @@ impl Shell {
 
     fn publish(&self) {
         let status = CourierStatus::of(&self.machine, &self.context.clock);
-        *self.inbox.status.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+        self.inbox.publish(status);
     }
 
     async fn look_into_the_inbox(&mut self, inputs: &mut VecDeque<Input>) -> Result<(), Interrupt> {
