@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_the_oldest_ids_go_first() {
         let mut dedup = Dedup::default();
-        for id in 0..IDS_MAX as u64 + 1 {
+        for id in 0..=IDS_MAX as u64 {
             dedup.add(fingerprint(id, id), 0);
             dedup.keep();
         }

@@ -117,7 +117,7 @@ impl DataDir {
             let unfinished = DATABASE_PARTS.iter().any(|part| name.ends_with(&format!("{UNFINISHED}{part}")));
             let orphaned = DATABASE_PARTS[1..].iter().any(|part| {
                 name.strip_suffix(part)
-                    .is_some_and(|database| database.ends_with(".db") && !Path::new(database).exists())
+                    .is_some_and(|database| is_database(database) && !Path::new(database).exists())
             });
             if unfinished || orphaned {
                 fs::remove_file(path)?;
@@ -161,6 +161,10 @@ pub(super) fn remove_database(path: &Path) -> io::Result<()> {
 /// Removes the WAL and the index of a database, but not itself.
 pub(super) fn remove_wal(path: &Path) -> io::Result<()> {
     DATABASE_PARTS[1..].iter().try_for_each(|part| remove_if_there(&with_ending(path, part)))
+}
+
+fn is_database(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|ending| ending == "db")
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {

@@ -1,17 +1,13 @@
 //! Keeps the files in order: checkpoints of the WALs, the end of slices, retention. It works beside the writers, so that
 //! none of this makes a commit wait.
 
-use super::clock::Clock;
-use super::files::{self, DataDir};
-use super::options::Options;
+use super::Ground;
+use super::files;
 use super::schema::{self, Access, Kind};
 use super::slice_writer::{SliceWriter, checkpoint};
-use super::state::view::StateView;
 use super::state::{Answer, Retire, Work};
-use super::view::LogView;
 use crate::StoreError;
 use rusqlite::Connection;
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
@@ -72,11 +68,7 @@ impl Keeping {
 
 /// The keeper.
 pub(super) struct Keeper {
-    options: Arc<Options>,
-    clock: Arc<Clock>,
-    directory: Arc<DataDir>,
-    log: Arc<LogView>,
-    state: Arc<StateView>,
+    ground: Ground,
     /// Slices that have ended, but whose WAL a reader still holds back.
     ending: Vec<SliceWriter>,
     log_connection: Option<(u64, Connection)>,
@@ -89,25 +81,15 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// A keeper that has done nothing yet.
-    pub(super) fn new(
-        options: Arc<Options>,
-        clock: Arc<Clock>,
-        directory: Arc<DataDir>,
-        log: Arc<LogView>,
-        state: Arc<StateView>,
-    ) -> Self {
+    pub(super) fn new(ground: Ground) -> Self {
         Keeper {
-            options,
-            directory,
-            log,
-            state,
             ending: Vec::new(),
             log_connection: None,
             state_connection: None,
-            checkpointed_at: clock.elapsed(),
+            checkpointed_at: ground.clock.elapsed(),
             checkpointed_to: 0,
             retained_at: None,
-            clock,
+            ground,
         }
     }
 
@@ -120,7 +102,7 @@ impl Keeper {
 
     /// What is to be done now and then. `true`: the minute's work was due.
     pub(super) fn tick(&mut self, ask: Ask<'_>) -> bool {
-        let now = self.clock.elapsed();
+        let now = self.ground.clock.elapsed();
         self.checkpoint(now);
         if self.retained_at.is_some_and(|at| now.saturating_sub(at) < RETENTION_EVERY) {
             return false;
@@ -152,16 +134,16 @@ impl Keeper {
     }
 
     fn checkpoint_log(&mut self, due: bool) {
-        let slices = self.log.catalog.all();
+        let slices = self.ground.log.catalog.all();
         let Some(slice) = slices.last() else { return };
         // Nothing may be moved out of a WAL whose sync failed.
         if slice.is_given_up() {
             self.log_connection = None;
             return;
         }
-        let head = self.log.head();
+        let head = self.ground.log.head();
         let wal_bytes = files::file_bytes(&files::wal(&slice.path));
-        if head == self.checkpointed_to || !(due || wal_bytes >= self.options.wal_bytes_checkpoint()) {
+        if head == self.checkpointed_to || !(due || wal_bytes >= self.ground.options.wal_bytes_checkpoint()) {
             return;
         }
         let generation = slice.generation;
@@ -170,7 +152,7 @@ impl Keeper {
             match schema::open(&slice.path, Kind::Log, Access::Write) {
                 Ok(connection) => self.log_connection = Some((generation, connection)),
                 Err(error) => {
-                    tracing::warn!(%error, "the log's WAL cannot be moved into its slice; it is tried again")
+                    tracing::warn!(%error, "the log's WAL cannot be moved into its slice; it is tried again");
                 }
             }
         }
@@ -180,43 +162,44 @@ impl Keeper {
         match checkpoint(connection, "PASSIVE") {
             Ok(_) => self.checkpointed_to = head,
             Err(error) => {
-                tracing::warn!(%error, "the log's WAL cannot be moved into its slice; it is tried again")
+                tracing::warn!(%error, "the log's WAL cannot be moved into its slice; it is tried again");
             }
         }
     }
 
     fn checkpoint_state(&mut self, due: bool) {
-        let wal = files::wal(self.state.path());
-        let large = files::file_bytes(&wal) >= self.options.wal_bytes_checkpoint();
-        if self.state.is_poisoned() || !(due || large) {
+        let wal = files::wal(self.ground.state.path());
+        let large = files::file_bytes(&wal) >= self.ground.options.wal_bytes_checkpoint();
+        if self.ground.state.is_poisoned() || !(due || large) {
             return;
         }
-        let mode = if self.state.take_wipe() { "TRUNCATE" } else { "PASSIVE" };
-        let state = self.state.clone();
-        let result = state.hold(|generation| {
+        let mode = if self.ground.state.take_wipe() { "TRUNCATE" } else { "PASSIVE" };
+        let state = self.ground.state.clone();
+        state.hold(|generation| {
             if self.state_connection.as_ref().is_none_or(|(other, _)| *other != generation) {
                 self.state_connection = None;
-                let connection = schema::open(state.path(), Kind::State, Access::Write)?;
-                self.state_connection = Some((generation, connection));
-            }
-            match &self.state_connection {
-                Some((_, connection)) => {
-                    checkpoint(connection, mode).map_err(|error| schema::damaged(state.path(), &error))
+                match schema::open(state.path(), Kind::State, Access::Write) {
+                    Ok(connection) => self.state_connection = Some((generation, connection)),
+                    Err(error) => {
+                        tracing::warn!(%error, "the state's WAL cannot be emptied; it is tried again");
+                    }
                 }
-                None => Ok(true),
+            }
+            let moved = self
+                .state_connection
+                .as_ref()
+                .map_or(Ok(false), |(_, connection)| checkpoint(connection, mode));
+            match moved {
+                Err(error) => {
+                    // Commits of the state are not synced one by one, so frames may be lost: the file is replaced.
+                    tracing::error!(%error, "the state's WAL cannot be moved into its file");
+                    state.poison();
+                }
+                // A reader was in the way; what was deleted goes with the next checkpoint.
+                Ok(false) if mode == "TRUNCATE" => state.ask_to_wipe(),
+                Ok(_) => {}
             }
         });
-        match result {
-            Ok(true) => {}
-            // A reader is in the way; what was deleted goes with the next checkpoint.
-            Ok(false) if mode == "TRUNCATE" => self.state.ask_to_wipe(),
-            Ok(false) => {}
-            Err(error) => {
-                // Commits of the state are not synced one by one, so frames may be lost: the file is replaced.
-                tracing::error!(%error, "the state's WAL cannot be moved into its file");
-                self.state.poison();
-            }
-        }
     }
 
     /// Ends the slices that have ended, as far as readers let it.
@@ -233,26 +216,28 @@ impl Keeper {
 
     /// Drops the oldest slices: while the log is too large for its limit, and those that are too old.
     fn retain(&mut self, ask: Ask<'_>) {
-        let slices = self.log.catalog.all();
+        let slices = self.ground.log.catalog.all();
         let sizes: Vec<u64> = slices.iter().map(|slice| files::database_bytes(&slice.path)).collect();
         let mut all_bytes: u64 = sizes.iter().sum();
-        let now_ms = self.clock.age_now_ms();
+        let now_ms = self.ground.clock.age_now_ms();
         // The newest slice stays: it is being written.
         for (at, (slice, bytes)) in slices.iter().zip(sizes).enumerate() {
             let Some(next) = slices.get(at + 1) else { break };
             let newest_bytes = slices.last().map_or(0, |newest| files::database_bytes(&newest.path));
             let ended_bytes = all_bytes.saturating_sub(newest_bytes);
             let age = Duration::from_millis(now_ms.saturating_sub(slice.newest_ms()));
-            let too_large = ended_bytes + self.options.reserve_bytes() > self.options.retention_bytes;
-            let too_old = age > self.options.retention_age;
+            let too_large =
+                ended_bytes + self.ground.options.reserve_bytes() > self.ground.options.retention_bytes;
+            let too_old = age > self.ground.options.retention_age;
             if !too_large && !too_old {
                 break;
             }
-            let within_lag_budget = age <= self.options.lag_age && all_bytes <= self.options.lag_bytes;
+            let within_lag_budget =
+                age <= self.ground.options.lag_age && all_bytes <= self.ground.options.lag_bytes;
             let detail = if too_large {
-                format!("the log reached its size limit of {} bytes", self.options.retention_bytes)
+                format!("the log reached its size limit of {} bytes", self.ground.options.retention_bytes)
             } else {
-                format!("events are kept for {} hours", self.options.retention_age.as_secs() / 3600)
+                format!("events are kept for {} hours", self.ground.options.retention_age.as_secs() / 3600)
             };
             let retire = Retire {
                 first: slice.first,
@@ -270,9 +255,11 @@ impl Keeper {
             }
             tracing::info!(slice = %slice.path.display(), too_large, too_old, "a slice of the log is dropped");
             self.ending.retain(|ending| ending.slice.generation != slice.generation);
-            self.log.catalog.remove(slice.generation);
-            self.log.connections.forget(slice.generation);
-            if let Err(error) = files::remove_database(&slice.path).and_then(|()| self.directory.sync()) {
+            self.ground.log.catalog.remove(slice.generation);
+            self.ground.log.connections.forget(slice.generation);
+            if let Err(error) =
+                files::remove_database(&slice.path).and_then(|()| self.ground.directory.sync())
+            {
                 tracing::error!(%error, slice = %slice.path.display(), "the slice's file cannot be removed");
             }
             all_bytes = all_bytes.saturating_sub(bytes);

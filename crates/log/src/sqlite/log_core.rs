@@ -5,14 +5,14 @@
 //! new one begins right after the last acknowledged event. Readers cut every slice off where the next one begins, so what
 //! the failed commit left in the old file is never seen.
 
-use super::clock::Clock;
+use super::Ground;
 use super::dedup::{Dedup, Fingerprint, Known};
-use super::files::{self, DataDir};
+use super::files;
 use super::keeper::Keeping;
-use super::options::{FaultPoint, Options};
+use super::options::FaultPoint;
 use super::slice_reader::{FLAG_DEDUPLICATED, FLAG_ID_REUSED};
 use super::slice_writer::{self, SliceWriter};
-use super::view::{Checkpoints, LogView};
+use super::view::Checkpoints;
 use crate::{Append, Appended, StoreError};
 use hitwire_event::{Record, Seq};
 use std::sync::Arc;
@@ -69,10 +69,7 @@ struct Written {
 
 /// The log's writer.
 pub(super) struct LogCore {
-    options: Arc<Options>,
-    clock: Arc<Clock>,
-    directory: Arc<DataDir>,
-    view: Arc<LogView>,
+    ground: Ground,
     keeping: Keeping,
     dedup: Dedup,
     /// The last acknowledged position.
@@ -87,29 +84,17 @@ pub(super) struct LogCore {
 }
 
 impl LogCore {
-    /// A writer that goes on after `head`. `writer`: the newest slice, if it may be written.
-    pub(super) fn new(
-        options: Arc<Options>,
-        clock: Arc<Clock>,
-        directory: Arc<DataDir>,
-        view: Arc<LogView>,
-        keeping: Keeping,
-        dedup: Dedup,
-        writer: SliceWriter,
-    ) -> Self {
-        let writer_since = clock.elapsed();
+    /// A writer that goes on with the newest slice.
+    pub(super) fn new(ground: Ground, keeping: Keeping, dedup: Dedup, writer: SliceWriter) -> Self {
         LogCore {
-            head: view.head(),
-            options,
-            clock,
-            directory,
-            view,
             keeping,
             dedup,
+            head: ground.log.head(),
             writer: Some(writer),
-            writer_since,
+            writer_since: ground.clock.elapsed(),
             failure: None,
             disk_looked_at: None,
+            ground,
         }
     }
 
@@ -162,7 +147,7 @@ impl LogCore {
 
     /// Sees to it that there is a slice to write to, with room in it and on the disk.
     fn be_ready(&mut self) -> Result<(), StoreError> {
-        let now = self.clock.elapsed();
+        let now = self.ground.clock.elapsed();
         if let Some((at, why)) = &self.failure
             && now.saturating_sub(*at) < RETRY_AFTER
         {
@@ -186,7 +171,8 @@ impl LogCore {
     fn is_full(&self, bytes: u64, now: Duration) -> bool {
         let has_events = self.writer.as_ref().is_some_and(|writer| writer.slice.first <= self.head);
         let age = now.saturating_sub(self.writer_since);
-        has_events && (bytes >= self.options.slice_bytes_full() || age >= self.options.slice_age)
+        has_events
+            && (bytes >= self.ground.options.slice_bytes_full() || age >= self.ground.options.slice_age)
     }
 
     /// Ends the slice and begins the next one.
@@ -204,7 +190,7 @@ impl LogCore {
     /// After a failure: begins a slice right after the last acknowledged event.
     fn start_over(&mut self, now: Duration) -> Result<(), StoreError> {
         // The old slice must still give what was acknowledged, or going on would hide a loss.
-        if let Some(newest) = self.view.catalog.all().last()
+        if let Some(newest) = self.ground.log.catalog.all().last()
             && newest.first <= self.head
             && !slice_writer::holds(&newest.path, self.head)?
         {
@@ -221,20 +207,21 @@ impl LogCore {
     }
 
     fn create(&mut self) -> Result<SliceWriter, StoreError> {
-        if self.options.fails_at(FaultPoint::SliceCreate) {
+        if self.ground.options.fails_at(FaultPoint::SliceCreate) {
             return Err(StoreError::Unavailable("a slice cannot be made: injected fault".to_owned()));
         }
-        let writer = SliceWriter::create(&self.directory, self.head + 1, &self.view.checkpoints())?;
-        self.view.catalog.push(writer.slice.clone());
+        let writer =
+            SliceWriter::create(&self.ground.directory, self.head + 1, &self.ground.log.checkpoints())?;
+        self.ground.log.catalog.push(writer.slice.clone());
         Ok(writer)
     }
 
     fn look_at_disk(&mut self, now: Duration) -> Result<(), StoreError> {
-        let floor_bytes = self.options.disk_floor_bytes;
+        let floor_bytes = self.ground.options.disk_floor_bytes;
         if self.disk_looked_at.is_some_and(|at| now.saturating_sub(at) < DISK_LOOK_EVERY) {
             return Ok(());
         }
-        match self.directory.free_bytes() {
+        match self.ground.directory.free_bytes() {
             Ok(free_bytes) if free_bytes < floor_bytes => {
                 Err(StoreError::DiskFloor { free_bytes, floor_bytes })
             }
@@ -243,7 +230,7 @@ impl LogCore {
                 Ok(())
             }
             Err(error) => {
-                Err(StoreError::Unavailable(format!("{}: {error}", self.directory.path().display())))
+                Err(StoreError::Unavailable(format!("{}: {error}", self.ground.directory.path().display())))
             }
         }
     }
@@ -257,7 +244,7 @@ impl LogCore {
     /// Writes one caller's events into the transaction, from position `first` on.
     fn write(&mut self, job: Job, first: u64) -> Result<Outcome, (Job, StoreError)> {
         let mark = self.dedup.mark();
-        let appended_ms = self.clock.now_ms();
+        let appended_ms = self.ground.clock.now_ms();
         let mut known = Vec::with_capacity(job.rows());
         let Some(writer) = &self.writer else {
             return Err((job, StoreError::Unavailable("the log has no slice to write to".to_owned())));
@@ -315,11 +302,11 @@ impl LogCore {
                 }
             }
         }
-        if self.options.fails_at(FaultPoint::LogBeforeCommit) {
+        if self.ground.options.fails_at(FaultPoint::LogBeforeCommit) {
             return Err(StoreError::Unavailable("injected fault before a commit".to_owned()));
         }
         writer.commit().map_err(failure)?;
-        if self.options.fails_at(FaultPoint::LogAfterCommit) {
+        if self.ground.options.fails_at(FaultPoint::LogAfterCommit) {
             return Err(StoreError::Unavailable("injected fault after a commit".to_owned()));
         }
         Ok(())
@@ -354,9 +341,11 @@ impl LogCore {
         }
         self.head += records.len() as u64;
         if let Some(writer) = &self.writer {
-            records.iter().for_each(|record| writer.slice.extend(record.appended_ms));
+            for record in &records {
+                writer.slice.extend(record.appended_ms);
+            }
         }
-        self.view.publish(records, checkpoints);
+        self.ground.log.publish(records, checkpoints);
         for (reply, appended) in answers {
             // A caller that no longer waits has its events in the log all the same.
             let _ = reply.send(Ok(appended));
@@ -367,13 +356,13 @@ impl LogCore {
     /// Truncates the WAL if the checkpointer could not keep it small.
     fn bound_wal(&mut self) {
         let Some(writer) = &self.writer else { return };
-        if files::file_bytes(&files::wal(&writer.slice.path)) < self.options.wal_bytes_max() {
+        if files::file_bytes(&files::wal(&writer.slice.path)) < self.ground.options.wal_bytes_max() {
             return;
         }
         match writer.truncate_wal() {
             Ok(true) => {}
             Ok(false) => {
-                tracing::warn!("a reader holds the log's WAL back; it is tried again with the next append")
+                tracing::warn!("a reader holds the log's WAL back; it is tried again with the next append");
             }
             Err(error) => {
                 self.fail(failure(error), Vec::new());
@@ -399,7 +388,7 @@ impl LogCore {
             StoreError::Unavailable(why) => why,
             other => other.to_string(),
         };
-        self.failure = Some((self.clock.elapsed(), why.clone()));
+        self.failure = Some((self.ground.clock.elapsed(), why.clone()));
         StoreError::Unavailable(why)
     }
 }

@@ -68,20 +68,28 @@ const DISK_READS_MAX: usize = 4;
 /// It is opened before serving, ended by [`Store::close`], and may as well be dropped: what was answered is durable. To
 /// drop it waits for its threads.
 pub struct SqliteStore {
-    log: Arc<LogView>,
-    state: Arc<StateView>,
+    ground: Ground,
     sealer: Arc<Sealer>,
     fingerprinter: Fingerprinter,
     lease: Lease,
     writers: Writers,
     disk_reads: Arc<Semaphore>,
-    _directory: Arc<DataDir>,
 }
 
 /// Who carries things out.
 enum Writers {
     Threads(Threads),
-    Inline(Inline),
+    Inline(Box<Inline>),
+}
+
+/// What every part of the store stands on.
+#[derive(Clone)]
+struct Ground {
+    options: Arc<Options>,
+    clock: Arc<Clock>,
+    directory: Arc<DataDir>,
+    log: Arc<LogView>,
+    state: Arc<StateView>,
 }
 
 /// The parts that the writers are made of.
@@ -112,47 +120,34 @@ impl SqliteStore {
 
         let fingerprinter = Fingerprinter::new()?;
         let recovered = recovery::open(&directory, &options, &clock, &fingerprinter, settled_to)?;
-        let log = recovered.view;
-        let state = Arc::new(StateView::new(state_path));
+        let ground = Ground {
+            options,
+            clock,
+            directory,
+            log: recovered.view,
+            state: Arc::new(StateView::new(state_path)),
+        };
         let (keeping, to_keeper, notices) = Keeping::new();
+        let lease = Lease(lease);
         let parts = Parts {
-            log: LogCore::new(
-                options.clone(),
-                clock.clone(),
-                directory.clone(),
-                log.clone(),
-                keeping,
-                recovered.dedup,
-                recovered.writer,
-            ),
-            state: StateCore::new(
-                options.clone(),
-                clock.clone(),
-                directory.clone(),
-                log.clone(),
-                state.clone(),
-                sealer.clone(),
-                connection,
-                Lease(lease),
-            )?,
-            keeper: Keeper::new(options.clone(), clock, directory.clone(), log.clone(), state.clone()),
+            log: LogCore::new(ground.clone(), keeping, recovered.dedup, recovered.writer),
+            state: StateCore::new(ground.clone(), sealer.clone(), connection, lease)?,
+            keeper: Keeper::new(ground.clone()),
             notices,
             to_keeper,
         };
-        let writers = if options.inline {
-            Writers::Inline(Inline::new(parts))
+        let writers = if ground.options.inline {
+            Writers::Inline(Box::new(Inline::new(parts)))
         } else {
             Writers::Threads(Threads::start(parts)?)
         };
         Ok(SqliteStore {
-            log,
-            state,
+            ground,
             sealer: Arc::new(sealer),
             fingerprinter,
-            lease: Lease(lease),
+            lease,
             writers,
             disk_reads: Arc::new(Semaphore::new(DISK_READS_MAX)),
-            _directory: directory,
         })
     }
 
@@ -249,7 +244,7 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&rusqlite::Connection) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let state = self.state.clone();
+        let state = self.ground.state.clone();
         self.read_disk(move || state.read(work)).await
     }
 
@@ -270,22 +265,20 @@ impl Store for SqliteStore {
 
     fn read(&self, read: Read) -> Answer<'_, Page> {
         Box::pin(async move {
-            match self.log.read_memory(&read) {
-                Some(page) => Ok(page),
-                None => {
-                    let log = self.log.clone();
-                    self.read_disk(move || log.read_disk(&read)).await
-                }
+            if let Some(page) = self.ground.log.read_memory(&read) {
+                return Ok(page);
             }
+            let log = self.ground.log.clone();
+            self.read_disk(move || log.read_disk(&read)).await
         })
     }
 
     fn head(&self) -> watch::Receiver<Seq> {
-        self.log.watch_head()
+        self.ground.log.watch_head()
     }
 
     fn touched(&self, after: Seq) -> Touched {
-        self.log.touched(after.0)
+        self.ground.log.touched(after.0)
     }
 
     fn lease(&self) -> Lease {
@@ -293,12 +286,12 @@ impl Store for SqliteStore {
     }
 
     fn lag(&self, streams: Vec<StreamFrom>, after: Seq, through: Seq) -> Answer<'_, Lag> {
-        let log = self.log.clone();
+        let log = self.ground.log.clone();
         Box::pin(self.read_disk(move || log.count(&streams, after.0, through.0)))
     }
 
     fn position_at(&self, appended_ms: u64) -> Answer<'_, Seq> {
-        let log = self.log.clone();
+        let log = self.ground.log.clone();
         Box::pin(self.read_disk(move || log.position_at(appended_ms).map(Seq)))
     }
 
@@ -323,7 +316,7 @@ impl Store for SqliteStore {
     }
 
     fn checkpoint(&self, source: &str) -> Answer<'_, Option<Vec<u8>>> {
-        let checkpoint = self.log.checkpoint(source);
+        let checkpoint = self.ground.log.checkpoint(source);
         Box::pin(std::future::ready(Ok(checkpoint)))
     }
 
@@ -332,7 +325,7 @@ impl Store for SqliteStore {
     }
 
     fn moved(&self) -> watch::Receiver<Vec<IntegrationId>> {
-        self.state.watch_moved()
+        self.ground.state.watch_moved()
     }
 
     fn close(&self) -> Answer<'_, ()> {

@@ -104,6 +104,17 @@ impl Options {
         self
     }
 
+    /// The same under a clock that a test or a simulation moves: both the wall clock and the monotonic one.
+    #[must_use]
+    pub fn with_simulated_clock(mut self, now_ms: WallClock) -> Self {
+        self.elapsed = Arc::new({
+            let now_ms = now_ms.clone();
+            move || Duration::from_millis(now_ms())
+        });
+        self.now_ms = now_ms;
+        self
+    }
+
     /// Bytes at which a slice is full.
     pub(super) fn slice_bytes_full(&self) -> u64 {
         self.slice_bytes.min(self.retention_bytes / 8).max(SLICE_BYTES_MIN)

@@ -202,14 +202,14 @@ impl Pruner {
                 reached_young = true;
                 break;
             }
-            let threshold = match thresholds.iter().find(|(known, _)| *known == integration) {
-                Some((_, threshold)) => *threshold,
-                None => {
+            let threshold =
+                if let Some((_, threshold)) = thresholds.iter().find(|(known, _)| *known == integration) {
+                    *threshold
+                } else {
                     let threshold = first_kept(connection, integration)?;
                     thresholds.push((integration, threshold));
                     threshold
-                }
-            };
+                };
             if threshold.is_none_or(|threshold| id < threshold) || (too_many && self.even_newest) {
                 connection.prepare_cached("DELETE FROM attempt WHERE id = ?1")?.execute([id])?;
                 self.rows = self.rows.saturating_sub(1);

@@ -11,9 +11,9 @@ pub(super) mod view;
 
 pub(super) use retire::Retire;
 
-use super::clock::Clock;
-use super::files::{self, DataDir};
-use super::options::{FaultPoint, Options};
+use super::Ground;
+use super::files;
+use super::options::FaultPoint;
 use super::seal::Sealer;
 use super::slice_writer::checkpoint;
 use super::view::LogView;
@@ -22,10 +22,8 @@ use history::Pruner;
 use hitwire_event::IntegrationId;
 use rusqlite::Connection;
 use std::cell::Cell;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use view::StateView;
 
 /// How long ops are refused after a failure before the file is opened again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -133,11 +131,7 @@ struct Effects {
 
 /// The state's writer.
 pub(super) struct StateCore {
-    options: Arc<Options>,
-    clock: Arc<Clock>,
-    directory: Arc<DataDir>,
-    log: Arc<LogView>,
-    view: Arc<StateView>,
+    ground: Ground,
     sealer: Sealer,
     lease: Lease,
     connection: Option<Connection>,
@@ -154,22 +148,15 @@ pub(super) struct StateCore {
 impl StateCore {
     /// The writer of an open file.
     pub(super) fn new(
-        options: Arc<Options>,
-        clock: Arc<Clock>,
-        directory: Arc<DataDir>,
-        log: Arc<LogView>,
-        view: Arc<StateView>,
+        ground: Ground,
         sealer: Sealer,
         connection: Connection,
         lease: Lease,
     ) -> Result<Self, StoreError> {
-        let pruner = Pruner::new(&connection).map_err(|error| super::schema::damaged(view.path(), &error))?;
+        let pruner =
+            Pruner::new(&connection).map_err(|error| super::schema::damaged(ground.state.path(), &error))?;
         Ok(StateCore {
-            options,
-            clock,
-            directory,
-            log,
-            view,
+            ground,
             sealer,
             lease,
             connection: Some(connection),
@@ -222,10 +209,10 @@ impl StateCore {
             Ok(()) => {
                 self.pruner.count(attempts);
                 if !effects.moved.is_empty() {
-                    self.view.announce(effects.moved);
+                    self.ground.state.announce(effects.moved);
                 }
                 if effects.wipe {
-                    self.view.ask_to_wipe();
+                    self.ground.state.ask_to_wipe();
                 }
                 for (reply, result) in answered {
                     answer(reply, result.unwrap_or(Err(StoreError::Closed)));
@@ -251,7 +238,7 @@ impl StateCore {
     /// Ends the writer: what the WAL holds goes into the file.
     pub(super) fn close(&mut self) {
         if let Some(connection) = self.connection.take()
-            && !self.view.is_poisoned()
+            && !self.ground.state.is_poisoned()
             && let Err(error) = checkpoint(&connection, "TRUNCATE")
         {
             tracing::warn!(%error, "the state's WAL stays as it is; it is read at the next start");
@@ -260,19 +247,19 @@ impl StateCore {
 
     /// Sees to it that there is a file to write to.
     fn be_ready(&mut self) -> Result<(), StoreError> {
-        let now = self.clock.elapsed();
+        let now = self.ground.clock.elapsed();
         if let Some((at, why)) = &self.failure
             && now.saturating_sub(*at) < RETRY_AFTER
         {
             return Err(StoreError::Unavailable(why.clone()));
         }
-        if self.view.is_poisoned() && self.connection.is_some() {
+        if self.ground.state.is_poisoned() && self.connection.is_some() {
             self.broken = self.connection.take();
         }
         if self.connection.is_some() {
             return Ok(());
         }
-        let replaced = file::replace(&self.directory, &self.view, self.broken.take());
+        let replaced = file::replace(&self.ground.directory, &self.ground.state, self.broken.take());
         let connection = replaced.inspect_err(|error| self.failure = Some((now, error.to_string())))?;
         self.pruner = Pruner::new(&connection).map_err(|error| StoreError::Unavailable(error.to_string()))?;
         self.connection = Some(connection);
@@ -292,7 +279,7 @@ impl StateCore {
     }
 
     fn commit(&mut self) -> Result<(), String> {
-        if self.options.fails_at(FaultPoint::StateBeforeCommit) {
+        if self.ground.options.fails_at(FaultPoint::StateBeforeCommit) {
             return Err("injected fault before a commit".to_owned());
         }
         let connection = self.connection.as_ref().ok_or_else(|| "the state is not open".to_owned())?;
@@ -308,14 +295,14 @@ impl StateCore {
     ) -> Result<Answer, Trouble> {
         let connection = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
         if let Work::Prune = work {
-            let now_ms = self.clock.age_now_ms();
+            let now_ms = self.ground.clock.age_now_ms();
             return Ok(Answer::Pruned(self.pruner.step(connection, now_ms)?));
         }
         let context = Context {
             connection,
             sealer: &self.sealer,
-            view: &self.log,
-            now_ms: self.clock.now_ms(),
+            view: &self.ground.log,
+            now_ms: self.ground.clock.now_ms(),
             attempts: Cell::new(0),
         };
         let mut of_job = Effects::default();
@@ -352,13 +339,13 @@ impl StateCore {
     /// Truncates the WAL if the checkpointer could not keep it small.
     fn bound_wal(&mut self) {
         let Some(connection) = &self.connection else { return };
-        if files::file_bytes(&files::wal(self.view.path())) < self.options.wal_bytes_max() {
+        if files::file_bytes(&files::wal(self.ground.state.path())) < self.ground.options.wal_bytes_max() {
             return;
         }
         match checkpoint(connection, "TRUNCATE") {
             Ok(true) => {}
             Ok(false) => {
-                tracing::warn!("a reader holds the state's WAL back; it is tried again with the next change")
+                tracing::warn!("a reader holds the state's WAL back; it is tried again with the next change");
             }
             Err(error) => self.fail(&error.to_string()),
         }
@@ -367,7 +354,7 @@ impl StateCore {
     /// Gives the file up: nothing of the group counts, and a copy takes its place.
     fn fail(&mut self, error: &str) {
         tracing::error!(error, "the state cannot be written; its file will be replaced by a copy");
-        self.view.poison();
+        self.ground.state.poison();
         self.broken = self.connection.take().or(self.broken.take());
         // An open transaction would keep the copy waiting.
         if let Some(broken) = &self.broken
@@ -376,7 +363,7 @@ impl StateCore {
         {
             tracing::warn!(%error, "the failed transaction cannot be rolled back");
         }
-        self.failure = Some((self.clock.elapsed(), error.to_owned()));
+        self.failure = Some((self.ground.clock.elapsed(), error.to_owned()));
     }
 }
 

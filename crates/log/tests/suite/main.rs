@@ -1,0 +1,79 @@
+//! One suite for every store, and what is particular to the embedded one.
+//!
+//! - `suite`: what any store must do, written against [`hitwire_log::Store`]; run here on the embedded store with its
+//!   threads and without.
+//! - `model`: random histories against a naive model in memory.
+//! - `sqlite`: files, locks, keys, slices, retention, broken disks.
+
+mod model;
+mod sqlite;
+mod suite;
+mod support;
+
+/// Runs each test of the suite on a backend.
+macro_rules! run_suite {
+    ($backend:expr; $($name:ident,)*) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                crate::suite::$name(&$backend).await;
+            }
+        )*
+    };
+}
+
+/// The suite, once for each backend.
+macro_rules! suites {
+    ($($backend:ident: $make:expr;)*) => {
+        $(
+            mod $backend {
+                run_suite! {
+                    $make;
+                    appended_events_are_read_back_in_order,
+                    a_read_gives_only_the_streams_asked_for_from_where_they_begin,
+                    a_page_ends_at_its_bounds_and_says_that_there_is_more,
+                    a_single_event_larger_than_a_page_is_still_given,
+                    nothing_is_read_past_the_position_asked_for,
+                    the_head_moves_with_each_append_and_is_never_ahead_of_what_can_be_read,
+                    a_dispatcher_is_told_which_streams_have_news,
+                    an_event_sent_again_is_left_out_and_said_to_be_a_duplicate,
+                    an_event_sent_twice_in_one_append_is_taken_once,
+                    an_id_with_other_content_is_taken_and_marked,
+                    without_deduplication_everything_is_taken,
+                    duplicates_are_known_after_a_restart,
+                    a_checkpoint_is_there_exactly_with_its_events,
+                    everything_is_there_after_a_restart,
+                    lag_counts_what_lies_between_and_says_since_when,
+                    a_position_is_found_by_time,
+                    a_new_integration_begins_at_the_end_of_the_log,
+                    integrations_are_listed_by_client,
+                    an_update_raises_the_revision_and_the_content_revision_only_with_the_content,
+                    an_update_from_an_older_revision_is_a_conflict,
+                    a_newly_ticked_kind_counts_from_the_moment_it_is_ticked,
+                    what_an_unticked_kind_had_outstanding_is_a_skipped_range,
+                    enabling_after_a_user_disabled_it_skips_to_now_and_says_what_was_skipped,
+                    enabling_after_hitwire_disabled_it_resumes_with_what_was_missed,
+                    enabling_resumes_where_the_caller_says,
+                    a_deleted_integration_is_gone_with_all_it_had,
+                    a_step_of_a_courier_is_saved_as_a_whole,
+                    a_cursor_never_goes_back,
+                    a_step_under_an_older_lease_is_refused,
+                    a_step_that_disables_does_not_overrule_the_user,
+                    the_delivery_log_is_read_page_by_page_newest_first,
+                    lost_ranges_are_read_page_by_page_newest_first,
+                    a_token_is_found_by_its_hash_and_replaced,
+                    ops_of_one_call_are_answered_in_their_order,
+                    an_append_beside_an_impossible_change_is_not_made,
+                    of_a_call_that_fails_nothing_counts,
+                    callers_at_the_same_time_all_get_their_own_answer,
+                    a_closed_store_refuses_and_keeps_everything,
+                }
+            }
+        )*
+    };
+}
+
+suites! {
+    with_threads: crate::support::Bench::new(false);
+    inline: crate::support::Bench::new(true);
+}

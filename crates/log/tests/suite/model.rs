@@ -1,0 +1,1 @@
+//! Random histories, on the store and on a naive model beside it.

@@ -1,0 +1,6 @@
+//! What is particular to the embedded store: files, locks, keys, slices, retention, broken disks.
+
+mod disk;
+mod files;
+mod large;
+mod retention;

@@ -1,0 +1,234 @@
+//! Disks that fail: what was acknowledged stays, what was not is never seen, and the log goes on when the disk does.
+
+use crate::support::{
+    Backend, Bench, ONE, append, append_once, attempt, commit, create, event, hits, ids, new_integration,
+    progress, read_all, save_cursor, stream,
+};
+use hitwire_courier::Progress;
+use hitwire_event::{Kind, Lane};
+use hitwire_log::{Append, FaultPoint, Op, Options, SqliteStore, Store, StoreError};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A disk that fails at the points set.
+#[derive(Clone, Default)]
+struct Faults {
+    failing: Arc<Mutex<Vec<FaultPoint>>>,
+}
+
+impl Faults {
+    fn set(&self, points: &[FaultPoint]) {
+        *self.failing.lock().unwrap() = points.to_vec();
+    }
+
+    fn options(&self, bench: &Bench) -> Options {
+        let failing = self.failing.clone();
+        let mut options = bench.options();
+        options.fault = Some(Arc::new(move |point| failing.lock().unwrap().contains(&point)));
+        options
+    }
+}
+
+fn append_op(numbers: std::ops::RangeInclusive<u64>) -> Op {
+    let checkpoint = Some(("file".to_owned(), numbers.end().to_be_bytes().to_vec()));
+    Op::Append(Append { events: hits(numbers), deduplicate: true, checkpoint })
+}
+
+fn is_unavailable<T>(result: Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::Unavailable(_)))
+}
+
+async fn all_ids(store: &dyn Store) -> Vec<String> {
+    let records = read_all(store, vec![stream(ONE, Kind::Hit)]).await;
+    assert!(records.windows(2).all(|pair| pair[0].seq.next() == pair[1].seq));
+    ids(&records).into_iter().map(str::to_owned).collect()
+}
+
+async fn a_failed_commit_is_survived(point: FaultPoint, inline: bool) {
+    let bench = Bench::new(inline);
+    let faults = Faults::default();
+    let store = SqliteStore::open(faults.options(&bench)).unwrap();
+    store.commit(vec![append_op(1..=3)]).await.unwrap();
+
+    faults.set(&[point]);
+    assert!(is_unavailable(store.commit(vec![append_op(4..=6)]).await));
+    faults.set(&[]);
+    assert!(is_unavailable(store.commit(vec![append_op(4..=6)]).await), "it is not tried again at once");
+    assert_eq!(store.head().borrow().0, 3);
+    assert_eq!(all_ids(&store).await, ["hit-1", "hit-2", "hit-3"]);
+    assert_eq!(store.checkpoint("file").await.unwrap(), Some(3_u64.to_be_bytes().to_vec()));
+
+    bench.pass(Duration::from_secs(2));
+    store.commit(vec![append_op(4..=5)]).await.unwrap();
+    assert!(bench.path().join("log-00000000000000000004.db").exists(), "it goes on in a new slice");
+    let expected = ["hit-1", "hit-2", "hit-3", "hit-4", "hit-5"];
+    assert_eq!(all_ids(&store).await, expected, "what was refused was not known as a duplicate");
+    drop(store);
+    let store = SqliteStore::open(faults.options(&bench)).unwrap();
+    assert_eq!(all_ids(&store).await, expected, "what the failed commit left in the old slice is never seen");
+    assert_eq!(store.checkpoint("file").await.unwrap(), Some(5_u64.to_be_bytes().to_vec()));
+    assert_eq!(append_once(&store, hits(6..=6)).await.accepted, 1);
+    assert_eq!(append_once(&store, hits(3..=4)).await.accepted, 0);
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_before_it_is_written_counts_for_nothing() {
+    for inline in [false, true] {
+        a_failed_commit_is_survived(FaultPoint::LogBeforeCommit, inline).await;
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_sync_fails_counts_for_nothing_although_its_rows_are_in_the_file() {
+    for inline in [false, true] {
+        a_failed_commit_is_survived(FaultPoint::LogAfterCommit, inline).await;
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_goes_on_failing_makes_no_heap_of_slices() {
+    let bench = Bench::new(true);
+    let faults = Faults::default();
+    let store = SqliteStore::open(faults.options(&bench)).unwrap();
+    append_once(&store, hits(1..=3)).await;
+    faults.set(&[FaultPoint::LogAfterCommit]);
+    for _ in 0..5 {
+        assert!(is_unavailable(store.commit(vec![append_op(4..=6)]).await));
+        bench.pass(Duration::from_secs(2));
+    }
+    faults.set(&[FaultPoint::SliceCreate]);
+    assert!(is_unavailable(store.commit(vec![append_op(4..=6)]).await));
+    bench.pass(Duration::from_secs(2));
+    faults.set(&[]);
+    append_once(&store, hits(4..=4)).await;
+    assert_eq!(all_ids(&store).await, ["hit-1", "hit-2", "hit-3", "hit-4"]);
+    let slices = std::fs::read_dir(bench.path()).unwrap().filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name().into_string().unwrap();
+        name.starts_with("log-") && name.ends_with(".db")
+    });
+    assert_eq!(slices.count(), 2);
+}
+
+#[tokio::test]
+async fn a_slice_that_cannot_be_made_is_tried_again_and_loses_nothing() {
+    let bench = Bench::new(true);
+    let faults = Faults::default();
+    let store = SqliteStore::open(faults.options(&bench)).unwrap();
+    append_once(&store, hits(1..=3)).await;
+    bench.pass(Duration::from_hours(2));
+    faults.set(&[FaultPoint::SliceCreate]);
+    assert!(is_unavailable(store.commit(vec![append_op(4..=4)]).await), "the slice has reached its age");
+    faults.set(&[]);
+    bench.pass(Duration::from_secs(2));
+    append_once(&store, hits(4..=4)).await;
+    assert_eq!(all_ids(&store).await, ["hit-1", "hit-2", "hit-3", "hit-4"]);
+}
+
+#[tokio::test]
+async fn of_several_callers_in_a_failed_group_none_counts() {
+    let bench = Bench::new(false);
+    let faults = Faults::default();
+    let store = Arc::new(SqliteStore::open(faults.options(&bench)).unwrap());
+    append_once(&*store, hits(1..=1)).await;
+    faults.set(&[FaultPoint::LogAfterCommit]);
+    let callers: Vec<_> = (2..50)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move { store.commit(vec![append_op(n..=n)]).await })
+        })
+        .collect();
+    for caller in callers {
+        assert!(is_unavailable(caller.await.unwrap()));
+    }
+    faults.set(&[]);
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(append_once(&*store, hits(2..50)).await.accepted, 48);
+    assert_eq!(all_ids(&*store).await.len(), 49);
+}
+
+#[tokio::test]
+async fn under_the_disk_floor_appends_are_refused_and_couriers_go_on() {
+    let bench = Bench::new(false);
+    let store = bench.start();
+    append(&store, hits(1..=1)).await;
+    let id = create(&store, ONE, &[Kind::Hit]).await.id;
+    drop(store);
+    let mut options = bench.options();
+    options.disk_floor_bytes = u64::MAX;
+    let store = SqliteStore::open(options).unwrap();
+    match store.commit(vec![append_op(2..=2)]).await {
+        Err(StoreError::DiskFloor { free_bytes, floor_bytes: u64::MAX }) => assert!(free_bytes > 0),
+        other => panic!("answered with {other:?}"),
+    }
+    save_cursor(&store, id, Lane::Bulk, 1).await;
+    assert_eq!(all_ids(&store).await, ["hit-1"]);
+}
+
+#[tokio::test]
+async fn a_failed_commit_of_the_state_counts_for_nothing_and_a_copy_takes_over() {
+    for inline in [false, true] {
+        let bench = Bench::new(inline);
+        let faults = Faults::default();
+        let store = SqliteStore::open(faults.options(&bench)).unwrap();
+        let made = create(&store, ONE, &[Kind::Hit]).await;
+        append(&store, hits(1..=9)).await;
+        save_cursor(&store, made.id, Lane::Bulk, 4).await;
+        let before = store.saved(made.id).await.unwrap();
+
+        faults.set(&[FaultPoint::StateBeforeCommit]);
+        let step = Progress { attempts: vec![attempt(1)], ..progress(made.id) };
+        assert!(is_unavailable(store.commit(vec![Op::Save(store.lease(), step.clone())]).await));
+        let new = Op::CreateIntegration(new_integration(ONE, &[]));
+        assert!(is_unavailable(store.commit(vec![new]).await));
+        faults.set(&[]);
+        assert_eq!(store.saved(made.id).await.unwrap(), before, "readers go on meanwhile");
+        assert_eq!(append(&store, hits(10..=10)).await.accepted, 1, "so does the log");
+
+        bench.pass(Duration::from_secs(2));
+        commit(&store, Op::Save(store.lease(), step)).await;
+        save_cursor(&store, made.id, Lane::Bulk, 5).await;
+        let second = create(&store, ONE, &[]).await;
+        assert_eq!(store.integrations(None).await.unwrap(), [made.clone(), second.clone()]);
+        drop(store);
+        let store = bench.start();
+        assert_eq!(store.integrations(None).await.unwrap(), [made.clone(), second]);
+        assert_eq!(store.attempts(made.id, None, 10).await.unwrap().len(), 1);
+        assert_eq!(store.saved(made.id).await.unwrap().unwrap().lanes[1].cursor.0, 5);
+    }
+}
+
+#[tokio::test]
+async fn random_failures_lose_nothing_that_was_acknowledged_and_show_nothing_that_was_not() {
+    let bench = Bench::new(true);
+    let count = Arc::new(AtomicU8::new(0));
+    let calm = Arc::new(AtomicBool::new(false));
+    let mut options = bench.options();
+    options.slice_bytes = 1;
+    options.fault = Some(Arc::new({
+        let (count, calm) = (count.clone(), calm.clone());
+        // Every seventh question, whatever the point: the points are asked in changing order, as slices come and go.
+        move |_| !calm.load(Ordering::Relaxed) && count.fetch_add(1, Ordering::Relaxed) % 7 == 6
+    }));
+    let mut store = SqliteStore::open(options.clone()).unwrap();
+    let mut acknowledged = Vec::new();
+    let large = "x".repeat(20_000);
+    for round in 0..300_u64 {
+        let events: Vec<_> =
+            (0..=round % 5).map(|n| event(ONE, Kind::Hit, &format!("{round}-{n}"), &large)).collect();
+        let append = Append { events: events.clone(), deduplicate: round % 2 == 0, checkpoint: None };
+        if store.commit(vec![Op::Append(append)]).await.is_ok() {
+            acknowledged.extend(events.iter().map(|event| event.id.as_str().to_owned()));
+        }
+        bench.pass(Duration::from_secs(1));
+        if round % 50 == 49 {
+            drop(store);
+            store = SqliteStore::open(options.clone()).unwrap();
+        }
+    }
+    assert!(acknowledged.len() > 200);
+    assert_eq!(all_ids(&store).await, acknowledged);
+    calm.store(true, Ordering::Relaxed);
+    drop(store);
+    assert_eq!(all_ids(&bench.start()).await, acknowledged);
+}

@@ -1,0 +1,239 @@
+//! Retention: the limits hold, whoever hangs, and what is lost is on record.
+
+use crate::support::{
+    Backend, Bench, HIGH, ONE, TWO, append, attempt, commit, create, disable, event, hits, open_batch,
+    progress, read_all, save_cursor, stream,
+};
+use hitwire_courier::{DisableReason, LaneState, LostReason, Progress};
+use hitwire_event::{Kind, Lane, Seq};
+use hitwire_log::{Op, Options, SqliteStore, Store};
+use std::path::Path;
+use std::time::Duration;
+
+const LIMIT_BYTES: u64 = 8 << 20;
+
+fn log_bytes(directory: &Path) -> u64 {
+    let files = std::fs::read_dir(directory).unwrap().map(Result::unwrap);
+    let of_log = files.filter(|entry| entry.file_name().to_str().unwrap().starts_with("log-"));
+    of_log.map(|entry| entry.metadata().map_or(0, |metadata| metadata.len())).sum()
+}
+
+fn limited(bench: &Bench) -> Options {
+    bench.options().with_retention_bytes(LIMIT_BYTES)
+}
+
+/// A day of retention and slices of an hour; no limit by size.
+fn aged(bench: &Bench) -> Options {
+    let mut options = bench.options();
+    options.retention_age = Duration::from_hours(24);
+    options
+}
+
+async fn append_some(store: &dyn Store, round: u64) {
+    let filler = "x".repeat(900);
+    let events = (0..100).map(|n| event(ONE, Kind::Hit, &(round * 100 + n).to_string(), &filler)).collect();
+    append(store, events).await;
+}
+
+async fn first_position(store: &dyn Store) -> u64 {
+    let records = read_all(store, vec![stream(ONE, Kind::Hit), stream(ONE, HIGH), stream(TWO, HIGH)]).await;
+    records.first().map_or(0, |record| record.seq.0)
+}
+
+#[tokio::test]
+async fn ten_times_the_limit_with_a_hanging_integration_stays_within_it_and_leaves_a_dead_range() {
+    for inline in [false, true] {
+        let bench = Bench::new(inline);
+        let store = SqliteStore::open(limited(&bench)).unwrap();
+        let hanging = create(&store, ONE, &[Kind::Hit]).await.id;
+        let other_client = create(&store, TWO, &[Kind::Hit]).await.id;
+        let (mut rounds, mut most) = (0, 0);
+        while rounds * 100 * 1000 < 10 * LIMIT_BYTES {
+            append_some(&store, rounds).await;
+            rounds += 1;
+            most = most.max(log_bytes(bench.path()));
+        }
+        assert!(most <= LIMIT_BYTES, "{most} bytes");
+        assert!(most > LIMIT_BYTES / 3, "the space is made use of: {most} bytes");
+
+        // Drop waits for what the keeper has begun.
+        drop(store);
+        let store = SqliteStore::open(limited(&bench)).unwrap();
+        let first = first_position(&store).await;
+        assert!(first > 1);
+        let lost = store.lost(hanging, None, 10).await.unwrap();
+        assert_eq!(lost.len(), 1, "as long as it hangs it is one range that grows");
+        let range = &lost[0].range;
+        assert_eq!((range.reason, range.lane), (LostReason::Retention, Lane::Bulk));
+        assert_eq!(
+            (range.first, range.last),
+            (Seq(1), Seq(first - 1)),
+            "every event is in the log or in the range"
+        );
+        assert_eq!(range.events, first - 1);
+        assert!(range.detail.contains("8388608 bytes"), "{}", range.detail);
+        let saved = store.saved(hanging).await.unwrap().unwrap();
+        assert_eq!(saved.lanes[Lane::Bulk.index()].cursor, Seq(first - 1));
+        assert_eq!(store.lost(other_client, None, 10).await.unwrap(), []);
+        assert_eq!(store.saved(other_client).await.unwrap().unwrap().lanes[1].cursor, Seq(0));
+    }
+}
+
+#[tokio::test]
+async fn an_open_batch_goes_with_its_events_and_couriers_are_told() {
+    let bench = Bench::new(true);
+    let store = SqliteStore::open(limited(&bench)).unwrap();
+    let id = create(&store, ONE, &[Kind::Hit]).await.id;
+    append_some(&store, 0).await;
+    let lane = LaneState { cursor: Seq(0), open: Some(open_batch(1, 50)), refusal: None };
+    let step = Progress { lanes: vec![(Lane::Bulk, lane)], ..progress(id) };
+    commit(&store, Op::Save(store.lease(), step)).await;
+    let mut moved = store.moved();
+    moved.mark_unchanged();
+    for round in 1..100 {
+        append_some(&store, round).await;
+    }
+    assert!(moved.has_changed().unwrap());
+    assert_eq!(*moved.borrow_and_update(), [id]);
+    let saved = store.saved(id).await.unwrap().unwrap();
+    let bulk = &saved.lanes[Lane::Bulk.index()];
+    assert!(bulk.cursor > Seq(0));
+    assert_eq!(bulk.open, None);
+    assert_eq!(saved.lanes[Lane::Urgent.index()].cursor, Seq(0));
+    // A late step of the courier does not bring the old state back.
+    let late = LaneState { cursor: Seq(50), open: None, refusal: None };
+    let step = Progress { lanes: vec![(Lane::Bulk, late)], attempts: vec![attempt(1)], ..progress(id) };
+    commit(&store, Op::Save(store.lease(), step)).await;
+    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[Lane::Bulk.index()], *bulk);
+}
+
+#[tokio::test]
+async fn old_slices_go_when_nobody_needs_them() {
+    let bench = Bench::new(true);
+    let mut options = aged(&bench);
+    options.lag_age = Duration::from_hours(1000);
+    let store = SqliteStore::open(options).unwrap();
+    let served = create(&store, ONE, &[Kind::Hit]).await.id;
+    append(&store, hits(1..=10)).await;
+    save_cursor(&store, served, Lane::Bulk, 10).await;
+    bench.pass(Duration::from_hours(2));
+    append(&store, hits(11..=20)).await;
+    bench.pass(Duration::from_hours(25));
+    append(&store, hits(21..=30)).await;
+    bench.pass(Duration::from_mins(2));
+    append(&store, hits(31..=40)).await;
+    assert_eq!(
+        first_position(&store).await,
+        11,
+        "the first slice is old and served; the second is still needed"
+    );
+    save_cursor(&store, served, Lane::Bulk, 20).await;
+    bench.pass(Duration::from_mins(2));
+    append(&store, hits(41..=41)).await;
+    assert_eq!(first_position(&store).await, 21);
+    assert_eq!(store.lost(served, None, 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn an_integration_holds_old_slices_only_within_its_lag_budget() {
+    for (lag_age, held) in [(Duration::from_hours(100), true), (Duration::from_hours(20), false)] {
+        let bench = Bench::new(true);
+        let mut options = aged(&bench);
+        options.lag_age = lag_age;
+        let store = SqliteStore::open(options).unwrap();
+        let behind = create(&store, ONE, &[Kind::Hit]).await.id;
+        append(&store, hits(1..=10)).await;
+        bench.pass(Duration::from_hours(30));
+        append(&store, hits(11..=20)).await;
+        bench.pass(Duration::from_mins(2));
+        append(&store, hits(21..=21)).await;
+        assert_eq!(first_position(&store).await, if held { 1 } else { 11 });
+        let lost = store.lost(behind, None, 10).await.unwrap();
+        assert_eq!(lost.len(), usize::from(!held));
+        if let Some(row) = lost.first() {
+            assert_eq!((row.range.first, row.range.last, row.range.events), (Seq(1), Seq(10), 10));
+            assert!(row.range.detail.contains("24 hours"), "{}", row.range.detail);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_user_disabled_holds_nothing_and_what_hitwire_disabled_does() {
+    for by_user in [true, false] {
+        let bench = Bench::new(true);
+        let mut options = aged(&bench);
+        options.lag_age = Duration::from_hours(1000);
+        let store = SqliteStore::open(options).unwrap();
+        let integration = create(&store, ONE, &[Kind::Hit, HIGH]).await;
+        let id = integration.id;
+        if by_user {
+            disable(&store, integration).await;
+        } else {
+            let step = Progress { disable: Some(DisableReason::Gone), ..progress(id) };
+            commit(&store, Op::Save(store.lease(), step)).await;
+        }
+        append(&store, hits(1..=10)).await;
+        append(&store, vec![event(ONE, HIGH, "v", ""), event(TWO, HIGH, "w", "")]).await;
+        bench.pass(Duration::from_hours(30));
+        append(&store, hits(11..=20)).await;
+        bench.pass(Duration::from_mins(2));
+        append(&store, hits(21..=21)).await;
+        assert_eq!(first_position(&store).await, if by_user { 13 } else { 1 });
+        let lost = store.lost(id, None, 10).await.unwrap();
+        let lost: Vec<_> = lost.iter().map(|row| (row.range.lane, row.range.events)).collect();
+        let expected = if by_user { vec![(Lane::Bulk, 10), (Lane::Urgent, 1)] } else { vec![] };
+        assert_eq!(lost, expected, "one range for each lane that loses something");
+    }
+}
+
+#[tokio::test]
+async fn a_jump_of_the_wall_clock_drops_nothing() {
+    let bench = Bench::new(true);
+    let mut options = aged(&bench);
+    let elapsed = options.elapsed.clone();
+    let steady = bench.options();
+    // The wall clock jumps by a year while the monotonic one goes on for some minutes.
+    let wall = steady.now_ms.clone();
+    let jumped = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    options.now_ms = std::sync::Arc::new({
+        let jumped = jumped.clone();
+        move || wall() + if jumped.load(std::sync::atomic::Ordering::Relaxed) { 365 * 86_400_000 } else { 0 }
+    });
+    options.elapsed = elapsed;
+    options.slice_age = Duration::from_secs(30);
+    let store = SqliteStore::open(options).unwrap();
+    append(&store, hits(1..=10)).await;
+    bench.pass(Duration::from_mins(1));
+    jumped.store(true, std::sync::atomic::Ordering::Relaxed);
+    for n in 0..10 {
+        append(&store, hits(100 + n..=100 + n)).await;
+        bench.pass(Duration::from_mins(2));
+    }
+    assert_eq!(first_position(&store).await, 1);
+}
+
+#[tokio::test]
+async fn a_reader_in_the_middle_goes_on_with_what_is_left() {
+    let bench = Bench::new(true);
+    let store = SqliteStore::open(limited(&bench)).unwrap();
+    for round in 0..100 {
+        append_some(&store, round).await;
+    }
+    let first = first_position(&store).await;
+    assert!(first > 1);
+    let read = hitwire_log::Read {
+        streams: vec![stream(ONE, Kind::Hit)],
+        after: Seq(0),
+        through: Some(Seq(first + 2)),
+        max_events: 10,
+        max_bytes: 1 << 20,
+    };
+    let page = store.read(read).await.unwrap();
+    assert_eq!(
+        page.records.iter().map(|record| record.seq.0).collect::<Vec<_>>(),
+        [first, first + 1, first + 2]
+    );
+    assert_eq!((page.scanned_to, page.more), (Seq(first + 2), false));
+    let counted = store.lag(vec![stream(ONE, Kind::Hit)], Seq(0), Seq(first + 2)).await.unwrap();
+    assert_eq!(counted.events, 3);
+}

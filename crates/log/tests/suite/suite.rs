@@ -1,0 +1,648 @@
+//! What any store must do.
+
+use crate::support::{
+    BEGIN_MS, Backend, HIGH, ONE, TWO, append, append_once, append_with, attempt, commit, create, disable,
+    event, hits, ids, lane_at, lost_range, new_integration, open_batch, progress, read_all, save_cursor,
+    stream, ticked, update, update_with,
+};
+use hitwire_courier::{DisableReason, EndpointState, LostReason, Progress};
+use hitwire_event::rendering::Format;
+use hitwire_event::{IntegrationId, Kind, Lane, Seq};
+use hitwire_log::{
+    Activity, Append, Done, Lag, Lease, Op, Read, Resume, Role, Secret, Store, StoreError, StreamFrom, Token,
+    UpdateIntegration,
+};
+use std::time::Duration;
+
+fn read(streams: Vec<StreamFrom>, after: u64) -> Read {
+    Read { streams, after: Seq(after), through: None, max_events: 100, max_bytes: 1 << 20 }
+}
+
+fn head(store: &dyn Store) -> u64 {
+    store.head().borrow().0
+}
+
+pub(crate) async fn appended_events_are_read_back_in_order(backend: &dyn Backend) {
+    let store = backend.open();
+    assert_eq!(append(&*store, hits(1..=3)).await.accepted, 3);
+    append(&*store, hits(4..=5)).await;
+    let records = read_all(&*store, vec![stream(ONE, Kind::Hit)]).await;
+    assert_eq!(ids(&records), ["hit-1", "hit-2", "hit-3", "hit-4", "hit-5"]);
+    assert_eq!(records.iter().map(|record| record.seq.0).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    assert_eq!(records[0].event, hits(1..=1)[0]);
+    assert_eq!(records[0].appended_ms, BEGIN_MS);
+    assert!(!records[0].id_reused);
+}
+
+pub(crate) async fn a_read_gives_only_the_streams_asked_for_from_where_they_begin(backend: &dyn Backend) {
+    let store = backend.open();
+    let events = vec![
+        event(ONE, Kind::Hit, "a", ""),
+        event(TWO, Kind::Hit, "b", ""),
+        event(ONE, HIGH, "c", ""),
+        event(ONE, Kind::Hit, "d", ""),
+        event(ONE, Kind::System, "e", ""),
+        event(ONE, HIGH, "f", ""),
+    ];
+    append(&*store, events).await;
+    let late = StreamFrom { from: Seq(4), ..stream(ONE, HIGH) };
+    let page = store.read(read(vec![stream(ONE, Kind::Hit), late], 0)).await.unwrap();
+    assert_eq!(ids(&page.records), ["a", "d", "f"]);
+    assert_eq!((page.scanned_to, page.more), (Seq(6), false));
+    let page = store.read(read(vec![stream(ONE, Kind::Scope)], 0)).await.unwrap();
+    assert_eq!((page.records.len(), page.scanned_to, page.more), (0, Seq(6), false));
+}
+
+pub(crate) async fn a_page_ends_at_its_bounds_and_says_that_there_is_more(backend: &dyn Backend) {
+    let store = backend.open();
+    append(&*store, hits(1..=10)).await;
+    let by_count = Read { max_events: 4, ..read(vec![stream(ONE, Kind::Hit)], 2) };
+    let page = store.read(by_count).await.unwrap();
+    assert_eq!(ids(&page.records), ["hit-3", "hit-4", "hit-5", "hit-6"]);
+    assert_eq!((page.scanned_to, page.more), (Seq(6), true));
+    let body_bytes = hits(1..=1)[0].body.len();
+    let by_bytes = Read { max_bytes: 3 * body_bytes, ..read(vec![stream(ONE, Kind::Hit)], 0) };
+    let page = store.read(by_bytes).await.unwrap();
+    assert_eq!(ids(&page.records), ["hit-1", "hit-2", "hit-3"]);
+    assert!(page.more);
+}
+
+pub(crate) async fn a_single_event_larger_than_a_page_is_still_given(backend: &dyn Backend) {
+    let store = backend.open();
+    append(
+        &*store,
+        vec![event(ONE, Kind::Hit, "large", &"x".repeat(5000)), event(ONE, Kind::Hit, "small", "")],
+    )
+    .await;
+    let small = Read { max_bytes: 10, ..read(vec![stream(ONE, Kind::Hit)], 0) };
+    let page = store.read(small).await.unwrap();
+    assert_eq!(ids(&page.records), ["large"]);
+    assert!(page.more);
+}
+
+pub(crate) async fn nothing_is_read_past_the_position_asked_for(backend: &dyn Backend) {
+    let store = backend.open();
+    append(&*store, hits(1..=10)).await;
+    let page =
+        store.read(Read { through: Some(Seq(5)), ..read(vec![stream(ONE, Kind::Hit)], 3) }).await.unwrap();
+    assert_eq!(ids(&page.records), ["hit-4", "hit-5"]);
+    assert_eq!((page.scanned_to, page.more), (Seq(5), false));
+    let page =
+        store.read(Read { through: Some(Seq(2)), ..read(vec![stream(ONE, Kind::Hit)], 3) }).await.unwrap();
+    assert_eq!((page.records.len(), page.scanned_to, page.more), (0, Seq(3), false));
+    let page = store.read(read(vec![stream(ONE, Kind::Hit)], 99)).await.unwrap();
+    assert_eq!((page.records.len(), page.scanned_to, page.more), (0, Seq(99), false));
+}
+
+pub(crate) async fn the_head_moves_with_each_append_and_is_never_ahead_of_what_can_be_read(
+    backend: &dyn Backend,
+) {
+    let store = backend.open();
+    let mut watched = store.head();
+    assert_eq!(*watched.borrow_and_update(), Seq::ZERO);
+    append(&*store, hits(1..=3)).await;
+    assert!(watched.has_changed().unwrap());
+    let seen = *watched.borrow_and_update();
+    assert_eq!(seen, Seq(3));
+    assert_eq!(store.read(read(vec![stream(ONE, Kind::Hit)], 0)).await.unwrap().scanned_to, seen);
+    append(&*store, Vec::new()).await;
+    assert!(!watched.has_changed().unwrap(), "an append of nothing moves nothing");
+}
+
+pub(crate) async fn a_dispatcher_is_told_which_streams_have_news(backend: &dyn Backend) {
+    let store = backend.open();
+    append(
+        &*store,
+        vec![event(ONE, Kind::Hit, "a", ""), event(TWO, HIGH, "b", ""), event(ONE, Kind::Hit, "c", "")],
+    )
+    .await;
+    let touched = store.touched(Seq::ZERO);
+    assert_eq!(touched.through, Seq(3));
+    assert_eq!(touched.streams, Some(vec![stream(ONE, Kind::Hit).stream, stream(TWO, HIGH).stream]));
+    assert_eq!(store.touched(Seq(2)).streams, Some(vec![stream(ONE, Kind::Hit).stream]));
+    assert_eq!(store.touched(Seq(3)).streams, Some(vec![]));
+    drop(store);
+    let store = backend.open();
+    assert_eq!(store.touched(Seq(1)).streams, None, "after a restart the tail does not reach back");
+    assert_eq!(store.touched(Seq(3)).streams, Some(vec![]));
+}
+
+pub(crate) async fn an_event_sent_again_is_left_out_and_said_to_be_a_duplicate(backend: &dyn Backend) {
+    let store = backend.open();
+    append_once(&*store, hits(1..=2)).await;
+    let appended = append_once(&*store, hits(2..=3)).await;
+    assert_eq!((appended.accepted, appended.duplicate), (1, vec![true, false]));
+    let other_client = append_once(&*store, vec![event(TWO, Kind::Hit, "hit-1", "1")]).await;
+    assert_eq!(other_client.accepted, 1, "another client's ids are its own");
+    assert_eq!(ids(&read_all(&*store, vec![stream(ONE, Kind::Hit)]).await), ["hit-1", "hit-2", "hit-3"]);
+}
+
+pub(crate) async fn an_event_sent_twice_in_one_append_is_taken_once(backend: &dyn Backend) {
+    let store = backend.open();
+    let appended = append_once(&*store, hits([1, 2, 1, 2, 3])).await;
+    assert_eq!((appended.accepted, appended.duplicate), (3, vec![false, false, true, true, false]));
+}
+
+pub(crate) async fn an_id_with_other_content_is_taken_and_marked(backend: &dyn Backend) {
+    let store = backend.open();
+    append_once(&*store, vec![event(ONE, Kind::Hit, "a", "first")]).await;
+    let other = append_once(&*store, vec![event(ONE, Kind::Hit, "a", "second")]).await;
+    assert_eq!((other.accepted, other.duplicate), (1, vec![false]));
+    for content in ["first", "second"] {
+        let again = append_once(&*store, vec![event(ONE, Kind::Hit, "a", content)]).await;
+        assert_eq!(again.duplicate, [true], "both are known now");
+    }
+    let records = read_all(&*store, vec![stream(ONE, Kind::Hit)]).await;
+    assert_eq!(records.iter().map(|record| record.id_reused).collect::<Vec<_>>(), [false, true]);
+    drop(store);
+    let store = backend.open();
+    let records = read_all(&*store, vec![stream(ONE, Kind::Hit)]).await;
+    assert_eq!(records.iter().map(|record| record.id_reused).collect::<Vec<_>>(), [false, true]);
+}
+
+pub(crate) async fn without_deduplication_everything_is_taken(backend: &dyn Backend) {
+    let store = backend.open();
+    append(&*store, hits([1, 1])).await;
+    assert_eq!(append(&*store, hits(1..=1)).await.accepted, 1);
+    assert_eq!(
+        append_once(&*store, hits(1..=1)).await.accepted,
+        1,
+        "a file's events do not count for callers"
+    );
+    assert_eq!(head(&*store), 4);
+}
+
+pub(crate) async fn duplicates_are_known_after_a_restart(backend: &dyn Backend) {
+    let store = backend.open();
+    append_once(&*store, hits(1..=2)).await;
+    append_once(&*store, vec![event(ONE, Kind::Hit, "hit-1", "other")]).await;
+    drop(store);
+    let store = backend.open();
+    let again = append_once(
+        &*store,
+        vec![
+            event(ONE, Kind::Hit, "hit-1", "1"),
+            event(ONE, Kind::Hit, "hit-1", "other"),
+            event(ONE, Kind::Hit, "hit-1", "third"),
+        ],
+    );
+    assert_eq!(again.await.duplicate, [true, true, false]);
+    drop(store);
+    backend.pass(Duration::from_hours(48));
+    let store = backend.open();
+    assert_eq!(
+        append_once(&*store, hits(1..=1)).await.duplicate,
+        [false],
+        "two days later it is a new event"
+    );
+}
+
+pub(crate) async fn a_checkpoint_is_there_exactly_with_its_events(backend: &dyn Backend) {
+    let store = backend.open();
+    assert_eq!(store.checkpoint("file").await.unwrap(), None);
+    let of = |n: u64| Append {
+        events: hits(n..=n),
+        deduplicate: false,
+        checkpoint: Some(("file".to_owned(), n.to_be_bytes().to_vec())),
+    };
+    append_with(&*store, of(1)).await;
+    append_with(&*store, of(2)).await;
+    let empty = Append { checkpoint: Some(("other".to_owned(), vec![7])), ..Append::default() };
+    append_with(&*store, empty).await;
+    for store in twice(store, backend) {
+        assert_eq!(store.checkpoint("file").await.unwrap(), Some(2_u64.to_be_bytes().to_vec()));
+        assert_eq!(store.checkpoint("other").await.unwrap(), Some(vec![7]));
+        assert_eq!(head(&*store), 2);
+    }
+}
+
+/// The store as it is, and as it is after a restart. The loop must drop the first before it takes the second.
+fn twice(store: Box<dyn Store>, backend: &dyn Backend) -> impl Iterator<Item = Box<dyn Store>> {
+    std::iter::once(store).chain(std::iter::once_with(|| backend.open()))
+}
+
+pub(crate) async fn everything_is_there_after_a_restart(backend: &dyn Backend) {
+    let store = backend.open();
+    let lease = store.lease();
+    append(&*store, hits(1..=3)).await;
+    let integration = create(&*store, ONE, &[Kind::Hit]).await;
+    drop(store);
+    let store = backend.open();
+    assert!(store.lease() > lease, "each start takes the next lease");
+    assert_eq!(head(&*store), 3);
+    assert_eq!(ids(&read_all(&*store, vec![stream(ONE, Kind::Hit)]).await), ["hit-1", "hit-2", "hit-3"]);
+    assert_eq!(store.integration(integration.id).await.unwrap(), Some(integration));
+    append(&*store, hits(4..=4)).await;
+    let page = store.read(read(vec![stream(ONE, Kind::Hit)], 3)).await.unwrap();
+    assert_eq!((page.records[0].seq, page.more), (Seq(4), false));
+}
+
+pub(crate) async fn lag_counts_what_lies_between_and_says_since_when(backend: &dyn Backend) {
+    let store = backend.open();
+    append(&*store, hits(1..=3)).await;
+    backend.pass(Duration::from_secs(5));
+    append(&*store, vec![event(ONE, HIGH, "v", ""), event(ONE, Kind::Hit, "h", "")]).await;
+    let streams = vec![stream(ONE, Kind::Hit)];
+    for store in twice(store, backend) {
+        let lag = |after, through| store.lag(streams.clone(), Seq(after), Seq(through));
+        assert_eq!(lag(0, 5).await.unwrap(), Lag { events: 4, oldest_ms: Some(BEGIN_MS) });
+        assert_eq!(lag(3, 5).await.unwrap(), Lag { events: 1, oldest_ms: Some(BEGIN_MS + 5000) });
+        assert_eq!(lag(1, 3).await.unwrap().events, 2);
+        assert_eq!(lag(0, 99).await.unwrap().events, 4);
+        assert_eq!(lag(5, 5).await.unwrap(), Lag::default());
+    }
+}
+
+pub(crate) async fn a_position_is_found_by_time(backend: &dyn Backend) {
+    let store = backend.open();
+    assert_eq!(store.position_at(u64::MAX).await.unwrap(), Seq::ZERO);
+    append(&*store, hits(1..=3)).await;
+    backend.pass(Duration::from_secs(10));
+    append(&*store, hits(4..=4)).await;
+    for store in twice(store, backend) {
+        assert_eq!(store.position_at(BEGIN_MS - 1).await.unwrap(), Seq::ZERO);
+        assert_eq!(store.position_at(BEGIN_MS).await.unwrap(), Seq(3));
+        assert_eq!(store.position_at(BEGIN_MS + 9_999).await.unwrap(), Seq(3));
+        assert_eq!(store.position_at(BEGIN_MS + 10_000).await.unwrap(), Seq(4));
+    }
+}
+
+pub(crate) async fn a_new_integration_begins_at_the_end_of_the_log(backend: &dyn Backend) {
+    let store = backend.open();
+    append(&*store, hits(1..=3)).await;
+    let integration = create(&*store, ONE, &[Kind::Hit, HIGH]).await;
+    assert_eq!((integration.revision, integration.content_revision), (1, 1));
+    assert_eq!(integration.activity, Activity::Active);
+    assert_eq!(integration.target, new_integration(ONE, &[]).target);
+    assert!(integration.events.iter().all(|ticked| ticked.from == Seq(4)));
+    let saved = store.saved(integration.id).await.unwrap().unwrap();
+    assert_eq!(saved.lanes, [lane_at(3), lane_at(3)]);
+    assert_eq!(saved.endpoint, EndpointState::default());
+    let mut inactive = new_integration(ONE, &[Kind::Hit]);
+    inactive.active = false;
+    let Done::Integration(inactive) = commit(&*store, Op::CreateIntegration(inactive)).await else {
+        panic!()
+    };
+    assert_eq!(inactive.activity, Activity::DisabledByUser);
+}
+
+pub(crate) async fn integrations_are_listed_by_client(backend: &dyn Backend) {
+    let store = backend.open();
+    let first = create(&*store, ONE, &[Kind::Hit]).await;
+    let second = create(&*store, TWO, &[Kind::Hit]).await;
+    let third = create(&*store, ONE, &[]).await;
+    assert_eq!(store.integrations(None).await.unwrap(), [first.clone(), second.clone(), third.clone()]);
+    assert_eq!(store.integrations(Some(ONE)).await.unwrap(), [first, third]);
+    assert_eq!(store.integration(second.id).await.unwrap(), Some(second));
+    assert_eq!(store.integration(IntegrationId(99)).await.unwrap(), None);
+    assert_eq!(store.saved(IntegrationId(99)).await.unwrap(), None);
+}
+
+pub(crate) async fn an_update_raises_the_revision_and_the_content_revision_only_with_the_content(
+    backend: &dyn Backend,
+) {
+    let store = backend.open();
+    let made = create(&*store, ONE, &[Kind::Hit, HIGH]).await;
+
+    let mut renamed = made.clone();
+    renamed.name = "another name".to_owned();
+    renamed.target.url = Secret::new("https://elsewhere.example/");
+    renamed.target.headers.clear();
+    let renamed = update(&*store, renamed).await;
+    assert_eq!((renamed.revision, renamed.content_revision), (2, 1));
+    assert_eq!(renamed.target.url.expose(), "https://elsewhere.example/");
+
+    let mut reordered = renamed.clone();
+    reordered.events.reverse();
+    let reordered = update(&*store, reordered).await;
+    assert_eq!((reordered.revision, reordered.content_revision), (3, 1));
+    assert_eq!(reordered.events.iter().map(|ticked| ticked.kind).collect::<Vec<_>>(), [HIGH, Kind::Hit]);
+
+    let mut lines = reordered.clone();
+    lines.target.format = Format::Jsonl;
+    let lines = update(&*store, lines).await;
+    assert_eq!((lines.revision, lines.content_revision), (4, 2));
+
+    let mut with_headers = lines.clone();
+    with_headers.events[1].with_headers = true;
+    let with_headers = update(&*store, with_headers).await;
+    assert_eq!((with_headers.revision, with_headers.content_revision), (5, 3));
+    assert!(with_headers.events[1].with_headers);
+    assert_eq!(store.integration(made.id).await.unwrap(), Some(with_headers));
+}
+
+pub(crate) async fn an_update_from_an_older_revision_is_a_conflict(backend: &dyn Backend) {
+    let store = backend.open();
+    let made = create(&*store, ONE, &[Kind::Hit]).await;
+    update(&*store, made.clone()).await;
+    let stale = UpdateIntegration { integration: made.clone(), resume: None };
+    assert_eq!(store.commit(vec![Op::UpdateIntegration(stale)]).await.unwrap_err(), StoreError::Conflict);
+    let mut unknown = made;
+    unknown.id = IntegrationId(99);
+    let unknown = UpdateIntegration { integration: unknown, resume: None };
+    assert_eq!(store.commit(vec![Op::UpdateIntegration(unknown)]).await.unwrap_err(), StoreError::NotFound);
+}
+
+pub(crate) async fn a_newly_ticked_kind_counts_from_the_moment_it_is_ticked(backend: &dyn Backend) {
+    let store = backend.open();
+    let mut integration = create(&*store, ONE, &[Kind::Hit]).await;
+    append(&*store, vec![event(ONE, HIGH, "before", ""), event(ONE, Kind::Hit, "hit", "")]).await;
+    integration.events.extend(ticked(&[HIGH]));
+    let integration = update(&*store, integration).await;
+    append(&*store, vec![event(ONE, HIGH, "after", "")]).await;
+    assert_eq!(integration.events.iter().map(|ticked| ticked.from.0).collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(store.lost(integration.id, None, 10).await.unwrap(), []);
+}
+
+pub(crate) async fn what_an_unticked_kind_had_outstanding_is_a_skipped_range(backend: &dyn Backend) {
+    let store = backend.open();
+    let mut integration = create(&*store, ONE, &[Kind::Hit, HIGH]).await;
+    append(&*store, hits(1..=4)).await;
+    append(&*store, vec![event(ONE, HIGH, "v", "")]).await;
+    save_cursor(&*store, integration.id, Lane::Bulk, 1).await;
+    integration.events[0].active = false;
+    backend.pass(Duration::from_secs(1));
+    let mut integration = update(&*store, integration).await;
+    let lost = store.lost(integration.id, None, 10).await.unwrap();
+    assert_eq!(lost.len(), 1);
+    assert_eq!(lost[0].recorded_ms, BEGIN_MS + 1000);
+    let range = &lost[0].range;
+    assert_eq!((range.lane, range.reason, range.events), (Lane::Bulk, LostReason::Unticked, 3));
+    assert_eq!((range.first, range.last), (Seq(2), Seq(5)));
+    // Ticked again, it counts from now; unticked with nothing outstanding, nothing is skipped.
+    integration.events[0].active = true;
+    let mut integration = update(&*store, integration).await;
+    assert_eq!(integration.events[0].from, Seq(6));
+    integration.events.remove(0);
+    let integration = update(&*store, integration).await;
+    assert_eq!(integration.events.len(), 1);
+    assert_eq!(store.lost(integration.id, None, 10).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn enabling_after_a_user_disabled_it_skips_to_now_and_says_what_was_skipped(
+    backend: &dyn Backend,
+) {
+    let store = backend.open();
+    let integration = create(&*store, ONE, &[Kind::Hit, HIGH]).await;
+    append(&*store, hits(1..=2)).await;
+    let mut disabled = disable(&*store, integration).await;
+    append(&*store, hits(3..=5)).await;
+    let mut moved = store.moved();
+    moved.mark_unchanged();
+    disabled.activity = Activity::Active;
+    let enabled = update(&*store, disabled).await;
+    assert_eq!(enabled.activity, Activity::Active);
+    let lost = store.lost(enabled.id, None, 10).await.unwrap();
+    assert_eq!(lost.len(), 1);
+    assert_eq!((lost[0].range.reason, lost[0].range.events), (LostReason::EnabledFromNow, 5));
+    assert_eq!((lost[0].range.first, lost[0].range.last), (Seq(1), Seq(5)));
+    let saved = store.saved(enabled.id).await.unwrap().unwrap();
+    assert_eq!(saved.lanes, [lane_at(5), lane_at(5)]);
+    assert!(moved.has_changed().unwrap(), "couriers are told that their cursors were moved");
+    assert!(moved.borrow_and_update().contains(&enabled.id));
+}
+
+pub(crate) async fn enabling_after_hitwire_disabled_it_resumes_with_what_was_missed(backend: &dyn Backend) {
+    let store = backend.open();
+    let integration = create(&*store, ONE, &[Kind::Hit]).await;
+    append(&*store, hits(1..=2)).await;
+    let step = Progress { disable: Some(DisableReason::Gone), ..progress(integration.id) };
+    commit(&*store, Op::Save(store.lease(), step)).await;
+    let mut disabled = store.integration(integration.id).await.unwrap().unwrap();
+    assert_eq!(disabled.activity, Activity::DisabledAutomatically(DisableReason::Gone));
+    assert_eq!(disabled.revision, 2, "disabling is a change");
+    disabled.activity = Activity::Active;
+    let enabled = update(&*store, disabled).await;
+    let saved = store.saved(enabled.id).await.unwrap().unwrap();
+    assert_eq!(saved.lanes, [lane_at(0), lane_at(0)]);
+    assert_eq!(saved.endpoint, EndpointState::default(), "its failures belong to the time before");
+    assert_eq!(store.lost(enabled.id, None, 10).await.unwrap(), []);
+}
+
+pub(crate) async fn enabling_resumes_where_the_caller_says(backend: &dyn Backend) {
+    let store = backend.open();
+    let integration = create(&*store, ONE, &[Kind::Hit]).await;
+    append(&*store, hits(1..=2)).await;
+    let mut integration = disable(&*store, integration).await;
+    integration.activity = Activity::Active;
+    let change = UpdateIntegration { integration, resume: Some(Resume::Missed) };
+    let integration = update_with(&*store, change).await;
+    assert_eq!(store.saved(integration.id).await.unwrap().unwrap().lanes[1], lane_at(0));
+    let step = Progress { disable: Some(DisableReason::Gone), ..progress(integration.id) };
+    commit(&*store, Op::Save(store.lease(), step)).await;
+    let mut integration = store.integration(integration.id).await.unwrap().unwrap();
+    integration.activity = Activity::Active;
+    let change = UpdateIntegration { integration, resume: Some(Resume::Now) };
+    let integration = update_with(&*store, change).await;
+    assert_eq!(store.saved(integration.id).await.unwrap().unwrap().lanes[1], lane_at(2));
+    assert_eq!(store.lost(integration.id, None, 10).await.unwrap().len(), 1);
+}
+
+pub(crate) async fn a_deleted_integration_is_gone_with_all_it_had(backend: &dyn Backend) {
+    let store = backend.open();
+    let integration = create(&*store, ONE, &[Kind::Hit]).await;
+    let id = integration.id;
+    let step = Progress { attempts: vec![attempt(1)], lost: vec![lost_range(1, 2)], ..progress(id) };
+    commit(&*store, Op::Save(store.lease(), step)).await;
+    assert!(matches!(commit(&*store, Op::DeleteIntegration { id }).await, Done::Deleted(true)));
+    assert!(matches!(commit(&*store, Op::DeleteIntegration { id }).await, Done::Deleted(false)));
+    assert_eq!(store.integration(id).await.unwrap(), None);
+    assert_eq!(store.saved(id).await.unwrap(), None);
+    assert_eq!(store.attempts(id, None, 10).await.unwrap(), []);
+    assert_eq!(store.lost(id, None, 10).await.unwrap(), []);
+    let late = store.commit(vec![Op::Save(store.lease(), progress(id))]).await;
+    assert_eq!(late.unwrap_err(), StoreError::NotFound);
+    assert!(create(&*store, ONE, &[]).await.id > id, "an id is never given again");
+}
+
+pub(crate) async fn a_step_of_a_courier_is_saved_as_a_whole(backend: &dyn Backend) {
+    let store = backend.open();
+    append(&*store, hits(1..=9)).await;
+    let id = create(&*store, ONE, &[Kind::Hit]).await.id;
+    append(&*store, hits(10..=20)).await;
+    let mut lane = lane_at(10);
+    lane.open = Some(open_batch(11, 15));
+    lane.refusal = Some(serde_json::json!({"cycle": 2}));
+    let step = Progress {
+        lanes: vec![(Lane::Bulk, lane.clone())],
+        attempts: vec![attempt(1), attempt(2)],
+        lost: vec![lost_range(10, 10)],
+        ..progress(id)
+    };
+    commit(&*store, Op::Save(store.lease(), step.clone())).await;
+    drop(store);
+    let store = backend.open();
+    let saved = store.saved(id).await.unwrap().unwrap();
+    assert_eq!(saved.endpoint, step.endpoint);
+    assert_eq!(saved.lanes, [lane_at(9), lane]);
+    let attempts = store.attempts(id, None, 10).await.unwrap();
+    assert_eq!(attempts.iter().map(|row| &row.attempt).collect::<Vec<_>>(), [&attempt(2), &attempt(1)]);
+    assert_eq!(store.lost(id, None, 10).await.unwrap()[0].range, lost_range(10, 10));
+}
+
+pub(crate) async fn a_cursor_never_goes_back(backend: &dyn Backend) {
+    let store = backend.open();
+    let id = create(&*store, ONE, &[Kind::Hit]).await.id;
+    append(&*store, hits(1..=9)).await;
+    save_cursor(&*store, id, Lane::Bulk, 7).await;
+    let mut behind = lane_at(3);
+    behind.open = Some(open_batch(4, 6));
+    let step = Progress { lanes: vec![(Lane::Bulk, behind)], attempts: vec![attempt(1)], ..progress(id) };
+    commit(&*store, Op::Save(store.lease(), step)).await;
+    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[1], lane_at(7));
+    assert_eq!(
+        store.attempts(id, None, 10).await.unwrap().len(),
+        1,
+        "what happened is on record all the same"
+    );
+}
+
+pub(crate) async fn a_step_under_an_older_lease_is_refused(backend: &dyn Backend) {
+    let store = backend.open();
+    let id = create(&*store, ONE, &[Kind::Hit]).await.id;
+    let old = store.lease();
+    drop(store);
+    let store = backend.open();
+    for lease in [old, Lease(store.lease().0 + 1)] {
+        let refused = store.commit(vec![Op::Save(lease, progress(id))]).await;
+        assert_eq!(refused.unwrap_err(), StoreError::LeaseLost);
+    }
+    assert_eq!(store.saved(id).await.unwrap().unwrap().endpoint, EndpointState::default());
+}
+
+pub(crate) async fn a_step_that_disables_does_not_overrule_the_user(backend: &dyn Backend) {
+    let store = backend.open();
+    let integration = create(&*store, ONE, &[Kind::Hit]).await;
+    let disabled = disable(&*store, integration).await;
+    let step =
+        Progress { disable: Some(DisableReason::NoSuccess { limit_s: 259_200 }), ..progress(disabled.id) };
+    commit(&*store, Op::Save(store.lease(), step)).await;
+    let now = store.integration(disabled.id).await.unwrap().unwrap();
+    assert_eq!((now.activity, now.revision), (Activity::DisabledByUser, disabled.revision));
+}
+
+pub(crate) async fn the_delivery_log_is_read_page_by_page_newest_first(backend: &dyn Backend) {
+    let store = backend.open();
+    let (one, two) = (create(&*store, ONE, &[]).await.id, create(&*store, ONE, &[]).await.id);
+    for number in 1..=5 {
+        for id in [one, two] {
+            let step = Progress { attempts: vec![attempt(number)], ..progress(id) };
+            commit(&*store, Op::Save(store.lease(), step)).await;
+        }
+    }
+    let first = store.attempts(one, None, 3).await.unwrap();
+    assert_eq!(first.iter().map(|row| row.attempt.number).collect::<Vec<_>>(), [5, 4, 3]);
+    let second = store.attempts(one, Some(first[2].id), 3).await.unwrap();
+    assert_eq!(second.iter().map(|row| row.attempt.number).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(second[0].attempt, attempt(2));
+}
+
+pub(crate) async fn lost_ranges_are_read_page_by_page_newest_first(backend: &dyn Backend) {
+    let store = backend.open();
+    let id = create(&*store, ONE, &[]).await.id;
+    let step = Progress { lost: (1..=5).map(|n| lost_range(10 * n, 10 * n + 1)).collect(), ..progress(id) };
+    commit(&*store, Op::Save(store.lease(), step)).await;
+    let first = store.lost(id, None, 3).await.unwrap();
+    assert_eq!(first.iter().map(|row| row.range.first.0).collect::<Vec<_>>(), [50, 40, 30]);
+    let second = store.lost(id, Some(first[2].id), 3).await.unwrap();
+    assert_eq!(second.iter().map(|row| row.range.first.0).collect::<Vec<_>>(), [20, 10]);
+}
+
+pub(crate) async fn a_token_is_found_by_its_hash_and_replaced(backend: &dyn Backend) {
+    let store = backend.open();
+    let token = |role| Token { sha256: [3; 32], client: TWO, role, name: "ci".to_owned(), created_at: 5 };
+    assert_eq!(store.token([3; 32]).await.unwrap(), None);
+    commit(&*store, Op::PutToken(token(Role::Ingest))).await;
+    commit(&*store, Op::PutToken(token(Role::Administrator))).await;
+    drop(store);
+    let store = backend.open();
+    assert_eq!(store.token([3; 32]).await.unwrap(), Some(token(Role::Administrator)));
+    assert_eq!(store.token([4; 32]).await.unwrap(), None);
+}
+
+pub(crate) async fn ops_of_one_call_are_answered_in_their_order(backend: &dyn Backend) {
+    let store = backend.open();
+    let append = |n| Op::Append(Append { events: hits(n..=n), ..Append::default() });
+    let ops = vec![Op::CreateIntegration(new_integration(ONE, &[Kind::Hit])), append(1), append(2)];
+    let done = store.commit(ops).await.unwrap();
+    let [Done::Integration(integration), Done::Appended(_), Done::Appended(_)] = &done[..] else {
+        panic!("answered with {done:?}")
+    };
+    assert_eq!(integration.events[0].from, Seq(3), "appends come first");
+    assert_eq!(store.commit(Vec::new()).await.unwrap().len(), 0);
+}
+
+pub(crate) async fn an_append_beside_an_impossible_change_is_not_made(backend: &dyn Backend) {
+    let store = backend.open();
+    let made = create(&*store, ONE, &[Kind::Hit]).await;
+    update(&*store, made.clone()).await;
+    let append = Op::Append(Append { events: hits(1..=1), ..Append::default() });
+    let stale = Op::UpdateIntegration(UpdateIntegration { integration: made, resume: None });
+    assert_eq!(store.commit(vec![append.clone(), stale]).await.unwrap_err(), StoreError::Conflict);
+    let unknown = Op::Save(store.lease(), progress(IntegrationId(99)));
+    assert_eq!(store.commit(vec![append.clone(), unknown]).await.unwrap_err(), StoreError::NotFound);
+    let late = Op::Save(Lease(0), progress(IntegrationId(1)));
+    assert_eq!(store.commit(vec![append, late]).await.unwrap_err(), StoreError::LeaseLost);
+    assert_eq!(head(&*store), 0);
+}
+
+pub(crate) async fn of_a_call_that_fails_nothing_counts(backend: &dyn Backend) {
+    let store = backend.open();
+    let ops = vec![
+        Op::CreateIntegration(new_integration(ONE, &[Kind::Hit])),
+        Op::Save(store.lease(), progress(IntegrationId(99))),
+    ];
+    assert_eq!(store.commit(ops).await.unwrap_err(), StoreError::NotFound);
+    assert_eq!(store.integrations(None).await.unwrap(), []);
+}
+
+pub(crate) async fn callers_at_the_same_time_all_get_their_own_answer(backend: &dyn Backend) {
+    let store = backend.open();
+    let id = create(&*store, ONE, &[Kind::Hit]).await.id;
+    let callers = (0..200_u64).map(|caller| {
+        let store = &store;
+        async move {
+            let events = hits(caller * 10..caller * 10 + 1 + caller % 3);
+            let count = events.len() as u64;
+            let appended = append_once(&**store, events).await;
+            assert_eq!(appended.accepted, count);
+            let step = Progress { attempts: vec![attempt(caller as u32)], ..progress(id) };
+            assert!(matches!(commit(&**store, Op::Save(store.lease(), step)).await, Done::Saved));
+            let unknown = Op::Save(store.lease(), progress(IntegrationId(99)));
+            assert_eq!(store.commit(vec![unknown]).await.unwrap_err(), StoreError::NotFound);
+        }
+    });
+    join_all(callers).await;
+    let records = read_all(&*store, vec![stream(ONE, Kind::Hit)]).await;
+    let expected: u64 = (0..200).map(|caller| 1 + caller % 3).sum();
+    assert_eq!(records.len() as u64, expected);
+    assert!(records.windows(2).all(|pair| pair[0].seq.next() == pair[1].seq), "positions have no gap");
+    // The events of one caller stay together, in their order.
+    for caller in 0..200_u64 {
+        let own: Vec<_> = (0..=caller % 3).map(|n| format!("hit-{}", caller * 10 + n)).collect();
+        let at = records.iter().position(|record| record.event.id.as_str() == own[0]).unwrap();
+        assert_eq!(ids(&records[at..at + own.len()]), own);
+    }
+    assert_eq!(store.attempts(id, None, 1000).await.unwrap().len(), 200);
+}
+
+/// Polls all of them until each is done.
+async fn join_all(futures: impl IntoIterator<Item = impl Future<Output = ()>>) {
+    let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    std::future::poll_fn(|context| {
+        futures.retain_mut(|future| future.as_mut().poll(context).is_pending());
+        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+pub(crate) async fn a_closed_store_refuses_and_keeps_everything(backend: &dyn Backend) {
+    let store = backend.open();
+    append(&*store, hits(1..=2)).await;
+    store.close().await.unwrap();
+    store.close().await.unwrap();
+    let refused = store.commit(vec![Op::Append(Append { events: hits(3..=3), ..Append::default() })]).await;
+    assert_eq!(refused.unwrap_err(), StoreError::Closed);
+    drop(store);
+    assert_eq!(head(&*backend.open()), 2);
+}
