@@ -21,6 +21,7 @@ impl Machine {
         }
         if self.settings.enabled && !before.enabled {
             self.pardon();
+            self.save();
         }
         for courier in &mut self.couriers {
             courier.edited(self.settings.content_revision, self.now);

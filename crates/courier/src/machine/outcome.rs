@@ -92,7 +92,10 @@ impl Machine {
             return self.save();
         }
         let mut ends = None;
-        if verdict == Verdict::Sick {
+        if verdict == Verdict::Gone {
+            // A user disabled it meanwhile: nothing is left to decide.
+            self.endpoint.answered();
+        } else if verdict == Verdict::Sick {
             let sickness = self.endpoint.sicken(turn, preset, self.now, retry_after, &mut self.jitter);
             if sickness == Sickness::Exhausted {
                 ends = Some(Ends::Endpoint(None));

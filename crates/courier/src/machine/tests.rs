@@ -1,1 +1,256 @@
+//! What the machine does, told as short stories. Commands are written as a reader would say them.
 
+mod editing;
+mod giving_up;
+mod lanes;
+mod refusing;
+mod resuming;
+mod sending;
+mod sickness;
+mod size;
+
+use crate::{
+    Command, Cut, DisableReason, Input, LaneStatus, Limits, Machine, Preset, Progress, Reply, Saved, Settings,
+};
+use hitwire_event::Lane::{Bulk, Urgent};
+use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// A machine, its shell and its store.
+struct Run {
+    machine: Machine,
+    settings: Settings,
+    now: Duration,
+    minted: u32,
+    saved: Saved,
+    /// The steps that were saved.
+    steps: Vec<Progress>,
+}
+
+fn settings(retry: Preset) -> Settings {
+    Settings { retry, enabled: true, content_revision: 1, limits: Limits::default() }
+}
+
+impl Run {
+    /// A new integration that has read the empty log.
+    fn idle(retry: Preset) -> Run {
+        let mut run = Run::started(settings(retry), Saved::default());
+        run.nothing(Urgent, 0);
+        run.nothing(Bulk, 0);
+        assert_eq!((run.lane(Urgent).state, run.lane(Bulk).state), ("caught_up", "caught_up"));
+        run
+    }
+
+    /// One whose first bulk batch, events 1 to 3, is on its way.
+    fn sending(retry: Preset) -> Run {
+        let mut run = Run::idle(retry);
+        run.advanced(Bulk);
+        run.cut(Bulk, 1..=3);
+        run
+    }
+
+    fn started(settings: Settings, saved: Saved) -> Run {
+        let now = Duration::ZERO;
+        let machine = Machine::new(IntegrationId(7), settings.clone(), saved.clone(), now, 42);
+        let mut run = Run { machine, settings: settings.clone(), now, minted: 0, saved, steps: Vec::new() };
+        run.feed(Input::Configured(settings));
+        run
+    }
+
+    /// The process ends without a word; another one starts, on a clock of its own.
+    fn restarted(&self) -> Run {
+        let mut run = Run {
+            machine: Machine::new(
+                IntegrationId(7),
+                self.settings.clone(),
+                self.saved.clone(),
+                Duration::ZERO,
+                43,
+            ),
+            settings: self.settings.clone(),
+            now: Duration::ZERO,
+            minted: self.minted,
+            saved: self.saved.clone(),
+            steps: Vec::new(),
+        };
+        // Nothing is asked of it yet.
+        run.machine.commands.clear();
+        run
+    }
+
+    fn feed(&mut self, input: Input) -> Vec<String> {
+        if let Input::Configured(settings) = &input {
+            self.settings = settings.clone();
+        }
+        let commands = self.machine.on(self.now, input);
+        for command in &commands {
+            if let Command::Save(progress) = command {
+                self.saved.endpoint = progress.endpoint.clone();
+                for (lane, state) in &progress.lanes {
+                    self.saved.lanes[lane.index()] = state.clone();
+                }
+                self.settings.enabled &= progress.disable.is_none();
+                self.steps.push(progress.clone());
+            }
+        }
+        commands.iter().map(said).collect()
+    }
+
+    fn advanced(&mut self, lane: Lane) -> Vec<String> {
+        self.feed(Input::Advanced { lane })
+    }
+
+    fn batch(&mut self, lane: Lane, events: RangeInclusive<u64>, more: bool) -> Vec<String> {
+        self.minted += 1;
+        let cut = Cut {
+            first: Seq(*events.start()),
+            last: Seq(*events.end()),
+            through: Seq(*events.end()),
+            events: (events.end() - events.start() + 1) as u32,
+            body_bytes: 100 * (events.end() - events.start() + 1),
+            body_sha256: [0; 32],
+        };
+        self.feed(Input::Batch {
+            lane,
+            scanned_to: cut.through,
+            cut: Some(cut),
+            more,
+            webhook_id: WebhookId(format!("msg_{}", self.minted).into()),
+        })
+    }
+
+    /// The last events that there are.
+    fn cut(&mut self, lane: Lane, events: RangeInclusive<u64>) -> Vec<String> {
+        self.batch(lane, events, false)
+    }
+
+    /// There are more after these.
+    fn cut_with_more(&mut self, lane: Lane, events: RangeInclusive<u64>) -> Vec<String> {
+        self.batch(lane, events, true)
+    }
+
+    fn nothing(&mut self, lane: Lane, scanned_to: u64) -> Vec<String> {
+        let webhook_id = WebhookId("msg_unused".into());
+        self.feed(Input::Batch { lane, cut: None, scanned_to: Seq(scanned_to), more: false, webhook_id })
+    }
+
+    fn outcome(&mut self, lane: Lane, reply: Reply) -> Vec<String> {
+        let took = Duration::from_millis(20);
+        let error = match reply {
+            Reply::Incomplete => Some("connection refused".to_owned()),
+            Reply::Complete { .. } => None,
+        };
+        self.feed(Input::Outcome { lane, reply, started_ms: 1_700_000_000_000, took, address: None, error })
+    }
+
+    fn status(&mut self, lane: Lane, status: u16) -> Vec<String> {
+        self.outcome(lane, Reply::Complete { status, retry_after: None })
+    }
+
+    fn no_answer(&mut self, lane: Lane) -> Vec<String> {
+        self.outcome(lane, Reply::Incomplete)
+    }
+
+    /// The outcome of a request that took this long.
+    fn ok_after(&mut self, lane: Lane, took: Duration) -> Vec<String> {
+        let reply = Reply::Complete { status: 200, retry_after: None };
+        self.feed(Input::Outcome { lane, reply, started_ms: 0, took, address: None, error: None })
+    }
+
+    fn measured(&mut self, lane: Lane, through: u64, events: u64) -> Vec<String> {
+        self.feed(Input::Measured { lane, through: Seq(through), events })
+    }
+
+    fn moved(&mut self, lane: Lane, cursor: u64) -> Vec<String> {
+        self.feed(Input::Moved { lane, cursor: Seq(cursor) })
+    }
+
+    fn edit(&mut self, edit: impl FnOnce(&mut Settings)) -> Vec<String> {
+        let mut settings = self.settings.clone();
+        edit(&mut settings);
+        self.feed(Input::Configured(settings))
+    }
+
+    /// Lets time pass up to the next wake-up. Returns how long that was and what it led to.
+    fn wake(&mut self) -> (Duration, Vec<String>) {
+        let at = self.machine.wake_at().expect("it wants to be woken");
+        let waited = at.saturating_sub(self.now);
+        self.now = at;
+        (waited, self.feed(Input::Due))
+    }
+
+    /// Waits as long as the schedule says, with its jitter.
+    #[track_caller]
+    fn wake_after(&mut self, wait: Duration) -> Vec<String> {
+        let (waited, commands) = self.wake();
+        assert!(waited >= wait && waited <= wait + wait / 10, "waited {waited:?} instead of {wait:?}");
+        commands
+    }
+
+    /// Waits for the bulk lane's next attempt, unless it is on its way already.
+    fn retry(&mut self) {
+        while self.lane(Bulk).state != "sending" {
+            self.wake();
+            if self.machine.couriers[Urgent.index()].is_reading() {
+                self.nothing(Urgent, 0);
+            }
+        }
+    }
+
+    /// Fails each attempt of the bulk lane until it does not try again. Returns the commands of the last failure and the
+    /// number of failures.
+    fn fail_until_the_end(&mut self, fail: fn(&mut Run) -> Vec<String>) -> (Vec<String>, u32) {
+        for failures in 1..200 {
+            let commands = fail(self);
+            if commands.iter().any(|command| command.starts_with("measure")) {
+                return (commands, failures);
+            }
+            self.retry();
+        }
+        panic!("it goes on for ever");
+    }
+
+    fn lane(&self, lane: Lane) -> LaneStatus {
+        self.machine.status().lanes[lane.index()].clone()
+    }
+
+    fn last_step(&self) -> &Progress {
+        self.steps.last().expect("something was saved")
+    }
+}
+
+/// A command in words.
+fn said(command: &Command) -> String {
+    match command {
+        Command::Save(progress) => said_of_save(progress),
+        Command::Read { lane, after, .. } => format!("read {lane} after {after}"),
+        Command::Send { lane, batch, probe } => {
+            let how = if *probe { "probe" } else { "send" };
+            format!("{how} {lane} {}-{} {}", batch.first, batch.last, batch.webhook_id)
+        }
+        Command::Measure { lane, after, age, at_least } => {
+            format!("measure {lane} after {after}, older than {} s, at least {at_least}", age.as_secs())
+        }
+    }
+}
+
+fn said_of_save(progress: &Progress) -> String {
+    let lanes = progress.lanes.iter().map(|(lane, state)| match &state.open {
+        Some(open) => {
+            format!(
+                " {lane}@{} open {}-{} {} tried {}",
+                state.cursor, open.first, open.last, open.webhook_id, open.tries
+            )
+        }
+        None => format!(" {lane}@{}", state.cursor),
+    });
+    let attempts =
+        progress.attempts.iter().map(|attempt| format!(" | {:?} {}", attempt.verdict, attempt.number));
+    let lost = progress
+        .lost
+        .iter()
+        .map(|lost| format!(" | lost {} {}-{} ({})", lost.lane, lost.first, lost.last, lost.events));
+    let disable = progress.disable.iter().map(|reason| format!(" | disable {reason:?}"));
+    std::iter::once("save".to_owned()).chain(lanes).chain(attempts).chain(lost).chain(disable).collect()
+}

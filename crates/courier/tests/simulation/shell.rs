@@ -39,7 +39,7 @@ impl World {
         if let Input::Stop = input {
             process.stopping = true;
         }
-        let at = self.now - process.started;
+        let at = self.now.saturating_sub(process.started);
         if self.traced {
             println!("{:?} (process {}) <- {input:?}", self.now, process.number);
         }

@@ -153,7 +153,7 @@ impl World {
             Happening::Ends { number } if lives(number) => self.crash(),
             Happening::Input { number, input } if lives(number) => self.feed(input),
             Happening::Appended { number, lane, before } if lives(number) => {
-                self.hear_of_events(lane, before)
+                self.hear_of_events(lane, before);
             }
             Happening::Read { number, wanted } if lives(number) => self.read_now(wanted),
             Happening::Batch { number, wanted, content_revision, input } if lives(number) => {
@@ -184,9 +184,9 @@ impl World {
         let settings = self.store.settings.clone();
         let seed = self.random.next();
         // Each process has its own monotonic clock.
-        let started = self.now - self.random.up_to(self.now.min(Duration::from_secs(5)));
-        let machine =
-            Machine::new(IntegrationId(7), settings.clone(), self.store.load(), self.now - started, seed);
+        let began_before = self.random.up_to(self.now.min(Duration::from_secs(5)));
+        let started = self.now.saturating_sub(began_before);
+        let machine = Machine::new(IntegrationId(7), settings.clone(), self.store.load(), began_before, seed);
         self.checker.process_started(settings.enabled);
         self.process = Some(Process {
             number,

@@ -1,0 +1,116 @@
+//! After a crash or a stop a courier goes on where it was.
+
+use super::*;
+
+#[test]
+fn a_batch_that_was_under_way_is_sent_again_as_it_was_at_once() {
+    let run = Run::sending(Preset::Patient);
+    let mut again = run.restarted();
+    assert_eq!(again.machine.wake_at(), Some(Duration::ZERO));
+    assert_eq!(again.feed(Input::Due), ["read urgent after 0", "send bulk 1-3 msg_1"]);
+}
+
+#[test]
+fn a_delivery_that_was_not_saved_is_repeated_with_the_same_id() {
+    let mut run = Run::sending(Preset::Patient);
+    run.advanced(Bulk);
+    assert_eq!(run.status(Bulk, 200), ["read bulk after 3"]);
+    let mut again = run.restarted();
+    assert_eq!(again.feed(Input::Due)[1], "send bulk 1-3 msg_1");
+}
+
+#[test]
+fn a_batch_that_waited_goes_on_waiting_but_five_minutes_at_most() {
+    let mut run = Run::sending(Preset::Patient);
+    for _ in 0..3 {
+        run.no_answer(Bulk);
+        run.wake();
+    }
+    run.no_answer(Bulk);
+    let mut again = run.restarted();
+    assert_eq!(again.feed(Input::Due), [""; 0]);
+    assert_eq!(again.machine.wake_at(), Some(Duration::from_secs(10)), "the whole of the fourth wait");
+    for _ in 0..30 {
+        run.retry();
+        run.no_answer(Bulk);
+    }
+    let again = run.restarted();
+    assert_eq!(again.machine.wake_at(), Some(Duration::from_mins(5)));
+}
+
+#[test]
+fn a_refused_batch_goes_on_with_its_retries() {
+    let mut run = Run::sending(Preset::Patient);
+    run.status(Bulk, 400);
+    run.wake();
+    run.status(Bulk, 400);
+    let mut again = run.restarted();
+    assert_eq!(again.feed(Input::Due), ["read urgent after 0"]);
+    again.nothing(Urgent, 0);
+    assert_eq!(again.lane(Bulk).state, "refused");
+    assert_eq!(again.wake_after(Duration::from_secs(3)), ["probe bulk 1-3 msg_1"]);
+    again.status(Bulk, 400);
+    again.wake_after(Duration::from_secs(5));
+}
+
+#[test]
+fn the_time_without_a_success_goes_on_but_not_while_the_process_is_down() {
+    let mut run = Run::sending(Preset::Patient);
+    run.no_answer(Bulk);
+    while run.now < Duration::from_hours(71) {
+        run.retry();
+        run.no_answer(Bulk);
+    }
+    let mut again = run.restarted();
+    let mut commands = Vec::new();
+    while again.now < Duration::from_hours(2) && commands.len() < 2 {
+        again.retry();
+        commands = again.no_answer(Bulk);
+    }
+    assert!(commands[1].starts_with("measure"), "{commands:?}");
+}
+
+#[test]
+fn a_batch_that_was_cut_under_other_content_settings_is_superseded() {
+    let mut run = Run::sending(Preset::Patient);
+    run.no_answer(Bulk);
+    run.settings.content_revision += 1;
+    let mut again = run.restarted();
+    assert_eq!(again.feed(Input::Due), ["read urgent after 0"]);
+    assert_eq!(again.nothing(Urgent, 0), ["read bulk after 0"]);
+    assert_eq!(again.cut(Bulk, 1..=3)[0], "save bulk@0 open 1-3 msg_2 tried 0");
+    again.no_answer(Bulk);
+    again.wake_after(Duration::from_secs(1));
+}
+
+#[test]
+fn a_batch_that_the_stored_cursor_has_passed_is_dropped() {
+    let mut run = Run::sending(Preset::Patient);
+    run.saved.lanes[1].cursor = Seq(1);
+    let mut again = run.restarted();
+    assert_eq!(again.feed(Input::Due), ["read urgent after 0", "read bulk after 1"]);
+}
+
+#[test]
+fn a_state_that_cannot_be_read_counts_as_a_healthy_endpoint() {
+    let mut run = Run::sending(Preset::Original);
+    run.saved.endpoint.0 = serde_json::json!({"retries": "many"});
+    run.saved.lanes[1].refusal = Some(serde_json::json!({"stage": "unheard_of"}));
+    let mut again = run.restarted();
+    assert_eq!(again.feed(Input::Due)[1], "send bulk 1-3 msg_1");
+    run.saved.endpoint.0 = serde_json::json!({"retries": 3, "sick": true, "from_a_later_version": 1});
+    assert_eq!(run.restarted().machine.wake_at(), Some(Duration::from_secs(5)), "what is known is kept");
+}
+
+#[test]
+fn a_machine_that_is_disabled_at_its_start_waits_to_be_enabled() {
+    let mut run = Run::sending(Preset::Patient);
+    run.settings.enabled = false;
+    let mut again = run.restarted();
+    assert_eq!(again.machine.wake_at(), None);
+    assert_eq!(again.feed(Input::Configured(run.settings.clone())), [""; 0]);
+    assert_eq!(
+        again.edit(|settings| settings.enabled = true),
+        ["read urgent after 0", "send bulk 1-3 msg_1"]
+    );
+}
