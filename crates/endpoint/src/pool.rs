@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// How long an unused connection is kept. Many servers close theirs after 60 to 75 s; to close first avoids sending into a
 /// connection that is just being closed.
-pub(crate) const IDLE_MAX: Duration = Duration::from_secs(60);
+pub(crate) const IDLE_MAX: Duration = Duration::from_mins(1);
 
 /// How often unused connections are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);

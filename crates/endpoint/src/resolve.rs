@@ -106,12 +106,11 @@ impl Default for Lookups {
 impl Lookups {
     async fn join(self: &Arc<Self>, client: ClientId, host: &str) -> Outcome {
         let running = lock(&self.running).get(host).cloned();
-        let mut outcome = match running {
-            Some(running) => running,
-            None => {
-                let slots = self.slots(client).await?;
-                self.begin(host, slots)
-            }
+        let mut outcome = if let Some(running) = running {
+            running
+        } else {
+            let slots = self.slots(client).await?;
+            self.begin(host, slots)
         };
         let done = outcome.wait_for(Option::is_some).await;
         match done.as_deref() {

@@ -82,13 +82,11 @@ pub(super) struct Range {
 }
 
 const fn v4(rule: Rule, octets: [u8; 4], prefix: u8) -> (Rule, Ipv4Net) {
-    let [a, b, c, d] = octets;
-    (rule, Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix))
+    (rule, Ipv4Net::new_assert(Ipv4Addr::from_octets(octets), prefix))
 }
 
 const fn v6(rule: Rule, segments: [u16; 8], prefix: u8) -> (Rule, Ipv6Net) {
-    let [a, b, c, d, e, f, g, h] = segments;
-    (rule, Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix))
+    (rule, Ipv6Net::new_assert(Ipv6Addr::from_segments(segments), prefix))
 }
 
 /// The first that contains the address counts: particular addresses stand before the ranges around them.

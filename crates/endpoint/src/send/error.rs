@@ -115,9 +115,11 @@ impl SendError {
         if let Some(error) = find::<h2::Error>(error) {
             return SendError::of_http2(error, phase);
         }
-        if error.is_parse()
-            || find::<io::Error>(error).is_some_and(|e| e.kind() == io::ErrorKind::InvalidData)
-        {
+        // The library tells of a body's broken framing as of input that is not valid.
+        let invalid = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+        };
+        if error.is_parse() || find::<io::Error>(error).is_some_and(invalid) {
             return SendError::Protocol { detail: shown(&with_cause(error)) };
         }
         let cut = error.is_incomplete_message()
@@ -129,12 +131,12 @@ impl SendError {
 
     fn of_http2(error: &h2::Error, phase: Phase) -> SendError {
         match error.reason() {
-            _ if error.is_io() => SendError::Cut { phase },
-            // A server that shuts down in good order.
-            Some(h2::Reason::NO_ERROR) => SendError::Cut { phase },
-            Some(reason) if error.is_remote() => SendError::Reset { detail: reason.description().to_owned() },
-            Some(reason) => SendError::Protocol { detail: reason.description().to_owned() },
-            None => SendError::Cut { phase },
+            // NO_ERROR: a server that shuts down in good order.
+            None | Some(h2::Reason::NO_ERROR) => SendError::Cut { phase },
+            Some(reason) => {
+                let detail = reason.description().to_owned();
+                if error.is_remote() { SendError::Reset { detail } } else { SendError::Protocol { detail } }
+            }
         }
     }
 
@@ -165,7 +167,7 @@ pub(super) fn is_reset_stream(error: &hyper::Error) -> bool {
     find::<h2::Error>(error).is_some_and(h2::Error::is_reset)
 }
 
-fn find<'a, E: std::error::Error + 'static>(error: &'a hyper::Error) -> Option<&'a E> {
+fn find<E: std::error::Error + 'static>(error: &hyper::Error) -> Option<&E> {
     let mut source = error.source();
     while let Some(inner) = source {
         if let Some(found) = inner.downcast_ref() {

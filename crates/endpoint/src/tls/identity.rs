@@ -43,7 +43,7 @@ impl fmt::Debug for TlsIdentity {
             .field("own_ca", &!self.ca_pem.is_empty())
             .field("verify", &self.verify)
             .field("client_cert", &!self.client_cert_pem.is_empty())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) const TIMESTAMP_S: u64 = 1_700_000_000;
 pub(crate) const BODY: &str = r#"[{"object_type":"hit"}]"#;
 
 /// Long enough that it never ends a test that is right, also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Short, for tests that wait for it.
 pub(crate) const SHORT: Duration = Duration::from_millis(300);
