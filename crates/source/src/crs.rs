@@ -150,9 +150,10 @@ pub(crate) fn paranoia_level(tag: &str) -> Option<u8> {
     tag.strip_prefix("paranoia-level/")?.parse().ok()
 }
 
-/// Whether `Matched Data` is a fingerprint of libinjection and not the payload: 942100, 942101 and 941100, 941101.
-pub(crate) fn shows_fingerprint(id: u32) -> bool {
-    matches!(id, 941_100 | 941_101 | 942_100 | 942_101)
+/// Whether `Matched Data` is not the payload but a fingerprint of libinjection (942100, 942101) or mere words (941100,
+/// 941101: `XSS data`; 941370, 941380: `Suspicious ...`).
+pub(crate) fn shows_no_payload(id: u32) -> bool {
+    matches!(id, 941_100 | 941_101 | 941_370 | 941_380 | 942_100 | 942_101)
 }
 
 /// The variable of a rule whose record names none that lies in the request, because the rule looks at a count or at

@@ -11,16 +11,16 @@ pub(crate) const PAYLOADS_MAX: usize = 10;
 pub(crate) const PAYLOAD_CHARS_MAX: usize = 1_000;
 
 /// The payload that a message shows: what the rule matched, with the whole argument around it as the client sent it where
-/// that is known, since rules see it in lower case and without blanks. `fingerprint`: what the rule logs as matched is
-/// libinjection's name for it, the value is the payload.
+/// that is known, since rules see it in lower case and without blanks. `value_counts`: what the
+/// rule logs as matched is a name for it, the value is the payload.
 pub(crate) fn payload<'a>(
     evidence: &Evidence<'a>,
-    fingerprint: bool,
+    value_counts: bool,
     argument: Option<&str>,
 ) -> Option<Cow<'a, str>> {
     let Some(sign) = evidence.sign else { return shown(evidence.logged) };
-    let value = evidence.value.filter(|_| fingerprint || sign.is_empty());
-    let sign = value.unwrap_or(if fingerprint { evidence.shown.unwrap_or_default() } else { sign });
+    let value = evidence.value.filter(|_| value_counts || sign.is_empty());
+    let sign = value.unwrap_or(if value_counts { evidence.shown.unwrap_or_default() } else { sign });
     if sign.is_empty() {
         return None;
     }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_is_not_shown() {
+    fn what_is_no_payload_is_not_shown() {
         assert_eq!(payload(&found("s&1c", "1' or 1=1"), true, None).unwrap(), "1' or 1=1");
         assert_eq!(payload(&found("XSS data", "<b>"), true, Some("x<B>")).unwrap(), "x<B>");
     }

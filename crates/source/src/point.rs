@@ -5,10 +5,11 @@ use crate::text::cut;
 use hitwire_event::{Point, Step};
 use std::borrow::Cow;
 
-/// The longest name that a point holds, in characters. Names are the attacker's as well.
-const NAME_CHARS_MAX: usize = 256;
+/// The longest name that a point holds, in characters; of a JSON path and of a bracketed name all steps together. Names are
+/// the attacker's as well.
+const NAME_CHARS_MAX: usize = 512;
 
-/// The deepest point: of JSON paths and bracketed names the outermost steps.
+/// The most steps of a point: of JSON paths and bracketed names the outermost ones.
 const STEPS_MAX: usize = 64;
 
 /// A variable's place.
@@ -149,6 +150,7 @@ fn occurrence(values: &[Cow<'_, str>], seen: Seen<'_>) -> Option<usize> {
 }
 
 fn argument_steps(name: &str, origin: Origin) -> Vec<Step> {
+    let name = cut(name, NAME_CHARS_MAX);
     let mut steps = match origin {
         Origin::Query => steps(["get"]),
         Origin::Form | Origin::Body => steps(["post", "form_urlencoded"]),
@@ -157,7 +159,7 @@ fn argument_steps(name: &str, origin: Origin) -> Vec<Step> {
             let mut steps = steps(["post", "json_doc"]);
             for step in json_steps(name) {
                 match step {
-                    JsonStep::Key(key) => steps.extend([Step::from("hash"), Step::Name(limited(key))]),
+                    JsonStep::Key(key) => steps.extend([Step::from("hash"), Step::from(key)]),
                     JsonStep::Index(index) => steps.extend([Step::from("array"), Step::Index(index)]),
                 }
             }
@@ -166,12 +168,12 @@ fn argument_steps(name: &str, origin: Origin) -> Vec<Step> {
         }
     };
     let (base, keys) = brackets(name);
-    steps.push(Step::Name(limited(base)));
+    steps.push(Step::from(base));
     for key in keys {
         match (key, key.parse()) {
             ("", _) => steps.extend([Step::from("array"), Step::Index(0)]),
             (_, Ok(index)) => steps.extend([Step::from("array"), Step::Index(index)]),
-            (key, Err(_)) => steps.extend([Step::from("hash"), Step::Name(limited(key))]),
+            (key, Err(_)) => steps.extend([Step::from("hash"), Step::from(key)]),
         }
     }
     steps.truncate(STEPS_MAX);
@@ -393,7 +395,7 @@ mod tests {
 
     #[test]
     fn a_point_is_bounded() {
-        let deep = format!("ARGS:a{}", "[b]".repeat(1_000));
+        let deep = format!("ARGS:a{}", "[b]".repeat(100));
         let long = format!("ARGS:{}", "x".repeat(100_000));
         let request = Request::new("/", &[], None);
         assert_eq!(locate(&deep, Seen::default(), &request).unwrap().point.0.len(), STEPS_MAX);

@@ -33,7 +33,7 @@ pub struct Chunk {
     pub checkpoint: Vec<u8>,
     /// The checkpoint differs from the one before, so committing it is worth while even if there are no lines.
     pub moved: bool,
-    /// There was nothing more to read: wait before the next poll.
+    /// There was nothing to read: wait before the next poll. Never set together with lines.
     pub caught_up: bool,
     /// There is no file yet, or not at the moment.
     pub missing: bool,
@@ -147,7 +147,7 @@ impl Follower {
                 chunk.missing = true;
                 break;
             };
-            let Some((next, at_end)) =
+            let Some(next) =
                 read_on(&open.file, &self.checkpoint, bytes_max, self.line_bytes_max, &mut chunk)?
             else {
                 // Truncated or exchanged under this very name: the next turn finds what took its place.
@@ -155,7 +155,6 @@ impl Follower {
                 continue;
             };
             if next != self.checkpoint {
-                chunk.caught_up = at_end && open.role == Role::Live;
                 self.checkpoint = next;
                 break;
             }
@@ -220,24 +219,23 @@ impl Follower {
     }
 }
 
-/// Reads whole lines into the chunk: the checkpoint after them, and whether the end of the file was seen. None: the file does
-/// not hold the checkpoint.
+/// Reads whole lines into the chunk: the checkpoint after them. None: the file does not hold the checkpoint.
 fn read_on(
     file: &LogFile,
     checkpoint: &Checkpoint,
     bytes_max: usize,
     line_bytes_max: usize,
     chunk: &mut Chunk,
-) -> io::Result<Option<(Checkpoint, bool)>> {
+) -> io::Result<Option<Checkpoint>> {
     let context = (checkpoint.offset - checkpoint.context_from()) as usize;
     let mut wanted = bytes_max.max(1);
-    let (bytes, at_end) = loop {
+    let bytes = loop {
         let Some(bytes) = file.read_on(checkpoint, wanted)? else { return Ok(None) };
         let fresh = &bytes[context..];
         let at_end = fresh.len() < wanted;
         // Read more until there is a whole line, or it is clear that the line is too long.
         if at_end || wanted > line_bytes_max || checkpoint.skipping_from.is_some() || fresh.contains(&b'\n') {
-            break (bytes, at_end);
+            break bytes;
         }
         wanted = (wanted * 2).min(line_bytes_max + 1);
     };
@@ -268,7 +266,7 @@ fn read_on(
     } else {
         checkpoint.advanced(file.identity, &bytes, line_from, skipping_from)
     };
-    Ok(Some((next, at_end)))
+    Ok(Some(next))
 }
 
 /// The checkpoint before the file's last, unfinished line, or at its end if that is the end of a line.

@@ -219,9 +219,9 @@ fn place(signs: &[Sign<'_>]) -> (Point, bool) {
 fn payloads(signs: &[Sign<'_>]) -> Vec<String> {
     let mut payloads: Vec<String> = Vec::new();
     for sign in signs {
-        let fingerprint = sign.rule.rule.is_some_and(crs::shows_fingerprint);
+        let value_counts = sign.rule.rule.is_some_and(crs::shows_no_payload);
         let argument = sign.place.as_ref().and_then(|place| place.argument.as_deref());
-        let shown: Option<Cow<'_, str>> = payload(&sign.evidence, fingerprint, argument);
+        let shown: Option<Cow<'_, str>> = payload(&sign.evidence, value_counts, argument);
         if let Some(shown) = shown.filter(|shown| payloads.iter().all(|other| other != shown)) {
             payloads.push(shown.into_owned());
         }

@@ -8,6 +8,8 @@
 
 mod format;
 mod hits;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod v3;
 

@@ -4,11 +4,11 @@
 //! `messages` are strings; which keys are there depends on `SecAuditLogParts`.
 
 use super::RecordError;
-use super::format::{is_native, of_json};
+use super::format::{Format, is_native, of_json};
 use super::transaction::{Headers, Match, Transaction};
 use crate::{Settings, crs, time};
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, de};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,14 +20,18 @@ pub(crate) fn read<'a>(
     settings: &Settings,
 ) -> Result<Transaction<'a>, RecordError> {
     if is_native(text) {
-        return Err(RecordError::NotARecord { looks_like: super::Format::Native });
+        return Err(RecordError::NotARecord { looks_like: Format::Native });
     }
-    let line: Line<'a> =
-        serde_json::from_str(text).map_err(|error| match (error.is_data(), of_json(text)) {
-            (false, _) => RecordError::NotJson(error),
-            (true, super::Format::OtherJson) if is_record(text) => RecordError::UnexpectedField(error),
-            (true, looks_like) => RecordError::NotARecord { looks_like },
-        })?;
+    let line: Line<'a> = serde_json::from_str(text).map_err(|error| {
+        // What does not fit may stand before what is not even JSON, as in the lines of an access log.
+        if let Err(error) = serde_json::from_str::<IgnoredAny>(text) {
+            return RecordError::NotJson(error);
+        }
+        match of_json(text) {
+            Format::OtherJson if is_record(text) => RecordError::UnexpectedField(error),
+            looks_like => RecordError::NotARecord { looks_like },
+        }
+    })?;
     let Some(record) = line.transaction.filter(Record::is_complete) else {
         return Err(RecordError::NotARecord { looks_like: of_json(text) });
     };
@@ -38,18 +42,19 @@ pub(crate) fn read<'a>(
 fn is_record(text: &str) -> bool {
     #[derive(Deserialize)]
     struct Line {
-        transaction: Keys,
+        #[serde(rename = "transaction")]
+        _transaction: Keys,
     }
     #[derive(Deserialize)]
     struct Keys {
         #[serde(rename = "unique_id")]
-        _unique_id: de::IgnoredAny,
+        _unique_id: IgnoredAny,
         #[serde(rename = "request")]
-        _request: de::IgnoredAny,
+        _request: IgnoredAny,
         #[serde(rename = "response")]
-        _response: de::IgnoredAny,
+        _response: IgnoredAny,
     }
-    serde_json::from_str::<Line>(text).is_ok_and(|Line { transaction: Keys { .. } }| true)
+    serde_json::from_str::<Line>(text).is_ok()
 }
 
 #[derive(Deserialize)]
@@ -153,7 +158,7 @@ impl<'a> Record<'a> {
     fn into_transaction(self, lossy: bool, settings: &Settings) -> Result<Transaction<'a>, RecordError> {
         let Record { request: Some(request), response: Some(response), .. } = self else {
             // `is_complete` was asked before.
-            return Err(RecordError::NotARecord { looks_like: super::Format::OtherJson });
+            return Err(RecordError::NotARecord { looks_like: Format::OtherJson });
         };
         let matches: Vec<Match<'a>> =
             self.messages.ok_or(RecordError::NoRuleData)?.into_iter().map(Match::from).collect();

@@ -1,0 +1,4 @@
+//! The crate from outside: real logs into hits, and real files followed.
+
+mod follow;
+mod samples;
