@@ -34,8 +34,17 @@ pub(crate) struct Place {
 }
 
 /// The connections that are kept. Cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Pool(Arc<Mutex<Kept>>);
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    kept: Arc<Mutex<Kept>>,
+    kept_max: usize,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Pool { kept: Arc::default(), kept_max: KEPT_MAX }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -103,7 +112,7 @@ impl Pool {
                 entry.used = now;
                 return;
             }
-            if kept.entries >= KEPT_MAX {
+            if kept.entries >= self.kept_max {
                 surplus.extend(kept.remove_oldest());
             }
             let kept = &mut *kept;
@@ -116,7 +125,7 @@ impl Pool {
             kept.entries += 1;
             if !kept.swept {
                 kept.swept = true;
-                tokio::spawn(sweep(Arc::downgrade(&self.0)));
+                tokio::spawn(sweep(Arc::downgrade(&self.kept)));
             }
         }
         close(surplus);
@@ -141,7 +150,7 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -200,6 +209,94 @@ async fn sweep(kept: Weak<Mutex<Kept>>) {
         close(worn);
         if done {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::Stream;
+    use crate::tls::TlsIdentity;
+    use std::net::SocketAddr;
+    use tokio::net::{TcpListener, TcpStream};
+
+    /// Accepts connections and holds them open.
+    async fn server() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                open.push(stream);
+            }
+        });
+        address
+    }
+
+    async fn connection(address: SocketAddr) -> Connection {
+        let stream = TcpStream::connect(address).await.unwrap();
+        Connection::begin(Stream::plain(stream), address).await.unwrap()
+    }
+
+    fn place(port: u16) -> Place {
+        let identity = TlsIdentity::default().fingerprint();
+        Place { client: ClientId(1), identity, https: false, host: "a.example".to_owned(), port }
+    }
+
+    fn bounded(kept_max: usize) -> Pool {
+        Pool { kept: Arc::default(), kept_max }
+    }
+
+    fn assert_counted(pool: &Pool) {
+        let kept = pool.lock();
+        assert_eq!(kept.entries, kept.places.values().map(Vec::len).sum::<usize>());
+        assert!(kept.places.values().all(|entries| !entries.is_empty()), "an empty place is forgotten");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_pool_gives_up_the_connection_unused_longest() {
+        let address = server().await;
+        let pool = bounded(3);
+        for port in 1..=5 {
+            pool.put(&place(port), connection(address).await);
+            tokio::time::advance(Duration::from_millis(10)).await;
+            assert_counted(&pool);
+        }
+        assert_eq!(pool.len(), 3);
+        let kept: Vec<u16> = (1..=5).filter(|&port| pool.take(&place(port)).is_some()).collect();
+        assert_eq!(kept, [3, 4, 5]);
+        assert_counted(&pool);
+        assert_eq!(pool.len(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_keeps_two_and_hands_out_the_one_used_last() {
+        let address = server().await;
+        let pool = bounded(10);
+        for _ in 0..4 {
+            pool.put(&place(1), connection(address).await);
+            tokio::time::advance(Duration::from_secs(20)).await;
+            assert_counted(&pool);
+        }
+        assert_eq!(pool.len(), KEPT_PER_PLACE);
+        // The older of the two has been unused for 40 s, then 60 s.
+        assert!(pool.take(&place(1)).is_some());
+        tokio::time::advance(Duration::from_secs(20)).await;
+        assert!(pool.take(&place(1)).is_none(), "too old");
+        assert_counted(&pool);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_sweep_ends_with_the_last_connection_and_begins_again_with_the_next() {
+        let address = server().await;
+        let pool = bounded(10);
+        for _ in 0..2 {
+            pool.put(&place(1), connection(address).await);
+            assert!(pool.lock().swept);
+            tokio::time::sleep(IDLE_MAX + SWEEP_EVERY * 2).await;
+            assert_eq!(pool.len(), 0);
+            assert!(!pool.lock().swept);
         }
     }
 }

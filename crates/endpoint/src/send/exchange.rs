@@ -101,6 +101,10 @@ impl From<RequestError> for Failure {
     }
 }
 
+/// How long a kept connection may need until it takes a request. It is ready unless its receiver answered the request
+/// before without taking the whole of it, and still does not.
+const READY_WITHIN: Duration = Duration::from_secs(1);
+
 pub(super) async fn over_http1(
     http1: &mut Http1,
     request: &Request,
@@ -109,16 +113,19 @@ pub(super) async fn over_http1(
     let clock = Clock::start(timeout);
     let (read_before, written_before) = (http1.meter.read_bytes(), http1.meter.written_bytes());
     let message = request.for_http1()?;
-    let ready = clock.within(http1.sender.ready(), || Phase::Request).await?;
+    let ready = tokio::time::timeout(READY_WITHIN, http1.sender.ready()).await;
+    let Ok(ready) = ready else {
+        let error = SendError::Timeout { phase: Phase::Request, after: READY_WITHIN };
+        return Err(Failure { error, unanswered: true });
+    };
     let answer = match ready {
         Ok(()) => {
-            let sent = |phase_of: u64| {
-                let whole = phase_of - written_before >= request.body.len() as u64;
-                if whole { Phase::Headers } else { Phase::Request }
-            };
-            let answer = http1.sender.send_request(message);
             let meter = http1.meter.clone();
-            clock.within(answer, || sent(meter.written_bytes())).await?
+            let phase = || {
+                let sent_bytes = meter.written_bytes() - written_before;
+                if sent_bytes < request.body.len() as u64 { Phase::Request } else { Phase::Headers }
+            };
+            clock.within(http1.sender.send_request(message), phase).await?
         }
         Err(error) => Err(error),
     };

@@ -157,8 +157,10 @@ impl Sender {
                 Ok(answer.response)
             }
             Connection::Http2(http2) => {
-                // Others to the same place may share it from now on, and while this request is under way.
-                self.pool.put(place, Connection::Http2(http2.clone()));
+                if !trace.reused {
+                    // Others to the same place may share it from now on, and while this request is under way.
+                    self.pool.put(place, Connection::Http2(http2.clone()));
+                }
                 match exchange::over_http2(&http2, request, timeout).await {
                     Ok(answer) => {
                         trace.note(&answer);

@@ -231,3 +231,112 @@ pub enum TlsConfigError {
     #[error("client_key does not belong to the first certificate of client_cert")]
     KeyMismatch,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertifiedKey as Generated, KeyPair, generate_simple_self_signed};
+
+    fn generated() -> (String, KeyPem) {
+        let Generated { cert, signing_key } =
+            generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap();
+        (cert.pem(), signing_key.serialize_pem().into())
+    }
+
+    fn with_ca(ca_pem: impl Into<String>) -> TlsIdentity {
+        TlsIdentity { ca_pem: ca_pem.into(), ..TlsIdentity::default() }
+    }
+
+    fn with_client(cert: &str, key: Option<&str>) -> TlsIdentity {
+        TlsIdentity {
+            client_cert_pem: cert.to_owned(),
+            client_key_pem: key.map(|key| key.to_owned().into()),
+            ..TlsIdentity::default()
+        }
+    }
+
+    #[test]
+    fn what_can_be_used_is_accepted() {
+        let (cert, key) = generated();
+        for identity in [
+            TlsIdentity::default(),
+            with_ca(" \n"),
+            with_ca(&cert),
+            with_ca(format!("subject=a.example\n{cert}\n\n{}", generated().0)),
+            with_ca(cert.replace('\n', "\r\n")),
+            with_client(&cert, Some(&key)),
+            with_client(&format!("{cert}{}", generated().0), Some(&key)),
+            with_client("", Some("")),
+        ] {
+            assert_eq!(identity.check(), Ok(()), "{identity:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_the_field_and_without_its_contents() {
+        let (cert, key) = generated();
+        let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        let not_a_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for (identity, words) in [
+            (with_ca("secret"), "ca_file contains no certificate"),
+            (with_ca(&cert[..cert.len() / 2]), "ca_file is damaged after 0 certificate(s)"),
+            (
+                with_ca(format!("{cert}-----BEGIN CERTIFICATE-----\n")),
+                "ca_file is damaged after 1 certificate(s)",
+            ),
+            (with_ca(format!("{cert}{}", &*key)), "ca_file contains a private key"),
+            (with_ca(not_a_certificate), "certificate 1 of ca_file is not valid"),
+            (with_ca(format!("{cert}{not_a_certificate}")), "certificate 2 of ca_file is not valid"),
+            (with_ca("a".repeat(PEM_BYTES_MAX + 1)), "ca_file is longer than 524288 bytes"),
+            (with_client(&cert, None), "client_cert is set, but client_key is not"),
+            (with_client("", Some(&key)), "client_key is set, but client_cert is not"),
+            (with_client("secret", Some(&key)), "client_cert contains no certificate"),
+            (with_client(&cert, Some("secret")), "client_key contains no private key"),
+            (with_client(&cert, Some(&cert)), "client_key contains no private key"),
+            (with_client(&cert, Some(encrypted)), "client_key is encrypted"),
+            (with_client(&cert, Some(&generated().1)), "client_key does not belong"),
+            (with_client(not_a_certificate, Some(&key)), "client_cert"),
+        ] {
+            let error = identity.check().unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+            assert!(!error.contains("secret") && !error.contains("AAAA"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_any_common_kind_and_encoding_is_read() {
+        for algorithm in
+            [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519]
+        {
+            let key = KeyPair::generate_for(algorithm).unwrap();
+            let params = rcgen::CertificateParams::new(vec!["a.example".to_owned()]).unwrap();
+            let cert = params.self_signed(&key).unwrap();
+            assert_eq!(with_client(&cert.pem(), Some(&key.serialize_pem())).check(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn each_setting_counts_in_the_fingerprint() {
+        let (cert, key) = generated();
+        let all = [
+            TlsIdentity::default(),
+            TlsIdentity { verify: false, ..TlsIdentity::default() },
+            with_ca(&cert),
+            with_client(&cert, None),
+            with_client("", Some(&cert)),
+            with_client(&cert, Some(&key)),
+        ];
+        for (i, one) in all.iter().enumerate() {
+            for (j, other) in all.iter().enumerate() {
+                assert_eq!(one.fingerprint() == other.fingerprint(), i == j);
+            }
+        }
+    }
+
+    #[test]
+    fn debug_output_holds_no_key() {
+        let (cert, key) = generated();
+        let shown = format!("{:?}", with_client(&cert, Some(&key)));
+        assert!(!shown.contains("BEGIN"), "{shown}");
+    }
+}

@@ -241,6 +241,39 @@ async fn an_answer_that_comes_before_the_whole_request_is_taken_counts() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_answers_without_taking_the_request_does_not_hold_up_the_next() {
+    let receiver = Receiver::talking(None, |mut wire, connection| async move {
+        if connection == 1 {
+            let _ = wire.read(&mut [0; 512]).await;
+            write(&mut wire, "HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n").await;
+            std::future::pending::<()>().await;
+        }
+        while read_request(&mut wire).await {
+            write(&mut wire, OK).await;
+        }
+    })
+    .await;
+    let (sender, target) = (sender(), target(receiver.http_url()));
+    let sent = send_message(&sender, &target, message_of(vec![b'x'; 20_000_000])).await;
+    assert_eq!(sent.outcome.unwrap().status, 413);
+    assert_eq!(answered(&sender, &target).await.status, 200);
+    assert_eq!(receiver.connections(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_counts_also_if_the_connection_is_cut_behind_it() {
+    let receiver = Receiver::talking(None, |mut wire, _| async move {
+        let _ = wire.read(&mut [0; 512]).await;
+        // What has not been read makes the system reset the connection.
+        write(&mut wire, "HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+    })
+    .await;
+    let sent =
+        send_message(&sender(), &target(receiver.http_url()), message_of(vec![b'x'; 20_000_000])).await;
+    assert_eq!(sent.outcome.unwrap().status, 413);
+}
+
+#[tokio::test]
 async fn bytes_after_an_answer_end_the_connection_but_not_the_answer() {
     let receiver = Receiver::talking(None, |mut wire, _| async move {
         read_request(&mut wire).await;
