@@ -2,7 +2,7 @@
 
 use crate::StoreError;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -15,8 +15,11 @@ const FILE_MODE: u32 = 0o600;
 /// The ending of a file that is not complete yet; leftovers are removed at the next start.
 const UNFINISHED: &str = ".new";
 
-/// What a database consists of on disk: itself, its WAL and the WAL's index.
-const DATABASE_PARTS: [&str; 3] = ["", "-wal", "-shm"];
+/// The ending of the note beside a slice whose sync failed: the last position that was acknowledged.
+const GIVEN_UP: &str = "-given-up";
+
+/// What a database consists of on disk: itself, its WAL, the WAL's index, and the note that it was given up.
+const DATABASE_PARTS: [&str; 4] = ["", "-wal", "-shm", GIVEN_UP];
 
 /// The data directory, locked for as long as this lives.
 #[derive(Debug)]
@@ -156,6 +159,22 @@ pub(super) fn file_bytes(path: &Path) -> u64 {
 pub(super) fn remove_database(path: &Path) -> io::Result<()> {
     // The database goes first: a WAL without its database is harmless, a database without its WAL is not whole.
     DATABASE_PARTS.iter().try_for_each(|part| remove_if_there(&with_ending(path, part)))
+}
+
+/// Notes that a slice was given up after this position, for a start that comes before a new slice is made. It need not
+/// be synced: after a power loss the file is what the disk has, and nothing in memory deceives.
+pub(super) fn note_given_up(path: &Path, last_acknowledged: u64) -> io::Result<()> {
+    private_file(&with_ending(path, GIVEN_UP))?.write_all(last_acknowledged.to_string().as_bytes())
+}
+
+/// The last position of a slice that was given up; `None` if it was not.
+pub(super) fn given_up_after(path: &Path) -> io::Result<Option<u64>> {
+    match fs::read_to_string(with_ending(path, GIVEN_UP)) {
+        // A note that was cut short tells at least that nothing may be added to the slice.
+        Ok(last) => Ok(Some(last.trim().parse().unwrap_or(u64::MAX))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Removes the WAL and the index of a database, but not itself.

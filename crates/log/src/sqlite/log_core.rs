@@ -376,6 +376,9 @@ impl LogCore {
         self.dedup.take_back(0);
         if let Some(writer) = self.writer.take() {
             writer.slice.give_up();
+            if let Err(error) = files::note_given_up(&writer.slice.path, self.head) {
+                tracing::warn!(%error, "that the slice was given up cannot be noted beside it");
+            }
         }
         let error = self.pause(error);
         refuse(jobs, &error);
@@ -424,3 +427,6 @@ fn refuse(jobs: impl IntoIterator<Item = Job>, error: &StoreError) {
         let _ = job.reply.send(Err(error.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests;

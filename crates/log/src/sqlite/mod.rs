@@ -101,41 +101,56 @@ struct Parts {
     to_keeper: std::sync::mpsc::Sender<keeper::Notice>,
 }
 
+/// A store whose writers do not run yet.
+struct Opened {
+    ground: Ground,
+    sealer: Sealer,
+    fingerprinter: Fingerprinter,
+    lease: Lease,
+    parts: Parts,
+}
+
+/// Opens the files, and makes the parts that work on them.
+fn open(options: Options) -> Result<Opened, StoreError> {
+    let options = Arc::new(options);
+    let clock = Arc::new(Clock::new(&options));
+    let directory = Arc::new(DataDir::open(&options.data_dir)?);
+
+    state::file::prepare(&directory)?;
+    let state_path = directory.state();
+    let sealer = match &options.secret_key {
+        Some(key) => Sealer::new(key),
+        None => Sealer::from_file(&directory, state::file::is_sealed(&state_path)?)?,
+    };
+    let (connection, lease) = state::file::open(&state_path, &sealer)?;
+    let settled_to =
+        state::lanes::settled_to(&connection).map_err(|error| schema::damaged(&state_path, &error))?;
+
+    let fingerprinter = Fingerprinter::new()?;
+    let recovered = recovery::open(&directory, &options, &clock, &fingerprinter, settled_to)?;
+    let ground = Ground {
+        options,
+        clock,
+        directory,
+        log: recovered.view,
+        state: Arc::new(StateView::new(state_path)),
+    };
+    let (keeping, to_keeper, notices) = Keeping::new();
+    let lease = Lease(lease);
+    let parts = Parts {
+        log: LogCore::new(ground.clone(), keeping, recovered.dedup, recovered.writer),
+        state: StateCore::new(ground.clone(), sealer.clone(), connection, lease)?,
+        keeper: Keeper::new(ground.clone()),
+        notices,
+        to_keeper,
+    };
+    Ok(Opened { ground, sealer, fingerprinter, lease, parts })
+}
+
 impl SqliteStore {
     /// Opens the store in its data directory, or makes it, and starts its threads.
     pub fn open(options: Options) -> Result<SqliteStore, StoreError> {
-        let options = Arc::new(options);
-        let clock = Arc::new(Clock::new(&options));
-        let directory = Arc::new(DataDir::open(&options.data_dir)?);
-
-        state::file::prepare(&directory)?;
-        let state_path = directory.state();
-        let sealer = match &options.secret_key {
-            Some(key) => Sealer::new(key),
-            None => Sealer::from_file(&directory, state::file::is_sealed(&state_path)?)?,
-        };
-        let (connection, lease) = state::file::open(&state_path, &sealer)?;
-        let settled_to =
-            state::lanes::settled_to(&connection).map_err(|error| schema::damaged(&state_path, &error))?;
-
-        let fingerprinter = Fingerprinter::new()?;
-        let recovered = recovery::open(&directory, &options, &clock, &fingerprinter, settled_to)?;
-        let ground = Ground {
-            options,
-            clock,
-            directory,
-            log: recovered.view,
-            state: Arc::new(StateView::new(state_path)),
-        };
-        let (keeping, to_keeper, notices) = Keeping::new();
-        let lease = Lease(lease);
-        let parts = Parts {
-            log: LogCore::new(ground.clone(), keeping, recovered.dedup, recovered.writer),
-            state: StateCore::new(ground.clone(), sealer.clone(), connection, lease)?,
-            keeper: Keeper::new(ground.clone()),
-            notices,
-            to_keeper,
-        };
+        let Opened { ground, sealer, fingerprinter, lease, parts } = open(options)?;
         let writers = if ground.options.inline {
             Writers::Inline(Box::new(Inline::new(parts)))
         } else {

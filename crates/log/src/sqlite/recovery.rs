@@ -84,7 +84,11 @@ fn look(directory: &DataDir) -> Result<Vec<OnDisk>, StoreError> {
     let newest = listed.last().map(|(first, _)| *first);
     let mut slices = Vec::with_capacity(listed.len());
     for (first, path) in listed {
-        let found = slice_writer::look(&path)?;
+        let mut found = slice_writer::look(&path)?;
+        if let Some(last) = files::given_up_after(&path).map_err(failed)? {
+            found.last = found.last.map(|in_file| in_file.min(last)).filter(|last| *last >= first);
+            found.ended = true;
+        }
         if found.last.is_none() && Some(first) != newest {
             files::remove_database(&path).map_err(failed)?;
         } else {

@@ -237,12 +237,10 @@ impl SliceWriter {
         self.commit()
     }
 
-    /// Bounds the file's pages, so that a test can fill it.
+    /// The connection, for a test that makes trouble.
     #[cfg(test)]
-    pub(super) fn limit_pages(&self, more: u32) {
-        let pages: u32 =
-            self.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).expect("a page count");
-        self.connection.pragma_update(None, "max_page_count", pages + more).expect("a limit");
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 }
 

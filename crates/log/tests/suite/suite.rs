@@ -305,7 +305,7 @@ pub(crate) async fn an_update_raises_the_revision_and_the_content_revision_only_
     let made = create(&*store, ONE, &[Kind::Hit, HIGH]).await;
 
     let mut renamed = made.clone();
-    renamed.name = "another name".to_owned();
+    renamed.name = String::from("another name");
     renamed.target.url = Secret::new("https://elsewhere.example/");
     renamed.target.headers.clear();
     let renamed = update(&*store, renamed).await;

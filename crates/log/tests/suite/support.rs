@@ -232,7 +232,7 @@ pub(crate) fn attempt(number: u32) -> Attempt {
         body_bytes: 900,
         started_ms: BEGIN_MS + u64::from(number),
         took_us: 1500,
-        status: (number % 2 == 0).then_some(503),
+        status: number.is_multiple_of(2).then_some(503),
         verdict: Verdict::Sick,
         address: Some("192.0.2.1:443".to_owned()),
         error: Some("503 Service Unavailable".to_owned()),

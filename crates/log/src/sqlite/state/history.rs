@@ -7,14 +7,8 @@ use hitwire_courier::{Attempt, LostRange, LostReason, Verdict};
 use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-/// Attempts that are kept over all integrations: some 250 MB.
-const ATTEMPTS_MAX: u64 = 1_000_000;
-
-/// Attempts older than this are dropped, in milliseconds: 30 days.
-const ATTEMPTS_MS_MAX: u64 = 30 * 86_400_000;
-
-/// The newest attempts of an integration, which neither age nor the others' attempts push out, as long as they fit.
-const ATTEMPTS_OF_EACH_MIN: u64 = 1_000;
+/// The bounds of the delivery log.
+const BOUNDS: Bounds = Bounds { rows: 1_000_000, age_ms: 30 * 86_400_000, of_each: 1_000 };
 
 /// Dead and skipped ranges that are kept of an integration.
 const LOST_OF_EACH_MAX: u64 = 10_000;
@@ -160,9 +154,21 @@ pub(in crate::sqlite) fn lost(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Bounds of the delivery log.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// Attempts that are kept over all integrations; a million take some 250 MB.
+    rows: u64,
+    /// Attempts older than this are dropped, in milliseconds.
+    age_ms: u64,
+    /// The newest attempts of an integration, which neither age nor the others' attempts push out, as long as they fit.
+    of_each: u64,
+}
+
 /// Keeps the delivery log within its bounds, a portion at a time.
 #[derive(Debug)]
 pub(super) struct Pruner {
+    bounds: Bounds,
     /// Rows of the delivery log.
     rows: u64,
     /// Rows up to this number were looked at in this round.
@@ -177,7 +183,7 @@ impl Pruner {
     /// For the delivery log as it is.
     pub(super) fn new(connection: &Connection) -> rusqlite::Result<Self> {
         let rows: i64 = connection.query_row("SELECT count(*) FROM attempt", [], |row| row.get(0))?;
-        Ok(Pruner { rows: rows as u64, looked_to: 0, taken: 0, even_newest: false })
+        Ok(Pruner { bounds: BOUNDS, rows: rows as u64, looked_to: 0, taken: 0, even_newest: false })
     }
 
     /// Counts rows that came or went.
@@ -187,7 +193,7 @@ impl Pruner {
 
     /// Looks at the next portion, and takes away what is too much. Runs in a transaction; `true`: there is more to do.
     pub(super) fn step(&mut self, connection: &Connection, now_ms: u64) -> rusqlite::Result<bool> {
-        let oldest_ms = now_ms.saturating_sub(ATTEMPTS_MS_MAX);
+        let oldest_ms = now_ms.saturating_sub(self.bounds.age_ms);
         let mut statement = connection.prepare_cached(OLDEST_ATTEMPTS)?;
         let portion: Vec<(i64, i64, i64)> = statement
             .query_map(params![self.looked_to, PORTION as i64], |row| {
@@ -197,7 +203,7 @@ impl Pruner {
         let mut thresholds: Vec<(i64, Option<i64>)> = Vec::new();
         let mut reached_young = false;
         for &(id, integration, started_ms) in &portion {
-            let too_many = self.rows > ATTEMPTS_MAX;
+            let too_many = self.rows > self.bounds.rows;
             if !too_many && started_ms as u64 >= oldest_ms {
                 reached_young = true;
                 break;
@@ -206,7 +212,7 @@ impl Pruner {
                 if let Some((_, threshold)) = thresholds.iter().find(|(known, _)| *known == integration) {
                     *threshold
                 } else {
-                    let threshold = first_kept(connection, integration)?;
+                    let threshold = first_kept(connection, integration, self.bounds.of_each)?;
                     thresholds.push((integration, threshold));
                     threshold
                 };
@@ -219,7 +225,7 @@ impl Pruner {
         }
         let ended = reached_young || (portion.len() as u64) < PORTION;
         if ended {
-            self.even_newest = self.rows > ATTEMPTS_MAX && self.taken == 0;
+            self.even_newest = self.rows > self.bounds.rows && self.taken == 0;
             self.looked_to = 0;
             self.taken = 0;
         }
@@ -228,12 +234,12 @@ impl Pruner {
 }
 
 /// The first attempt of an integration that is kept whatever comes; `None`: none is, as the integration is gone.
-fn first_kept(connection: &Connection, integration: i64) -> rusqlite::Result<Option<i64>> {
+fn first_kept(connection: &Connection, integration: i64, of_each: u64) -> rusqlite::Result<Option<i64>> {
     let mut exists = connection.prepare_cached("SELECT 1 FROM integration WHERE id = ?1")?;
     if !exists.exists([integration])? {
         return Ok(None);
     }
-    Ok(Some(nth(connection, NTH_ATTEMPT, integration as u64, ATTEMPTS_OF_EACH_MIN - 1)?.unwrap_or(0)))
+    Ok(Some(nth(connection, NTH_ATTEMPT, integration as u64, of_each - 1)?.unwrap_or(0)))
 }
 
 /// The number of the row that has this many newer ones of the same integration.
@@ -266,3 +272,6 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         error: row.get(13)?,
     })
 }
+
+#[cfg(test)]
+mod tests;
