@@ -1,4 +1,5 @@
-//! When to send what: the delivery brain. It has no IO, no clock, no database and no randomness.
+//! When to send what: the delivery brain. It has no IO, no clock, no database, and no randomness but the
+//! seed that it is given.
 //!
 //! The cast:
 //!
@@ -8,7 +9,7 @@
 //!   carries commands out, **in order, each one finished before the next is begun**; only `Send` and the answers to
 //!   `Read` and `Measure` come back later, as inputs. A `Send` that follows a `Save` therefore leaves after the batch
 //!   is on record: *open before send*.
-//! - [`batch`]: how much to ask for (grows while behind, shrinks after 413) and where to cut.
+//! - [`batch`]: how much to ask for (grows while behind) and where to cut.
 //! - [`schedule`]: the endpoint's waits, the two presets, when to give up.
 //! - [`refusal`]: what an answer means: delivered, sick, refused, gone.
 //! - [`health`]: the 60 % rule.

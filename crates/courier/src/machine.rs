@@ -92,7 +92,8 @@ impl Machine {
         let mut endpoint = Endpoint::restored(&saved.endpoint, settings.retry, now);
         let outdated = |open: &OpenBatch| open.content_revision != settings.content_revision;
         if saved.lanes.iter().filter_map(|lane| lane.open.as_ref()).any(outdated) {
-            endpoint.begin_schedule_anew(now);
+            endpoint.begin_schedule_anew();
+            endpoint.try_now(now);
         }
         let couriers = saved.lanes.map(|lane| Courier::restored(lane, &settings, now));
         Machine {

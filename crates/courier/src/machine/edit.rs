@@ -14,10 +14,9 @@ impl Machine {
         self.cancel_giving_up();
         self.endpoint.use_preset(self.settings.retry);
         self.endpoint.forget_what_it_takes();
-        if self.settings.content_revision == before.content_revision {
-            self.endpoint.try_now(self.now);
-        } else {
-            self.endpoint.begin_schedule_anew(self.now);
+        self.endpoint.try_now(self.now);
+        if self.settings.content_revision != before.content_revision {
+            self.endpoint.begin_schedule_anew();
         }
         if self.settings.enabled && !before.enabled {
             self.pardon();

@@ -156,7 +156,7 @@ impl Endpoint {
         }
         self.turn = self.turn.wrapping_add(1);
         let Some(wait) = preset.wait(self.retries) else {
-            self.sick_until = Some(now);
+            self.sick_until = Some(now + schedule::lengthened(Duration::ZERO, retry_after));
             return Sickness::Exhausted;
         };
         self.retries = self.retries.saturating_add(1);
@@ -180,11 +180,11 @@ impl Endpoint {
         self.body_bytes_max = None;
     }
 
-    /// The schedule and the time without a success begin anew; still one lane alone finds out whether it is well.
-    pub(super) fn begin_schedule_anew(&mut self, now: Duration) {
+    /// The schedule and the time without a success begin anew; still one lane alone finds out whether it is well, and not
+    /// before the current wait is over.
+    pub(super) fn begin_schedule_anew(&mut self) {
         self.retries = 0;
         self.streak = Streak::default();
-        self.try_now(now);
     }
 
     /// Nothing is held against it any more.

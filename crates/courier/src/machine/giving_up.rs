@@ -141,7 +141,7 @@ impl Machine {
         let Some(ending) = self.ending.take() else { return };
         match ending.disable {
             Some(reason) => self.disable(reason),
-            None => self.endpoint.begin_schedule_anew(self.now),
+            None => self.endpoint.begin_schedule_anew(),
         }
         self.save();
     }

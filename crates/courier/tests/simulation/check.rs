@@ -1,6 +1,7 @@
-//! What must hold, and how often each thing happened.
+//! What must hold.
 
 use crate::model::{Log, Store};
+use crate::tally::{Seen, Tally};
 use hitwire_courier::refusal::classify;
 use hitwire_courier::{
     DisableReason, Input, LostReason, OpenBatch, Preset, Progress, Reply, Settings, Verdict,
@@ -8,87 +9,6 @@ use hitwire_courier::{
 use hitwire_event::{Lane, Seq, WebhookId};
 use std::collections::HashMap;
 use std::time::Duration;
-
-/// How often things happened: a simulation that never reaches something proves nothing about it.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) events: u64,
-    pub(crate) sends: u64,
-    pub(crate) resends: u64,
-    pub(crate) probes: u64,
-    pub(crate) crashes: u64,
-    pub(crate) crashes_between_commands: u64,
-    pub(crate) stops: u64,
-    pub(crate) settled_with_the_next_batch: u64,
-    pub(crate) superseded: u64,
-    pub(crate) unreproducible: u64,
-    pub(crate) edits_of_content: u64,
-    pub(crate) edits_of_transport: u64,
-    pub(crate) moved_under_a_request: u64,
-    pub(crate) given_up_by_original: u64,
-    pub(crate) given_up_by_patient: u64,
-    pub(crate) given_up_in_both_lanes: u64,
-    pub(crate) disabled_gone: u64,
-    pub(crate) disabled_no_success: u64,
-    pub(crate) disabled_too_many_failures: u64,
-    pub(crate) both_lanes_in_flight: u64,
-}
-
-impl Tally {
-    fn all(&self) -> [(&'static str, u64); 20] {
-        [
-            ("events", self.events),
-            ("sends", self.sends),
-            ("resends", self.resends),
-            ("probes", self.probes),
-            ("crashes", self.crashes),
-            ("crashes between commands", self.crashes_between_commands),
-            ("stops", self.stops),
-            ("settled with the next batch", self.settled_with_the_next_batch),
-            ("superseded", self.superseded),
-            ("unreproducible", self.unreproducible),
-            ("edits of content", self.edits_of_content),
-            ("edits of transport", self.edits_of_transport),
-            ("moved under a request", self.moved_under_a_request),
-            ("given up by original", self.given_up_by_original),
-            ("given up by patient", self.given_up_by_patient),
-            ("given up in both lanes", self.given_up_in_both_lanes),
-            ("disabled: gone", self.disabled_gone),
-            ("disabled: no success", self.disabled_no_success),
-            ("disabled: too many failures", self.disabled_too_many_failures),
-            ("both lanes in flight", self.both_lanes_in_flight),
-        ]
-    }
-
-    pub(crate) fn add(&mut self, other: &Tally) {
-        self.events += other.events;
-        self.sends += other.sends;
-        self.resends += other.resends;
-        self.probes += other.probes;
-        self.crashes += other.crashes;
-        self.crashes_between_commands += other.crashes_between_commands;
-        self.stops += other.stops;
-        self.settled_with_the_next_batch += other.settled_with_the_next_batch;
-        self.superseded += other.superseded;
-        self.unreproducible += other.unreproducible;
-        self.edits_of_content += other.edits_of_content;
-        self.edits_of_transport += other.edits_of_transport;
-        self.moved_under_a_request += other.moved_under_a_request;
-        self.given_up_by_original += other.given_up_by_original;
-        self.given_up_by_patient += other.given_up_by_patient;
-        self.given_up_in_both_lanes += other.given_up_in_both_lanes;
-        self.disabled_gone += other.disabled_gone;
-        self.disabled_no_success += other.disabled_no_success;
-        self.disabled_too_many_failures += other.disabled_too_many_failures;
-        self.both_lanes_in_flight += other.both_lanes_in_flight;
-    }
-
-    pub(crate) fn assert_that_everything_happened(&self) {
-        for (what, times) in self.all() {
-            assert!(times > 0, "the simulation never reached: {what}");
-        }
-    }
-}
 
 /// A batch as it was first sent under its id.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,6 +30,8 @@ pub(crate) struct Checker {
     sick: bool,
     sick_saved: bool,
     last_status: Option<u16>,
+    /// The receiver asked to be left alone until then.
+    not_before: Duration,
     /// When the lane last had a success, or the machine was last disabled.
     last_success: [Duration; 2],
     /// Index of the first event of the lane that is neither received nor lost.
@@ -123,6 +45,7 @@ impl Checker {
         self.in_flight = [None, None];
         self.reading = [false; 2];
         self.sick = self.sick_saved;
+        self.not_before = Duration::ZERO;
         self.enabled = enabled;
     }
 
@@ -133,6 +56,8 @@ impl Checker {
                     self.sick = false;
                 }
                 self.enabled = settings.enabled;
+                // Edited: the user wants to see at once whether it works now.
+                self.not_before = Duration::ZERO;
             }
             Input::Batch { lane, .. } => self.reading[lane.index()] = false,
             Input::Unreproducible { lane } => self.in_flight[lane.index()] = None,
@@ -146,7 +71,15 @@ impl Checker {
     }
 
     /// Nothing is sent that was not saved; a resent batch is the same; one request in a lane; one at all while sick.
-    pub(crate) fn sending(&mut self, lane: Lane, batch: &OpenBatch, probe: bool, store: &Store) {
+    pub(crate) fn sending(
+        &mut self,
+        lane: Lane,
+        batch: &OpenBatch,
+        probe: bool,
+        store: &Store,
+        now: Duration,
+    ) {
+        assert!(now >= self.not_before, "sent before the time that the receiver asked for");
         let stored = &store.saved.lanes[lane.index()];
         let passed = batch.first <= stored.cursor;
         assert!(
@@ -157,7 +90,7 @@ impl Checker {
         match self.sent.get(&batch.webhook_id) {
             Some(before) => {
                 assert_eq!(*before, sent, "the same id stands for the same batch");
-                self.tally.resends += 1;
+                self.tally.saw(Seen::Resend);
             }
             None => {
                 self.sent.insert(batch.webhook_id.clone(), sent);
@@ -167,9 +100,9 @@ impl Checker {
         self.in_flight[lane.index()] = Some(batch.clone());
         let requests = self.in_flight.iter().flatten().count();
         assert!(!self.sick || requests == 1, "one request in flight while the endpoint is sick");
-        self.tally.both_lanes_in_flight += u64::from(requests == 2);
-        self.tally.sends += 1;
-        self.tally.probes += u64::from(probe);
+        self.tally.saw_if(Seen::BothLanesInFlight, requests == 2);
+        self.tally.saw(Seen::Send);
+        self.tally.saw_if(Seen::Probe, probe);
     }
 
     /// The endpoint has the batch in hands: nothing of the lane before it may still be due.
@@ -201,12 +134,17 @@ impl Checker {
         now: Duration,
     ) {
         self.in_flight[lane.index()] = None;
-        self.last_status = match reply {
-            Reply::Complete { status, .. } => Some(status),
-            Reply::Incomplete => None,
+        let (status, retry_after) = match reply {
+            Reply::Complete { status, retry_after } => (Some(status), retry_after.unwrap_or_default()),
+            Reply::Incomplete => (None, Duration::ZERO),
         };
+        self.last_status = status;
         let verdict = classify(reply);
         self.sick = verdict == Verdict::Sick;
+        self.not_before = match verdict {
+            Verdict::Sick => self.not_before.max(now + retry_after.min(Duration::from_hours(1))),
+            _ => Duration::ZERO,
+        };
         if verdict == Verdict::Delivered {
             self.last_success[lane.index()] = now;
             for event in log.between(lane, Seq(batch.first.0 - 1), batch.last) {
@@ -231,12 +169,12 @@ impl Checker {
             if store.settings.retry == Preset::Patient {
                 let without = now.checked_sub(self.last_success[lost.lane.index()]);
                 assert!(without >= Some(Duration::from_hours(72)), "given up after only {without:?}");
-                self.tally.given_up_by_patient += 1;
+                self.tally.saw(Seen::GivenUpByPatient);
             } else {
-                self.tally.given_up_by_original += 1;
+                self.tally.saw(Seen::GivenUpByOriginal);
             }
         }
-        self.tally.given_up_in_both_lanes += u64::from(progress.lost.len() == 2);
+        self.tally.saw_if(Seen::GivenUpInBothLanes, progress.lost.len() == 2);
         for (lane, state) in &progress.lanes {
             let stored = &store.saved.lanes[lane.index()];
             let passed = log.between(*lane, stored.cursor, state.cursor);
@@ -251,8 +189,8 @@ impl Checker {
             if let (Some(before), after) = (&stored.open, &state.open) {
                 let other = after.as_ref().is_none_or(|after| after.webhook_id != before.webhook_id);
                 let settled = before.last <= state.cursor;
-                self.tally.settled_with_the_next_batch += u64::from(settled && after.is_some());
-                self.tally.superseded += u64::from(other && !settled);
+                self.tally.saw_if(Seen::SettledWithTheNextBatch, settled && after.is_some());
+                self.tally.saw_if(Seen::Superseded, other && !settled);
             }
         }
         if let Some(reason) = &progress.disable {
@@ -262,15 +200,15 @@ impl Checker {
             match reason {
                 DisableReason::Gone => {
                     assert_eq!(self.last_status, Some(410));
-                    self.tally.disabled_gone += 1;
+                    self.tally.saw(Seen::DisabledGone);
                 }
                 DisableReason::NoSuccess { limit_s } => {
                     assert_eq!(*limit_s, 72 * 3_600);
-                    self.tally.disabled_no_success += 1;
+                    self.tally.saw(Seen::DisabledNoSuccess);
                 }
                 DisableReason::TooManyFailures { failed, total } => {
                     assert!(retry == Preset::Original && *total >= 20 && failed * 10 >= total * 6);
-                    self.tally.disabled_too_many_failures += 1;
+                    self.tally.saw(Seen::DisabledTooManyFailures);
                 }
             }
         }
@@ -280,7 +218,7 @@ impl Checker {
     /// The store moved a cursor of its own.
     pub(crate) fn moved(&mut self, lane: Lane, cursor: Seq) {
         let under_way = self.in_flight[lane.index()].as_ref().is_some_and(|batch| batch.first <= cursor);
-        self.tally.moved_under_a_request += u64::from(under_way);
+        self.tally.saw_if(Seen::MovedUnderARequest, under_way);
     }
 
     /// Everything was received or lies in a lost range.
@@ -294,7 +232,7 @@ impl Checker {
                 log.lane(lane).last().is_none_or(|event| event.seq <= stored.cursor),
                 "{lane} {stored:?}"
             );
-            self.tally.events += log.lane(lane).len() as u64;
+            self.tally.saw_times(Seen::Event, log.lane(lane).len() as u64);
         }
     }
 }

@@ -6,7 +6,8 @@
 //! - [`world`]: time, what happens when, crashes.
 //! - [`shell`]: carries the machine's commands out, as the server does.
 //! - [`model`]: the log, the store and the endpoint, as simple as they can be.
-//! - [`check`]: what must hold, and how often each thing happened.
+//! - [`check`]: what must hold.
+//! - [`tally`]: how often each thing happened.
 //! - [`random`]: numbers from the seed.
 //!
 //! A failing seed is printed. `HITWIRE_SEED=<n>` replays it alone, with a trace of every input and command;
@@ -16,9 +17,10 @@ mod check;
 mod model;
 mod random;
 mod shell;
+mod tally;
 mod world;
 
-use check::Tally;
+use tally::Tally;
 use world::World;
 
 /// Seeds in each of the four tests of a normal run.

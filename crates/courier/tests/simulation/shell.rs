@@ -1,6 +1,7 @@
 //! The model shell: carries the machine's commands out, in order, each finished before the next.
 
 use crate::model::Fate;
+use crate::tally::Seen;
 use crate::world::{Happening, World};
 use hitwire_courier::{Command, Input, Machine, OpenBatch, Reply, Settings};
 use hitwire_event::{Lane, Seq, WebhookId};
@@ -48,7 +49,7 @@ impl World {
         let number = process.number;
         for command in commands {
             if self.faults && self.random.within(0..400) == 0 {
-                self.checker.tally.crashes_between_commands += 1;
+                self.checker.tally.saw(Seen::CrashBetweenCommands);
                 self.crash();
             }
             if self.process.as_ref().is_none_or(|process| process.number != number) {
@@ -82,7 +83,7 @@ impl World {
             Command::Send { lane, batch, probe } => {
                 assert!(!process.stopping, "nothing is sent after a stop");
                 assert!(process.settings.enabled, "nothing is sent while it is disabled");
-                self.checker.sending(lane, &batch, probe, &self.store);
+                self.checker.sending(lane, &batch, probe, &self.store, self.now);
                 self.send(number, lane, batch);
             }
             Command::Measure { lane, after, age, at_least } => {
@@ -153,7 +154,7 @@ impl World {
             .of_batch(lane, &batch)
             .filter(|events| !odd && crate::model::body_hash(events, content_revision) == batch.body_sha256);
         let Some(events) = events else {
-            self.checker.tally.unreproducible += 1;
+            self.checker.tally.saw(Seen::Unreproducible);
             self.soon(
                 Duration::from_millis(20),
                 Happening::Input { number, input: Input::Unreproducible { lane } },

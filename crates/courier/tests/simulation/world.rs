@@ -1,9 +1,10 @@
 //! Time, what happens when, crashes.
 
-use crate::check::{Checker, Tally};
+use crate::check::Checker;
 use crate::model::{Endpoint, Fate, Log, Store, Weather, any_limits};
 use crate::random::Random;
 use crate::shell::{Process, Wanted};
+use crate::tally::{Seen, Tally};
 use hitwire_courier::{Input, LostReason, Machine, OpenBatch, Preset};
 use hitwire_event::{IntegrationId, Lane, ObjectType, Seq};
 use std::collections::BTreeMap;
@@ -206,7 +207,7 @@ impl World {
         if self.traced {
             println!("{:?} crash", self.now);
         }
-        self.checker.tally.crashes += 1;
+        self.checker.tally.saw(Seen::Crash);
         self.process = None;
         self.now += self.random.up_to(Duration::from_secs(3));
         self.start();
@@ -295,9 +296,9 @@ impl World {
     fn edit(&mut self) {
         if self.random.percent(50) {
             self.store.settings.content_revision += 1;
-            self.checker.tally.edits_of_content += 1;
+            self.checker.tally.saw(Seen::EditOfContent);
         } else {
-            self.checker.tally.edits_of_transport += 1;
+            self.checker.tally.saw(Seen::EditOfTransport);
         }
         if self.random.percent(30) {
             self.store.settings.limits = any_limits(&mut self.random);
@@ -355,7 +356,7 @@ impl World {
     }
 
     fn stop(&mut self) {
-        self.checker.tally.stops += 1;
+        self.checker.tally.saw(Seen::Stop);
         self.feed(Input::Stop);
         let Some(process) = &self.process else { return };
         let number = process.number;
