@@ -4,8 +4,9 @@
 //!
 //! - [`modsecurity`]: a line of a ModSecurity audit log into the hits that it tells of.
 //!   [`modsecurity::convert`] is a plain function: bytes, a position and the time go in, hits or an error come out.
-//! - [`crs`]: what a rule of the OWASP Core Rule Set means: its attack type, whether it only counts or blocks, its score.
-//! - [`point`]: where in a request a rule's variable lies, in the words of a hit's `point`.
+//! - `crs`: what a rule of the OWASP Core Rule Set means: its attack type, whether it only counts or blocks, its score.
+//! - `point`: where in a request a rule's variable lies, in the words of a hit's `point`;
+//!   `evidence`: what a rule's message tells; `payload`: what a hit shows of it.
 //! - [`follow`]: the only part that does IO. A [`follow::Follower`] gives each line of a growing file exactly once, across
 //!   restarts, truncation and rotation; a [`follow::Watch`] tells when looking again is worth while.
 //! - [`lines`]: bytes into lines, with a bound on a line's length.

@@ -14,13 +14,13 @@ const STEPS_MAX: usize = 64;
 
 /// A variable's place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Place<'r> {
     /// The way to it. Empty for what lies in the response.
     pub(crate) point: Point,
     /// The payload lies in the name and not in the value.
     pub(crate) name_only: bool,
     /// The argument as the client sent it, decoded once, where the record shows it.
-    pub(crate) argument: Option<String>,
+    pub(crate) argument: Option<Cow<'r, str>>,
 }
 
 /// What a rule saw in a variable: it tells which one of several arguments of the same name was meant.
@@ -34,7 +34,7 @@ pub(crate) struct Seen<'a> {
 
 /// The place of `variable`, written as in ModSecurity (`ARGS:id`). None for a variable that is no place in the request, such
 /// as `MATCHED_VAR` or `TX:...`.
-pub(crate) fn locate(variable: &str, seen: Seen<'_>, request: &Request<'_>) -> Option<Place> {
+pub(crate) fn locate<'r>(variable: &str, seen: Seen<'_>, request: &'r Request<'_>) -> Option<Place<'r>> {
     // Made from another variable, which the rest of the name tells.
     for wrapper in ["TX:rfi_parameter_", "MATCHED_VARS:"] {
         if let Some(inner) = variable.strip_prefix(wrapper) {
@@ -61,7 +61,7 @@ pub(crate) fn locate(variable: &str, seen: Seen<'_>, request: &Request<'_>) -> O
         "REQUEST_HEADERS_NAMES" => name_at(header_steps(name.or(seen.value)?)),
         "REQUEST_FILENAME" | "REQUEST_URI" | "REQUEST_URI_RAW" | "REQUEST_LINE" | "REQUEST_BASENAME"
         | "PATH_INFO" | "QUERY_STRING" => value_at(steps(["uri"])),
-        "REQUEST_BODY" => Place { argument: request.body.map(str::to_owned), ..value_at(steps(["post"])) },
+        "REQUEST_BODY" => Place { argument: request.body.map(Cow::Borrowed), ..value_at(steps(["post"])) },
         "REQBODY_ERROR" => value_at(steps(["post"])),
         "XML" => value_at(steps(["post", "xml"])),
         "FILES" | "FILES_NAMES" | "FILES_SIZES" | "FILES_TMP_CONTENT" => {
@@ -110,7 +110,7 @@ fn origin(collection: &str, name: Option<&str>, request: &Request<'_>) -> Origin
     }
 }
 
-fn argument(name: &str, origin: Origin, seen: Seen<'_>, request: &Request<'_>) -> Place {
+fn argument<'r>(name: &str, origin: Origin, seen: Seen<'_>, request: &'r Request<'_>) -> Place<'r> {
     let mut steps = argument_steps(name, origin);
     let mut values = request.values(origin, name);
     let occurrence = occurrence(&values, seen);
@@ -122,12 +122,12 @@ fn argument(name: &str, origin: Origin, seen: Seen<'_>, request: &Request<'_>) -
             _ => steps.extend([Step::from("array"), Step::Index(index as u64)]),
         }
     }
-    let argument = occurrence.map(|index| values.swap_remove(index).into_owned());
+    let argument = occurrence.map(|index| values.swap_remove(index));
     Place { argument, ..value_at(steps) }
 }
 
-fn argument_name(name: &str, origin: Origin) -> Place {
-    Place { argument: Some(name.to_owned()), ..name_at(argument_steps(name, origin)) }
+fn argument_name(name: &str, origin: Origin) -> Place<'static> {
+    Place { argument: Some(Cow::Owned(name.to_owned())), ..name_at(argument_steps(name, origin)) }
 }
 
 /// Which of the values the rule saw: the first that equals what it saw, else the first that holds it, else the first.
@@ -213,11 +213,11 @@ fn limited(name: &str) -> String {
     cut(name, NAME_CHARS_MAX).to_owned()
 }
 
-fn value_at(steps: Vec<Step>) -> Place {
+fn value_at(steps: Vec<Step>) -> Place<'static> {
     Place { point: Point(steps), name_only: false, argument: None }
 }
 
-fn name_at(steps: Vec<Step>) -> Place {
+fn name_at(steps: Vec<Step>) -> Place<'static> {
     Place { point: Point(steps), name_only: true, argument: None }
 }
 
@@ -229,7 +229,8 @@ mod tests {
     fn at(variable: &str, uri: &str, content_type: &str) -> (String, Option<String>) {
         let headers = [(Cow::Borrowed("Content-Type"), Cow::Borrowed(content_type))];
         let headers = if content_type.is_empty() { &headers[..0] } else { &headers[..] };
-        let place = locate(variable, Seen::default(), &Request::new(uri, headers, None)).unwrap();
+        let request = Request::new(uri, headers, None);
+        let place = locate(variable, Seen::default(), &request).unwrap();
         let parameter = place.point.parameter(place.name_only);
         (serde_json::to_string(&place.point).unwrap(), parameter)
     }

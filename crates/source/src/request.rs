@@ -79,13 +79,9 @@ impl<'a> Request<'a> {
 
     /// The decoded values of the arguments of this name, in their order. In JSON the name is a path: `json.list.array_1`.
     pub(crate) fn values(&self, origin: Origin, name: &str) -> Vec<Cow<'_, str>> {
-        let of = |arguments: &'_ [Argument]| -> Vec<Cow<'_, str>> {
-            let named = arguments.iter().filter(|(other, _)| other == name);
-            named.map(|(_, value)| Cow::Owned(value.clone())).collect()
-        };
         match origin {
-            Origin::Query => of(self.query()),
-            Origin::Form | Origin::Multipart => of(self.form(origin)),
+            Origin::Query => named(self.query(), name),
+            Origin::Form | Origin::Multipart => named(self.form(origin), name),
             Origin::Json => self.json_value(name).into_iter().collect(),
             Origin::Body => Vec::new(),
         }
@@ -147,6 +143,11 @@ impl<'a> Request<'a> {
 /// The first header of this name, in any letter case.
 pub(crate) fn header<'a>(headers: &'a [(Cow<'a, str>, Cow<'a, str>)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
+}
+
+fn named<'r>(arguments: &'r [Argument], name: &str) -> Vec<Cow<'r, str>> {
+    let named = arguments.iter().filter(|(other, _)| other == name);
+    named.map(|(_, value)| Cow::Borrowed(value.as_str())).collect()
 }
 
 /// A step in the name that ModSecurity gives to an argument from a JSON body.

@@ -18,8 +18,9 @@
 //! - It was renamed and there is a new file: read the old one to its end, then the new one from its start.
 //! - It was renamed while nobody was looking: find it by its fingerprints among the files beside it, then as above.
 //!
-//! Records that the tool writes between the copy and the truncation are lost to everybody; lines that a writer appends to a
-//! renamed file after its successor was opened here are not read.
+//! What cannot be read, here or anywhere, are records written between the copy and the truncation. What is not read by this
+//! module: lines that a writer appends to a renamed file after its successor was opened; a file of which no line was read
+//! before it was rotated away; and after two rotations in a row, while nobody was looking, the file between.
 
 mod checkpoint;
 mod file;

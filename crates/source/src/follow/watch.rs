@@ -3,7 +3,7 @@
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 /// How long a [`Watch`] waits at most. Network file systems and some containers send no notifications.
@@ -55,16 +55,14 @@ impl Watch {
         Waker(self.wake.clone())
     }
 
-    /// Returns when the file may have changed, when a [`Waker`] says so, or after [`POLL_INTERVAL`]. What happened between
-    /// two calls ends the second one at once.
-    pub fn wait(&mut self) {
-        if self.watcher.is_none() {
+    /// Returns true when the file may have changed or a [`Waker`] says so, and false after [`POLL_INTERVAL`]; look at the file
+    /// in both cases. What happened between two calls ends the second one at once.
+    pub fn wait(&mut self) -> bool {
+        if self.watcher.is_none() && self.directory.is_dir() {
             self.subscribe();
         }
-        match self.woken.recv_timeout(POLL_INTERVAL) {
-            Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => unreachable!("the watch itself holds a sender"),
-        }
+        // The watch itself holds a sender, so the channel is never closed.
+        self.woken.recv_timeout(POLL_INTERVAL).is_ok()
     }
 
     fn subscribe(&mut self) {

@@ -109,12 +109,11 @@ fn reason_of_block<'a>(matches: &'a [Match<'a>], settings: &Settings) -> Group<'
         } else {
             (crs::INVALID_REQUEST, protocol)
         };
-    // Nothing but rules that count, or a crawler's name: those are the reason then.
-    let or = |reasons: Vec<&'a Match<'a>>, others: &dyn Fn() -> Vec<&'a Match<'a>>| {
-        if reasons.is_empty() { others() } else { reasons }
-    };
-    let reasons = or(reasons, &|| having(|verdict| !matches!(verdict, Verdict::Skip)));
-    Group { attack_type, matches: or(reasons, &|| matches.iter().collect()) }
+    // Nothing but a crawler's name, or rules that only count: those are the reason then.
+    let others = having(|verdict| !matches!(verdict, Verdict::Skip));
+    let all = matches.iter().collect();
+    let reasons = [reasons, others, all].into_iter().find(|reasons| !reasons.is_empty());
+    Group { attack_type, matches: reasons.unwrap_or_default() }
 }
 
 /// What all hits of the transaction share.
@@ -186,11 +185,11 @@ fn hit(
 struct Sign<'a> {
     rule: &'a Match<'a>,
     evidence: Evidence<'a>,
-    place: Option<Place>,
+    place: Option<Place<'a>>,
 }
 
 impl<'a> Sign<'a> {
-    fn of(rule: &'a Match<'a>, request: &Request<'_>) -> Self {
+    fn of(rule: &'a Match<'a>, request: &'a Request<'_>) -> Self {
         let evidence = rule.evidence(request);
         let located = evidence.variables().find_map(|variable| locate(variable, evidence.seen(), request));
         let usual = || locate(crs::usual_variable(rule.rule?)?, evidence.seen(), request);

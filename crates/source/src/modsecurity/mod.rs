@@ -3,7 +3,7 @@
 //! [`convert`] takes a line of the JSON log of libmodsecurity 3 (`SecAuditLogFormat JSON`, `SecAuditLogType Serial`), which
 //! is one transaction, and gives its hits: one for each attack type that the rules saw in it.
 //!
-//! `v3` reads the record into a [`Transaction`](transaction::Transaction), in which nothing is left of the format; `hits`
+//! `v3` reads the record into a `Transaction`, in which nothing is left of the format; `hits`
 //! makes hits of that, the same way for whatever format it came from.
 
 mod format;
