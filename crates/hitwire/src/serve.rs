@@ -44,7 +44,7 @@ pub(crate) struct Args {
     delivery: Delivery,
 
     #[command(flatten)]
-    retention: Retention,
+    keeping: Keeping,
 
     #[command(flatten)]
     logs: Logs,
@@ -67,7 +67,7 @@ struct Delivery {
 /// How much is kept.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "How much is kept")]
-struct Retention {
+struct Keeping {
     /// The log takes no more of the disk than this [default: 20GiB]
     #[arg(long, value_name = "SIZE", env = "HITWIRE_RETENTION_SIZE", value_parser = parse_size)]
     retention_size: Option<u64>,
@@ -164,7 +164,7 @@ fn config(args: Args) -> Result<Config, Failure> {
         sources,
         env_label,
         delivery,
-        retention,
+        keeping,
         logs: _,
     } = args;
     set(&mut config.data_dir, data);
@@ -174,13 +174,13 @@ fn config(args: Args) -> Result<Config, Failure> {
     set_list(&mut config.sources, sources);
     set_list(&mut config.allow_targets, delivery.allow_targets);
     config.allow_http |= delivery.allow_http;
-    set(&mut config.retention.size_bytes, retention.retention_size);
-    set(&mut config.retention.age, retention.retention_age);
-    config.retention.lag_bytes = retention.lag_size.or(config.retention.lag_bytes);
-    set(&mut config.retention.lag_age, retention.lag_age);
-    set(&mut config.log.slice_bytes, retention.slice_size);
-    set(&mut config.log.slice_age, retention.slice_age);
-    set(&mut config.log.disk_floor_bytes, retention.disk_floor);
+    set(&mut config.retention.size_bytes, keeping.retention_size);
+    set(&mut config.retention.age, keeping.retention_age);
+    config.retention.lag_bytes = keeping.lag_size.or(config.retention.lag_bytes);
+    set(&mut config.retention.lag_age, keeping.lag_age);
+    set(&mut config.log.slice_bytes, keeping.slice_size);
+    set(&mut config.log.slice_age, keeping.slice_age);
+    set(&mut config.log.disk_floor_bytes, keeping.disk_floor);
     config.check().map_err(usage)?;
     Ok(config)
 }

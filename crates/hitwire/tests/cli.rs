@@ -6,5 +6,6 @@ mod demo;
 mod import;
 mod kill;
 mod listen;
+mod power_loss;
 mod serve;
 mod support;

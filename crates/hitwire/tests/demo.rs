@@ -17,7 +17,7 @@ async fn the_demo_ends_well_and_its_summary_adds_up() {
     assert_eq!(finished.code, Some(0), "{}\n{}", finished.stdout, finished.stderr);
     let output = finished.stdout;
     let sample = include_bytes!("../demo/modsecurity-audit.jsonl");
-    assert_eq!(figure(&output, "records"), sample.iter().filter(|byte| **byte == b'\n').count() as u64);
+    assert_eq!(figure(&output, "records"), sample.split_inclusive(|byte| *byte == b'\n').count() as u64);
 
     let hits = figure(&output, "hits");
     let shown =

@@ -1,13 +1,13 @@
 //! `hitwire import`: a whole audit log into a running server.
 
-use crate::support::{Finished, RunningServer, integration, run, run_with_input};
+use crate::support::{Finished, RunningServer, TOKEN, integration, run, run_with_input};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/modsecurity-audit.jsonl");
 
 async fn import(server: &RunningServer, file: &str) -> Finished {
     run_with_input(
         &["import", "modsecurity", file, "--server", server.url()],
-        &[("HITWIRE_TOKEN", server.token())],
+        &[("HITWIRE_TOKEN", TOKEN)],
         b"",
     )
     .await

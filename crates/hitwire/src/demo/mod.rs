@@ -15,7 +15,7 @@ mod stage;
 mod tally;
 
 use crate::failure::Failure;
-use crate::listen::{Received, show};
+use crate::listen::show;
 use crate::signals::Interrupts;
 use crate::terminal::{self, Style, Terminal};
 use crate::units;

@@ -11,10 +11,10 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
-/// Where the width is unknown (a file, a pipe) a payload is shown up to this many characters.
-const PAYLOAD_CHARS: usize = 400;
+/// Where there is no width to keep to (a file, a pipe) a text is shown up to this many characters.
+const TEXT_CHARS: usize = 400;
 
-/// Columns of the parts of a hit that come first, each followed by a blank: time, type, block status, client.
+/// Columns of the parts of a hit that come first, after its time.
 const TYPE_COLUMNS: usize = 8;
 const STATUS_COLUMNS: usize = 9;
 const CLIENT_COLUMNS: usize = 15;
@@ -23,10 +23,14 @@ const CLIENT_COLUMNS: usize = 15;
 const TYPE_COLUMNS_MAX: usize = 16;
 const CLIENT_COLUMNS_MAX: usize = 20;
 
-/// Of the columns that are left, each part keeps so many, however long the others are.
-const REQUEST_COLUMNS_MIN: usize = 14;
-const PARAMETER_COLUMNS_MIN: usize = 10;
-const PAYLOAD_COLUMNS_MIN: usize = 18;
+/// From this width on a hit is one line; a narrower terminal has where and payload on a second one.
+const ONE_LINE_COLUMNS: usize = 150;
+
+/// Where the second line begins: below the type.
+const SECOND_LINE_INDENT: usize = 11;
+
+/// Of a line, the parameter takes at most this share, in hundredths.
+const PARAMETER_SHARE: usize = 45;
 
 /// Where a request does not fit, its domain is cut first, but not below this.
 const DOMAIN_COLUMNS_MIN: usize = 8;
@@ -43,7 +47,7 @@ pub(crate) fn notification(received: &Received, terminal: Terminal) -> String {
         }
         Err(error) => {
             let _ = write!(lines, "\n  {}", terminal.paint(Style::Bad, terminal::safe(&error.to_string())));
-            let room = terminal.width().map_or(PAYLOAD_CHARS, |width| width.saturating_sub(4));
+            let room = terminal.width().map_or(TEXT_CHARS, |width| width.saturating_sub(4));
             let body = String::from_utf8_lossy(&received.body);
             let _ = write!(lines, "\n  {}", terminal::cut_naming_length(&body, room));
         }
@@ -105,6 +109,8 @@ pub(crate) fn object_line(object: &RawValue, terminal: Terminal) -> String {
 }
 
 /// `  07:29:23 sqli     blocked   203.0.113.7     GET shop.example.com/login  GET_id_value  ' or 1=1--`
+///
+/// On a narrow terminal the parameter and the payload stand on a second line, below the type.
 fn hit_line(hit: &Map<String, Value>, terminal: Terminal) -> String {
     let time = hit
         .get("request_time")
@@ -116,58 +122,54 @@ fn hit_line(hit: &Map<String, Value>, terminal: Terminal) -> String {
         "" => text(hit, "remote_addr6"),
         address => address,
     };
-    let mut line = format!("  {} ", terminal.paint(Style::Faint, time));
-    let at_most = |columns| if terminal.width().is_some() { columns } else { PAYLOAD_CHARS };
+    let at_most = |columns| if terminal.width().is_some() { columns } else { TEXT_CHARS };
     let kind = terminal::cut(text(hit, "type"), at_most(TYPE_COLUMNS_MAX));
-    let _ = write!(line, "{:<TYPE_COLUMNS$} ", terminal.paint(Style::Strong, &kind));
-    let style = if status == "blocked" { Style::Good } else { Style::Notice };
-    let _ =
-        write!(line, "{:<STATUS_COLUMNS$} ", terminal.paint(style, terminal::cut(status, STATUS_COLUMNS)));
     let client = terminal::cut(client, at_most(CLIENT_COLUMNS_MAX));
-    let _ = write!(line, "{client:<CLIENT_COLUMNS$} ");
-
-    let parameter = text(hit, "parameter");
-    let payloads = hit.get("payloads").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let payload = payloads.first().and_then(Value::as_str).unwrap_or("");
-    let more = if payloads.len() > 1 { format!(" (+{})", payloads.len() - 1) } else { String::new() };
-    let room = match terminal.width() {
-        None => Room { request: PAYLOAD_CHARS, parameter: PAYLOAD_CHARS, payload: PAYLOAD_CHARS },
-        Some(width) => {
-            // 2 blanks, the time, a blank after each column, 2 blanks between the parts that follow.
-            let kind = TYPE_COLUMNS.max(kind.chars().count());
-            let client = CLIENT_COLUMNS.max(client.chars().count());
-            let taken = 11 + kind + 1 + STATUS_COLUMNS + 1 + client + 1 + 4 + more.len();
-            Room::share(width.saturating_sub(taken), hit, parameter, payload)
+    let status_style = if status == "blocked" { Style::Good } else { Style::Notice };
+    let mut line = format!(
+        "  {} {:<TYPE_COLUMNS$} {:<STATUS_COLUMNS$} {client:<CLIENT_COLUMNS$} ",
+        terminal.paint(Style::Faint, time),
+        terminal.paint(Style::Strong, &kind),
+        terminal.paint(status_style, terminal::cut(status, STATUS_COLUMNS)),
+    );
+    // Two blanks, the time, and a blank after each column.
+    let first = 11
+        + (TYPE_COLUMNS.max(kind.chars().count()) + 1)
+        + (STATUS_COLUMNS + 1)
+        + (CLIENT_COLUMNS.max(client.chars().count()) + 1);
+    match terminal.width() {
+        None => {
+            let _ = write!(line, "{}  {}", request(hit, TEXT_CHARS), finding(hit, TEXT_CHARS * 2, terminal));
         }
-    };
-    let request = request(hit, room.request);
-    let parameter = terminal::cut(parameter, room.parameter);
-    let _ = write!(line, "{request}  {}", terminal.paint(Style::Faint, &parameter));
-    if !payload.is_empty() {
-        let payload = terminal::cut_naming_length(payload, room.payload);
-        let _ = write!(line, "  {payload}{}", terminal.paint(Style::Faint, more));
+        Some(width) if width >= ONE_LINE_COLUMNS => {
+            let left = width.saturating_sub(first + 2);
+            let request = request(hit, left / 2);
+            let room = left.saturating_sub(request.chars().count());
+            let _ = write!(line, "{request}  {}", finding(hit, room, terminal));
+        }
+        Some(width) => {
+            let request = request(hit, width.saturating_sub(first));
+            let finding = finding(hit, width.saturating_sub(SECOND_LINE_INDENT), terminal);
+            let _ = write!(line, "{request}\n{:SECOND_LINE_INDENT$}{finding}", "");
+        }
     }
     line
 }
 
-/// Columns for the parts of a hit whose length is anybody's guess.
-struct Room {
-    request: usize,
-    parameter: usize,
-    payload: usize,
-}
-
-impl Room {
-    /// Shares `left` columns: what one part does not need goes to the others, the payload's need is met last.
-    fn share(left: usize, hit: &Map<String, Value>, parameter: &str, payload: &str) -> Self {
-        let needs = |text: &str, at_most: usize| text.chars().take(at_most).count();
-        let for_payload = needs(payload, PAYLOAD_COLUMNS_MIN);
-        let for_parameter = needs(parameter, PARAMETER_COLUMNS_MIN);
-        let request = left.saturating_sub(for_payload + for_parameter).max(REQUEST_COLUMNS_MIN);
-        let request = needs(&whole_request(hit), request);
-        let parameter = needs(parameter, left.saturating_sub(request + for_payload).max(for_parameter));
-        Room { request, parameter, payload: left.saturating_sub(request + parameter).max(DOMAIN_COLUMNS_MIN) }
+/// Where something was found, and what: `GET_id_value  ' or 1=1-- (+2)`, in at most `room` columns.
+fn finding(hit: &Map<String, Value>, room: usize, terminal: Terminal) -> String {
+    let parameter = terminal::cut(text(hit, "parameter"), room * PARAMETER_SHARE / 100);
+    let payloads = hit.get("payloads").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let mut found = terminal.paint(Style::Faint, &parameter).to_string();
+    let Some(payload) = payloads.first().and_then(Value::as_str) else { return found };
+    let more = if payloads.len() > 1 { format!(" (+{})", payloads.len() - 1) } else { String::new() };
+    let gap = if parameter.is_empty() { "" } else { "  " };
+    let room = room.saturating_sub(parameter.chars().count() + gap.len() + more.len());
+    let _ = write!(found, "{gap}{}", terminal::cut_naming_length(payload, room));
+    if !more.is_empty() {
+        let _ = write!(found, "{}", terminal.paint(Style::Faint, more));
     }
+    found
 }
 
 fn whole_request(hit: &Map<String, Value>) -> String {
@@ -191,7 +193,7 @@ fn other_line(fields: &Map<String, Value>, object: &RawValue, terminal: Terminal
         "" => "object",
         kind => kind,
     };
-    let room = terminal.width().map_or(PAYLOAD_CHARS, |width| width.saturating_sub(24).max(24));
+    let room = terminal.width().map_or(TEXT_CHARS, |width| width.saturating_sub(24).max(24));
     let headline = ["threat", "domain", "title", "summary"].map(|name| text(fields, name));
     let said: Vec<_> = headline.into_iter().filter(|text| !text.is_empty()).collect();
     let said = if said.is_empty() { object.get().to_owned() } else { said.join("  ") };
@@ -229,10 +231,20 @@ mod tests {
 
     #[test]
     fn a_hit_is_one_line_with_everything_that_matters() {
-        insta::assert_snapshot!(
-            line(HIT, Terminal::of_width(100)),
-            @"  09:02:47 sqli     monitored 111.17.1.1      GET example.com/  GET_id_value  'or 1=1--"
-        );
+        for terminal in [Terminal::plain(), Terminal::of_width(150)] {
+            insta::allow_duplicates!(insta::assert_snapshot!(
+                line(HIT, terminal),
+                @"  09:02:47 sqli     monitored 111.17.1.1      GET example.com/  GET_id_value  'or 1=1--"
+            ));
+        }
+    }
+
+    #[test]
+    fn a_narrow_terminal_has_the_finding_on_a_second_line() {
+        insta::assert_snapshot!(line(HIT, Terminal::of_width(100)).replace("  ", ".."), @r"
+        ..09:02:47 sqli.... monitored 111.17.1.1......GET example.com/
+        ..........  GET_id_value..'or 1=1--
+        ");
     }
 
     #[test]
@@ -251,7 +263,9 @@ mod tests {
         );
         for width in [100, 120, 200] {
             let shown = line(&long, Terminal::of_width(width));
-            assert!(shown.chars().count() <= width, "{} columns: {shown}", shown.chars().count());
+            for line in shown.lines() {
+                assert!(line.chars().count() <= width, "{} columns: {line}", line.chars().count());
+            }
         }
     }
 
@@ -275,7 +289,10 @@ mod tests {
         for object in [&object, &other] {
             for terminal in [Terminal::plain(), Terminal::of_width(100)] {
                 let shown = line(object, terminal);
-                assert_eq!(hitwire_event::escape::visible(&shown), shown, "something got through");
+                for line in shown.split('\n') {
+                    assert_eq!(hitwire_event::escape::visible(line), line, "something got through");
+                }
+                assert!(shown.lines().count() <= 2, "a payload made a line of its own: {shown}");
             }
         }
     }

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 /// Which hit it is: the run of the test, who sent it, its number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-pub struct Numbered {
-    pub run: String,
-    pub sender: u64,
-    pub n: u64,
+pub(crate) struct Numbered {
+    pub(crate) run: String,
+    pub(crate) sender: u64,
+    pub(crate) n: u64,
 }
 
 /// A hit of this run. Its number travels in fields that hitwire does not know, and passes on.
-pub fn hit(run: &str, sender: u64, n: u64) -> Value {
+pub(crate) fn hit(run: &str, sender: u64, n: u64) -> Value {
     json!({
         "method": "GET",
         "domain": "shop.example.com",
@@ -37,12 +37,12 @@ pub fn hit(run: &str, sender: u64, n: u64) -> Value {
 }
 
 /// Hits of this run, numbered one after the other.
-pub fn hits(run: &str, sender: u64, numbers: impl IntoIterator<Item = u64>) -> Value {
+pub(crate) fn hits(run: &str, sender: u64, numbers: impl IntoIterator<Item = u64>) -> Value {
     numbers.into_iter().map(|n| hit(run, sender, n)).collect()
 }
 
 /// The hits of a notification, in its order.
-pub fn numbered(received: &Received) -> Vec<Numbered> {
+pub(crate) fn numbered(received: &Received) -> Vec<Numbered> {
     let objects = received.objects.as_ref().expect("a notification holds objects");
     objects.iter().map(|object| serde_json::from_str(object.get()).expect("a numbered hit")).collect()
 }

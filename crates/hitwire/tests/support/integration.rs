@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 /// An integration that was made.
 #[derive(Clone, Debug)]
-pub struct Integration {
-    pub id: u64,
+pub(crate) struct Integration {
+    pub(crate) id: u64,
     /// What its notifications are signed with.
-    pub signing_secret: String,
+    pub(crate) signing_secret: String,
 }
 
 /// Makes an integration that sends hits to `receiver`; `target` adds to its target or replaces parts of it.
-pub async fn of_hits(server: &RunningServer, receiver: &Listener, target: Value) -> Integration {
+pub(crate) async fn of_hits(server: &RunningServer, receiver: &Listener, target: Value) -> Integration {
     let mut wanted = json!({"url": receiver.url(), "ca_file": receiver.ca_pem});
     let fields = wanted.as_object_mut().expect("an object");
     fields.extend(target.as_object().expect("an object").clone());
@@ -36,18 +36,18 @@ pub async fn of_hits(server: &RunningServer, receiver: &Listener, target: Value)
 }
 
 /// One page of its delivery log, newest first.
-pub async fn attempts(server: &RunningServer, id: u64) -> Vec<Value> {
+pub(crate) async fn attempts(server: &RunningServer, id: u64) -> Vec<Value> {
     let page = get(server, &format!("/v2/integration/{id}/attempts?limit=500")).await;
     page["attempts"].as_array().expect("a list").clone()
 }
 
 /// How it is doing.
-pub async fn status(server: &RunningServer, id: u64) -> Value {
+pub(crate) async fn status(server: &RunningServer, id: u64) -> Value {
     get(server, &format!("/v2/integration/{id}/status")).await
 }
 
 /// An answer of the API that must succeed.
-pub async fn get(server: &RunningServer, path: &str) -> Value {
+pub(crate) async fn get(server: &RunningServer, path: &str) -> Value {
     let api = server.api();
     api.request(Method::GET, path, ()).await.expect("an answer").successful(&api).expect("success")
 }

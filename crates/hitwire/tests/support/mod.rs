@@ -10,31 +10,29 @@
 //!
 //! The receiver is [`hitwire::listen::Listener`], the same that `hitwire listen` and the demo use.
 
-pub mod hits;
-pub mod integration;
+pub(crate) mod hits;
+pub(crate) mod integration;
 mod process;
 mod sender;
 mod server;
 
-pub use process::{Finished, Program, run, run_with_input};
-pub use sender::Sender;
-pub use server::RunningServer;
+pub(crate) use process::{Finished, Program, run, run_with_input};
+pub(crate) use sender::Sender;
+pub(crate) use server::{RunningServer, TOKEN};
 
 use std::time::Duration;
 
 /// Nothing in these tests takes as long, unless it hangs; then this is where the test ends and says so.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits for something that must happen.
-pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(value) => value,
-        Err(_) => panic!("gave up after {} s: {what}", PATIENCE.as_secs()),
-    }
+pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let ended = tokio::time::timeout(PATIENCE, future).await;
+    ended.unwrap_or_else(|_| panic!("gave up after {} s: {what}", PATIENCE.as_secs()))
 }
 
 /// The next random number of a SplitMix64 generator: small, seedable, and good enough to choose moments and sizes with.
-pub fn next_random(state: &mut u64) -> u64 {
+pub(crate) fn next_random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut mixed = *state;
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -43,7 +41,7 @@ pub fn next_random(state: &mut u64) -> u64 {
 }
 
 /// The seed of a random test: from `HITWIRE_SEED` to replay one, else new. It is printed, and shown when the test fails.
-pub fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     let seed = match std::env::var("HITWIRE_SEED") {
         Ok(seed) => seed.parse().expect("HITWIRE_SEED is a whole number"),
         Err(_) => u64::from(std::process::id()) ^ std::time::UNIX_EPOCH.elapsed().unwrap().as_micros() as u64,

@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 
 /// The binary, run to its end.
 #[derive(Debug)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// The exit code; none if a signal ended it.
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// The binary with a clean environment: what is set around the tests must not change what they see.
@@ -32,12 +32,12 @@ fn command(args: &[&str], variables: &[(&str, &str)]) -> Command {
 }
 
 /// Runs the binary to its end.
-pub async fn run(args: &[&str]) -> Finished {
+pub(crate) async fn run(args: &[&str]) -> Finished {
     run_with_input(args, &[], b"").await
 }
 
 /// Runs the binary to its end, with variables and standard input.
-pub async fn run_with_input(args: &[&str], variables: &[(&str, &str)], input: &[u8]) -> Finished {
+pub(crate) async fn run_with_input(args: &[&str], variables: &[(&str, &str)], input: &[u8]) -> Finished {
     let mut child = command(args, variables).stdin(Stdio::piped()).spawn().expect("the binary starts");
     let mut stdin = child.stdin.take().expect("standard input is piped");
     let input = input.to_vec();
@@ -56,7 +56,7 @@ pub async fn run_with_input(args: &[&str], variables: &[(&str, &str)], input: &[
 
 /// The binary, running. Killed when dropped.
 #[derive(Debug)]
-pub struct Program {
+pub(crate) struct Program {
     child: Child,
     stdout: mpsc::UnboundedReceiver<String>,
     stderr: Arc<Mutex<String>>,
@@ -64,7 +64,7 @@ pub struct Program {
 
 impl Program {
     /// Starts the binary.
-    pub fn start(args: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = command(args, variables).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
         let (line, stdout) = mpsc::unbounded_channel();
@@ -88,12 +88,12 @@ impl Program {
     }
 
     /// The next line of standard output; none at its end.
-    pub async fn next_line(&mut self) -> Option<String> {
+    pub(crate) async fn next_line(&mut self) -> Option<String> {
         in_time("a line of output", self.stdout.recv()).await
     }
 
     /// Reads standard output up to the first line that contains `text`, which is returned.
-    pub async fn line_with(&mut self, text: &str) -> String {
+    pub(crate) async fn line_with(&mut self, text: &str) -> String {
         while let Some(line) = self.next_line().await {
             if line.contains(text) {
                 return line;
@@ -103,7 +103,7 @@ impl Program {
     }
 
     /// Reads standard error until it contains `text`.
-    pub async fn says(&self, text: &str) -> String {
+    pub(crate) async fn says(&self, text: &str) -> String {
         in_time(text, async {
             loop {
                 let said = self.stderr();
@@ -117,29 +117,29 @@ impl Program {
     }
 
     /// What it has written to standard error so far.
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
     }
 
     /// Its process id; none once it has ended.
-    pub fn pid(&self) -> Option<u32> {
+    pub(crate) fn pid(&self) -> Option<u32> {
         self.child.id()
     }
 
     /// Sends it a signal, if it still runs.
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.child.id().and_then(|id| Pid::from_raw(id as i32));
         // It may have ended by itself in between.
         let _ = pid.map(|pid| kill_process(pid, signal));
     }
 
     /// Waits for its end.
-    pub async fn ended(&mut self) -> ExitStatus {
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         in_time("the program to end", self.child.wait()).await.expect("it can be waited for")
     }
 
     /// SIGKILL, and waits until it is gone.
-    pub async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.signal(Signal::KILL);
         self.ended().await;
     }

@@ -6,27 +6,27 @@ use hitwire_event::{ClientId, WebhookId};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A sender of notifications to one receiver.
-pub struct Sender {
-    sender: hitwire_endpoint::Sender,
+pub(crate) struct Sender {
+    way_out: hitwire_endpoint::Sender,
     url: String,
     ca_pem: String,
 }
 
 impl Sender {
     /// Sends to `url`, trusting the authority in `ca_pem`.
-    pub fn to(url: &str, ca_pem: &str) -> Self {
+    pub(crate) fn to(url: &str, ca_pem: &str) -> Self {
         let loopback = "127.0.0.0/8".parse().expect("a network");
-        let sender = hitwire_endpoint::Sender::new(Guard::new(vec![loopback], false), Resolver::system());
-        Sender { sender, url: url.to_owned(), ca_pem: ca_pem.to_owned() }
+        let way_out = hitwire_endpoint::Sender::new(Guard::new(vec![loopback], false), Resolver::system());
+        Sender { way_out, url: url.to_owned(), ca_pem: ca_pem.to_owned() }
     }
 
     /// Where it sends to.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Sends a body, signed with `secrets`.
-    pub async fn send(&self, webhook_id: &str, body: impl Into<Bytes>, secrets: &[&str]) -> Sent {
+    pub(crate) async fn send(&self, webhook_id: &str, body: impl Into<Bytes>, secrets: &[&str]) -> Sent {
         let target = Target {
             url: self.url.clone(),
             method: Method::Post,
@@ -42,11 +42,11 @@ impl Sender {
             content_type: "application/json",
             body: body.into(),
         };
-        self.sender.send(ClientId(1), &target, message).await
+        self.way_out.send(ClientId(1), &target, message).await
     }
 
     /// Sends a body and returns the status that was answered.
-    pub async fn status(&self, webhook_id: &str, body: impl Into<Bytes>, secrets: &[&str]) -> u16 {
+    pub(crate) async fn status(&self, webhook_id: &str, body: impl Into<Bytes>, secrets: &[&str]) -> u16 {
         let sent = self.send(webhook_id, body, secrets).await;
         match sent.outcome {
             Ok(response) => response.status,

@@ -10,11 +10,11 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 /// The token of every server under test.
-const TOKEN: &str = "a-token-for-tests-that-is-long-enough-to-be-accepted";
+pub(crate) const TOKEN: &str = "a-token-for-tests-that-is-long-enough-to-be-accepted";
 
 /// A running server. Killed when dropped.
 #[derive(Debug)]
-pub struct RunningServer {
+pub(crate) struct RunningServer {
     program: Program,
     url: String,
     data: PathBuf,
@@ -22,7 +22,7 @@ pub struct RunningServer {
 
 impl RunningServer {
     /// Starts a server on a free port that may send to loopback addresses, and waits until it is ready.
-    pub async fn start(data: &Path, flags: &[&str]) -> Self {
+    pub(crate) async fn start(data: &Path, flags: &[&str]) -> Self {
         let mut program = Self::launch(data, flags);
         let url = program.line_with("API").await.split_whitespace().last().expect("an address").to_owned();
         let server = RunningServer { program, url, data: data.to_owned() };
@@ -31,65 +31,60 @@ impl RunningServer {
     }
 
     /// Starts a server without waiting for anything.
-    pub fn launch(data: &Path, flags: &[&str]) -> Program {
+    pub(crate) fn launch(data: &Path, flags: &[&str]) -> Program {
         let data = data.to_str().expect("a path in UTF-8");
         let fixed = ["serve", "--data", data, "--listen", "127.0.0.1:0", "--allow-target", "127.0.0.0/8"];
         Program::start(&[&fixed, flags].concat(), &[("HITWIRE_ADMIN_TOKEN", TOKEN)])
     }
 
     /// Where its API is.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Its data directory.
-    pub fn data(&self) -> &Path {
+    pub(crate) fn data(&self) -> &Path {
         &self.data
     }
 
-    /// The token of its operator.
-    pub fn token(&self) -> &'static str {
-        TOKEN
-    }
-
     /// Its process id.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.program.pid().expect("the server runs")
     }
 
     /// A client of its API, with the operator's token.
-    pub fn api(&self) -> Client {
+    pub(crate) fn api(&self) -> Client {
         Client::new(&self.url, Some(Secret::new(TOKEN)), None).expect("an address")
     }
 
     /// What it has logged so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.program.stderr()
     }
 
     /// SIGTERM; how it ended.
-    pub async fn terminate(mut self) -> ExitStatus {
+    pub(crate) async fn terminate(mut self) -> ExitStatus {
         self.program.signal(Signal::TERM);
         self.program.ended().await
     }
 
     /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         self.program.signal(signal);
     }
 
     /// Waits until it has logged this.
-    pub async fn says(&self, text: &str) {
+    pub(crate) async fn says(&self, text: &str) {
         self.program.says(text).await;
     }
 
     /// Waits until it has ended.
-    pub async fn ended(&mut self) -> ExitStatus {
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         self.program.ended().await
     }
 
     /// SIGKILL, and waits until it is gone.
-    pub async fn kill(self) {
+    pub(crate) async fn kill(self) {
         self.program.kill().await;
     }
 
@@ -101,13 +96,17 @@ impl RunningServer {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        if tokio::time::timeout(PATIENCE, ready).await.is_err() {
-            panic!("the server did not become ready; its log:\n{}", self.log());
-        }
+        let ready = tokio::time::timeout(PATIENCE, ready).await;
+        assert!(
+            ready.is_ok(),
+            "the server did not become ready; its log:
+{}",
+            self.log()
+        );
     }
 
     /// Posts events, which must be accepted; how many were new and how many were there before.
-    pub async fn accept(&self, events: &serde_json::Value) -> (u64, u64) {
+    pub(crate) async fn accept(&self, events: &serde_json::Value) -> (u64, u64) {
         let answer =
             in_time("events to be taken", self.api().request(Method::POST, "/v1/events", events.clone()))
                 .await
