@@ -34,7 +34,7 @@ fn original_gives_up_after_sixteen_retries_and_begins_anew_with_what_comes_next(
 #[test]
 fn beginning_anew_still_waits_as_long_as_the_receiver_asked_for() {
     let mut run = Run::sending(Preset::Original);
-    let retry_after = Some(Duration::from_secs(60));
+    let retry_after = Some(Duration::from_mins(1));
     let busy = |run: &mut Run| run.outcome(Bulk, Reply::Complete { status: 429, retry_after });
     for _ in 0..16 {
         busy(&mut run);
@@ -42,7 +42,7 @@ fn beginning_anew_still_waits_as_long_as_the_receiver_asked_for() {
     }
     assert!(busy(&mut run)[1].starts_with("measure"));
     assert_eq!(run.measured(Bulk, 3, 3), ["save bulk@3 | lost bulk 1-3 (3)"]);
-    assert_eq!(run.wake_after(Duration::from_secs(60)), ["read bulk after 3"]);
+    assert_eq!(run.wake_after(Duration::from_mins(1)), ["read bulk after 3"]);
 }
 
 #[test]
