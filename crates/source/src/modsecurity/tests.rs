@@ -386,6 +386,42 @@ fn a_record_that_is_not_utf8_is_taken_and_marked() {
 }
 
 #[test]
+fn whole_records_of_a_damaged_line_are_saved() {
+    let whole = |rule: &str| record("Enabled", 200, &[found(rule)]).to_string();
+    let saved = |line: String| {
+        let converted = convert(line.as_bytes(), Position { offset: 100 }, &settings(), 0).unwrap();
+        let types: Vec<String> = converted.hits.iter().map(|hit| hit.attack_type.to_string()).collect();
+        (types.join(" "), converted.fragments)
+    };
+    let (sqli, xss) = (whole("942100"), whole("941100"));
+    assert_eq!(saved(sqli.clone()), ("sqli".to_owned(), 0));
+    assert_eq!(saved(format!("{sqli}{xss}")), ("sqli xss".to_owned(), 0));
+    assert_eq!(saved(format!("{}{xss}", &sqli[..sqli.len() / 2])), ("xss".to_owned(), 1));
+    assert_eq!(saved(format!("\0\0\0{sqli}")), ("sqli".to_owned(), 1));
+    assert_eq!(saved(format!("{sqli}{}", &xss[..40])), ("sqli".to_owned(), 1));
+}
+
+#[test]
+fn a_saved_record_has_the_position_at_which_it_begins() {
+    let text = record("Enabled", 200, &[found("942100")]).to_string();
+    let id = |line: &str, offset| {
+        convert(line.as_bytes(), Position { offset }, &settings(), 0).unwrap().hits[0].id.clone()
+    };
+    assert_eq!(id(&format!("half{text}"), 100), id(&text, 104));
+}
+
+#[test]
+fn an_attacker_cannot_write_a_record_into_a_record() {
+    let forged = record("Enabled", 403, &[found("942100"), exceeded(5)]).to_string();
+    let carrier = record("Enabled", 200, &[message("941100", "2", "ARGS:id", &forged)]).to_string();
+    let hits = |line: &str| {
+        convert(line.as_bytes(), Position::default(), &settings(), 0).map(|converted| converted.hits.len())
+    };
+    assert_eq!(hits(&carrier).unwrap(), 1);
+    assert!(hits(&carrier[..carrier.len() - 5]).is_err(), "nor when the record around it is damaged");
+}
+
+#[test]
 fn a_time_that_cannot_be_read_is_now() {
     let mut record = record("Enabled", 200, &[found("942100")]);
     record["transaction"]["time_stamp"] = json!("yesterday");
