@@ -21,8 +21,8 @@
 //!
 //! 1. Only an address that the guard has judged is dialled; a name of which one address is bad is refused as a whole.
 //! 2. Redirects are not followed, proxies of the environment not used, responses not decompressed.
-//! 3. `send` ends within `open_timeout + timeout` (twice `timeout` if a kept connection turns out dead), and reads at most
-//!    [`RESPONSE_BYTES_MAX`] of a body.
+//! 3. `send` ends within `open_timeout` and `timeout` together, and keeps at most [`RESPONSE_BYTES_MAX`] of a body. Only
+//!    if a kept connection turns out dead, the time until then (at most `timeout`) comes before.
 //! 4. No error's words contain a header's value, a key, a signing secret, or a URL's path or query.
 //!
 //! What this crate deliberately does not do: decide when to send again (courier), or know batches and logs.
