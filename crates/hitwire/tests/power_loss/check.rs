@@ -4,6 +4,7 @@ use super::disk::{Disk, Files, Unsynced};
 use super::events;
 use super::load::{Known, Promised, name};
 use super::random::Random;
+use super::server::TOKEN_FILE;
 use super::trace::Trace;
 use hitwire_event::{ClientId, Event, IntegrationId, Kind, Record, Seq, Stream};
 use hitwire_log::{Append, Op, Options, Read, SqliteStore, Store, StreamFrom};
@@ -74,7 +75,8 @@ impl Left {
         let mut options = Options::new(&data);
         options.disk_floor_bytes = 0;
         options.inline = true;
-        let store = SqliteStore::open(options).map_err(|error| format!("the store does not open: {error}"))?;
+        let store =
+            SqliteStore::open(options).map_err(|error| format!("the store does not open: {error}"))?;
         let found = Found::read(&store).await?;
         self.check_log(&found, known)?;
         self.check_state(&store, &found, known).await?;
@@ -133,8 +135,8 @@ impl Left {
     async fn check_state(&self, store: &SqliteStore, found: &Found, known: &Known) -> Result<(), String> {
         for promise in self.promises(known) {
             if let Promised::Ready { token } = promise {
-                let there = store.token(events::sha256(token)).await.map_err(|error| error.to_string())?;
-                ensure(there.is_some(), || "the first token is not known any more".to_owned())?;
+                let file = self.files.get(TOKEN_FILE).map(|content| content.trim_ascii());
+                ensure(file == Some(token.as_bytes()), || "the first token is not in its file".to_owned())?;
             }
         }
         let integrations = store.integrations(None).await.map_err(|error| error.to_string())?;
@@ -142,7 +144,9 @@ impl Left {
             integrations.iter().map(|integration| (integration.id.0, integration.name.as_str())).collect();
         for (integration, allowed) in self.integrations(known) {
             let is = names.get(&integration).copied().map(str::to_owned);
-            ensure(allowed.contains(&is), || format!("integration {integration} is {is:?}, not one of {allowed:?}"))?;
+            ensure(allowed.contains(&is), || {
+                format!("integration {integration} is {is:?}, not one of {allowed:?}")
+            })?;
         }
         for integration in &integrations {
             check_lanes(store, integration.id, found.head).await?;
@@ -239,7 +243,12 @@ async fn check_lanes(store: &SqliteStore, integration: IntegrationId, head: Seq)
 /// The log takes an event, at the next position, and gives it back.
 async fn goes_on(store: &SqliteStore, found: &Found) -> Result<(), String> {
     let body = events::hit(999, found.head.0);
-    let event = Event { client: CLIENT, kind: Kind::Hit, id: "after the power loss".into(), body: body.clone().into() };
+    let event = Event {
+        client: CLIENT,
+        kind: Kind::Hit,
+        id: "after the power loss".into(),
+        body: body.clone().into(),
+    };
     let append = Append { events: vec![event], ..Append::default() };
     store.commit(vec![Op::Append(append)]).await.map_err(|error| format!("an append fails: {error}"))?;
     let page = store.read(of_hits(found.head)).await.map_err(|error| format!("a read fails: {error}"))?;

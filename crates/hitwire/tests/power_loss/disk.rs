@@ -71,7 +71,11 @@ enum Naming {
     Put(String, usize),
     Take(String),
     /// In one step, as every journal does it.
-    Move { from: String, to: String, inode: usize },
+    Move {
+        from: String,
+        to: String,
+        inode: usize,
+    },
 }
 
 impl Naming {
@@ -388,11 +392,8 @@ mod tests {
 
     #[test]
     fn an_unlink_that_is_not_synced_is_undone() {
-        let trace = changes(&[
-            &[create(3, "a"), open_root(4)],
-            &sync(4, 1),
-            &[Change::Unlink { path: "a".into() }],
-        ]);
+        let trace =
+            changes(&[&[create(3, "a"), open_root(4)], &sync(4, 1), &[Change::Unlink { path: "a".into() }]]);
         assert_eq!(kept(&trace), one("a", b""));
     }
 
@@ -417,11 +418,8 @@ mod tests {
 
     #[test]
     fn any_part_of_what_was_not_synced_may_be_there_and_nothing_else() {
-        let trace = changes(&[
-            &[create(3, "a"), open_root(4)],
-            &sync(4, 1),
-            &[write(3, 0, 0..2), write(3, 2, 2..4)],
-        ]);
+        let trace =
+            changes(&[&[create(3, "a"), open_root(4)], &sync(4, 1), &[write(3, 0, 0..2), write(3, 2, 2..4)]]);
         let mut disk = Disk::new(&trace, SEED);
         disk.play_to(trace.changes.len());
         let mut random = Random::new(SEED);

@@ -1,7 +1,6 @@
 //! The hits that the load sends: each can be made again from its sender and number, byte for byte.
 
 use super::random::Random;
-use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
 /// What hits are filled with, from different places: cheap to make, and unlike at any two offsets.
@@ -49,9 +48,4 @@ pub(crate) fn which(body: &str) -> Option<(u64, u64)> {
     let sender = id.get(..3)?.parse().ok()?;
     let number = id.get(4..19)?.parse().ok()?;
     Some((sender, number))
-}
-
-/// Of a token, as the log keeps it.
-pub(crate) fn sha256(text: &str) -> [u8; 32] {
-    Sha256::digest(text.as_bytes()).into()
 }

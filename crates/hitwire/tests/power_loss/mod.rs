@@ -102,11 +102,7 @@ impl Run {
     fn new() -> Run {
         let folder = tempfile::Builder::new().prefix("hitwire-power-loss-").tempdir().unwrap();
         let traced = Arc::new(Traced::below(&folder.path().canonicalize().unwrap()));
-        let seed = match std::env::var("HITWIRE_SEED") {
-            Ok(seed) => seed.parse().expect("HITWIRE_SEED is a number"),
-            Err(_) => std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64,
-        };
-        println!("seed {seed}");
+        let seed = crate::support::seed();
         Run { folder, traced, seed }
     }
 
@@ -134,7 +130,8 @@ impl Run {
         disk: fn(&'a Trace, u64) -> Disk<'a>,
         points: usize,
     ) -> Vec<(Point, String)> {
-        let points = if std::env::var_os("HITWIRE_DEEP").is_some() { points * POINTS_DEEP / POINTS } else { points };
+        let points =
+            if std::env::var_os("HITWIRE_DEEP").is_some() { points * POINTS_DEEP / POINTS } else { points };
         let points = Point::choose(trace, known, points, self.seed);
         let (send, receive) = mpsc::sync_channel::<(Point, Left)>(WAITING);
         let receive = std::sync::Mutex::new(receive);
@@ -142,7 +139,8 @@ impl Run {
             let checkers: Vec<_> = (0..CHECKERS)
                 .map(|_| {
                     scope.spawn(|| {
-                        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                        let runtime =
+                            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
                         let next = || receive.lock().unwrap().recv();
                         let mut failures = Vec::new();
                         while let Ok((point, left)) = next() {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 /// The log's size limit: small, so that slices end and go many times in a run.
 pub(crate) const RETENTION: &str = "8MiB";
-/// The server's first token in these tests.
-const TOKEN: &str = "power0loss1power2loss3power4loss5power6loss7power8loss9powerloss";
+/// Where the server leaves its first token, in the data directory.
+pub(crate) const TOKEN_FILE: &str = "admin-token";
 /// How long the server may take to be ready, or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -47,6 +47,7 @@ impl Traced {
 pub(crate) struct Server {
     child: Option<Child>,
     addr: String,
+    token: String,
 }
 
 impl Server {
@@ -59,7 +60,6 @@ impl Server {
             .arg(&traced.data)
             .args(["--listen", &addr, "--allow-target", "127.0.0.0/8", "--allow-http"])
             .args(["--retention-size", RETENTION])
-            .env("HITWIRE_ADMIN_TOKEN", TOKEN)
             .env("LD_PRELOAD", &traced.library)
             .env("HITWIRE_TRACE_DIR", &traced.data)
             .env("HITWIRE_TRACE_FILE", &traced.trace)
@@ -69,11 +69,13 @@ impl Server {
             .stderr(std::fs::File::create(traced.data.with_file_name("stderr")).unwrap())
             .spawn()
             .expect("the server starts");
-        let server = Server { child: Some(child), addr };
+        let mut server = Server { child: Some(child), addr, token: String::new() };
         let until = Instant::now() + PATIENCE;
         loop {
-            let ready = Connection::to(&server.addr).and_then(|mut to| to.ask("GET", "/readyz", ""));
+            let ready = Connection::to(&server.addr, "").and_then(|mut to| to.ask("GET", "/readyz", ""));
             if matches!(ready, Ok((200, _))) {
+                let token = std::fs::read_to_string(traced.data.join(TOKEN_FILE)).expect("the first token");
+                server.token = token.trim().to_owned();
                 return server;
             }
             assert!(Instant::now() < until, "the server is not ready: {ready:?}");
@@ -83,25 +85,24 @@ impl Server {
 
     /// The same server for another thread; does not end it.
     pub(crate) fn client(&self) -> Server {
-        Server { child: None, addr: self.addr.clone() }
+        Server { child: None, addr: self.addr.clone(), token: self.token.clone() }
     }
 
-    /// Its first token.
+    /// Its first token, as it is in the file.
     pub(crate) fn token(&self) -> &str {
-        TOKEN
+        &self.token
     }
 
     /// A connection to its API.
     pub(crate) fn connect(&self) -> Connection {
-        Connection::to(&self.addr).expect("the server accepts connections")
+        Connection::to(&self.addr, &self.token).expect("the server accepts connections")
     }
 
     /// SIGTERM, and waits for the end.
     pub(crate) fn stop(mut self) {
         let mut child = self.child.take().expect("this is the one that was started");
-        let id = child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().expect("kill");
-        assert!(sent.success());
+        let id = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("a signal can be sent");
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             if let Some(status) = child.try_wait().expect("the child is ours") {
@@ -127,21 +128,23 @@ impl Drop for Server {
 /// A kept connection to the API.
 pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
+    token: String,
 }
 
 impl Connection {
-    fn to(addr: &str) -> std::io::Result<Connection> {
+    fn to(addr: &str, token: &str) -> std::io::Result<Connection> {
         let stream = TcpStream::connect(addr)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Connection { stream: BufReader::new(stream) })
+        Ok(Connection { stream: BufReader::new(stream), token: token.to_owned() })
     }
 
     /// Sends a request; status and body of the answer.
     pub(crate) fn ask(&mut self, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: power-loss\r\nauthorization: Bearer {TOKEN}\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: power-loss\r\nauthorization: Bearer {}\r\n\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.token,
             body.len()
         );
         self.stream.get_mut().write_all(request.as_bytes())?;

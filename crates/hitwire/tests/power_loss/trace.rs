@@ -69,7 +69,10 @@ impl Trace {
     /// A trace for tests of the disk's model: writes carry their bytes.
     #[cfg(test)]
     pub(crate) fn made_of(changes: Vec<Change>, bytes: Vec<u8>) -> Trace {
-        Trace { bytes, changes: changes.into_iter().enumerate().map(|(at, change)| (at as u64, change)).collect() }
+        Trace {
+            bytes,
+            changes: changes.into_iter().enumerate().map(|(at, change)| (at as u64, change)).collect(),
+        }
     }
 
     /// The bytes of a write.
