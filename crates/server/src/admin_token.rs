@@ -43,7 +43,9 @@ fn make(path: &Path) -> Result<Secret, StartError> {
     let token: String = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 64)])).collect();
     // Written beside and renamed: a crash in between must not leave half a token behind.
     let beside = path.with_extension("new");
-    write_synced(&beside, &token).and_then(|()| fs::rename(&beside, path)).map_err(|error| failed(error.to_string()))?;
+    write_synced(&beside, &token)
+        .and_then(|()| fs::rename(&beside, path))
+        .map_err(|error| failed(error.to_string()))?;
     if let Some(dir) = path.parent() {
         fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| failed(error.to_string()))?;
     }

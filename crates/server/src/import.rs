@@ -79,7 +79,10 @@ impl<R: BufRead> ModSecurityFile<R> {
             match line? {
                 Line::Whole { offset, bytes, .. } => self.convert(offset, &bytes, &mut chunk),
                 Line::Oversized(line) => {
-                    self.refuse(line.offset, format!("the line has {} bytes, which is too long", line.length));
+                    self.refuse(
+                        line.offset,
+                        format!("the line has {} bytes, which is too long", line.length),
+                    );
                 }
             }
         }

@@ -16,7 +16,10 @@ use tokio_util::task::TaskTracker;
 /// connection is kept.
 const HEAD_READ_MAX: Duration = Duration::from_secs(30);
 
-/// The head of a request fits into this; also how much is read at once. 4,096 connections take 256 MiB at worst.
+/// The head of a request: larger than the 8 KiB or 16 KiB that other servers and proxies take.
+const HEAD_BYTES_MAX: usize = 32 << 10;
+
+/// How much is read at once. 4,096 connections take 256 MiB at worst.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
 
 /// Headers of a request.
@@ -35,7 +38,13 @@ pub(crate) struct Ending {
 }
 
 /// Accepts and serves connections until told to stop. Each connection is a task of `tasks`.
-pub(crate) async fn serve(listener: TcpListener, router: Router, connections_max: usize, ending: Ending, tasks: TaskTracker) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections_max: usize,
+    ending: Ending,
+    tasks: TaskTracker,
+) {
     let places = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
     loop {
         let accepted = async {
@@ -68,6 +77,7 @@ async fn connection(stream: TcpStream, router: Router, ending: Ending, _place: O
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_READ_MAX)
         .max_buf_size(BUFFER_BYTES_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
     let served = tokio::select! {

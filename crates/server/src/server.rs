@@ -71,8 +71,8 @@ pub enum StartError {
 
 /// One running hitwire: the store, the dispatch, the sources and the API.
 ///
-/// It is stopped by [`Server::stop`]. Dropping it ends its tasks and threads as well, but waits for nothing; nothing that
-/// was acknowledged is lost by that either.
+/// It is stopped by [`Server::stop`]. If it is dropped instead, the API and the sources end, and deliveries go on until the
+/// runtime ends; nothing that was acknowledged is lost by that either.
 pub struct Server {
     addr: SocketAddr,
     data_dir: PathBuf,
@@ -101,14 +101,16 @@ impl Server {
             None => (admin_token::read_or_make(&config.data_dir)?, Some(admin_token::path(&config.data_dir))),
         };
         let tokens = Tokens::new(&admin_token, config.ingest_token.as_ref(), clock.wall_ms() / 1_000);
-        let listener = TcpListener::bind(config.listen).await.map_err(|source| listen_error(&config, source))?;
+        let listener =
+            TcpListener::bind(config.listen).await.map_err(|source| listen_error(&config, source))?;
         let addr = listener.local_addr().map_err(|source| listen_error(&config, source))?;
         let guard = Guard::new(config.allow_targets.clone(), config.allow_http);
         let transport = Arc::new(EndpointTransport::new(Sender::new(guard.clone(), Resolver::system())));
         let sources = Sources::open(&config, &store).await?;
-        let dispatch = Dispatch::start(Arc::clone(&store), transport, clock, Bounds::default(), Box::new(webhook_id))
-            .await
-            .map_err(|source| store_error(&config, source))?;
+        let dispatch =
+            Dispatch::start(Arc::clone(&store), transport, clock, Bounds::default(), Box::new(webhook_id))
+                .await
+                .map_err(|source| store_error(&config, source))?;
         let sources = sources.start(&store, clock);
         let api = Api {
             store: Arc::clone(&store),
@@ -125,7 +127,13 @@ impl Server {
         let connections = TaskTracker::new();
         let router = api::router(Arc::new(api));
         let connections_max = config.api.connections_max;
-        connections.spawn(listener::serve(listener, router, connections_max, ending.clone(), connections.clone()));
+        connections.spawn(listener::serve(
+            listener,
+            router,
+            connections_max,
+            ending.clone(),
+            connections.clone(),
+        ));
         connections.close();
         tracing::info!(%addr, data_dir = %config.data_dir.display(), sources = config.sources.len(), "hitwire started");
         Ok(Server {
@@ -187,7 +195,9 @@ impl Server {
         tokio::join!(connections, self.dispatch.stop(FINISH_WITHIN), self.sources.stop(FINISH_WITHIN));
         match timeout(CLOSE_WITHIN, self.store.close()).await {
             Ok(Ok(())) => tracing::info!("hitwire stopped"),
-            Ok(Err(error)) => tracing::error!(%error, "the store did not close well; the next start recovers"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the store did not close well; the next start recovers")
+            }
             Err(_) => tracing::error!("the store did not close in time; the next start recovers"),
         }
     }
@@ -221,6 +231,8 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
     match opened {
         Ok(Ok(store)) => Ok(Arc::new(store)),
         Ok(Err(source)) => Err(store_error(config, source)),
-        Err(_) => Err(store_error(config, StoreError::Open("opening it panicked; see the log above".to_owned()))),
+        Err(_) => {
+            Err(store_error(config, StoreError::Open("opening it panicked; see the log above".to_owned())))
+        }
     }
 }

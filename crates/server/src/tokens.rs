@@ -59,7 +59,10 @@ impl Tokens {
 
     fn recall(&self, sha256: &[u8; 32]) -> Option<Token> {
         let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.get(sha256).filter(|(_, since)| since.elapsed() < REMEMBERED_FOR).map(|(token, _)| token.clone())
+        remembered
+            .get(sha256)
+            .filter(|(_, since)| since.elapsed() < REMEMBERED_FOR)
+            .map(|(token, _)| token.clone())
     }
 
     fn remember(&self, token: Token) {

@@ -1,7 +1,7 @@
 //! Who calls, and what the caller may do.
 
-use super::problem::Problem;
 use super::Shared;
+use super::problem::Problem;
 use axum::extract::FromRequestParts;
 use hitwire_event::ClientId;
 use hitwire_log::{Role, Token};
@@ -44,7 +44,9 @@ impl Caller {
             return Ok(());
         }
         let own = self.client();
-        Err(Problem::forbidden(format!("the token belongs to client {own}, not to client {clientid}; leave clientid out or send {own}")))
+        Err(Problem::forbidden(format!(
+            "the token belongs to client {own}, not to client {clientid}; leave clientid out or send {own}"
+        )))
     }
 
     fn may(self, allowed: &[Role], what: &str) -> Result<Self, Problem> {
@@ -79,7 +81,9 @@ impl FromRequestParts<Shared> for Administrator {
 
     async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
         let caller = Caller::from_request_parts(parts, api).await?;
-        caller.may(&[Role::Operator, Role::Administrator], "set up integrations or read about them").map(Administrator)
+        caller
+            .may(&[Role::Operator, Role::Administrator], "set up integrations or read about them")
+            .map(Administrator)
     }
 }
 
@@ -108,9 +112,12 @@ fn presented(parts: &Parts) -> Result<&str, Problem> {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    let token = bearer.or_else(|| parts.headers.get(TOKEN_HEADER).and_then(|value| value.to_str().ok()).map(str::trim));
+    let token = bearer
+        .or_else(|| parts.headers.get(TOKEN_HEADER).and_then(|value| value.to_str().ok()).map(str::trim));
     match token {
         Some(token) if !token.is_empty() && token.len() <= TOKEN_BYTES_MAX => Ok(token),
-        _ => Err(Problem::unauthorized("send a token: \"Authorization: Bearer <token>\" or \"X-WallarmAPI-Token: <token>\"")),
+        _ => Err(Problem::unauthorized(
+            "send a token: \"Authorization: Bearer <token>\" or \"X-WallarmAPI-Token: <token>\"",
+        )),
     }
 }

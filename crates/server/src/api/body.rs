@@ -63,10 +63,16 @@ async fn collect(mut body: Body, bytes_max: u64, announced: Option<u64>) -> Resu
         let frame = match frame {
             Ok(Ok(frame)) => frame,
             Ok(Err(_)) => {
-                return Err(Problem::timeout(format!("no byte of the body came for {} s", IDLE_MAX.as_secs())));
+                return Err(Problem::timeout(format!(
+                    "no byte of the body came for {} s",
+                    IDLE_MAX.as_secs()
+                )));
             }
             Err(_) => {
-                return Err(Problem::timeout(format!("the body was not whole after {} s", WHOLE_MAX.as_secs())));
+                return Err(Problem::timeout(format!(
+                    "the body was not whole after {} s",
+                    WHOLE_MAX.as_secs()
+                )));
             }
         };
         let Some(frame) = frame else { return Ok(bytes) };
@@ -118,7 +124,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_body_that_stops_coming_is_given_up() {
         let budget = BodyBudget::new(64 * 1024);
-        let stalled = Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
+        let stalled =
+            Body::from_stream(futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
         let problem = budget.read(stalled, 1_000).await.expect_err("given up");
         assert_eq!(problem.into_response().status(), 408);
         assert_eq!(budget.kib.available_permits(), 64, "its share is free again");

@@ -2,9 +2,9 @@
 //! section 1).
 
 use super::auth::{Caller, Reader};
+use super::problem::Problem;
 use super::query::Query;
 use super::{Shared, older_success};
-use super::problem::Problem;
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_log::Role;
@@ -61,7 +61,11 @@ pub(super) async fn user(Reader(caller): Reader) -> Response {
 }
 
 /// The clients that the caller may see: its own. A filter that leaves it out finds nothing.
-pub(super) async fn list(State(_): State<Shared>, Reader(caller): Reader, mut query: Query) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(_): State<Shared>,
+    Reader(caller): Reader,
+    mut query: Query,
+) -> Result<Response, Problem> {
     let client = caller.client();
     let wanted = query.integer("filter[id]", 0..=u64::MAX)?.is_none_or(|id| id == client.0);
     let offset = query.integer("offset", 0..=u64::MAX)?.unwrap_or(0);

@@ -18,7 +18,8 @@ use serde::Serialize;
 const PARSED_INLINE_BYTES_MAX: usize = 256 << 10;
 
 /// Content types that say "one object a line".
-const LINES: [&str; 4] = ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
+const LINES: [&str; 4] =
+    ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
 
 #[derive(Serialize)]
 struct Answer {
@@ -70,7 +71,9 @@ pub(super) async fn post(
         duplicates: appended.duplicate.iter().filter(|duplicate| **duplicate).count() as u64,
         ids,
         rejected_total: rejected.as_ref().map(Vec::len),
-        rejected: rejected.map(|items| items.into_iter().take(super::problem::ERRORS_LISTED_MAX).map(FieldError::from).collect()),
+        rejected: rejected.map(|items| {
+            items.into_iter().take(super::problem::ERRORS_LISTED_MAX).map(FieldError::from).collect()
+        }),
     };
     Ok(json(StatusCode::ACCEPTED, &answer))
 }
@@ -91,7 +94,9 @@ fn lines(headers: &HeaderMap) -> Result<Lines, Problem> {
     if let Some(encoding) = headers.get(CONTENT_ENCODING)
         && encoding != "identity"
     {
-        return Err(Problem::unsupported_media_type("compressed bodies are not taken; send the body as it is"));
+        return Err(Problem::unsupported_media_type(
+            "compressed bodies are not taken; send the body as it is",
+        ));
     }
     let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(Lines::Detect) };
     let value = value.to_str().unwrap_or_default();
@@ -105,7 +110,13 @@ fn lines(headers: &HeaderMap) -> Result<Lines, Problem> {
     }
 }
 
-fn parse(bytes: &[u8], lines: Lines, client: ClientId, now_s: u64, invalid: Invalid) -> Result<Taken, Problem> {
+fn parse(
+    bytes: &[u8],
+    lines: Lines,
+    client: ClientId,
+    now_s: u64,
+    invalid: Invalid,
+) -> Result<Taken, Problem> {
     ingest::parse(bytes, lines, client, now_s, invalid).map_err(|error| match error {
         IngestError::Malformed { line, column, message } => Problem::malformed(line, column, message),
         IngestError::TooManyItems { .. } => Problem::too_large(error.to_string()),
@@ -113,8 +124,11 @@ fn parse(bytes: &[u8], lines: Lines, client: ClientId, now_s: u64, invalid: Inva
 }
 
 fn refused(rejected: Vec<ItemError>) -> Problem {
-    let items = if rejected.len() == 1 { "1 item is".to_owned() } else { format!("{} items are", rejected.len()) };
-    let detail = format!("{items} not valid, so nothing was taken; correct them, or take the others with ?invalid=skip");
+    let items =
+        if rejected.len() == 1 { "1 item is".to_owned() } else { format!("{} items are", rejected.len()) };
+    let detail = format!(
+        "{items} not valid, so nothing was taken; correct them, or take the others with ?invalid=skip"
+    );
     Problem::invalid(detail, rejected.into_iter().map(FieldError::from).collect())
 }
 

@@ -61,7 +61,9 @@ pub(super) async fn alive() -> Response {
 /// Events are taken and delivered.
 pub(super) async fn ready(State(api): State<Shared>) -> Result<Response, Problem> {
     if !api.dispatch.is_running() {
-        return Err(Problem::unavailable("nothing is delivered: the dispatch has ended; hitwire's log says why"));
+        return Err(Problem::unavailable(
+            "nothing is delivered: the dispatch has ended; hitwire's log says why",
+        ));
     }
     api.readiness.ask(&*api.store).await.map_err(Problem::unavailable)?;
     Ok(json(StatusCode::OK, &json!({"status": "ready"})))

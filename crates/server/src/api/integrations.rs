@@ -13,6 +13,7 @@ use axum::response::Response;
 use hitwire_endpoint::sign;
 use hitwire_event::IntegrationId;
 use hitwire_log::{Done, Integration, Op, Resume, StoreError, UpdateIntegration};
+use std::sync::Arc;
 
 /// How often a change is made again when hitwire itself changed the integration meanwhile (disabled it, for example).
 const CHANGE_TRIES: usize = 5;
@@ -49,16 +50,16 @@ pub(super) async fn create(
     own_clientid(&caller, &mut query)?;
     query.finish()?;
     let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
-    let asked = read(&bytes, &caller)?;
+    let asked = read(&bytes, &caller, "created")?;
     let mut random = [0; sign::SECRET_BYTES];
     getrandom::fill(&mut random).map_err(|error| {
         tracing::error!(%error, "no randomness for a signing secret");
         Problem::unavailable("the system gives no random bytes for a signing secret; try again later")
     })?;
     let author = Author { client: caller.client(), name: &caller.token.name, now_s: api.now_s() };
-    let new = rules::create(asked, &api.guard, &author, &random).map_err(|errors| invalid(errors, "created"))?;
-    let created = changed(api.store.commit(vec![Op::CreateIntegration(new)]).await?.pop())?;
-    api.dispatch.configured(created.id);
+    let new =
+        rules::create(asked, &api.guard, &author, &random).map_err(|errors| invalid(errors, "created"))?;
+    let created = integration_of(commit(&api, Op::CreateIntegration(new)).await?)?;
     tracing::info!(integration = %created.id, client = %created.client, by = caller.token.name, "integration created");
     Ok(success(Creation::from(&*created)))
 }
@@ -77,14 +78,13 @@ pub(super) async fn change(
     let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
     for _ in 0..CHANGE_TRIES {
         let current = find(&api, &caller, &id).await?;
-        let asked = read(&bytes, &caller)?;
+        let asked = read(&bytes, &caller, "changed")?;
         let integration =
             rules::change(&current, asked, &api.guard).map_err(|errors| invalid(errors, "changed"))?;
         let update = Op::UpdateIntegration(UpdateIntegration { integration, resume });
-        match api.store.commit(vec![update]).await {
-            Ok(mut done) => {
-                let changed = changed(done.pop())?;
-                api.dispatch.configured(changed.id);
+        match commit(&api, update).await {
+            Ok(done) => {
+                let changed = integration_of(done)?;
                 tracing::info!(integration = %changed.id, client = %changed.client, by = caller.token.name, "integration changed");
                 return Ok(success(Answer::from(&*changed)));
             }
@@ -103,12 +103,9 @@ pub(super) async fn delete(
 ) -> Result<Response, Problem> {
     let integration = find(&api, &caller, &id).await?;
     let id = integration.id;
-    match api.store.commit(vec![Op::DeleteIntegration { id }]).await?.pop() {
-        Some(Done::Deleted(true)) => {}
-        Some(Done::Deleted(false)) => return Err(StoreError::NotFound.into()),
-        _ => return Err(Problem::internal()),
+    if matches!(commit(&api, Op::DeleteIntegration { id }).await?, Some(Done::Deleted(false))) {
+        return Err(StoreError::NotFound.into());
     }
-    api.dispatch.configured(id);
     tracing::info!(integration = %id, client = %integration.client, by = caller.token.name, "integration deleted");
     Ok(success(Answer::from(&integration)))
 }
@@ -130,21 +127,44 @@ fn own_clientid(caller: &Caller, query: &mut Query) -> Result<(), Problem> {
     }
 }
 
-fn read(bytes: &[u8], caller: &Caller) -> Result<Asked, Problem> {
+fn read(bytes: &[u8], caller: &Caller, done: &str) -> Result<Asked, Problem> {
     let errors = Errors::default();
     let asked = Asked::read(fields::document(bytes)?, &errors);
     if let Some(clientid) = asked.clientid {
         caller.must_own(clientid)?;
     }
-    if errors.is_empty() { Ok(asked) } else { Err(invalid(errors.into_vec(), "changed")) }
+    if errors.is_empty() { Ok(asked) } else { Err(invalid(errors.into_vec(), done)) }
 }
 
 fn invalid(errors: Vec<FieldError>, done: &str) -> Problem {
-    let fields = if errors.len() == 1 { "1 field is".to_owned() } else { format!("{} fields are", errors.len()) };
+    let fields =
+        if errors.len() == 1 { "1 field is".to_owned() } else { format!("{} fields are", errors.len()) };
     Problem::invalid(format!("{fields} not valid, so nothing was {done}"), errors)
 }
 
-fn changed(done: Option<Done>) -> Result<Box<Integration>, Problem> {
+/// Commits a change and tells the dispatch of it, also when the caller goes away meanwhile: what is on record must not wait
+/// for the next start to take effect.
+async fn commit(api: &Shared, change: Op) -> Result<Option<Done>, StoreError> {
+    let api = Arc::clone(api);
+    let committing = tokio::spawn(async move {
+        let deleted = match &change {
+            Op::DeleteIntegration { id } => Some(*id),
+            _ => None,
+        };
+        let done = api.store.commit(vec![change]).await?.pop();
+        let concerned = match &done {
+            Some(Done::Integration(integration)) => Some(integration.id),
+            _ => deleted,
+        };
+        if let Some(id) = concerned {
+            api.dispatch.configured(id);
+        }
+        Ok(done)
+    });
+    committing.await.unwrap_or(Ok(None))
+}
+
+fn integration_of(done: Option<Done>) -> Result<Box<Integration>, Problem> {
     match done {
         Some(Done::Integration(integration)) => Ok(integration),
         _ => Err(Problem::internal()),

@@ -3,7 +3,8 @@
 //! The cast, in the order in which a request meets it:
 //!
 //! - [`listener`](crate::listener): connections, their number and their timeouts.
-//! - `observe`: one log line for each request, and 500 instead of a dropped connection when a handler panics.
+//! - [`observe`]: one log line for each request, and 500 instead of a dropped connection when a handler panics; with it
+//!   [`leftover`]: what a handler left unread of a body.
 //! - [`auth`]: whose token it is, and whether that role may.
 //! - [`body`]: the body, within bounds of size, time and memory.
 //! - [`fields`], [`contract`]: the body into what is asked for, every wrong field named.
@@ -22,6 +23,7 @@ mod fields;
 mod health;
 mod history;
 mod integrations;
+mod leftover;
 mod observe;
 mod problem;
 mod query;
@@ -41,7 +43,7 @@ use body::BodyBudget;
 pub(crate) use health::Readiness;
 use hitwire_endpoint::Guard;
 use hitwire_log::Store;
-use http::header::CONTENT_TYPE;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use problem::Problem;
 use serde::Serialize;
@@ -75,7 +77,10 @@ pub(crate) fn router(api: Shared) -> Router {
     Router::new()
         .route("/v1/events", post(events::post))
         .route("/v2/integration", get(integrations::list).post(integrations::create))
-        .route("/v2/integration/{id}", get(integrations::show).put(integrations::change).delete(integrations::delete))
+        .route(
+            "/v2/integration/{id}",
+            get(integrations::show).put(integrations::change).delete(integrations::delete),
+        )
         .route("/v2/integration/{id}/attempts", get(history::attempts))
         .route("/v2/integration/{id}/lost", get(history::lost))
         .route("/v2/integration/{id}/status", get(status::show))
@@ -113,6 +118,8 @@ fn json_text(value: &impl Serialize) -> Vec<u8> {
 fn json(status: StatusCode, value: &impl Serialize) -> Response {
     let mut response = (status, json_text(value)).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // The creation of an integration shows a secret; and every other answer is about this moment.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

@@ -1,5 +1,6 @@
-//! One log line for each request; a panic becomes a 500.
+//! One log line for each request; a panic becomes a 500; what a handler left unread is read.
 
+use super::leftover;
 use super::problem::Problem;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
@@ -14,6 +15,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let (request, leftover) = leftover::watch(request);
     // After a panic nothing of the request is looked at again; what is shared is behind locks that forgive poisoning.
     let response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
@@ -22,6 +24,7 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
             Problem::internal().into_response()
         }
     };
+    leftover.discard().await;
     let status = response.status().as_u16();
     let took_us = started.elapsed().as_micros() as u64;
     if response.status().is_server_error() {

@@ -1,9 +1,9 @@
 //! Errors on the wire: `application/problem+json` (RFC 9457), each with words that a user can act on.
 
 use axum::response::{IntoResponse, Response};
+use hitwire_log::StoreError;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use hitwire_log::StoreError;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -63,7 +63,15 @@ struct Body<'a> {
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Problem { status, kind, title, detail: detail.into(), place: None, errors: Vec::new(), retry_after: None }
+        Problem {
+            status,
+            kind,
+            title,
+            detail: detail.into(),
+            place: None,
+            errors: Vec::new(),
+            retry_after: None,
+        }
     }
 
     /// 400: the request cannot be read.
@@ -73,7 +81,8 @@ impl Problem {
 
     /// 400: the body is not JSON; where it ceases to be.
     pub(super) fn malformed(line: usize, column: usize, detail: impl Into<String>) -> Self {
-        let problem = Problem::new(StatusCode::BAD_REQUEST, "malformed", "The body is not valid JSON", detail);
+        let problem =
+            Problem::new(StatusCode::BAD_REQUEST, "malformed", "The body is not valid JSON", detail);
         Problem { place: Some((line, column)), ..problem }
     }
 
@@ -114,12 +123,18 @@ impl Problem {
 
     /// 415: a form that is not understood.
     pub(super) fn unsupported_media_type(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's form is not understood", detail)
+        Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "The body's form is not understood",
+            detail,
+        )
     }
 
     /// 422: read, but not valid. Says what is wrong in each place, up to a bound, and how many places there are.
     pub(super) fn invalid(detail: impl Into<String>, errors: Vec<FieldError>) -> Self {
-        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The body is not valid", detail);
+        let problem =
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The body is not valid", detail);
         Problem { errors, ..problem }
     }
 
@@ -131,7 +146,12 @@ impl Problem {
 
     /// 503: not now.
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
-        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible at the moment", detail);
+        let problem = Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "Not possible at the moment",
+            detail,
+        );
         Problem { retry_after: Some(RETRY_STORE_AFTER), ..problem }
     }
 }
@@ -142,7 +162,10 @@ impl From<StoreError> for Problem {
             StoreError::NotFound => Problem::not_found(error.to_string()),
             StoreError::Conflict => Problem::conflict(error.to_string()),
             StoreError::Closed => Problem::unavailable("hitwire is stopping; try again when it is back"),
-            StoreError::Unavailable(_) | StoreError::DiskFloor { .. } | StoreError::LeaseLost | StoreError::Open(_) => {
+            StoreError::Unavailable(_)
+            | StoreError::DiskFloor { .. }
+            | StoreError::LeaseLost
+            | StoreError::Open(_) => {
                 tracing::error!(%error, "a call was refused because the store does not take it");
                 Problem::unavailable(error.to_string())
             }

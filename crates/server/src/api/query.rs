@@ -51,7 +51,11 @@ impl Query {
     }
 
     /// Takes a parameter that is one of a few.
-    pub(super) fn one_of<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> Result<Option<T>, Problem> {
+    pub(super) fn one_of<T: Copy>(
+        &mut self,
+        name: &str,
+        choices: &[(&str, T)],
+    ) -> Result<Option<T>, Problem> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         match choices.iter().find(|(choice, _)| *choice == text) {
             Some((_, value)) => Ok(Some(*value)),

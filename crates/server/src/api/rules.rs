@@ -59,7 +59,11 @@ pub(super) fn create(
 }
 
 /// An integration as it shall be after a change.
-pub(super) fn change(current: &Integration, asked: Asked, guard: &Guard) -> Result<Integration, Vec<FieldError>> {
+pub(super) fn change(
+    current: &Integration,
+    asked: Asked,
+    guard: &Guard,
+) -> Result<Integration, Vec<FieldError>> {
     let errors = Errors::default();
     if let Some(id) = asked.id
         && id != current.id.0
@@ -134,7 +138,8 @@ fn checked_target(
     if let Err(error) = guard.check_url(asked.url.expose()) {
         errors.add(URL_AT, error.to_string());
     }
-    let identity = TlsIdentity { ca_pem: asked.ca_file.clone(), verify: asked.ca_verify, ..TlsIdentity::default() };
+    let identity =
+        TlsIdentity { ca_pem: asked.ca_file.clone(), verify: asked.ca_verify, ..TlsIdentity::default() };
     if let Err(error) = identity.check() {
         errors.add("/target/ca_file", error.to_string());
     }
@@ -186,10 +191,13 @@ fn checked_headers(
             headers.push((name, value));
             continue;
         }
-        let kept = current.and_then(|current| current.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(&name)));
+        let kept = current
+            .and_then(|current| current.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(&name)));
         match (kept, moved) {
             (Some((_, value)), None) => headers.push((name, value.clone())),
-            (Some(_), Some(why)) => errors.add(at, format!("{why}, so the value of this header must be sent again")),
+            (Some(_), Some(why)) => {
+                errors.add(at, format!("{why}, so the value of this header must be sent again"))
+            }
             (None, _) => errors.add(at, "is only the mask, and there is no such header yet; send its value"),
         }
     }
@@ -224,3 +232,6 @@ fn why_secrets_are_needed(current: &Target, asked: &AskedTarget) -> Option<&'sta
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

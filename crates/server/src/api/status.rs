@@ -109,7 +109,12 @@ async fn courier(api: &Shared, integration: &Integration) -> Result<CourierStatu
     }
     let saved = api.store.saved(integration.id).await?.unwrap_or_default();
     let state = if integration.activity == Activity::Active { "caught_up" } else { "disabled" };
-    let lanes = saved.lanes.map(|lane| LaneNow { state, cursor: lane.cursor, open: lane.open, next_attempt_ms: None });
+    let lanes = saved.lanes.map(|lane| LaneNow {
+        state,
+        cursor: lane.cursor,
+        open: lane.open,
+        next_attempt_ms: None,
+    });
     Ok(CourierStatus { lanes, failures_in_a_row: 0 })
 }
 
@@ -122,7 +127,9 @@ fn streams(integration: &Integration, lane: Lane) -> Vec<StreamFrom> {
 /// Why nothing is sent.
 fn notice(integration: &Integration) -> Option<String> {
     match &integration.activity {
-        Activity::DisabledByUser => Some("disabled by a user: nothing is sent until it is enabled".to_owned()),
+        Activity::DisabledByUser => {
+            Some("disabled by a user: nothing is sent until it is enabled".to_owned())
+        }
         Activity::DisabledAutomatically(reason) => Some(format!(
             "disabled by hitwire: {}; nothing is sent until it is enabled, then it goes on with what was missed",
             in_words(reason)
@@ -138,7 +145,9 @@ fn in_words(reason: &DisableReason) -> String {
     match reason {
         DisableReason::Gone => "the receiver answered 410 and asks never to be called again".to_owned(),
         DisableReason::NoSuccess { limit_s } => format!("no request succeeded for {} hours", limit_s / 3_600),
-        DisableReason::TooManyFailures { failed, total } => format!("{failed} of {total} requests failed in 12 hours"),
+        DisableReason::TooManyFailures { failed, total } => {
+            format!("{failed} of {total} requests failed in 12 hours")
+        }
     }
 }
 

@@ -141,13 +141,15 @@ impl Config {
     /// A key that is unknown or has a value that cannot be; the text names line and column. Also when a file that holds
     /// a token or the key cannot be read.
     pub fn from_toml(text: &str) -> Result<Config, ConfigError> {
-        let file: File = toml::from_str(text)
-            .map_err(|error| ConfigError::new("configuration file", error.to_string().trim_end().to_owned()))?;
+        let file: File = toml::from_str(text).map_err(|error| {
+            ConfigError::new("configuration file", error.to_string().trim_end().to_owned())
+        })?;
         let mut config = Config::default();
         set(&mut config.data_dir, file.data_dir);
         set(&mut config.listen, file.listen);
         set(&mut config.allow_plain_http_api, file.allow_plain_http_api);
-        config.allow_targets = file.allow_targets.unwrap_or_default().into_iter().map(|network| network.0).collect();
+        config.allow_targets =
+            file.allow_targets.unwrap_or_default().into_iter().map(|network| network.0).collect();
         set(&mut config.allow_http, file.allow_http);
         set(&mut config.env_label, file.env);
         set(&mut config.retention.size_bytes, file.retention.size);
@@ -162,7 +164,9 @@ impl Config {
         set(&mut config.api.bodies_in_flight_bytes, file.api.bodies_in_flight);
         set(&mut config.api.connections_max, file.api.max_connections);
         config.sources = file.source.into_iter().map(SourceTable::spec).collect::<Result<_, _>>()?;
-        let token = |setting, path: Option<PathBuf>| path.map(|path| secrets::read_secret(setting, &path)).transpose();
+        let token = |setting, path: Option<PathBuf>| {
+            path.map(|path| secrets::read_secret(setting, &path)).transpose()
+        };
         config.admin_token = token("admin_token_file", file.admin_token_file)?;
         config.ingest_token = token("ingest_token_file", file.ingest_token_file)?;
         if let Some(key) = token("secret_key_file", file.secret_key_file)? {
@@ -180,8 +184,9 @@ impl SourceTable {
         let mut spec = SourceSpec { from_end: self.from_end, ..SourceSpec::new(format, self.path) };
         let settings = &mut spec.settings;
         if let Some(name) = self.timezone {
-            let zone = TimeZone::get(&name)
-                .map_err(|_| refused("timezone", format!("\"{name}\" is not a zone; write one as in Europe/Berlin")))?;
+            let zone = TimeZone::get(&name).map_err(|_| {
+                refused("timezone", format!("\"{name}\" is not a zone; write one as in Europe/Berlin"))
+            })?;
             settings.timezone = Some(zone);
         }
         set(&mut settings.protocol_hits, self.protocol_hits);
@@ -277,7 +282,10 @@ mod tests {
             ("\n[retention]\nsize = \"many\"", ["line 3", "\"many\" is not a size"]),
             ("listen = \"localhost\"", ["line 1", "listen"]),
             ("[[source]]\ntype = \"suricata\"\npath = \"/x\"", ["source.type", "known: modsecurity"]),
-            ("[[source]]\ntype = \"modsecurity\"\npath = \"/x\"\ntimezone = \"Mars\"", ["source.timezone", "\"Mars\""]),
+            (
+                "[[source]]\ntype = \"modsecurity\"\npath = \"/x\"\ntimezone = \"Mars\"",
+                ["source.timezone", "\"Mars\""],
+            ),
         ] {
             let error = Config::from_toml(text).expect_err("refused").to_string();
             for word in words {

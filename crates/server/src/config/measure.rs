@@ -25,8 +25,9 @@ const TIME_UNITS: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 8
 ///
 /// In words for the user, when it is not a size or is too large for 64 bits.
 pub fn parse_size(text: &str) -> Result<u64, String> {
-    measure(text, &SIZE_UNITS)
-        .ok_or_else(|| format!("\"{text}\" is not a size; write a whole number and a unit, as in 512KiB or 20GiB"))
+    measure(text, &SIZE_UNITS).ok_or_else(|| {
+        format!("\"{text}\" is not a size; write a whole number and a unit, as in 512KiB or 20GiB")
+    })
 }
 
 /// Reads a duration: a whole number and a unit (`45s`, `30m`, `12h`, `7d`, `2w`).
@@ -35,9 +36,9 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 ///
 /// In words for the user, when it is not a duration or is too long.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    measure(text, &TIME_UNITS)
-        .map(Duration::from_secs)
-        .ok_or_else(|| format!("\"{text}\" is not a duration; write a whole number and a unit: 45s, 30m, 12h, 7d or 2w"))
+    measure(text, &TIME_UNITS).map(Duration::from_secs).ok_or_else(|| {
+        format!("\"{text}\" is not a duration; write a whole number and a unit: 45s, 30m, 12h, 7d or 2w")
+    })
 }
 
 fn measure(text: &str, units: &[(&str, u64)]) -> Option<u64> {
@@ -55,9 +56,14 @@ mod tests {
 
     #[test]
     fn sizes_are_whole_numbers_with_a_unit() {
-        for (text, bytes) in
-            [("0", 0), ("1024", 1024), ("20GiB", 20 << 30), ("20 gib", 20 << 30), ("1GB", 1_000_000_000), ("512KiB", 512 << 10)]
-        {
+        for (text, bytes) in [
+            ("0", 0),
+            ("1024", 1024),
+            ("20GiB", 20 << 30),
+            ("20 gib", 20 << 30),
+            ("1GB", 1_000_000_000),
+            ("512KiB", 512 << 10),
+        ] {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");
         }
         for text in ["", "GiB", "1.5GiB", "-1", "1 parsec", "99999999999TiB"] {
@@ -67,7 +73,9 @@ mod tests {
 
     #[test]
     fn durations_are_whole_numbers_with_a_unit() {
-        for (text, seconds) in [("45s", 45), ("30m", 1_800), ("12h", 43_200), ("7d", 604_800), ("2w", 1_209_600)] {
+        for (text, seconds) in
+            [("45s", 45), ("30m", 1_800), ("12h", 43_200), ("7d", 604_800), ("2w", 1_209_600)]
+        {
             assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
         for text in ["", "7", "d", "1.5h", "7 years"] {

@@ -209,17 +209,26 @@ impl Config {
             if value >= least {
                 return Ok(());
             }
-            Err(ConfigError::new(setting, format!("{value} bytes is too little: {why} need at least {least} bytes")))
+            Err(ConfigError::new(
+                setting,
+                format!("{value} bytes is too little: {why} need at least {least} bytes"),
+            ))
         };
         // Eight slices is the least that retention can work with; below a megabyte each they are all overhead.
         at_least("retention.size", self.retention.size_bytes, 8 * MIB, "eight slices of the log")?;
         at_least("log.slice_size", self.log.slice_bytes, MIB, "a slice's pages and its write-ahead log")?;
         at_least("api.max_body", self.api.body_bytes_max, KIB, "one event")?;
-        at_least("api.bodies_in_flight", self.api.bodies_in_flight_bytes, self.api.body_bytes_max, "one largest body")?;
+        at_least(
+            "api.bodies_in_flight",
+            self.api.bodies_in_flight_bytes,
+            self.api.body_bytes_max,
+            "one largest body",
+        )?;
         if let Some(lag_bytes) = self.retention.lag_bytes
             && lag_bytes > self.retention.size_bytes
         {
-            let problem = format!("{lag_bytes} bytes is more than retention.size, {} bytes", self.retention.size_bytes);
+            let problem =
+                format!("{lag_bytes} bytes is more than retention.size, {} bytes", self.retention.size_bytes);
             return Err(ConfigError::new("retention.lag_size", problem));
         }
         if self.api.connections_max == 0 {

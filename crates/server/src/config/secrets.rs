@@ -37,10 +37,15 @@ impl SecretKey {
         let bytes = if text.len() == 2 * KEY_BYTES { from_hex(text) } else { None };
         let bytes = bytes.or_else(|| {
             let text = text.trim_end_matches('=');
-            STANDARD.decode(format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4))).ok().or_else(|| URL_SAFE_NO_PAD.decode(text).ok())
+            STANDARD
+                .decode(format!("{text}{}", "=".repeat((4 - text.len() % 4) % 4)))
+                .ok()
+                .or_else(|| URL_SAFE_NO_PAD.decode(text).ok())
         });
         bytes.and_then(|bytes| bytes.try_into().ok()).map(SecretKey).ok_or_else(|| {
-            format!("is not {KEY_BYTES} bytes as hex or base64; make a key with: openssl rand -base64 {KEY_BYTES}")
+            format!(
+                "is not {KEY_BYTES} bytes as hex or base64; make a key with: openssl rand -base64 {KEY_BYTES}"
+            )
         })
     }
 
@@ -101,7 +106,9 @@ fn secret(name: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<Opti
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     let name_of_file = format!("{name}_FILE");
     match (set(name), set(&name_of_file)) {
-        (Some(_), Some(_)) => Err(ConfigError::new(name, format!("{name_of_file} is set as well; set one of them"))),
+        (Some(_), Some(_)) => {
+            Err(ConfigError::new(name, format!("{name_of_file} is set as well; set one of them")))
+        }
         (Some(value), None) => Ok(Some(Secret::new(value))),
         (None, Some(path)) => read_secret(&name_of_file, Path::new(&path)).map(Some),
         (None, None) => Ok(None),
@@ -156,6 +163,9 @@ mod tests {
     #[test]
     fn two_forms_of_one_secret_are_refused() {
         let error = Config::default().take_secrets(|_| Some("x".to_owned())).expect_err("refused");
-        assert_eq!(error.to_string(), "HITWIRE_ADMIN_TOKEN: HITWIRE_ADMIN_TOKEN_FILE is set as well; set one of them");
+        assert_eq!(
+            error.to_string(),
+            "HITWIRE_ADMIN_TOKEN: HITWIRE_ADMIN_TOKEN_FILE is set as well; set one of them"
+        );
     }
 }

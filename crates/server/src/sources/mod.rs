@@ -47,7 +47,8 @@ impl Sources {
         let mut opened = Vec::with_capacity(config.sources.len());
         for spec in &config.sources {
             let failed = |problem: String| StartError::Source { name: spec.name(), problem };
-            let checkpoint = store.checkpoint(&spec.name()).await.map_err(|error| failed(error.to_string()))?;
+            let checkpoint =
+                store.checkpoint(&spec.name()).await.map_err(|error| failed(error.to_string()))?;
             let start = if spec.from_end { Start::End } else { Start::Beginning };
             let follower = Follower::open(&spec.path, checkpoint.as_deref(), start)
                 .map_err(|error| failed(error.to_string()))?;
@@ -67,11 +68,15 @@ impl Sources {
     pub(crate) async fn stop(mut self, within: Duration) {
         self.end();
         let threads: Vec<_> = self.running.iter_mut().filter_map(|running| running.thread.take()).collect();
-        let joined = tokio::task::spawn_blocking(move || threads.into_iter().filter_map(|thread| thread.join().err()).count());
+        let joined = tokio::task::spawn_blocking(move || {
+            threads.into_iter().filter_map(|thread| thread.join().err()).count()
+        });
         match timeout(within, joined).await {
             Ok(Ok(0)) => {}
             Ok(_) => tracing::error!("a source's thread had panicked"),
-            Err(_) => tracing::warn!("a source did not stop in time; it goes on from its checkpoint after the next start"),
+            Err(_) => tracing::warn!(
+                "a source did not stop in time; it goes on from its checkpoint after the next start"
+            ),
         }
     }
 

@@ -141,14 +141,21 @@ impl Runner {
     fn tell(&self, event: FileEvent) {
         let source = &self.name;
         match event {
-            FileEvent::Rotated { read_to } => tracing::info!(source, read_to, "the file was rotated; going on with its successor"),
+            FileEvent::Rotated { read_to } => {
+                tracing::info!(source, read_to, "the file was rotated; going on with its successor")
+            }
             FileEvent::Replaced { read_to } => tracing::warn!(
                 source,
                 read_to,
                 "the file was truncated or exchanged; going on at its start. What was written to the old one since is lost"
             ),
             FileEvent::Unfinished { offset, length } => {
-                tracing::warn!(source, offset, length, "a rotated file ends within a line, which was passed over");
+                tracing::warn!(
+                    source,
+                    offset,
+                    length,
+                    "a rotated file ends within a line, which was passed over"
+                );
             }
         }
     }

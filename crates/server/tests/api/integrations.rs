@@ -1,0 +1,226 @@
+//! `/v2/integration`, as the original's clients use it.
+
+use crate::support::Hitwire;
+use serde_json::{Value, json};
+
+/// What the original's Terraform provider sends: every field, empty ones too, and all nine events.
+fn from_terraform() -> Value {
+    let events = [
+        "siem",
+        "rules_and_triggers",
+        "number_of_requests_per_hour",
+        "security_issue_critical",
+        "security_issue_high",
+        "security_issue_medium",
+        "security_issue_low",
+        "security_issue_info",
+        "system",
+    ];
+    json!({
+        "name": "Webhook integration managed by Terraform",
+        "active": false,
+        "type": "web_hooks",
+        "clientid": 1,
+        "target": {
+            "url": "https://example.com/hook?key=k",
+            "http_method": "POST",
+            "headers": {},
+            "ca_file": "",
+            "ca_verify": true,
+            "timeout": 15,
+            "open_timeout": 20,
+            "format": "json",
+            "subtype": "web_hooks",
+        },
+        "events": events.map(|event| json!({"event": event, "active": event == "siem"})),
+    })
+}
+
+/// An answer with the moments taken out.
+fn timeless(mut integration: Value) -> String {
+    assert!(integration["created_at"].as_u64().is_some_and(|at| at > 1_700_000_000), "{integration}");
+    integration["created_at"] = json!("[moment]");
+    if integration["signing_secret"].is_string() {
+        let secret = integration["signing_secret"].as_str().expect("text");
+        assert!(secret.starts_with("whsec_"), "{secret}");
+        integration["signing_secret"] = json!("[secret]");
+    }
+    serde_json::to_string_pretty(&integration).expect("JSON")
+}
+
+#[tokio::test]
+async fn the_terraform_provider_finds_what_it_created() {
+    let hitwire = Hitwire::start().await;
+    let created = hitwire.create(&from_terraform()).await;
+    let list = hitwire.admin().get("/v2/integration?clientid=1").await.expect(200);
+    assert_eq!(list["body"]["result"], "success");
+    let found = &list["body"]["object"][0];
+    assert_eq!((&found["id"], &found["type"]), (&created["id"], &json!("web_hooks")));
+    insta::assert_snapshot!("created", timeless(created));
+    insta::assert_snapshot!("listed", timeless(found.clone()));
+}
+
+#[tokio::test]
+async fn a_change_changes_only_what_it_names() {
+    let hitwire = Hitwire::start().await;
+    let created = hitwire.create(&from_terraform()).await;
+    let path = format!("/v2/integration/{}", created["id"]);
+    let change = async |body: Value| {
+        hitwire.admin().send("PUT", &path, &body).await.expect(200)["body"]["object"].take()
+    };
+    let mut expected = created;
+    expected.as_object_mut().expect("an object").remove("signing_secret");
+    expected["name"] = json!("SIEM");
+    assert_eq!(change(json!({"name": "SIEM"})).await, expected);
+    expected["active"] = json!(true);
+    assert_eq!(change(json!({"active": true})).await, expected);
+    expected["events"] = json!([{"event": "system", "active": true}]);
+    assert_eq!(
+        change(json!({"events": [{"event": "system"}]})).await,
+        expected,
+        "events are replaced as a whole"
+    );
+    expected["target"]["url"] = json!("https://example.com/other");
+    assert_eq!(change(json!({"target": {"url": "https://example.com/other"}})).await, expected);
+    assert_eq!(hitwire.admin().get(&path).await.expect(200)["body"]["object"], expected);
+}
+
+#[tokio::test]
+async fn a_target_is_given_whole_and_what_it_leaves_out_has_its_default() {
+    let hitwire = Hitwire::start().await;
+    let target = json!({
+        "url": "https://example.com/", "http_method": "PUT", "timeout": 30, "open_timeout": 5, "format": "jsonl",
+        "ca_verify": false, "retry": "original", "max_events": 10, "max_bytes": 65_536, "rendering": "classic",
+    });
+    let created = hitwire.create(&json!({"target": target})).await;
+    for (field, value) in target.as_object().expect("an object") {
+        assert_eq!(&created["target"][field], value, "{field}");
+    }
+    let path = format!("/v2/integration/{}", created["id"]);
+    let body = json!({"target": {"url": "https://example.com/"}});
+    let changed = hitwire.admin().send("PUT", &path, &body).await.expect(200);
+    insta::assert_snapshot!(
+        serde_json::to_string_pretty(&changed["body"]["object"]["target"]).expect("JSON")
+    );
+}
+
+#[tokio::test]
+async fn an_answer_may_be_sent_back_as_it_came() {
+    let hitwire = Hitwire::start().await;
+    let mut body = from_terraform();
+    body["target"]["headers"] = json!({"X-B": "b", "X-A": "a"});
+    let created = hitwire.create(&body).await;
+    let path = format!("/v2/integration/{}", created["id"]);
+    hitwire.admin().send("PUT", &path, &created).await.expect(200);
+    let shown = hitwire.admin().get(&path).await.expect(200)["body"]["object"].take();
+    let changed = hitwire.admin().send("PUT", &path, &shown).await.expect(200)["body"]["object"].take();
+    assert_eq!(changed, shown);
+    let names: Vec<_> = shown["target"]["headers"].as_object().expect("headers").keys().cloned().collect();
+    assert_eq!(names, ["X-A", "X-B"]);
+}
+
+#[tokio::test]
+async fn older_event_names_are_answered_in_todays() {
+    let hitwire = Hitwire::start().await;
+    let events = json!([{"event": "hit", "with_headers": true}, {"event": "vuln", "active": false}, {"event": "scope"}]);
+    let created = hitwire.create(&json!({"target": {"url": "https://example.com/"}, "events": events})).await;
+    insta::assert_snapshot!(serde_json::to_string_pretty(&created["events"]).expect("JSON"));
+}
+
+#[tokio::test]
+async fn without_a_name_it_is_called_after_the_user_and_the_day() {
+    let hitwire = Hitwire::start().await;
+    let created = hitwire.create(&json!({"target": {"url": "https://example.com/"}})).await;
+    let name = created["name"].as_str().expect("a name");
+    assert!(name.starts_with("Webhook integration by admin, "), "{name}");
+    assert_eq!((&created["active"], &created["created_by"]), (&json!(true), &json!("admin")));
+}
+
+#[tokio::test]
+async fn what_is_deleted_is_gone() {
+    let hitwire = Hitwire::start().await;
+    let created = hitwire.create(&from_terraform()).await;
+    let path = format!("/v2/integration/{}", created["id"]);
+    let deleted = hitwire.admin().call("DELETE", &path).await.expect(200);
+    assert_eq!(deleted["body"]["result"], "success");
+    for method in ["GET", "PUT", "DELETE"] {
+        hitwire.admin().send(method, &path, &json!({})).await.expect(404);
+    }
+    hitwire.admin().get("/v2/integration/not-a-number").await.expect(404);
+    assert_eq!(hitwire.admin().get("/v2/integration").await.expect(200)["body"]["object"], json!([]));
+}
+
+#[tokio::test]
+async fn integrations_outlive_a_restart() {
+    let mut hitwire = Hitwire::start().await;
+    let mut body = from_terraform();
+    body["target"]["headers"] = json!({"Authorization": "Bearer of-the-receiver"});
+    hitwire.create(&body).await;
+    let before = hitwire.admin().get("/v2/integration").await.expect(200);
+    hitwire.restart().await;
+    assert_eq!(hitwire.admin().get("/v2/integration").await.expect(200), before);
+}
+
+#[tokio::test]
+async fn every_field_that_is_wrong_is_named() {
+    let hitwire = Hitwire::start().await;
+    let body = json!({
+        "name": "  ",
+        "active": "yes",
+        "type": "slack",
+        "nmae": "x",
+        "events": [{"event": "hits"}, {"active": true}, {"event": "system", "with_headers": true}, 7,
+                   {"event": "vuln_low"}, {"event": "vuln", "active": false}],
+        "target": {
+            "http_method": "GET",
+            "headers": {"X-A": 5},
+            "timeout": 0,
+            "open_timeout": 301,
+            "format": "xml",
+            "rendering": "envelope",
+            "retry": "never",
+            "max_events": 0,
+            "max_bytes": 1,
+            "client_cert": "-----BEGIN CERTIFICATE-----",
+            "rate": 5,
+            "token": "x",
+        },
+    });
+    insta::assert_snapshot!(hitwire.admin().send("POST", "/v2/integration", &body).await.shown());
+}
+
+#[tokio::test]
+async fn what_would_be_dangerous_is_refused_in_words() {
+    let hitwire =
+        Hitwire::start_with(|config| (config.allow_targets, config.allow_http) = (Vec::new(), false)).await;
+    for (name, target) in [
+        ("plain", json!({"url": "http://example.com/"})),
+        ("loopback", json!({"url": "https://127.0.0.1/"})),
+        ("metadata", json!({"url": "https://169.254.169.254/latest"})),
+        ("no_url", json!({"url": "example.com"})),
+        (
+            "header",
+            json!({"url": "https://example.com/", "headers": {"Host": "a", "X-B": "a\r\nb", "webhook-id": "c"}}),
+        ),
+        ("twice", json!({"url": "https://example.com/", "headers": {"x-a": "1", "X-A": "2"}})),
+        ("certificate", json!({"url": "https://example.com/", "ca_file": "not a certificate"})),
+    ] {
+        let answer = hitwire.admin().send("POST", "/v2/integration", &json!({"target": target})).await;
+        insta::assert_snapshot!(name, answer.shown());
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_or_no_object_is_refused() {
+    let hitwire = Hitwire::start().await;
+    let answer = hitwire.admin().send_bytes("POST", "/v2/integration", &[], "{\n  \"name\": }").await;
+    insta::assert_snapshot!("malformed", answer.shown());
+    insta::assert_snapshot!(
+        "array",
+        hitwire.admin().send("POST", "/v2/integration", &json!([])).await.shown()
+    );
+    insta::assert_snapshot!(
+        "empty",
+        hitwire.admin().send("POST", "/v2/integration", &json!({})).await.shown()
+    );
+}

@@ -1,0 +1,9 @@
+//! The API, call by call.
+
+mod auth;
+mod clients;
+mod events;
+mod history;
+mod integrations;
+mod secrets;
+mod service;

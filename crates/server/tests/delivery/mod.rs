@@ -1,0 +1,100 @@
+//! From ingest to a receiver, over stops and starts.
+
+use crate::support::{Hitwire, Receiver, hit, hits, until};
+use serde_json::json;
+
+fn names(numbers: std::ops::Range<usize>) -> Vec<String> {
+    numbers.map(|number| format!("hit{number:017}")).collect()
+}
+
+#[tokio::test]
+async fn an_event_arrives_signed_in_the_classic_form() {
+    let receiver = Receiver::start().await;
+    let hitwire = Hitwire::start().await;
+    let created =
+        hitwire.create(&json!({"target": {"url": receiver.url()}, "events": [{"event": "siem"}]})).await;
+    let secret = created["signing_secret"].as_str().expect("a secret").to_owned();
+    hitwire.send(&hit(1)).await.expect(202);
+    until(async || receiver.received().len() == 1).await;
+    let received = &receiver.received()[0];
+    assert_eq!(received.path, "/hook?key=in-the-query");
+    assert_eq!(received.headers["content-type"], "application/json");
+    let header = |name: &str| received.headers[name].to_str().expect("text").to_owned();
+    let (id, timestamp) = (header("webhook-id"), header("webhook-timestamp"));
+    let signed =
+        hitwire_endpoint::sign::sign(&[secret], &id, timestamp.parse().expect("seconds"), &received.body);
+    assert_eq!(header("webhook-signature"), signed.expect("signed"));
+    assert!(id.starts_with("msg_") && id.len() == 36, "{id}");
+}
+
+#[tokio::test]
+async fn what_one_hitwire_sends_another_takes() {
+    let (first, second) = (Hitwire::start().await, Hitwire::start().await);
+    let receiver = Receiver::start().await;
+    second.subscribe(&receiver.url()).await;
+    let target = json!({
+        "url": format!("http://{}/v1/events", second.server().addr()),
+        "headers": {"Authorization": format!("Bearer {}", crate::support::INGEST)},
+    });
+    first.create(&json!({"target": target, "events": [{"event": "siem"}]})).await;
+    first.send(&hits(0..5)).await.expect(202);
+    until(async || receiver.delivered().len() == 5).await;
+    assert_eq!(receiver.delivered(), names(0..5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopping_loses_nothing_and_keeps_the_order() {
+    let receiver = Receiver::start().await;
+    let mut hitwire = Hitwire::start().await;
+    hitwire.subscribe(&receiver.url()).await;
+    let mut sent = 0;
+    for round in 0..3 {
+        for _ in 0..20 {
+            hitwire.send(&hits(sent..sent + 10)).await.expect(202);
+            sent += 10;
+        }
+        if round == 1 {
+            receiver.answer(503);
+        }
+        hitwire.restart().await;
+        receiver.answer(200);
+    }
+    until(async || receiver.delivered().iter().any(|name| *name == names(sent - 1..sent)[0])).await;
+    let mut delivered = receiver.delivered();
+    let mut first_deliveries = Vec::new();
+    for name in delivered.drain(..) {
+        if !first_deliveries.contains(&name) {
+            first_deliveries.push(name);
+        }
+    }
+    assert_eq!(first_deliveries, names(0..sent));
+}
+
+#[tokio::test]
+async fn what_was_accepted_while_nobody_listened_is_delivered_after_the_next_start() {
+    let mut hitwire = Hitwire::start().await;
+    let receiver = Receiver::start().await;
+    receiver.answer(503);
+    hitwire.subscribe(&receiver.url()).await;
+    hitwire.send(&hits(0..7)).await.expect(202);
+    hitwire.stop().await;
+    receiver.answer(200);
+    hitwire.restart().await;
+    until(async || receiver.delivered().len() == 7).await;
+    assert_eq!(receiver.delivered(), names(0..7));
+}
+
+#[tokio::test]
+async fn a_changed_url_is_used_from_the_next_attempt_on() {
+    let (dead, alive) = (Receiver::start().await, Receiver::start().await);
+    dead.answer(500);
+    let hitwire = Hitwire::start().await;
+    let id = hitwire.subscribe(&dead.url()).await;
+    hitwire.send(&hit(1)).await.expect(202);
+    until(async || !dead.received().is_empty()).await;
+    let body = json!({"target": {"url": alive.url()}});
+    hitwire.admin().send("PUT", &format!("/v2/integration/{id}"), &body).await.expect(200);
+    until(async || alive.delivered().len() == 1).await;
+    let id = |receiver: &Receiver| receiver.received()[0].headers["webhook-id"].clone();
+    assert_eq!(id(&dead), id(&alive), "it is the same batch");
+}

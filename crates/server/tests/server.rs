@@ -1,0 +1,7 @@
+//! The server as its users meet it: a real one on a loopback port, with a data directory of its own.
+
+mod api;
+mod delivery;
+mod dispatch;
+mod sources;
+mod support;

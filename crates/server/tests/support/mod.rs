@@ -1,0 +1,11 @@
+//! A running hitwire, a caller, and a receiver.
+
+mod client;
+mod hit;
+mod hitwire;
+mod receiver;
+
+pub(crate) use client::{Answer, Caller, ask};
+pub(crate) use hit::{hit, hits};
+pub(crate) use hitwire::{ADMIN, Hitwire, INGEST, until};
+pub(crate) use receiver::Receiver;
