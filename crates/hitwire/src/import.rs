@@ -204,17 +204,22 @@ fn reader_gone(error: io::Error) -> Result<(), Failure> {
 /// What was in the file, and what became of it.
 fn summary(file: &Path, summary: &Summary, taken: Option<&Taken>, terminal: Terminal) -> String {
     let row = |name: &str, number: u64, words: &str| {
-        let line = format!("  {name:<11}{:>9}  {words}", units::count(number));
+        let line = format!("  {name:<20}{:>9}  {words}", units::count(number));
         line.trim_end().to_owned()
     };
     let hits = summary.hits_total();
+    let name = if file == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        terminal::safe(&file.display().to_string())
+    };
     let blocked = format!(
         "{} blocked, {} monitored",
         units::count(summary.blocked),
         units::count(hits - summary.blocked)
     );
     let mut lines = vec![
-        terminal.paint(Style::Strong, terminal::safe(&file.display().to_string())).to_string(),
+        terminal.paint(Style::Strong, name).to_string(),
         row("records", summary.records, ""),
         row("  no attack", summary.without_hits, "records without a rule that stands for one"),
         row("hits", hits, &blocked),

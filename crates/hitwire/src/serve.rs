@@ -212,11 +212,13 @@ fn start_logging(logs: &Logs) -> Result<(), Failure> {
 fn greeting(server: &Server, terminal: Terminal) -> String {
     let shown = |path: &Path| terminal::safe(&path.display().to_string());
     let token = server.admin_token_file().map_or_else(|| "the one in HITWIRE_ADMIN_TOKEN".to_owned(), shown);
-    [
+    let mut lines = vec![
         format!("hitwire {}", env!("CARGO_PKG_VERSION")),
         format!("  API          {}", terminal.paint(Style::Strong, format_args!("http://{}", server.addr()))),
         format!("  data         {}", shown(server.data_dir())),
         format!("  admin token  {token}"),
-    ]
-    .join("\n")
+    ];
+    let sources = server.source_status();
+    lines.extend(sources.iter().map(|source| format!("  source       {}", terminal::safe(&source.name))));
+    lines.join("\n")
 }

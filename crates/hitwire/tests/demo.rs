@@ -85,6 +85,9 @@ async fn a_kept_demo_says_how_to_look_around_and_its_lines_work() {
             std::process::Command::new("sh").args(["-c", &format!("{command} -f")]).output().unwrap();
         assert!(output.status.success(), "{command}\n{}", String::from_utf8_lossy(&output.stderr));
     }
+    let attack = commands.iter().find(|command| command.starts_with("head")).unwrap();
+    assert!(std::process::Command::new("sh").args(["-c", attack]).status().unwrap().success());
+    demo.line_with("127.0.4.85").await;
     demo.signal(Signal::INT);
     assert_eq!(demo.ended().await.code(), Some(0));
 }

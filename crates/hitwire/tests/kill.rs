@@ -3,7 +3,7 @@
 use crate::support::{self, RunningServer, hits, in_time, integration, next_random};
 use bytes::Bytes;
 use hitwire::api::Client;
-use hitwire::listen::{Listener, Options, Received};
+use hitwire::listen::{Listener, Options, Received, Signature};
 use http::{Method, StatusCode};
 use serde_json::json;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 const KILLS: usize = 20;
 
 /// Callers that post at the same time, each one body after the other.
-const POSTERS: usize = 3;
+const POSTERS: usize = 4;
 
 /// A body holds at most this many hits.
 const BODY_HITS_MAX: u64 = 40;
@@ -31,7 +31,8 @@ async fn nothing_acknowledged_is_lost_when_the_server_is_killed_twenty_times() {
     let data = tempfile::tempdir().unwrap();
     let receiver = Listener::start(Options::on_loopback().unwrap()).await.unwrap();
     let mut server = RunningServer::start(data.path(), &[]).await;
-    integration::of_hits(&server, &receiver, json!({})).await;
+    let integration = integration::of_hits(&server, &receiver, json!({})).await;
+    receiver.check_with(integration.signing_secret);
 
     let (acknowledged, all) = watch::channel(None);
     let receiving = tokio::spawn(receive(receiver, run.clone(), all));
@@ -64,6 +65,8 @@ async fn nothing_acknowledged_is_lost_when_the_server_is_killed_twenty_times() {
         account.repeated
     );
     assert!(total > KILLS as u64 * BODY_HITS_MAX, "{total} hits are hardly a load");
+    let status = integration::status(&server, integration.id).await;
+    assert_eq!(status["failures_in_a_row"], 0, "{status}");
     assert_eq!(server.terminate().await.code(), Some(0));
 }
 
@@ -130,6 +133,7 @@ struct Account {
 impl Account {
     fn take(&mut self, received: &Received, run: &str) {
         let id = received.webhook_id.clone().expect("every notification has an id");
+        assert_eq!(received.signature, Signature::Verified, "{id}");
         if let Some(body) = self.bodies.get(&id) {
             assert_eq!(*body, received.body, "{id} came again with another body");
             self.repeated += 1;

@@ -187,6 +187,6 @@ async fn what_cannot_be_listened_to_is_said_in_one_sentence() {
         format!("error: cannot listen on {addr}: Address already in use (os error 98)\n")
     );
     let finished = run(&["listen", "--dir", kept, "--addr", "127.0.0.1:0", "--secret", "hunter2"]).await;
-    assert_eq!(finished.code, Some(1));
-    assert_eq!(finished.stderr, "error: a signing secret begins with whsec_\n");
+    assert_eq!(finished.code, Some(2));
+    assert_eq!(finished.stderr, "error: --secret: a signing secret begins with whsec_\n");
 }

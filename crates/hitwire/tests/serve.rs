@@ -67,6 +67,25 @@ async fn a_second_signal_ends_it_at_once() {
 }
 
 #[tokio::test]
+async fn what_went_wrong_stands_in_the_delivery_log() {
+    let data = tempfile::tempdir().unwrap();
+    let fail = "500".parse().ok();
+    let options =
+        Options { behaviour: Behaviour { fail, ..Behaviour::default() }, ..Options::on_loopback().unwrap() };
+    let mut receiver = Listener::start(options).await.unwrap();
+    let server = RunningServer::start(data.path(), &[]).await;
+    let integration = integration::of_hits(&server, &receiver, json!({})).await;
+    server.accept(&hits::hits("refused", 0, 0..1)).await;
+    let first = in_time("an attempt", receiver.events.recv()).await.unwrap();
+    let again = in_time("another attempt", receiver.events.recv()).await.unwrap();
+    assert_eq!((&first.webhook_id, &first.body), (&again.webhook_id, &again.body));
+    let attempts = integration::attempts(&server, integration.id).await;
+    let oldest = attempts.last().unwrap();
+    assert_eq!((&oldest["status"], &oldest["number"]), (&json!(500), &json!(1)), "{oldest}");
+    assert_eq!(oldest["webhook_id"].as_str(), first.webhook_id.as_deref());
+}
+
+#[tokio::test]
 async fn a_second_server_on_the_same_data_says_so() {
     let data = tempfile::tempdir().unwrap();
     let first = RunningServer::start(data.path(), &[]).await;

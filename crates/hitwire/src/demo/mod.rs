@@ -54,6 +54,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new().map_err(Failure::runtime)?;
     let mut stage = Stage::set().await?;
     let script = Script::of_sample(args.records, stage.client_id)?;
+    let attack = script.first_attack();
     print(&opening(&stage, &script, args.rate, terminal))?;
 
     let played = play(&mut stage, script, args.rate, &mut interrupts, terminal).await;
@@ -67,10 +68,14 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Err(failure) => Err(failure),
     };
     if args.keep && ended.is_ok() {
-        print(&stage.invitation(terminal))?;
+        print(&stage.invitation(attack, terminal))?;
         stay(&mut stage, &mut interrupts, terminal).await?;
     }
-    stage.clear().await;
+    // Who cannot wait for connections to end interrupts again.
+    tokio::select! {
+        () = stage.clear() => {}
+        () = interrupts.next() => {}
+    }
     ended
 }
 

@@ -73,6 +73,11 @@ impl Script {
         self.lines.iter().filter(|line| line.hits.is_empty()).count()
     }
 
+    /// The number of the first line that holds an attack, counted from 1.
+    pub(super) fn first_attack(&self) -> usize {
+        self.lines.iter().position(|line| !line.hits.is_empty()).map_or(1, |index| index + 1)
+    }
+
     /// All hits that must arrive.
     pub(super) fn hits(&self) -> impl Iterator<Item = &ExpectedHit> {
         self.lines.iter().flat_map(|line| &line.hits)

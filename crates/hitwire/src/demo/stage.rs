@@ -35,10 +35,13 @@ impl Stage {
             .prefix("hitwire-demo-")
             .tempdir()
             .map_err(|error| Failure::Runtime(format!("cannot make a temporary directory: {error}")))?;
+        let unwritable =
+            |error| Failure::Runtime(format!("cannot write into {}: {error}", dir.path().display()));
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = Listener::start(Options::on_loopback().map_err(Failure::runtime)?)
             .await
             .map_err(Failure::runtime)?;
+        std::fs::write(dir.path().join("ca.pem"), &listener.ca_pem).map_err(unwritable)?;
         let server = Server::start(Config {
             data_dir: dir.path().join("data"),
             listen: loopback,
@@ -91,7 +94,9 @@ impl Stage {
     }
 
     /// How to look around while everything stays up.
-    pub(super) fn invitation(&self, terminal: Terminal) -> String {
+    ///
+    /// `attack` is the number of a line of the audit log that holds an attack.
+    pub(super) fn invitation(&self, attack: usize, terminal: Terminal) -> String {
         let strong = |text: &str| terminal.paint(Style::Strong, text).to_string();
         let dir = self.dir.path().display();
         let api = self.api_url();
@@ -109,7 +114,7 @@ impl Stage {
             "  How far the audit log was read:".to_owned(),
             format!("    {curl} {api}/v1/sources"),
             "  Another attack, as the WAF would log it:".to_owned(),
-            format!("    head -n 40 {dir}/audit.log | tail -n 1 >> {dir}/audit.log"),
+            format!("    head -n {attack} {dir}/audit.log | tail -n 1 >> {dir}/audit.log"),
             "  A hit of your own, over the API:".to_owned(),
             format!("    {curl} {api}/v1/events -d '{{\"object_type\":\"hit\",\"type\":\"sqli\",\"path\":\"/mine\"}}' \\"),
             "      -H 'Content-Type: application/json'".to_owned(),

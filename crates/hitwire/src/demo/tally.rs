@@ -176,9 +176,12 @@ fn wrapped(items: &[String]) -> Vec<String> {
     const COLUMNS: usize = 76;
     let mut lines: Vec<String> = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        let item = if index + 1 < items.len() { format!("{item}, ") } else { item.clone() };
+        let item = if index + 1 < items.len() { format!("{item},") } else { item.clone() };
         match lines.last_mut() {
-            Some(line) if line.len() + item.trim_end().len() <= COLUMNS => line.push_str(&item),
+            Some(line) if line.len() + 1 + item.len() <= COLUMNS => {
+                line.push(' ');
+                line.push_str(&item);
+            }
             _ => lines.push(item),
         }
     }

@@ -1,7 +1,7 @@
 //! `hitwire listen`: a local webhook receiver for trying things out.
 
 use super::behaviour::{Behaviour, Fail};
-use super::{Authority, CERTIFICATE_FILE, KEY_FILE, Listener, Options, Received, line, show};
+use super::{Authority, CERTIFICATE_FILE, KEY_FILE, ListenError, Listener, Options, Received, line, show};
 use crate::failure::Failure;
 use crate::signals;
 use crate::terminal::{self, Style, Terminal};
@@ -74,7 +74,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         behaviour: Behaviour { fail: args.fail, slow: args.slow },
     })
     .await
-    .map_err(Failure::runtime)?;
+    .map_err(|error| match error {
+        ListenError::Secret(error) => Failure::Usage(format!("--secret: {error}")),
+        error => Failure::runtime(error),
+    })?;
 
     let terminal = if args.json { Terminal::plain() } else { Terminal::stdout() };
     let say = |line: &str| {

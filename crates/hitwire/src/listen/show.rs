@@ -243,7 +243,7 @@ mod tests {
     fn a_narrow_terminal_has_the_finding_on_a_second_line() {
         insta::assert_snapshot!(line(HIT, Terminal::of_width(100)).replace("  ", ".."), @r"
         ..09:02:47 sqli.... monitored 111.17.1.1......GET example.com/
-        ..........  GET_id_value..'or 1=1--
+        .......... GET_id_value..'or 1=1--
         ");
     }
 

@@ -121,11 +121,6 @@ impl Program {
         self.stderr.lock().unwrap().clone()
     }
 
-    /// Its process id; none once it has ended.
-    pub(crate) fn pid(&self) -> Option<u32> {
-        self.child.id()
-    }
-
     /// Sends it a signal, if it still runs.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = self.child.id().and_then(|id| Pid::from_raw(id as i32));

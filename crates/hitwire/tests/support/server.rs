@@ -5,7 +5,7 @@ use hitwire::api::Client;
 use hitwire_log::Secret;
 use http::{Method, StatusCode};
 use rustix::process::Signal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -17,7 +17,6 @@ pub(crate) const TOKEN: &str = "a-token-for-tests-that-is-long-enough-to-be-acce
 pub(crate) struct RunningServer {
     program: Program,
     url: String,
-    data: PathBuf,
 }
 
 impl RunningServer {
@@ -25,7 +24,7 @@ impl RunningServer {
     pub(crate) async fn start(data: &Path, flags: &[&str]) -> Self {
         let mut program = Self::launch(data, flags);
         let url = program.line_with("API").await.split_whitespace().last().expect("an address").to_owned();
-        let server = RunningServer { program, url, data: data.to_owned() };
+        let server = RunningServer { program, url };
         server.ready().await;
         server
     }
@@ -40,16 +39,6 @@ impl RunningServer {
     /// Where its API is.
     pub(crate) fn url(&self) -> &str {
         &self.url
-    }
-
-    /// Its data directory.
-    pub(crate) fn data(&self) -> &Path {
-        &self.data
-    }
-
-    /// Its process id.
-    pub(crate) fn pid(&self) -> u32 {
-        self.program.pid().expect("the server runs")
     }
 
     /// A client of its API, with the operator's token.
