@@ -28,7 +28,9 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 /// All methods may be called from any task. Queues inside are bounded: a caller waits when they are full.
 pub trait Store: Send + Sync + 'static {
     /// Carries the ops out in order, and answers, one for each, when they are durable. Appends are applied before any
-    /// other op of the same call; ops that touch state are one transaction. On an error nothing of the call counts.
+    /// other op of the same call; ops that touch state are one transaction. On an error nothing of the call counts, but
+    /// for one case: if a disk fails after the appends and before the rest, the events stay. A caller who repeats such a
+    /// call gives its events the same ids again, and has them deduplicated.
     fn commit(&self, ops: Vec<Op>) -> Answer<'_, Vec<Done>>;
 
     /// The events of some streams after a position, oldest first; from the tail where it reaches back far enough.
@@ -71,7 +73,8 @@ pub trait Store: Send + Sync + 'static {
     /// The token with this SHA-256, if it is known.
     fn token(&self, sha256: [u8; 32]) -> Answer<'_, Option<Token>>;
 
-    /// Positions that the store itself moved cursors to (retention): the integrations concerned. Changes on each.
+    /// The integrations whose cursors the store itself moved lately (retention, enabling from now), the last ones first.
+    /// Changes on each; an integration stays in the list for a while, so that a slow receiver misses none.
     fn moved(&self) -> watch::Receiver<Vec<IntegrationId>>;
 
     /// Ends the writers after what is queued; nothing is accepted afterwards.

@@ -113,7 +113,7 @@ impl Keeper {
         for _ in 0..PRUNE_STEPS_MAX {
             match ask(Work::Prune) {
                 Ok(Answer::Pruned(true)) => {}
-                Ok(_) => break,
+                Ok(_) | Err(StoreError::Closed) => break,
                 Err(error) => {
                     tracing::warn!(%error, "the delivery log cannot be pruned; it is tried again in a minute");
                     break;
@@ -247,7 +247,8 @@ impl Keeper {
             };
             match ask(Work::Retire(retire)) {
                 Ok(Answer::Retired(true)) => {}
-                Ok(_) => break,
+                // Still needed, or the store is closing.
+                Ok(_) | Err(StoreError::Closed) => break,
                 Err(error) => {
                     tracing::error!(%error, "retention cannot record what integrations lose; no slice is dropped");
                     break;

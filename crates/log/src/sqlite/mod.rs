@@ -60,8 +60,11 @@ use threads::Threads;
 use tokio::sync::{Semaphore, watch};
 use view::LogView;
 
-/// Reads of the disk at the same time; further ones wait. Two cores and one disk gain nothing from more.
-const DISK_READS_MAX: usize = 4;
+/// Reads of slices at the same time; further ones wait. Each may search some 50 ms; two cores gain nothing from more.
+const LOG_READS_MAX: usize = 2;
+
+/// Reads of the state at the same time; further ones wait. They are short, and must not wait for slices.
+const STATE_READS_MAX: usize = 4;
 
 /// The embedded store.
 ///
@@ -73,7 +76,8 @@ pub struct SqliteStore {
     fingerprinter: Fingerprinter,
     lease: Lease,
     writers: Writers,
-    disk_reads: Arc<Semaphore>,
+    log_reads: Arc<Semaphore>,
+    state_reads: Arc<Semaphore>,
 }
 
 /// Who carries things out.
@@ -162,7 +166,8 @@ impl SqliteStore {
             fingerprinter,
             lease,
             writers,
-            disk_reads: Arc::new(Semaphore::new(DISK_READS_MAX)),
+            log_reads: Arc::new(Semaphore::new(LOG_READS_MAX)),
+            state_reads: Arc::new(Semaphore::new(STATE_READS_MAX)),
         })
     }
 
@@ -238,21 +243,30 @@ impl SqliteStore {
         .await
     }
 
-    /// Runs work that reads the disk: on a thread for that, or inline.
+    /// Runs work that reads the disk: on a thread for that, when it is its turn, or inline.
     async fn read_disk<T: Send + 'static>(
         &self,
+        turns: &Arc<Semaphore>,
         work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         if matches!(self.writers, Writers::Inline(_)) {
             return work();
         }
-        let permit = self.disk_reads.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let turn = turns.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let done = tokio::task::spawn_blocking(move || {
             let result = work();
-            drop(permit);
+            drop(turn);
             result
         });
         done.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn read_log<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&LogView) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let log = self.ground.log.clone();
+        self.read_disk(&self.log_reads, move || work(&log)).await
     }
 
     async fn read_state<T: Send + 'static>(
@@ -260,7 +274,7 @@ impl SqliteStore {
         work: impl FnOnce(&rusqlite::Connection) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, StoreError> {
         let state = self.ground.state.clone();
-        self.read_disk(move || state.read(work)).await
+        self.read_disk(&self.state_reads, move || state.read(work)).await
     }
 
     async fn load(
@@ -283,8 +297,7 @@ impl Store for SqliteStore {
             if let Some(page) = self.ground.log.read_memory(&read) {
                 return Ok(page);
             }
-            let log = self.ground.log.clone();
-            self.read_disk(move || log.read_disk(&read)).await
+            self.read_log(move |log| log.read_disk(&read)).await
         })
     }
 
@@ -301,13 +314,11 @@ impl Store for SqliteStore {
     }
 
     fn lag(&self, streams: Vec<StreamFrom>, after: Seq, through: Seq) -> Answer<'_, Lag> {
-        let log = self.ground.log.clone();
-        Box::pin(self.read_disk(move || log.count(&streams, after.0, through.0)))
+        Box::pin(self.read_log(move |log| log.count(&streams, after.0, through.0)))
     }
 
     fn position_at(&self, appended_ms: u64) -> Answer<'_, Seq> {
-        let log = self.ground.log.clone();
-        Box::pin(self.read_disk(move || log.position_at(appended_ms).map(Seq)))
+        Box::pin(self.read_log(move |log| log.position_at(appended_ms).map(Seq)))
     }
 
     fn integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<Integration>> {

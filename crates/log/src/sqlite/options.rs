@@ -45,7 +45,8 @@ pub enum FaultPoint {
 pub struct Options {
     /// The data directory; made if it is missing (mode 0700).
     pub data_dir: PathBuf,
-    /// Bytes: hard limit of what the log's slices take on disk. Whole slices are dropped before it is passed.
+    /// Bytes, at least 2 MiB: hard limit of what the log's slices take on disk. Whole slices are dropped before it is
+    /// passed.
     pub retention_bytes: u64,
     /// Slices whose newest event is older are dropped, unless an integration within its lag budget still needs them.
     pub retention_age: Duration,

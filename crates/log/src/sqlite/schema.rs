@@ -151,6 +151,8 @@ fn configure(connection: &Connection, kind: Kind, access: Access) -> rusqlite::R
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "cache_size", -i64::from(kind.cache_kib(access)))?;
     if access == Access::Write {
+        // A copy made after a failure is not in WAL mode yet.
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
         let synchronous = match kind {
             Kind::Log => "FULL",

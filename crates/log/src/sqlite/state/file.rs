@@ -68,7 +68,7 @@ pub(in crate::sqlite) fn open(path: &Path, sealer: &Sealer) -> Result<(Connectio
 pub(super) fn replace(
     directory: &DataDir,
     view: &StateView,
-    failed: Option<Connection>,
+    failed: &mut Option<Connection>,
 ) -> Result<Connection, StoreError> {
     let path = view.path();
     let ready = directory.state_ready();
@@ -87,7 +87,7 @@ pub(super) fn replace(
         .and_then(|()| directory.sync())
         .map_err(unwritable)?;
     let _nobody_reads = view.replace();
-    drop(failed);
+    *failed = None;
     install(directory).map_err(unwritable)?;
     schema::open(path, Kind::State, Access::Write)
 }

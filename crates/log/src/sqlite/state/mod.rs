@@ -259,7 +259,7 @@ impl StateCore {
         if self.connection.is_some() {
             return Ok(());
         }
-        let replaced = file::replace(&self.ground.directory, &self.ground.state, self.broken.take());
+        let replaced = file::replace(&self.ground.directory, &self.ground.state, &mut self.broken);
         let connection = replaced.inspect_err(|error| self.failure = Some((now, error.to_string())))?;
         self.pruner = Pruner::new(&connection).map_err(|error| StoreError::Unavailable(error.to_string()))?;
         self.connection = Some(connection);
@@ -327,12 +327,15 @@ impl StateCore {
                 effects.wipe |= of_job.wipe;
                 Ok(answer)
             }
-            Err(Trouble::Store(error)) => {
+            Err(Trouble::Sql(error)) if says_something_of_the_file(&error) => Err(Trouble::Sql(error)),
+            Err(trouble) => {
                 run(connection, "ROLLBACK TO caller")?;
                 run(connection, "RELEASE caller")?;
-                Err(Trouble::Store(error))
+                Err(Trouble::Store(match trouble {
+                    Trouble::Store(error) => error,
+                    Trouble::Sql(error) => super::schema::damaged(self.ground.state.path(), &error),
+                }))
             }
-            Err(error) => Err(error),
         }
     }
 
@@ -401,6 +404,17 @@ fn carry_out_op(
         Op::Save(held, _) if *held != lease => Err(StoreError::LeaseLost.into()),
         Op::Save(_, progress) => lanes::save(context, progress).map(|()| Done::Saved),
         Op::PutToken(token) => tokens::put(context.connection, token).map(|()| Done::TokenPut),
+    }
+}
+
+/// Whether an error concerns the whole file or the disk, and not one statement's values or one row's content.
+fn says_something_of_the_file(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+    match error {
+        rusqlite::Error::SqliteFailure(error, _) => {
+            !matches!(error.code, TooBig | TypeMismatch | ConstraintViolation)
+        }
+        _ => false,
     }
 }
 

@@ -187,6 +187,7 @@ async fn a_failed_commit_of_the_state_counts_for_nothing_and_a_copy_takes_over()
 
         bench.pass(Duration::from_secs(2));
         commit(&store, Op::Save(store.lease(), step)).await;
+        assert!(bench.path().join("state.db-wal").exists(), "the copy is written through a WAL again");
         save_cursor(&store, made.id, Lane::Bulk, 5).await;
         let second = create(&store, ONE, &[]).await;
         assert_eq!(store.integrations(None).await.unwrap(), [made.clone(), second.clone()]);
@@ -232,4 +233,21 @@ async fn random_failures_lose_nothing_that_was_acknowledged_and_show_nothing_tha
     calm.store(true, Ordering::Relaxed);
     drop(store);
     assert_eq!(all_ids(&bench.start()).await, acknowledged);
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_refused_by_name_and_concerns_nobody_else() {
+    let bench = Bench::new(false);
+    let store = bench.start();
+    let (one, two) = (create(&store, ONE, &[Kind::Hit]).await, create(&store, ONE, &[Kind::Hit]).await);
+    let state = rusqlite::Connection::open(bench.path().join("state.db")).unwrap();
+    state.execute("UPDATE integration SET target = 'no JSON' WHERE id = ?1", [one.id.0 as i64]).unwrap();
+    drop(state);
+    let change = hitwire_log::UpdateIntegration { integration: one.clone(), resume: None };
+    let refused = store.commit(vec![Op::UpdateIntegration(change)]).await.unwrap_err().to_string();
+    assert!(refused.contains("state.db"), "{refused}");
+    let change = hitwire_log::UpdateIntegration { integration: two, resume: None };
+    store.commit(vec![Op::UpdateIntegration(change)]).await.unwrap();
+    commit(&store, Op::DeleteIntegration { id: one.id }).await;
+    assert_eq!(store.integrations(None).await.unwrap().len(), 1);
 }
