@@ -1,6 +1,6 @@
 //! An event, before and after it has its place in the log.
 
-use crate::rendering::{Rendered, Rendering};
+use crate::rendering::{Labels, Rendered, Rendering, rendered_bytes_max};
 use crate::{ClientId, EventId, Kind, Seq, Stream};
 
 /// Something that happened.
@@ -61,23 +61,33 @@ pub struct Record {
     pub id_reused: bool,
     /// The event.
     pub event: Event,
+    /// It happened to nobody: it only shows what would be sent.
+    test: bool,
     rendered: Rendered,
 }
 
 impl Record {
     /// A record without renderings yet.
     pub fn new(seq: Seq, appended_ms: u64, id_reused: bool, event: Event) -> Self {
-        Record { seq, appended_ms, id_reused, event, rendered: Rendered::default() }
+        Record { seq, appended_ms, id_reused, event, test: false, rendered: Rendered::default() }
+    }
+
+    /// An event that did not happen: outside of the log, and marked as a test message in every rendering.
+    pub fn test(event: Event) -> Self {
+        Record { test: true, ..Record::new(Seq::ZERO, 0, false, event) }
     }
 
     /// The object as `rendering` writes it, without blanks. Made at most once for each rendering and shared by every
-    /// integration that asks for it.
-    pub fn rendered(&self, rendering: Rendering) -> &str {
-        self.rendered.get_or_render(rendering, self)
+    /// integration that asks for it. `labels` are those of the event's client; see [`Labels`] for when they change.
+    pub fn rendered(&self, rendering: Rendering, labels: &Labels) -> &str {
+        self.rendered.get_or_render(rendering, labels, &self.event, self.test)
     }
 
-    /// Bytes of memory that this record takes, its renderings included as if all were made.
+    /// Bytes of memory that this record takes, its renderings included as if all were made. Always the same for a record.
     pub fn weight(&self) -> usize {
-        std::mem::size_of::<Self>() + self.event.body.len() * 2 + self.event.id.as_str().len()
+        std::mem::size_of::<Self>()
+            + self.event.body.len()
+            + self.event.id.as_str().len()
+            + rendered_bytes_max(&self.event)
     }
 }

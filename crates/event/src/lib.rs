@@ -8,10 +8,12 @@
 //!   unit of subscription; [`Kind::lane`] says which [`Lane`] carries it.
 //! - [`Record`]: an event in the log: with its position ([`Seq`]), the time it was appended, and its renderings, each
 //!   made at most once.
-//! - [`hit`], [`vulnerability`]: the payloads, typed.
+//! - [`hit`], [`vulnerability`], [`scope`]: the payloads that others send or that are read from them, typed.
+//! - [`system`], [`rules_and_triggers`], [`requests_per_hour`]: what hitwire alone tells, typed.
 //! - [`ingest`]: bytes that a caller sent into events, or an error that says where it is wrong.
 //! - [`escape`]: attacker bytes made harmless for terminals, logs and pages.
 //! - [`rendering`]: an event's canonical JSON into what an integration asked for, and records into a request body.
+//! - [`test_message()`]: an example of a kind, marked as one.
 //!
 //! This crate knows no IO and no clock. What it deliberately does not do: decide when anything is sent (courier), keep
 //! anything (log), or read other tools' formats (source).
@@ -23,13 +25,22 @@ mod ids;
 pub mod ingest;
 mod json;
 mod kind;
+mod notice;
 mod number;
 mod point;
 pub mod rendering;
+pub mod requests_per_hour;
+pub mod rules_and_triggers;
+pub mod scope;
+pub mod system;
+mod test_message;
+mod time;
 pub mod vulnerability;
 
 pub use event::{Event, Record, content_of};
 pub use ids::{ClientId, EventId, IntegrationId, Seq, WebhookId};
 pub use kind::{Kind, Lane, ObjectType, Risk, Stream, UnknownKind};
+pub use notice::Actor;
 pub use number::Number;
 pub use point::{Point, Step};
+pub use test_message::test_message;

@@ -2,6 +2,7 @@
 
 use super::murmur::murmur3_x86_32;
 use crate::ClientId;
+use crate::time::{Date, date};
 use sha2::{Digest, Sha256};
 
 /// The environment in a hit's index where nothing else is known: as in the public examples.
@@ -61,27 +62,8 @@ fn base62(digest: &[u8; 32]) -> String {
 
 /// The first half of a hit's id: `hits_<env>_<clientid>_<yyyymm>_v_1`, year and month of `request_time` (Unix seconds) in UTC.
 pub fn index(client: ClientId, env: &str, request_time: i64) -> String {
-    let (year, month) = year_and_month(request_time);
+    let Date { year, month, .. } = date(request_time);
     format!("hits_{env}_{client}_{year:04}{month:02}_v_1")
-}
-
-/// The civil date in the proleptic Gregorian calendar, counted in years that begin on March 1: so the leap day is the last
-/// of its year, and a month's first day is a linear function of the month.
-fn year_and_month(unix_s: i64) -> (i64, i64) {
-    const DAY_S: i64 = 86_400;
-    /// Days from 0000-03-01 to 1970-01-01.
-    const EPOCH: i64 = 719_468;
-    /// Days of 400 years, after which the calendar repeats.
-    const ERA: i64 = 146_097;
-
-    let day = unix_s.div_euclid(DAY_S) + EPOCH;
-    let (era, day) = (day.div_euclid(ERA), day.rem_euclid(ERA));
-    // Years within the era: without the leap days of 4 years (1,460 days on), of centuries (36,524), of the era (its last day).
-    let year = (day - day / 1_460 + day / 36_524 - day / (ERA - 1)) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    // Months of 31, 30, 31, 30, 31 days, twice from March on: 153 days for five of them.
-    let from_march = (5 * day + 2) / 153;
-    if from_march < 10 { (era * 400 + year, from_march + 3) } else { (era * 400 + year + 1, from_march - 9) }
 }
 
 #[cfg(test)]
@@ -127,41 +109,6 @@ mod tests {
     #[test]
     fn the_index_names_environment_client_and_month() {
         assert_eq!(index(ClientId(6396), "production", 1_591_261_367), "hits_production_6396_202006_v_1");
-    }
-
-    #[test]
-    fn months_turn_at_midnight_utc() {
-        for (unix_s, date) in [
-            (0, (1970, 1)),
-            (-1, (1969, 12)),
-            (951_782_399, (2000, 2)),
-            (951_868_799, (2000, 2)),
-            (951_868_800, (2000, 3)),
-            (1_709_251_199, (2024, 2)),
-            (1_709_251_200, (2024, 3)),
-            (1_735_689_599, (2024, 12)),
-            (1_735_689_600, (2025, 1)),
-            (4_107_542_399, (2100, 2)),
-            (4_107_542_400, (2100, 3)),
-            (253_402_300_799, (9999, 12)),
-        ] {
-            assert_eq!(year_and_month(unix_s), date, "{unix_s}");
-        }
-    }
-
-    #[test]
-    fn every_day_of_eight_centuries_is_in_its_month() {
-        let leap = |year: i64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-        let mut day = 0;
-        for year in 1970..2770 {
-            for (month, days) in [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31].into_iter().enumerate() {
-                let days = days + i64::from(month == 1 && leap(year));
-                for _ in 0..days {
-                    assert_eq!(year_and_month(day * 86_400), (year, month as i64 + 1));
-                    day += 1;
-                }
-            }
-        }
     }
 
     proptest! {

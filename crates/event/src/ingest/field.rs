@@ -4,11 +4,14 @@
 
 use super::ID_BYTES_MAX;
 use crate::escape::visible;
-use crate::json::{Member, Raw, Scanner, Shape, compact, push_token};
+use crate::json::{Member, Raw, Shape, compact, elements, push_token};
 use crate::{Kind, Number, ObjectType};
 use serde_json::value::RawValue;
 use std::fmt::Display;
 use std::str::FromStr;
+
+/// 9999-12-31T23:59:59Z. What is later is most likely written in milliseconds.
+const TIME_MAX_S: u64 = 253_402_300_799;
 
 /// Why an item cannot be taken.
 #[derive(Debug)]
@@ -51,7 +54,7 @@ pub(super) fn quoted(found: &str) -> String {
 }
 
 /// The types of objects that callers may send.
-const ACCEPTED: &str = "accepted are \"hit\" and \"vuln\"";
+const ACCEPTED: &str = "accepted are \"hit\", \"vuln\" and \"scope\"";
 
 /// What the item says it is, if that may be sent.
 pub(super) fn object_type(members: &[Member<'_>]) -> Result<ObjectType, Refusal> {
@@ -63,14 +66,10 @@ pub(super) fn object_type(members: &[Member<'_>]) -> Result<ObjectType, Refusal>
     };
     let known = Kind::ALL.into_iter().map(Kind::object_type).find(|object_type| object_type.name() == name);
     match known {
-        Some(accepted @ (ObjectType::Hit | ObjectType::Vulnerability)) => Ok(accepted),
-        Some(ObjectType::System) => Err(Refusal::field(
-            FIELD,
-            format!("events of type \"system\" are made by hitwire alone; {ACCEPTED}"),
-        )),
-        Some(_) => {
-            Err(Refusal::field(FIELD, format!("events of type \"{name}\" cannot be sent here; {ACCEPTED}")))
-        }
+        Some(accepted @ (ObjectType::Hit | ObjectType::Vulnerability | ObjectType::Scope)) => Ok(accepted),
+        Some(ObjectType::System | ObjectType::RulesAndTriggers | ObjectType::RequestsPerHour) => Err(
+            Refusal::field(FIELD, format!("events of type \"{name}\" are made by hitwire alone; {ACCEPTED}")),
+        ),
         None => Err(Refusal::field(FIELD, format!("{} is no type of event; {ACCEPTED}", quoted(&name)))),
     }
 }
@@ -130,6 +129,14 @@ fn read_integer<T: FromStr>(value: Raw<'_>) -> Option<T> {
     (value.shape == Shape::Number && value.text != "-0").then(|| value.text.parse().ok())?
 }
 
+/// A time in Unix seconds.
+pub(super) fn unix_time(field: &Member<'_>) -> Result<Option<u64>, Refusal> {
+    integer(field, 0, TIME_MAX_S).map_err(|refusal| Refusal {
+        message: format!("{}; times are Unix seconds", refusal.message),
+        pointer: refusal.pointer,
+    })
+}
+
 /// An address of one family; an empty string, which some senders write, is none.
 pub(super) fn address<T: FromStr>(field: &Member<'_>, what: &str) -> Result<Option<T>, Refusal> {
     let Some(text) = string(field)?.filter(|text| !text.is_empty()) else { return Ok(None) };
@@ -147,13 +154,12 @@ pub(super) fn array<T>(
         Shape::Array => {}
         _ => return Err(wrong(field, "an array")),
     }
-    let mut elements = Vec::new();
-    for element in Elements::of(field.value) {
-        let read = read(element)
-            .ok_or_else(|| Refusal::element(&field.name, elements.len(), expected(what, element)))?;
-        elements.push(read);
-    }
-    Ok(elements)
+    elements(field.value)
+        .enumerate()
+        .map(|(index, element)| {
+            read(element).ok_or_else(|| Refusal::element(&field.name, index, expected(what, element)))
+        })
+        .collect()
 }
 
 pub(super) fn strings(field: &Member<'_>) -> Result<Vec<String>, Refusal> {
@@ -206,6 +212,13 @@ pub(super) fn same<T: PartialEq>(
     }
 }
 
+/// The id of an event that has one string for it.
+pub(super) fn id(field: &Member<'_>) -> Result<Option<String>, Refusal> {
+    let Some(id) = string(field)? else { return Ok(None) };
+    id_part(&id).map_err(|message| Refusal::field(&field.name, message))?;
+    Ok(Some(id))
+}
+
 /// Checks one part of an id.
 pub(super) fn id_part(part: &str) -> Result<(), String> {
     if part.is_empty() {
@@ -215,29 +228,4 @@ pub(super) fn id_part(part: &str) -> Result<(), String> {
         return Err(format!("an id has at most {ID_BYTES_MAX} bytes, this one has {}", part.len()));
     }
     Ok(())
-}
-
-/// The elements of an array that has passed the scanner.
-struct Elements<'a> {
-    scanner: Scanner<'a>,
-}
-
-impl<'a> Elements<'a> {
-    fn of(array: Raw<'a>) -> Self {
-        Elements { scanner: Scanner::starting_at(array.text, 1) }
-    }
-}
-
-impl<'a> Iterator for Elements<'a> {
-    type Item = Raw<'a>;
-
-    fn next(&mut self) -> Option<Raw<'a>> {
-        self.scanner.skip_blanks();
-        if self.scanner.peek() == Some(b',') {
-            self.scanner.expect(b',', "expected `,`").ok()?;
-            self.scanner.skip_blanks();
-        }
-        // The closing bracket is no value: it ends the iteration.
-        self.scanner.value().ok()
-    }
 }

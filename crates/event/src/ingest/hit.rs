@@ -6,9 +6,6 @@ use crate::hit::{AttackType, BlockStatus, DEFAULT_ENV, Hit, document_id, index, 
 use crate::json::{Member, Raw, Shape};
 use crate::{ClientId, Point, Step};
 
-/// 9999-12-31T23:59:59Z. What is later is most likely written in milliseconds.
-const TIME_MAX_S: u64 = 253_402_300_799;
-
 /// Reads the fields, and fills what is not given: with the default of [`Hit`], or from what is given.
 pub(super) fn read(item: &Item<'_>, client: ClientId, now_s: u64) -> Result<Hit, Refusal> {
     let mut hit = Hit::default();
@@ -39,8 +36,8 @@ pub(super) fn read(item: &Item<'_>, client: ClientId, now_s: u64) -> Result<Hit,
             "remote_addr6" => hit.remote_addr6 = field::address(field, "an IPv6 address")?,
             "datacenter" => hit.datacenter = field::string(field)?.unwrap_or(hit.datacenter),
             "tor" => hit.tor = field::string(field)?.unwrap_or(hit.tor),
-            "request_time" => times.request = unix_time(field)?,
-            "create_time" => times.create = unix_time(field)?,
+            "request_time" => times.request = field::unix_time(field)?,
+            "create_time" => times.create = field::unix_time(field)?,
             "response_len" => hit.response_len = field::integer(field, 0, u64::MAX)?,
             "response_status" => hit.response_status = status(field)?,
             "response_time" => hit.response_time = field::integer(field, 0, u64::MAX)?,
@@ -96,13 +93,6 @@ fn step(value: Raw<'_>) -> Option<Step> {
         Shape::String => Some(Step::Name(value.unquoted().into_owned())),
         _ => field::index_of(value).map(Step::Index),
     }
-}
-
-fn unix_time(field: &Member<'_>) -> Result<Option<u64>, Refusal> {
-    field::integer(field, 0, TIME_MAX_S).map_err(|refusal| Refusal {
-        message: format!("{}; times are Unix seconds", refusal.message),
-        pointer: refusal.pointer,
-    })
 }
 
 fn status(field: &Member<'_>) -> Result<Option<u16>, Refusal> {

@@ -7,6 +7,7 @@
 mod field;
 mod hit;
 mod items;
+mod scope;
 mod vulnerability;
 
 use crate::escape::visible;
@@ -145,6 +146,7 @@ fn event(item: &Item<'_>, client: ClientId, now_s: u64) -> Result<Event, Refusal
     }
     let event = match field::object_type(item.members)? {
         ObjectType::Vulnerability => vulnerability::read(item, client)?.to_event(client),
+        ObjectType::Scope => scope::read(item, client)?.to_event(client),
         _ => hit::read(item, client, now_s)?.to_event(client),
     };
     within_bounds(event.body.len())?;

@@ -1,7 +1,7 @@
 //! JSON that is known to be well-formed, without what it does not need.
 
-use super::scan::{Raw, Scanner};
-use super::text::{escape_into, unicode_escape};
+use super::scan::Raw;
+use super::text::unicode_escape;
 use std::borrow::Cow;
 
 /// The value without blanks between its tokens, so that it fits on one line, and with U+FFFD for halves of surrogate pairs,
@@ -38,26 +38,4 @@ pub(crate) fn compact<'a>(value: &Raw<'a>) -> Cow<'a, str> {
     }
     out.push_str(&text[from..]);
     Cow::Owned(out)
-}
-
-/// The object without its member `name`; none if it has no such member, or is no object.
-pub(crate) fn without_member(object: &str, name: &str) -> Option<String> {
-    let mut members = Vec::new();
-    Scanner::new(object).object(&mut members).ok()?;
-    if !members.iter().any(|member| member.name == name) {
-        return None;
-    }
-    let mut out = String::with_capacity(object.len());
-    out.push('{');
-    for member in members.iter().filter(|member| member.name != name) {
-        if out.len() > 1 {
-            out.push(',');
-        }
-        out.push('"');
-        escape_into(&mut out, &member.name);
-        out.push_str("\":");
-        out.push_str(member.value.text);
-    }
-    out.push('}');
-    Some(out)
 }

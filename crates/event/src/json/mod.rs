@@ -10,7 +10,7 @@ mod scan;
 mod text;
 mod write;
 
-pub(crate) use compact::{compact, without_member};
+pub(crate) use compact::compact;
 pub(crate) use open::push_token;
 pub(crate) use scan::{Fault, Member, Raw, Scanner, Shape};
 pub(crate) use write::ObjectWriter;
@@ -19,4 +19,35 @@ pub(crate) use write::ObjectWriter;
 pub(crate) fn is_number(text: &str) -> bool {
     let mut scanner = Scanner::new(text);
     matches!(scanner.value(), Ok(value) if value.shape == Shape::Number && value.text.len() == text.len())
+}
+
+/// The members of an object, in its order; none if `text` is no object.
+pub(crate) fn members(text: &str) -> Option<Vec<Member<'_>>> {
+    let mut members = Vec::new();
+    Scanner::new(text).object(&mut members).ok()?;
+    Some(members)
+}
+
+/// The elements of an array that has passed the scanner.
+pub(crate) fn elements(array: Raw<'_>) -> Elements<'_> {
+    Elements { scanner: Scanner::starting_at(array.text, 1) }
+}
+
+/// See [`elements`].
+pub(crate) struct Elements<'a> {
+    scanner: Scanner<'a>,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Raw<'a>;
+
+    fn next(&mut self) -> Option<Raw<'a>> {
+        self.scanner.skip_blanks();
+        if self.scanner.peek() == Some(b',') {
+            self.scanner.expect(b',', "expected `,`").ok()?;
+            self.scanner.skip_blanks();
+        }
+        // The closing bracket is no value: it ends the iteration.
+        self.scanner.value().ok()
+    }
 }

@@ -21,7 +21,12 @@ pub(crate) trait Element {
 
 impl ObjectWriter {
     pub(crate) fn new() -> Self {
-        let mut out = String::with_capacity(TYPICAL_BYTES);
+        Self::with_capacity(TYPICAL_BYTES)
+    }
+
+    /// Room for an object of so many bytes.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        let mut out = String::with_capacity(bytes);
         out.push('{');
         ObjectWriter { out }
     }
@@ -30,6 +35,16 @@ impl ObjectWriter {
     pub(crate) fn finish(mut self) -> String {
         self.out.push('}');
         self.out
+    }
+
+    /// Begins a member that is an object; what is written next stands in it, until it is [closed](Self::close).
+    pub(crate) fn open(&mut self, name: &'static str) {
+        self.raw(name, "{");
+    }
+
+    /// Ends the innermost object that was opened.
+    pub(crate) fn close(&mut self) {
+        self.out.push('}');
     }
 
     /// The finished object as a raw value.
@@ -115,17 +130,23 @@ impl ObjectWriter {
 
     /// A name from the code: there is nothing in it to escape.
     fn name(&mut self, name: &'static str) {
-        self.out.push_str(if self.out.len() > 1 { ",\"" } else { "\"" });
+        self.comma();
+        self.out.push('"');
         self.out.push_str(name);
         self.out.push_str("\":");
     }
 
     fn any_name(&mut self, name: &str) {
-        if self.out.len() > 1 {
-            self.out.push(',');
-        }
+        self.comma();
         name.write(&mut self.out);
         self.out.push(':');
+    }
+
+    /// A bracket at the end is one that was just opened: no value ends in it.
+    fn comma(&mut self) {
+        if !self.out.ends_with('{') {
+            self.out.push(',');
+        }
     }
 }
 
@@ -151,6 +172,13 @@ impl Element for &str {
 impl Element for String {
     fn write(&self, out: &mut String) {
         self.as_str().write(out);
+    }
+}
+
+/// A value that is JSON already, and compact.
+impl Element for Box<RawValue> {
+    fn write(&self, out: &mut String) {
+        out.push_str(self.get());
     }
 }
 

@@ -1,13 +1,70 @@
 //! The classic rendering: the stored object, bare.
 
-use crate::json;
+use super::{TEST_PREFIX, may_have_headers};
+use crate::json::{self, Member, ObjectWriter, Shape};
+use crate::system::notices::{CREATE_USER, CREATE_USER_CLASSIC};
 use crate::{Event, Kind};
 
 /// The object as the classic rendering writes it, or none if that is the stored body as it is: the canonical form already
-/// has the classic order of fields, so all that can differ is that a hit's request headers are left out.
-pub(super) fn render(event: &Event, with_headers: bool) -> Option<Box<str>> {
-    if with_headers || event.kind != Kind::Hit || !event.body.contains(r#""headers":"#) {
+/// has the classic order of fields. What can differ:
+///
+/// - a hit's request headers are left out;
+/// - of a new user only the four fields are sent that the original sent;
+/// - a test message is marked: in its summary, or, since a hit has none, in its payloads.
+pub(super) fn render(event: &Event, with_headers: bool, test: bool) -> Option<Box<str>> {
+    let left_out = left_out(event, with_headers);
+    if left_out == LeftOut::Nothing && !test {
         return None;
     }
-    json::without_member(&event.body, "headers").map(String::into_boxed_str)
+    let members = json::members(&event.body)?;
+    let kept = |member: &&Member<'_>| match left_out {
+        LeftOut::Nothing => true,
+        LeftOut::Headers => member.name != "headers",
+        LeftOut::AllButFour => CREATE_USER_CLASSIC.contains(&&*member.name),
+    };
+    let mut object = ObjectWriter::with_capacity(event.body.len() + TEST_PREFIX.len());
+    for member in members.iter().filter(kept) {
+        match marked(member).filter(|_| test) {
+            Some(marked) => object.member(&member.name, &marked),
+            None => object.member(&member.name, member.value.text),
+        }
+    }
+    Some(object.finish().into_boxed_str())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LeftOut {
+    Nothing,
+    Headers,
+    AllButFour,
+}
+
+fn left_out(event: &Event, with_headers: bool) -> LeftOut {
+    match event.kind {
+        Kind::Hit if !with_headers && may_have_headers(event) && event.body.contains(r#""headers":"#) => {
+            LeftOut::Headers
+        }
+        Kind::System if is_new_user(event) => LeftOut::AllButFour,
+        _ => LeftOut::Nothing,
+    }
+}
+
+fn is_new_user(event: &Event) -> bool {
+    let is_type = |member: &Member<'_>| {
+        member.name == "notification_type"
+            && member.value.shape == Shape::String
+            && member.value.unquoted() == CREATE_USER
+    };
+    event.body.contains(CREATE_USER)
+        && json::members(&event.body).is_some_and(|members| members.iter().any(is_type))
+}
+
+/// The value of a field that tells people what they see, with the mark before its words.
+fn marked(member: &Member<'_>) -> Option<String> {
+    let (before, words) = match &*member.name {
+        "summary" => ("\"", member.value.text.strip_prefix('"')?),
+        "payloads" => ("[\"", member.value.text.strip_prefix("[\"")?),
+        _ => return None,
+    };
+    Some([before, TEST_PREFIX, words].concat())
 }

@@ -1,8 +1,12 @@
 //! An event's canonical JSON into what an integration asked for, and records into a request body.
 
 mod classic;
+mod envelope;
+mod labels;
 
-use crate::Record;
+pub use labels::{CLOUD, Labels, PRODUCT};
+
+use crate::{Event, Kind, Record};
 use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +17,12 @@ pub enum Style {
     /// The bare object: what the seed's document shows.
     #[default]
     Classic,
+    /// `summary`, `description`, `details`: what the original sends since 2021.
+    Envelope,
 }
+
+/// Stands before the words of a test message.
+pub const TEST_PREFIX: &str = "[Test message] ";
 
 /// How an integration wants its objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,13 +35,11 @@ pub struct Rendering {
 
 impl Rendering {
     /// How many renderings there are.
-    const COUNT: usize = 2;
+    const COUNT: usize = 4;
 
     /// The place of this rendering among all.
     const fn index(self) -> usize {
-        match self.style {
-            Style::Classic => self.with_headers as usize,
-        }
+        self.style as usize * 2 + self.with_headers as usize
     }
 }
 
@@ -59,24 +66,51 @@ impl Format {
 
 /// The renderings of one record, each made at most once, when it is first asked for.
 #[derive(Debug, Default)]
-pub struct Rendered {
+pub(crate) struct Rendered {
     /// By [`Rendering::index`]; `None` inside stands for "as stored".
     made: [OnceLock<Option<Box<str>>>; Rendering::COUNT],
 }
 
 impl Rendered {
     /// The object as `rendering` writes it. Where that is the stored body, it is the stored body: no copy is made.
-    pub fn get_or_render<'a>(&'a self, rendering: Rendering, record: &'a Record) -> &'a str {
+    pub(crate) fn get_or_render<'a>(
+        &'a self,
+        rendering: Rendering,
+        labels: &Labels,
+        event: &'a Event,
+        test: bool,
+    ) -> &'a str {
+        // Most hits have no headers: whether they would be sent makes no difference to them, and no second copy.
+        let with_headers = rendering.with_headers && may_have_headers(event);
+        let rendering = Rendering { with_headers, ..rendering };
         let made = self.made[rendering.index()].get_or_init(|| match rendering.style {
-            Style::Classic => classic::render(&record.event, rendering.with_headers),
+            Style::Classic => classic::render(event, with_headers, test),
+            Style::Envelope => envelope::render(event, labels, with_headers, test),
         });
-        made.as_deref().unwrap_or(&record.event.body)
+        made.as_deref().unwrap_or(&event.body)
     }
 }
 
+/// Bytes that the renderings of an event take at most, if all are made, but for what labels are longer than usual.
+pub(crate) fn rendered_bytes_max(event: &Event) -> usize {
+    let body = event.body.len();
+    match event.kind {
+        // Classic without headers, and two envelopes.
+        Kind::Hit if may_have_headers(event) => 3 * body + 2 * envelope::ENVELOPE_BYTES,
+        Kind::Hit => body + envelope::ENVELOPE_BYTES,
+        // One envelope, whose description tells the fields again.
+        _ => 2 * body + envelope::ENVELOPE_BYTES,
+    }
+}
+
+/// Decided by the last bytes alone: `headers` and all that hitwire does not know stand after `object_type`.
+fn may_have_headers(event: &Event) -> bool {
+    event.kind == Kind::Hit && !event.body.ends_with(r#","object_type":"hit"}"#)
+}
+
 /// The body of a request that carries these records, in their order: an array (`[]` for none), or lines.
-pub fn body(records: &[Arc<Record>], rendering: Rendering, format: Format) -> Vec<u8> {
-    let mut body = Vec::with_capacity(body_len(records, rendering, format));
+pub fn body(records: &[Arc<Record>], rendering: Rendering, labels: &Labels, format: Format) -> Vec<u8> {
+    let mut body = Vec::with_capacity(body_len(records, rendering, labels, format));
     if format == Format::Json {
         body.push(b'[');
     }
@@ -84,7 +118,7 @@ pub fn body(records: &[Arc<Record>], rendering: Rendering, format: Format) -> Ve
         if format == Format::Json && place > 0 {
             body.push(b',');
         }
-        body.extend_from_slice(record.rendered(rendering).as_bytes());
+        body.extend_from_slice(record.rendered(rendering, labels).as_bytes());
         if format == Format::Jsonl {
             body.push(b'\n');
         }
@@ -96,8 +130,8 @@ pub fn body(records: &[Arc<Record>], rendering: Rendering, format: Format) -> Ve
 }
 
 /// The length of that body in bytes, without making it.
-pub fn body_len(records: &[Arc<Record>], rendering: Rendering, format: Format) -> usize {
-    let objects: usize = records.iter().map(|record| record.rendered(rendering).len()).sum();
+pub fn body_len(records: &[Arc<Record>], rendering: Rendering, labels: &Labels, format: Format) -> usize {
+    let objects: usize = records.iter().map(|record| record.rendered(rendering, labels).len()).sum();
     objects
         + match format {
             // The brackets, and a comma between two.

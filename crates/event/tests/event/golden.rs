@@ -1,7 +1,7 @@
 //! The public examples, byte by byte. Their origin is told in `tests/payloads/README.md`.
 
 use crate::{event, record};
-use hitwire_event::rendering::{Format, Rendering, body};
+use hitwire_event::rendering::{Format, Labels, Rendering, body};
 use hitwire_event::{ClientId, Event, EventId, Kind, Risk};
 
 const HIT: &str = include_str!("../payloads/classic/hit.json");
@@ -12,16 +12,16 @@ const IP_BLACKLISTED: &str = include_str!("../payloads/classic/trigger-ip-blackl
 
 /// An example as it goes over the wire. In the examples line breaks and indentation are the only blanks beside one after
 /// each colon, and no string holds `": ` or a line break.
-fn on_the_wire(example: &str) -> String {
+pub(crate) fn on_the_wire(example: &str) -> String {
     example.lines().map(str::trim).collect::<String>().replace("\": ", "\":")
 }
 
 fn sent(event: Event, format: Format) -> String {
-    let body = body(&[record(event)], Rendering::default(), format);
+    let body = body(&[record(event)], Rendering::default(), &Labels::default(), format);
     String::from_utf8(body).expect("a body is UTF-8")
 }
 
-fn object_of(array: &str) -> &str {
+pub(crate) fn object_of(array: &str) -> &str {
     array.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).expect("an array of one")
 }
 

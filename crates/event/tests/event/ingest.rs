@@ -113,6 +113,8 @@ fn an_object_must_say_what_it_is() {
         r#"{"object_type":null}"#,
         r#"{"object_type":1}"#,
         r#"{"object_type":"system"}"#,
+        r#"{"object_type":"rules_and_triggers"}"#,
+        r#"{"object_type":"number_of_requests_per_hour"}"#,
         r#"{"object_type":"scope"}"#,
         r#"{"object_type":"\u202eHit"}"#,
     ]));
@@ -188,6 +190,48 @@ fn each_field_of_a_vulnerability_must_be_of_its_type() {
         &vulnerability(r#""threat":"Low","id":"""#),
         &vulnerability(r#""threat":"Low","description":[]"#),
     ]));
+}
+
+fn scope(fields: &str) -> String {
+    format!(r#"{{"object_type":"scope",{fields}}}"#)
+}
+
+#[test]
+fn each_field_of_a_change_of_scope_must_be_of_its_type() {
+    let told: Vec<String> = [
+        r#""ips":["192.0.2.1"]"#,
+        r#""action":"added","ips":["192.0.2.1"]"#,
+        r#""action":"create""#,
+        r#""action":"create","ips":null"#,
+        r#""action":"create","ips":[]"#,
+        r#""action":"create","ips":"192.0.2.1""#,
+        r#""action":"create","ips":["192.0.2.1"],"domains":["example.com"]"#,
+        r#""action":"create","ips":["192.0.2.1","example.com"]"#,
+        r#""action":"create","ips":[{"address":"192.0.2.1"}]"#,
+        r#""action":"create","domains":[""]"#,
+        r#""action":"create","services":["192.0.2.1"]"#,
+        r#""action":"create","services":[{"host":"192.0.2.1","port":"https"}]"#,
+        r#""action":"create","ips":["192.0.2.1"],"time":1700000000000"#,
+        r#""action":"create","ips":["192.0.2.1"],"domain":1"#,
+        r#""action":"create","ips":["192.0.2.1"],"id":"""#,
+        r#""action":"create","ips":[{"ip":"192.0.2.1","a":1,"a":2}]"#,
+    ]
+    .into_iter()
+    .map(|fields| format!("{fields}\n  {}", told(&scope(fields))))
+    .collect();
+    assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_change_of_scope_is_stored_flat_with_its_objects_spelt_out() {
+    let fields = r#""x":1,"action":"delete","services":["192.0.2.1:443", {"port": 53, "host": "ns.example.com"}],"domains":null,"id":"i""#;
+    let event = event(&scope(fields));
+    assert_eq!(event.kind, Kind::Scope);
+    assert_eq!(event.id.as_str(), "i");
+    assert_eq!(
+        &*event.body,
+        r#"{"summary":"The company's scope was changed","action":"delete","services":[{"host":"192.0.2.1","port":443},{"port":53,"host":"ns.example.com"}],"id":"i","x":1,"object_type":"scope"}"#
+    );
 }
 
 #[test]

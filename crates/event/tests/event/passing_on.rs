@@ -1,13 +1,16 @@
 //! What must survive the way through hitwire, also through one hitwire after another.
 
-use crate::{CLIENT, event, take};
+use crate::{CLIENT, event, record, take};
 use hitwire_event::hit::{AttackType, BlockStatus, Hit, headers, stamps_hash};
 use hitwire_event::ingest::{Invalid, Lines, parse};
+use hitwire_event::rendering::{Labels, Rendering, Style};
+use hitwire_event::scope::{Action, Objects, Scope};
 use hitwire_event::vulnerability::Vulnerability;
 use hitwire_event::{Event, Number, Point, Risk, Step};
 use proptest::option::of;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 /// A number in any of the ways to write one that a float can hold.
 fn number_text() -> impl Strategy<Value = String> {
@@ -97,12 +100,42 @@ prop_compose! {
     }
 }
 
+fn objects() -> impl Strategy<Value = Objects> {
+    prop_oneof![
+        prop::collection::vec(any::<std::net::IpAddr>(), 1..4).prop_map(Objects::ips),
+        prop::collection::vec(".{1,8}", 1..4)
+            .prop_map(|domains| Objects::domains(domains.iter().map(String::as_str))),
+        prop::collection::vec((".{1,8}", 1..=u16::MAX), 1..4).prop_map(|services| Objects::services(
+            services.iter().map(|(host, port)| (host.as_str(), *port))
+        )),
+    ]
+}
+
+prop_compose! {
+    fn scope()(
+        summary in any::<String>(), action in prop::sample::select(&Action::ALL), objects in objects(), domain in text(),
+        discovered_by in text(), time in of(0..253_402_300_800_u64), id in ".{1,20}", extra in extra(),
+    ) -> Scope {
+        Scope { summary, action, objects, domain, discovered_by, time, id, extra }
+    }
+}
+
 /// What another hitwire makes of this event: it was sent with `now_s` on the other's clock.
 fn fed_to_another(event: &Event, now_s: u64) -> Event {
     let mut taken =
         parse(event.body.as_bytes(), Lines::Detect, CLIENT, now_s, Invalid::Refuse).expect("JSON");
     assert_eq!(taken.rejected, []);
     taken.events.remove(0)
+}
+
+fn parsed(json: &str) -> Map<String, Value> {
+    serde_json::from_str(json).expect("an object")
+}
+
+fn enveloped(event: Event) -> Value {
+    let rendering = Rendering { style: Style::Envelope, with_headers: true };
+    let record = record(event);
+    Value::Object(parsed(record.rendered(rendering, &Labels::default())))
 }
 
 proptest! {
@@ -116,6 +149,60 @@ proptest! {
     fn one_hitwire_feeds_another_vulnerabilities(vulnerability in vulnerability()) {
         let event = vulnerability.to_event(CLIENT);
         prop_assert_eq!(fed_to_another(&event, 0), event);
+    }
+
+    #[test]
+    fn one_hitwire_feeds_another_changes_of_scope(scope in scope()) {
+        let event = scope.to_event(CLIENT);
+        prop_assert_eq!(fed_to_another(&event, 0), event);
+    }
+
+    #[test]
+    fn an_envelope_holds_all_of_a_hit(hit in hit()) {
+        let stored = parsed(&hit.to_event(CLIENT).body);
+        let envelope = enveloped(hit.to_event(CLIENT));
+        let todays = |name: &str| match name {
+            "domain" => "host".to_owned(),
+            "anomality" => "anomaly".to_owned(),
+            name => name.to_owned(),
+        };
+        let expected: Map<_, _> = stored.into_iter().map(|(name, value)| (todays(&name), value)).collect();
+        prop_assert_eq!(&envelope["details"]["hit"], &Value::Object(expected));
+        prop_assert!(envelope.get("description").is_none());
+    }
+
+    #[test]
+    fn an_envelope_holds_all_of_a_vulnerability(vulnerability in vulnerability()) {
+        let stored = parsed(&vulnerability.to_event(CLIENT).body);
+        let envelope = enveloped(vulnerability.to_event(CLIENT));
+        let issue = envelope["details"]["security_issue"].as_object().expect("an issue");
+        for (name, value) in stored {
+            let found = match &*name {
+                "domain" => &issue["host"],
+                "threat" => &issue["risk"],
+                "link" => &envelope["details"]["security_issue_link"],
+                "object_type" => continue,
+                name => issue.get(name).unwrap_or(&Value::Null),
+            };
+            prop_assert_eq!(found, &value, "{}", name);
+        }
+    }
+
+    #[test]
+    fn an_envelope_holds_all_of_a_change_of_scope(scope in scope()) {
+        let stored = parsed(&scope.to_event(CLIENT).body);
+        let envelope = enveloped(scope.to_event(CLIENT));
+        let details = &envelope["details"];
+        let records = details["data"].as_array().expect("records");
+        let entities: Vec<_> = records.iter().map(|record| record["entity"].clone()).collect();
+        prop_assert_eq!(&Value::Array(entities), &stored[scope.objects.scope_type().field()]);
+        for (name, value) in &stored {
+            match &**name {
+                "action" => prop_assert!(records.iter().all(|record| record["action"] == *value)),
+                "ips" | "domains" | "services" | "object_type" => {}
+                name => prop_assert_eq!(&details["scope"][name], value, "{}", name),
+            }
+        }
     }
 
     #[test]

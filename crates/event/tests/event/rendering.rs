@@ -1,8 +1,9 @@
 //! Records into request bodies.
 
 use crate::{event, record};
-use hitwire_event::Record;
-use hitwire_event::rendering::{Format, Rendering, Style, body, body_len};
+use hitwire_event::rendering::{Format, Labels, Rendering, Style, body, body_len};
+use hitwire_event::{ClientId, Event, Kind, Record};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const BARE: Rendering = Rendering { style: Style::Classic, with_headers: false };
@@ -18,48 +19,100 @@ fn hit(fields: &str) -> Arc<Record> {
 fn headers_are_left_out_unless_asked_for() {
     let with = hit(r#""headers":{"HOST":"a"},"x":1,"#);
     let without = hit(r#""x":1,"#);
-    assert_eq!(with.rendered(BARE), without.rendered(BARE));
-    assert_ne!(with.rendered(WITH_HEADERS), with.rendered(BARE));
-    assert!(with.rendered(WITH_HEADERS).ends_with(r#","object_type":"hit","headers":{"HOST":"a"},"x":1}"#));
+    assert_eq!(with.rendered(BARE, &Labels::default()), without.rendered(BARE, &Labels::default()));
+    assert_ne!(with.rendered(WITH_HEADERS, &Labels::default()), with.rendered(BARE, &Labels::default()));
+    assert!(
+        with.rendered(WITH_HEADERS, &Labels::default())
+            .ends_with(r#","object_type":"hit","headers":{"HOST":"a"},"x":1}"#)
+    );
 }
 
 #[test]
 fn only_a_hits_own_headers_are_left_out() {
     let inside = hit(r#""x":{"headers":{"a":1}},"y":["\"headers\":"],"#);
-    assert_eq!(inside.rendered(BARE), &*inside.event.body);
+    assert_eq!(inside.rendered(BARE, &Labels::default()), &*inside.event.body);
     let vulnerability =
         record(event(r#"{"object_type":"vuln","title":"t","threat":"Low","headers":{"a":1},"id":"v"}"#));
-    assert_eq!(vulnerability.rendered(BARE), &*vulnerability.event.body);
+    assert_eq!(vulnerability.rendered(BARE, &Labels::default()), &*vulnerability.event.body);
 }
 
 #[test]
 fn a_rendering_that_equals_the_stored_body_is_the_stored_body() {
     let without = hit("");
-    assert!(std::ptr::eq(without.rendered(BARE), &raw const *without.event.body));
+    assert!(std::ptr::eq(without.rendered(BARE, &Labels::default()), &raw const *without.event.body));
     let with = hit(r#""headers":{},"#);
-    assert!(std::ptr::eq(with.rendered(WITH_HEADERS), &raw const *with.event.body));
+    assert!(std::ptr::eq(with.rendered(WITH_HEADERS, &Labels::default()), &raw const *with.event.body));
 }
 
 #[test]
 fn a_rendering_is_made_once() {
     let with = hit(r#""headers":{},"#);
-    assert!(std::ptr::eq(with.rendered(BARE), with.rendered(BARE)));
+    assert!(std::ptr::eq(with.rendered(BARE, &Labels::default()), with.rendered(BARE, &Labels::default())));
 }
 
 #[test]
 fn a_body_is_an_array_without_blanks_or_a_line_for_each_object() {
     let (one, two) = (hit(r#""x":1,"#), hit(r#""headers":{},"#));
-    let (first, second) = (one.rendered(BARE).to_owned(), two.rendered(BARE).to_owned());
+    let (first, second) = (
+        one.rendered(BARE, &Labels::default()).to_owned(),
+        two.rendered(BARE, &Labels::default()).to_owned(),
+    );
     for (records, json, lines) in [
         (vec![], "[]".to_owned(), String::new()),
         (vec![one.clone()], format!("[{first}]"), format!("{first}\n")),
         (vec![one, two], format!("[{first},{second}]"), format!("{first}\n{second}\n")),
     ] {
         for (format, expected) in [(Format::Json, json), (Format::Jsonl, lines)] {
-            assert_eq!(body_len(&records, BARE, format), expected.len());
-            assert_eq!(String::from_utf8(body(&records, BARE, format)).expect("UTF-8"), expected);
+            assert_eq!(body_len(&records, BARE, &Labels::default(), format), expected.len());
+            assert_eq!(
+                String::from_utf8(body(&records, BARE, &Labels::default(), format)).expect("UTF-8"),
+                expected
+            );
         }
     }
+}
+
+#[test]
+fn a_record_weighs_at_least_what_all_its_renderings_take() {
+    let mut events: Vec<Event> =
+        Kind::ALL.map(|kind| hitwire_event::test_message(kind, ClientId(1), 1_700_000_000).event).into();
+    for fields in ["", r#""x":1,"#, r#""headers":{"HOST":"a"},"#, r#""headers":{"HOST":"a"},"x":1,"#] {
+        events.push(hit(fields).event.clone());
+    }
+    for record in events.into_iter().map(record) {
+        let weight = record.weight();
+        let mut places = BTreeMap::new();
+        for style in [Style::Classic, Style::Envelope] {
+            for with_headers in [false, true] {
+                let rendered = record.rendered(Rendering { style, with_headers }, &Labels::default());
+                places.insert(rendered.as_ptr(), rendered.len());
+            }
+        }
+        places.insert(record.event.body.as_ptr(), record.event.body.len());
+        let taken = size_of::<Record>() + record.event.id.as_str().len() + places.values().sum::<usize>();
+        assert!(weight >= taken, "{weight} < {taken}: {}", record.event.body);
+        assert_eq!(record.weight(), weight, "renderings must not change it");
+    }
+}
+
+#[test]
+fn a_hit_without_headers_is_made_once_for_those_who_want_headers_and_those_who_do_not() {
+    let without = hit("");
+    let [bare, with_headers] = [false, true].map(|with_headers| {
+        let rendering = Rendering { style: Style::Envelope, with_headers };
+        without.rendered(rendering, &Labels::default()).as_ptr()
+    });
+    assert_eq!(bare, with_headers);
+}
+
+#[test]
+fn the_labels_that_come_first_stay() {
+    let record = hit("");
+    let named = |client_name: &str| Labels { client_name: client_name.to_owned(), ..Labels::default() };
+    let rendering = Rendering { style: Style::Envelope, with_headers: false };
+    let first = record.rendered(rendering, &named("before")).to_owned();
+    assert!(first.contains(r#""client_name":"before""#), "{first}");
+    assert_eq!(record.rendered(rendering, &named("after")), first);
 }
 
 #[test]
@@ -67,6 +120,9 @@ fn settings_are_written_in_snake_case() {
     let json = r#"{"style":"classic","with_headers":true}"#;
     assert_eq!(serde_json::from_str::<Rendering>(json).expect("reads"), WITH_HEADERS);
     assert_eq!(serde_json::to_string(&WITH_HEADERS).expect("writes"), json);
+    let json = r#"{"style":"envelope","with_headers":false}"#;
+    let envelope = Rendering { style: Style::Envelope, with_headers: false };
+    assert_eq!(serde_json::from_str::<Rendering>(json).expect("reads"), envelope);
     assert_eq!(serde_json::to_string(&[Format::Json, Format::Jsonl]).expect("writes"), r#"["json","jsonl"]"#);
     assert_eq!(Format::Json.content_type(), "application/json");
     assert_eq!(Format::Jsonl.content_type(), "application/x-ndjson");

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hitwire_courier::{Cut, batch};
-use hitwire_event::rendering::{self, Rendering};
+use hitwire_event::rendering::{self, Labels, Rendering};
 use hitwire_event::{Kind, Lane, Record, Seq};
 use hitwire_log::{Integration, StreamFrom};
 use sha2::{Digest, Sha256};
@@ -30,6 +30,11 @@ pub(super) fn rendering(integration: &Integration) -> Rendering {
     Rendering { style: integration.target.rendering, with_headers }
 }
 
+/// What envelopes call the installation and the client.
+fn labels() -> Labels {
+    Labels::default()
+}
+
 /// Cuts the next batch from what was read and renders it. `scanned_to` is where the reading stopped.
 pub(super) fn cut(
     integration: &Integration,
@@ -38,9 +43,10 @@ pub(super) fn cut(
     max_events: u32,
     max_bytes: u64,
 ) -> Option<(Cut, Bytes)> {
-    let rendering = rendering(integration);
-    let items =
-        records.iter().map(|record| (record.event.kind.object_type(), record.rendered(rendering).len()));
+    let (rendering, labels) = (rendering(integration), labels());
+    let items = records
+        .iter()
+        .map(|record| (record.event.kind.object_type(), record.rendered(rendering, &labels).len()));
     let taken = batch::take(items, max_events, max_bytes);
     let (first, last) = (records.first()?.seq, records.get(taken.checked_sub(1)?)?.seq);
     let body = body(integration, &records[..taken]);
@@ -58,7 +64,7 @@ pub(super) fn cut(
 
 /// The body that these records make.
 pub(super) fn body(integration: &Integration, records: &[Arc<Record>]) -> Bytes {
-    Bytes::from(rendering::body(records, rendering(integration), integration.target.format))
+    Bytes::from(rendering::body(records, rendering(integration), &labels(), integration.target.format))
 }
 
 /// Whether this is the body that was recorded.

@@ -94,7 +94,10 @@ impl<'a> From<&'a Integration> for Answer<'a> {
 
 impl<'a> From<&'a Integration> for Creation<'a> {
     fn from(integration: &'a Integration) -> Self {
-        Creation { integration: integration.into(), signing_secret: integration.target.signing_secret.expose() }
+        Creation {
+            integration: integration.into(),
+            signing_secret: integration.target.signing_secret.expose(),
+        }
     }
 }
 
@@ -128,6 +131,7 @@ impl<'a> From<&'a Target> for TargetAnswer<'a> {
             subtype: TYPE,
             rendering: match target.rendering {
                 Style::Classic => "classic",
+                Style::Envelope => "envelope",
             },
             retry: match target.retry {
                 Preset::Original => "original",

@@ -129,7 +129,10 @@ fn ticks(raw: &RawValue, at: &str, errors: &Errors) -> Option<Vec<AskedTick>> {
                 Some(other) => {
                     let name = kind.name();
                     let earlier = other.index;
-                    fields.refuse("event", format!("says otherwise of {name} than {at}/{earlier}; name it once"));
+                    fields.refuse(
+                        "event",
+                        format!("says otherwise of {name} than {at}/{earlier}; name it once"),
+                    );
                 }
             }
         }
@@ -154,7 +157,9 @@ fn target(raw: &RawValue, at: &str, errors: &Errors) -> Option<AskedTarget> {
         ca_verify: fields.bool("ca_verify").unwrap_or(true),
         timeout_s: seconds(fields.integer("timeout", TIMEOUT_S), TIMEOUT_DEFAULT_S),
         open_timeout_s: seconds(fields.integer("open_timeout", TIMEOUT_S), OPEN_TIMEOUT_DEFAULT_S),
-        format: fields.one_of("format", &[("json", Format::Json), ("jsonl", Format::Jsonl)]).unwrap_or(Format::Json),
+        format: fields
+            .one_of("format", &[("json", Format::Json), ("jsonl", Format::Jsonl)])
+            .unwrap_or(Format::Json),
         rendering: rendering(&mut fields),
         retry: fields
             .one_of("retry", &[("patient", Preset::Patient), ("original", Preset::Original)])
@@ -181,11 +186,13 @@ fn target(raw: &RawValue, at: &str, errors: &Errors) -> Option<AskedTarget> {
 
 fn rendering(fields: &mut Fields<'_>) -> Style {
     match fields.string("rendering").as_deref() {
-        None | Some("classic") => {}
-        Some("envelope") => fields.refuse("rendering", "\"envelope\" is not supported yet in this version; use \"classic\""),
-        Some(other) => fields.refuse("rendering", format!("\"{other}\" is not one of \"classic\", \"envelope\"")),
+        None | Some("classic") => Style::Classic,
+        Some("envelope") => Style::Envelope,
+        Some(other) => {
+            fields.refuse("rendering", format!("\"{other}\" is not one of \"classic\", \"envelope\""));
+            Style::Classic
+        }
     }
-    Style::Classic
 }
 
 /// `null` stands for "none" here, as in old clients; only a missing member stands for "as they are".
