@@ -127,6 +127,16 @@ pub(super) fn open(path: &Path, kind: Kind, access: Access) -> Result<Connection
     Ok(connection)
 }
 
+/// Brings a copy that `VACUUM INTO` made into WAL mode, before it is synced and gets its name. Done later, it would go
+/// through a rollback journal, which after a power loss no reader could play back.
+pub(super) fn into_wal_mode(path: &Path) -> rusqlite::Result<()> {
+    let connection = Connection::open_with_flags(path, flags(Access::Write))?;
+    // The file is synced as a whole afterwards, and nobody knows it before.
+    connection.pragma_update(None, "synchronous", "OFF")?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.close().map_err(|(_, error)| error)
+}
+
 /// What is said of a file that SQLite cannot work with.
 pub(super) fn damaged(path: &Path, error: &rusqlite::Error) -> StoreError {
     StoreError::Open(format!(
@@ -151,8 +161,6 @@ fn configure(connection: &Connection, kind: Kind, access: Access) -> rusqlite::R
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.pragma_update(None, "cache_size", -i64::from(kind.cache_kib(access)))?;
     if access == Access::Write {
-        // A copy made after a failure is not in WAL mode yet.
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
         let synchronous = match kind {
             Kind::Log => "FULL",

@@ -80,6 +80,7 @@ pub(super) fn replace(
         let source = schema::open(path, Kind::State, Access::Read)?;
         source
             .execute("VACUUM INTO ?1", [new.to_string_lossy()])
+            .and_then(|_| schema::into_wal_mode(&new))
             .map_err(|error| StoreError::Unavailable(format!("{}: {error}", new.display())))?;
     }
     file.sync_all()
