@@ -22,7 +22,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A server that cannot take a body now is asked again so often, each time a second later than the last time.
+/// A body that a server cannot take now is sent so often in all, with a second more between the tries each time.
 const TRIES: u32 = 6;
 
 /// What `hitwire import` takes.
@@ -98,7 +98,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let mut taken = Taken::default();
     // Reading blocks this thread; nothing else waits for it.
     while let Some(chunk) = file.next_chunk().map_err(unreadable)? {
-        taken.add(&send(&client, chunk).await.map_err(Failure::runtime)?);
+        let begun = taken.accepted + taken.duplicates > 0;
+        taken.add(&send(&client, chunk, begun).await.map_err(Failure::runtime)?);
     }
     terminal::print_line(&summary(&args.file, file.summary(), Some(&taken), terminal))
         .or_else(reader_gone)?;
@@ -159,8 +160,8 @@ impl Taken {
     }
 }
 
-/// Sends a body; again, when the server is away or cannot write.
-async fn send(client: &Client, chunk: Chunk) -> Result<Taken, ApiError> {
+/// Sends a body; again, when the server cannot write, or has gone away after the import had `begun`.
+async fn send(client: &Client, chunk: Chunk, begun: bool) -> Result<Taken, ApiError> {
     let body = Body::Lines(chunk.body.into());
     let mut tried = 1;
     loop {
@@ -173,9 +174,11 @@ async fn send(client: &Client, chunk: Chunk) -> Result<Taken, ApiError> {
                 matches!(error, ApiError::Connect { .. } | ApiError::Broken { .. } | ApiError::Timeout { .. })
             }
         };
-        if !passing || tried == TRIES {
+        let absent = !begun && matches!(answer, Err(ApiError::Connect { .. }));
+        if !passing || absent || tried == TRIES {
             return answer?.successful(client);
         }
+        eprintln!("{} cannot take events now; trying again in {tried} s", terminal::safe(&client.server()));
         tokio::time::sleep(Duration::from_secs(tried.into())).await;
         tried += 1;
     }

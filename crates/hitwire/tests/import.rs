@@ -90,6 +90,18 @@ async fn what_stands_in_the_way_is_said_in_one_sentence() {
         "error: cannot open /nonexistent/audit.log: No such file or directory (os error 2)\n"
     );
 
+    let nobody = run_with_input(
+        &["import", "modsecurity", SAMPLE, "--server", "http://127.0.0.1:1"],
+        &[("HITWIRE_TOKEN", TOKEN)],
+        b"",
+    )
+    .await;
+    assert_eq!(nobody.code, Some(1));
+    assert_eq!(
+        nobody.stderr,
+        "error: cannot connect to http://127.0.0.1:1: Connection refused (os error 111); is hitwire serve running there?\n"
+    );
+
     let without_token = run(&["import", "modsecurity", SAMPLE, "--server", server.url()]).await;
     assert_eq!(without_token.code, Some(2));
     assert!(without_token.stderr.contains("HITWIRE_TOKEN"), "{}", without_token.stderr);

@@ -12,8 +12,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How often the server is killed.
-const KILLS: usize = 20;
+/// How often the server is killed; ten times as often in the long runs (`./test --deep`).
+fn kills() -> usize {
+    if std::env::var_os("HITWIRE_DEEP").is_some() { 200 } else { 20 }
+}
 
 /// Callers that post at the same time, each one body after the other.
 const POSTERS: usize = 4;
@@ -44,7 +46,8 @@ async fn nothing_acknowledged_is_lost_when_the_server_is_killed_twenty_times() {
         posters.spawn(poster.post(current.clone(), enough.clone()));
     }
 
-    for _ in 0..KILLS {
+    let kills = kills();
+    for _ in 0..kills {
         tokio::time::sleep(Duration::from_millis(next_random(&mut random) % LIFE_MS_MAX)).await;
         server.kill().await;
         server = RunningServer::start(data.path(), &[]).await;
@@ -60,11 +63,11 @@ async fn nothing_acknowledged_is_lost_when_the_server_is_killed_twenty_times() {
     acknowledged.send_replace(Some(counts));
     let account = in_time("what was acknowledged to arrive", receiving).await.unwrap();
     println!(
-        "{total} hits acknowledged, {} batches received, {} of them again; {KILLS} kills",
+        "{total} hits acknowledged, {} batches received, {} of them again; {kills} kills",
         account.bodies.len(),
         account.repeated
     );
-    assert!(total > KILLS as u64 * BODY_HITS_MAX, "{total} hits are hardly a load");
+    assert!(total > kills as u64 * BODY_HITS_MAX, "{total} hits are hardly a load");
     let status = integration::status(&server, integration.id).await;
     assert_eq!(status["failures_in_a_row"], 0, "{status}");
     assert_eq!(server.terminate().await.code(), Some(0));
@@ -160,5 +163,66 @@ impl Account {
 
     fn holds(&self, acknowledged: &[u64]) -> bool {
         self.next.iter().zip(acknowledged).all(|(next, count)| next >= count)
+    }
+}
+
+mod the_account {
+    //! The test above must be able to fail.
+
+    use super::*;
+    use std::time::{Instant, SystemTime};
+
+    fn account() -> Account {
+        Account { next: vec![0; POSTERS], ..Account::default() }
+    }
+
+    fn notification(webhook_id: &str, numbers: std::ops::Range<u64>) -> Received {
+        let body = Bytes::from(hits::hits("run", 0, numbers).to_string());
+        Received {
+            at: SystemTime::now(),
+            arrived: Instant::now(),
+            peer: ([127, 0, 0, 1], 1).into(),
+            method: "POST".to_owned(),
+            path: "/".to_owned(),
+            webhook_id: Some(webhook_id.to_owned()),
+            objects: hitwire::listen::objects(&body),
+            body,
+            signature: Signature::Verified,
+            answered: 200,
+        }
+    }
+
+    #[test]
+    fn takes_a_whole_batch_again() {
+        let mut account = account();
+        for (id, numbers) in [("a", 0..3), ("b", 3..5), ("a", 0..3)] {
+            account.take(&notification(id, numbers), "run");
+        }
+        assert_eq!(account.repeated, 1);
+        assert!(account.holds(&[5, 0, 0, 0]) && !account.holds(&[6, 0, 0, 0]));
+    }
+
+    #[test]
+    #[should_panic(expected = "some are missing, or out of order")]
+    fn notices_a_lost_hit() {
+        let mut account = account();
+        account.take(&notification("a", 0..3), "run");
+        account.take(&notification("b", 4..5), "run");
+    }
+
+    #[test]
+    #[should_panic(expected = "it came before, in another batch")]
+    fn notices_a_hit_that_was_cut_into_another_batch() {
+        let mut account = account();
+        account.take(&notification("a", 0..3), "run");
+        account.take(&notification("b", 2..5), "run");
+    }
+
+    #[test]
+    #[should_panic(expected = "came again with another body")]
+    fn notices_a_batch_whose_body_changed() {
+        let mut account = account();
+        account.take(&notification("a", 0..3), "run");
+        account.take(&notification("a", 0..4), "run");
     }
 }

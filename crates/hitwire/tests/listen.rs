@@ -1,7 +1,9 @@
 //! `hitwire listen`, as a user tries out a sender with it.
 
 use crate::support::{Program, Sender, run};
+use hitwire::api::{Body, Client};
 use hitwire_event::escape;
+use http::{Method, StatusCode};
 use serde_json::Value;
 use std::path::Path;
 
@@ -103,6 +105,22 @@ async fn machines_get_one_line_of_json_for_each_notification() {
     assert_eq!(second["signature"], "wrong");
     assert!(second["body_error"].as_str().unwrap().starts_with("the body is not JSON"), "{second}");
     assert_eq!(second["objects"], Value::Null);
+}
+
+#[tokio::test]
+async fn both_versions_of_http_are_spoken() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut listening = Listening::start(dir.path(), &[]).await;
+    let over_http2 = listening.sender.send("msg_1", HIT, &[]).await;
+    assert_eq!(over_http2.http_version, Some(http::Version::HTTP_2));
+    let ca_pem = std::fs::read_to_string(dir.path().join("ca.pem")).unwrap();
+    let over_http1 = Client::new(listening.sender.url(), None, Some(&ca_pem)).unwrap();
+    let put = over_http1.request(Method::PUT, "/hook?a=1", Body::Json(HIT.into())).await.unwrap();
+    assert_eq!(put.status, StatusCode::OK);
+    let line = listening.program.line_with("PUT").await;
+    assert!(line.contains("PUT /hook?a=1  1 hit  "), "{line}");
+    let get = over_http1.request(Method::GET, "/", ()).await.unwrap();
+    assert_eq!(get.status, StatusCode::METHOD_NOT_ALLOWED);
 }
 
 #[tokio::test]

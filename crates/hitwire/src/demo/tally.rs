@@ -187,3 +187,79 @@ fn wrapped(items: &[String]) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listen::objects;
+    use bytes::Bytes;
+    use hitwire_event::ClientId;
+    use serde_json::json;
+    use std::time::SystemTime;
+
+    fn notification(hits: &[&ExpectedHit], signature: Signature) -> Received {
+        let hit = |hit: &&ExpectedHit| {
+            let (index, document) = hit.id.as_str().split_once('/').unwrap();
+            json!({"id": [index, document], "type": hit.attack_type, "block_status": "blocked"})
+        };
+        let body = Bytes::from(hits.iter().map(hit).collect::<serde_json::Value>().to_string());
+        Received {
+            at: SystemTime::now(),
+            arrived: Instant::now(),
+            peer: ([127, 0, 0, 1], 1).into(),
+            method: "POST".to_owned(),
+            path: "/".to_owned(),
+            webhook_id: None,
+            objects: objects(&body),
+            body,
+            signature,
+            answered: 200,
+        }
+    }
+
+    #[test]
+    fn a_hit_that_does_not_arrive_is_a_failure() {
+        let script = Script::of_sample(None, ClientId(1)).unwrap();
+        let hits: Vec<_> = script.hits().collect();
+        let mut tally = Tally::of(&script);
+        tally.received(&notification(&hits[1..], Signature::Verified));
+        assert_eq!(tally.missing(), 1);
+        let verdict = tally.verdict(Duration::from_secs(30)).unwrap_err();
+        assert!(matches!(verdict, Failure::Runtime(why) if why == "1 hit did not arrive within 30 s"));
+        tally.received(&notification(&hits[..1], Signature::Verified));
+        assert!(tally.verdict(Duration::from_secs(30)).is_ok());
+    }
+
+    #[test]
+    fn a_hit_that_comes_again_is_counted_apart() {
+        let script = Script::of_sample(None, ClientId(1)).unwrap();
+        let hits: Vec<_> = script.hits().collect();
+        let mut tally = Tally::of(&script);
+        tally.received(&notification(&hits, Signature::Verified));
+        tally.received(&notification(&hits[..2], Signature::Verified));
+        assert_eq!((tally.missing(), tally.surplus), (0, 2));
+        assert!(tally.summary(0, Terminal::plain()).contains("surplus         2"));
+    }
+
+    #[test]
+    fn a_signature_that_is_not_right_is_a_failure() {
+        let script = Script::of_sample(None, ClientId(1)).unwrap();
+        let hits: Vec<_> = script.hits().collect();
+        let mut tally = Tally::of(&script);
+        tally.received(&notification(&hits, Signature::Unsigned));
+        let verdict = tally.verdict(Duration::from_secs(30)).unwrap_err();
+        assert!(matches!(verdict, Failure::Runtime(why) if why == "1 notification had no valid signature"));
+    }
+
+    #[test]
+    fn the_latency_is_from_the_record_to_the_hit() {
+        let script = Script::of_sample(None, ClientId(1)).unwrap();
+        let hits: Vec<_> = script.hits().collect();
+        let mut tally = Tally::of(&script);
+        let received = notification(&hits, Signature::Verified);
+        let written = received.arrived.checked_sub(Duration::from_millis(7)).unwrap();
+        tally.received(&received);
+        tally.written(vec![written; script.records()]);
+        assert_eq!(tally.median(), Some(Duration::from_millis(7)));
+    }
+}

@@ -27,13 +27,13 @@ pub use receive::{BODY_BYTES_MAX, Trouble};
 
 use behaviour::Answers;
 use hitwire_endpoint::sign;
-use receive::{Receiver, Secrets};
+use receive::{BODIES_MAX, Receiver, Secrets};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -135,6 +135,7 @@ impl Listener {
         let receiver = Arc::new(Receiver {
             secrets: Arc::clone(&secrets),
             answers: Answers::new(behaviour),
+            bodies: Semaphore::new(BODIES_MAX),
             received,
             troubles: trouble,
         });

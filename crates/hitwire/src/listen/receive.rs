@@ -24,8 +24,11 @@ use tokio_util::task::TaskTracker;
 /// A body longer than this is refused with 413. hitwire's own batches end at 5 MiB.
 pub const BODY_BYTES_MAX: usize = 8 << 20;
 
-/// Connections at once; more wait to be accepted. Each may hold a body, so this also bounds memory.
+/// Connections at once; more wait to be accepted.
 const CONNECTIONS_MAX: usize = 256;
+
+/// Bodies that are read at once; further requests wait. With the notifications that wait to be shown they bound memory.
+pub(super) const BODIES_MAX: usize = 32;
 
 /// A client that connects has so long to finish the TLS handshake.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -55,6 +58,7 @@ pub(super) type Secrets = Arc<RwLock<Vec<String>>>;
 pub(super) struct Receiver {
     pub(super) secrets: Secrets,
     pub(super) answers: Answers,
+    pub(super) bodies: Semaphore,
     pub(super) received: mpsc::Sender<Received>,
     pub(super) troubles: mpsc::Sender<Trouble>,
 }
@@ -99,6 +103,8 @@ impl Receiver {
         tls: TlsAcceptor,
         stop: CancellationToken,
     ) {
+        // Answers are small: they must not wait for more to send. Without it they only come later.
+        let _ = stream.set_nodelay(true);
         let stream = match tokio::time::timeout(HANDSHAKE_WITHIN, tls.accept(stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return self.trouble(peer, format!("the TLS handshake failed: {error}")),
@@ -131,6 +137,8 @@ impl Receiver {
             return response;
         }
         let (parts, body) = request.into_parts();
+        // Held until the body is handed over. The semaphore is never closed.
+        let reading = self.bodies.acquire().await.ok();
         let body = match tokio::time::timeout(BODY_WITHIN, Limited::new(body, BODY_BYTES_MAX).collect()).await
         {
             Ok(Ok(body)) => body.to_bytes(),
@@ -166,6 +174,7 @@ impl Receiver {
         if self.received.send(received).await.is_err() {
             return text(StatusCode::SERVICE_UNAVAILABLE, "The listener is stopping.\n");
         }
+        drop(reading);
         tokio::time::sleep(self.answers.slow()).await;
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         text(status, if status.is_success() { "" } else { "This failure was asked for with --fail.\n" })

@@ -29,8 +29,11 @@ const ONE_LINE_COLUMNS: usize = 150;
 /// Where the second line begins: below the type.
 const SECOND_LINE_INDENT: usize = 11;
 
-/// Of a line, the parameter takes at most this share, in hundredths.
+/// Of a line, the parameter takes at most this share, in hundredths, unless the payload is short.
 const PARAMETER_SHARE: usize = 45;
+
+/// Two blanks before the payload, and behind it ` (+9)`.
+const MORE_COLUMNS: usize = 7;
 
 /// Where a request does not fit, its domain is cut first, but not below this.
 const DOMAIN_COLUMNS_MIN: usize = 8;
@@ -158,8 +161,11 @@ fn hit_line(hit: &Map<String, Value>, terminal: Terminal) -> String {
 
 /// Where something was found, and what: `GET_id_value  ' or 1=1-- (+2)`, in at most `room` columns.
 fn finding(hit: &Map<String, Value>, room: usize, terminal: Terminal) -> String {
-    let parameter = terminal::cut(text(hit, "parameter"), room * PARAMETER_SHARE / 100);
     let payloads = hit.get("payloads").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let for_payload =
+        payloads.first().and_then(Value::as_str).map_or(0, |payload| payload.chars().take(room).count());
+    let for_parameter = (room * PARAMETER_SHARE / 100).max(room.saturating_sub(for_payload + MORE_COLUMNS));
+    let parameter = terminal::cut(text(hit, "parameter"), for_parameter);
     let mut found = terminal.paint(Style::Faint, &parameter).to_string();
     let Some(payload) = payloads.first().and_then(Value::as_str) else { return found };
     let more = if payloads.len() > 1 { format!(" (+{})", payloads.len() - 1) } else { String::new() };
