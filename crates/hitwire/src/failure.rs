@@ -21,11 +21,18 @@ impl Failure {
 
     /// Says why on standard error.
     pub(crate) fn report(&self) -> ExitCode {
-        let (Failure::Usage(why) | Failure::Runtime(why)) = self;
-        eprintln!("error: {}", terminal::safe(why));
         match self {
-            Failure::Usage(_) => ExitCode::from(2),
-            Failure::Runtime(_) => ExitCode::from(1),
+            // What the operator wrote may be quoted over several lines, with a mark below the place.
+            Failure::Usage(why) => {
+                let lines: Vec<_> = why.lines().map(terminal::safe).collect();
+                eprintln!("error: {}", lines.join("\n"));
+                ExitCode::from(2)
+            }
+            // This may quote a server's answer, or a file's content: it must not make lines of its own.
+            Failure::Runtime(why) => {
+                eprintln!("error: {}", terminal::safe(why));
+                ExitCode::from(1)
+            }
         }
     }
 }

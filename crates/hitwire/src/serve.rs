@@ -210,7 +210,9 @@ fn start_logging(logs: &Logs) -> Result<(), Failure> {
 }
 
 fn greeting(server: &Server, terminal: Terminal) -> String {
-    let shown = |path: &Path| terminal::safe(&path.display().to_string());
+    // Whole paths: this may be read when nobody remembers where hitwire was started.
+    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let shown = |path: &Path| terminal::safe(&whole(path).display().to_string());
     let token = server.admin_token_file().map_or_else(|| "the one in HITWIRE_ADMIN_TOKEN".to_owned(), shown);
     let mut lines = vec![
         format!("hitwire {}", env!("CARGO_PKG_VERSION")),

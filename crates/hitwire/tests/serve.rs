@@ -156,6 +156,12 @@ async fn what_is_called_wrongly_ends_with_2_and_says_why() {
         assert_eq!(finished.code, Some(2), "{flags:?}: {}", finished.stderr);
         assert!(finished.stderr.contains(why), "{flags:?}: {}", finished.stderr);
     }
+    let file = data.path().join("hitwire.toml");
+    std::fs::write(&file, "listen = \"127.0.0.1:0\"\nlistn = 3\n").unwrap();
+    let slip = run(&["serve", "--data", dir, "--config", file.to_str().unwrap()]).await;
+    assert_eq!(slip.code, Some(2));
+    insta::assert_snapshot!("slip_in_the_configuration_file", slip.stderr.replace(dir, "[dir]"));
+
     let short = run_with_input(&["serve", "--data", dir], &[("HITWIRE_ADMIN_TOKEN", "short")], b"").await;
     assert_eq!(short.code, Some(2));
     assert!(short.stderr.starts_with("error: HITWIRE_ADMIN_TOKEN: "), "{}", short.stderr);

@@ -39,7 +39,7 @@ pub struct Authority {
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
     /// The directory or a file in it.
-    #[error("{}: {source}", path.display())]
+    #[error("the certificate authority cannot be kept in {}: {source}; choose another directory with --dir", path.display())]
     File {
         /// Which.
         path: PathBuf,
