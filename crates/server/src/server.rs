@@ -196,7 +196,7 @@ impl Server {
         match timeout(CLOSE_WITHIN, self.store.close()).await {
             Ok(Ok(())) => tracing::info!("hitwire stopped"),
             Ok(Err(error)) => {
-                tracing::error!(%error, "the store did not close well; the next start recovers")
+                tracing::error!(%error, "the store did not close well; the next start recovers");
             }
             Err(_) => tracing::error!("the store did not close in time; the next start recovers"),
         }

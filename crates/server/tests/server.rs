@@ -3,5 +3,6 @@
 mod api;
 mod delivery;
 mod dispatch;
+mod import;
 mod sources;
 mod support;

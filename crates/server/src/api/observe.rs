@@ -17,13 +17,10 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let (request, leftover) = leftover::watch(request);
     // After a panic nothing of the request is looked at again; what is shared is behind locks that forgive poisoning.
-    let response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => {
-            tracing::error!(%method, route, "a handler panicked");
-            Problem::internal().into_response()
-        }
-    };
+    let response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!(%method, route, "a handler panicked");
+        Problem::internal().into_response()
+    });
     leftover.discard().await;
     let status = response.status().as_u16();
     let took_us = started.elapsed().as_micros() as u64;
@@ -33,4 +30,27 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
         tracing::debug!(%method, route, status, took_us, "request");
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use hyper::service::Service;
+    use hyper_util::service::TowerToHyperService;
+
+    async fn panics() -> Response {
+        panic!("on purpose")
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_with_500() {
+        let router = Router::new().route("/", get(panics)).layer(axum::middleware::from_fn(observe));
+        let request = Request::get("/").body(Body::empty()).expect("a request");
+        let response = TowerToHyperService::new(router).call(request).await.expect("an answer");
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+    }
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 /// At most this many single errors are listed in one answer; `errors_total` says how many there are.
 pub(super) const ERRORS_LISTED_MAX: usize = 100;
 
-/// How long a caller should wait before trying again when the log cannot be written.
-const RETRY_STORE_AFTER: Duration = Duration::from_secs(5);
+/// How long a caller should wait before trying again what is not possible at the moment.
+const RETRY_AFTER_503: Duration = Duration::from_secs(5);
 
 /// One thing that is wrong in a body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,17 +32,116 @@ impl FieldError {
     }
 }
 
+/// What sort of problem it is, for programs: the status, the last part of `type`, and the title.
+type Class = (StatusCode, &'static str, &'static str);
+
+const BAD_REQUEST: Class = (StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read");
+const MALFORMED: Class = (StatusCode::BAD_REQUEST, "malformed", "The body is not valid JSON");
+const UNAUTHORIZED: Class = (StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed");
+const FORBIDDEN: Class = (StatusCode::FORBIDDEN, "forbidden", "This token may not do that");
+const NOT_FOUND: Class = (StatusCode::NOT_FOUND, "not-found", "There is no such thing");
+const METHOD: Class = (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method does not fit");
+const TIMEOUT: Class = (StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long to arrive");
+const CONFLICT: Class = (StatusCode::CONFLICT, "conflict", "It was changed meanwhile");
+const TOO_LARGE: Class = (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large");
+const MEDIA_TYPE: Class =
+    (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's form is not understood");
+const INVALID: Class = (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The body is not valid");
+const INTERNAL: Class = (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error");
+const UNAVAILABLE: Class = (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible at the moment");
+
 /// Why a call was not carried out.
 #[derive(Debug)]
 pub(super) struct Problem {
-    status: StatusCode,
-    /// The last part of `type`, for programs.
-    kind: &'static str,
-    title: &'static str,
+    class: &'static Class,
     detail: String,
+    /// Line and column of the body, from 1.
     place: Option<(usize, usize)>,
     errors: Vec<FieldError>,
-    retry_after: Option<Duration>,
+}
+
+impl Problem {
+    fn new(class: &'static Class, detail: impl Into<String>) -> Self {
+        Problem { class, detail: detail.into(), place: None, errors: Vec::new() }
+    }
+
+    /// 400: the request cannot be read.
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Problem::new(&BAD_REQUEST, detail)
+    }
+
+    /// 400: the body is not JSON; where it ceases to be.
+    pub(super) fn malformed(line: usize, column: usize, detail: impl Into<String>) -> Self {
+        Problem { place: Some((line, column)), ..Problem::new(&MALFORMED, detail) }
+    }
+
+    /// 401: nobody known.
+    pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
+        Problem::new(&UNAUTHORIZED, detail)
+    }
+
+    /// 403: known, but may not.
+    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
+        Problem::new(&FORBIDDEN, detail)
+    }
+
+    /// 404: no such thing.
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Problem::new(&NOT_FOUND, detail)
+    }
+
+    /// 405: there is such a thing, but not with this method.
+    pub(super) fn method_not_allowed(detail: impl Into<String>) -> Self {
+        Problem::new(&METHOD, detail)
+    }
+
+    /// 408: the body did not come.
+    pub(super) fn timeout(detail: impl Into<String>) -> Self {
+        Problem::new(&TIMEOUT, detail)
+    }
+
+    /// 413: too large.
+    pub(super) fn too_large(detail: impl Into<String>) -> Self {
+        Problem::new(&TOO_LARGE, detail)
+    }
+
+    /// 415: a form that is not understood.
+    pub(super) fn unsupported_media_type(detail: impl Into<String>) -> Self {
+        Problem::new(&MEDIA_TYPE, detail)
+    }
+
+    /// 422: read, but not valid. Says what is wrong in each place, up to a bound, and how many places there are.
+    pub(super) fn invalid(detail: impl Into<String>, errors: Vec<FieldError>) -> Self {
+        Problem { errors, ..Problem::new(&INVALID, detail) }
+    }
+
+    /// 500: hitwire's own fault.
+    pub(super) fn internal() -> Self {
+        let detail = "hitwire made a mistake; its log says which. Whether the call took effect is not known";
+        Problem::new(&INTERNAL, detail)
+    }
+
+    /// 503: not now.
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        Problem::new(&UNAVAILABLE, detail)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Problem::not_found(error.to_string()),
+            StoreError::Conflict => Problem::new(&CONFLICT, error.to_string()),
+            StoreError::Closed => Problem::unavailable("hitwire is stopping; try again when it is back"),
+            StoreError::Unavailable(_)
+            | StoreError::DiskFloor { .. }
+            | StoreError::LeaseLost
+            | StoreError::Open(_) => {
+                tracing::error!(%error, "a call was refused because the store does not take it");
+                Problem::unavailable(error.to_string())
+            }
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -61,139 +160,31 @@ struct Body<'a> {
     errors: &'a [FieldError],
 }
 
-impl Problem {
-    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Problem {
-            status,
-            kind,
-            title,
-            detail: detail.into(),
-            place: None,
-            errors: Vec::new(),
-            retry_after: None,
-        }
-    }
-
-    /// 400: the request cannot be read.
-    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read", detail)
-    }
-
-    /// 400: the body is not JSON; where it ceases to be.
-    pub(super) fn malformed(line: usize, column: usize, detail: impl Into<String>) -> Self {
-        let problem =
-            Problem::new(StatusCode::BAD_REQUEST, "malformed", "The body is not valid JSON", detail);
-        Problem { place: Some((line, column)), ..problem }
-    }
-
-    /// 401: nobody known.
-    pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", "A valid token is needed", detail)
-    }
-
-    /// 403: known, but may not.
-    pub(super) fn forbidden(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::FORBIDDEN, "forbidden", "This token may not do that", detail)
-    }
-
-    /// 404: no such thing.
-    pub(super) fn not_found(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing", detail)
-    }
-
-    /// 405: there is such a thing, but not with this method.
-    pub(super) fn method_not_allowed(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method does not fit", detail)
-    }
-
-    /// 408: the body did not come.
-    pub(super) fn timeout(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long to arrive", detail)
-    }
-
-    /// 409: somebody else was faster.
-    pub(super) fn conflict(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::CONFLICT, "conflict", "It was changed meanwhile", detail)
-    }
-
-    /// 413: too large.
-    pub(super) fn too_large(detail: impl Into<String>) -> Self {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large", detail)
-    }
-
-    /// 415: a form that is not understood.
-    pub(super) fn unsupported_media_type(detail: impl Into<String>) -> Self {
-        Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported-media-type",
-            "The body's form is not understood",
-            detail,
-        )
-    }
-
-    /// 422: read, but not valid. Says what is wrong in each place, up to a bound, and how many places there are.
-    pub(super) fn invalid(detail: impl Into<String>, errors: Vec<FieldError>) -> Self {
-        let problem =
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The body is not valid", detail);
-        Problem { errors, ..problem }
-    }
-
-    /// 500: hitwire's own fault.
-    pub(super) fn internal() -> Self {
-        let detail = "hitwire made a mistake; its log says which. Whether the call took effect is not known";
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
-    }
-
-    /// 503: not now.
-    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
-        let problem = Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "unavailable",
-            "Not possible at the moment",
-            detail,
-        );
-        Problem { retry_after: Some(RETRY_STORE_AFTER), ..problem }
-    }
-}
-
-impl From<StoreError> for Problem {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::NotFound => Problem::not_found(error.to_string()),
-            StoreError::Conflict => Problem::conflict(error.to_string()),
-            StoreError::Closed => Problem::unavailable("hitwire is stopping; try again when it is back"),
-            StoreError::Unavailable(_)
-            | StoreError::DiskFloor { .. }
-            | StoreError::LeaseLost
-            | StoreError::Open(_) => {
-                tracing::error!(%error, "a call was refused because the store does not take it");
-                Problem::unavailable(error.to_string())
-            }
-        }
-    }
-}
-
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let (status, name, title) = *self.class;
         let errors_total = (!self.errors.is_empty()).then_some(self.errors.len());
         let body = Body {
-            r#type: format!("urn:hitwire:problem:{}", self.kind),
-            title: self.title,
-            status: self.status.as_u16(),
+            r#type: format!("urn:hitwire:problem:{name}"),
+            title,
+            status: status.as_u16(),
             detail: &self.detail,
             line: self.place.map(|(line, _)| line),
             column: self.place.map(|(_, column)| column),
             errors_total,
             errors: &self.errors[..self.errors.len().min(ERRORS_LISTED_MAX)],
         };
-        let mut response = (self.status, super::json_text(&body)).into_response();
+        let mut response = (status, super::json_text(&body)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(after) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs()));
-        }
-        if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"hitwire\""));
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_503.as_secs()));
+            }
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"hitwire\""));
+            }
+            _ => {}
         }
         response
     }

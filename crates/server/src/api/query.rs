@@ -57,13 +57,11 @@ impl Query {
         choices: &[(&str, T)],
     ) -> Result<Option<T>, Problem> {
         let Some(text) = self.text(name)? else { return Ok(None) };
-        match choices.iter().find(|(choice, _)| *choice == text) {
-            Some((_, value)) => Ok(Some(*value)),
-            None => {
-                let known: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();
-                Err(Problem::bad_request(format!("the parameter {name} must be {}", known.join(" or "))))
-            }
-        }
+        let found = choices.iter().find(|(choice, _)| *choice == text).map(|(_, value)| *value);
+        found.map(Some).ok_or_else(|| {
+            let known: Vec<_> = choices.iter().map(|(choice, _)| *choice).collect();
+            Problem::bad_request(format!("the parameter {name} must be {}", known.join(" or ")))
+        })
     }
 
     /// Ends the reading: a parameter that nobody took is refused, so that a slip of the pen does not go unnoticed.

@@ -196,7 +196,7 @@ fn checked_headers(
         match (kept, moved) {
             (Some((_, value)), None) => headers.push((name, value.clone())),
             (Some(_), Some(why)) => {
-                errors.add(at, format!("{why}, so the value of this header must be sent again"))
+                errors.add(at, format!("{why}, so the value of this header must be sent again"));
             }
             (None, _) => errors.add(at, "is only the mask, and there is no such header yet; send its value"),
         }

@@ -79,9 +79,10 @@ pub(super) async fn show(
     let mut lanes = Vec::with_capacity(Lane::ALL.len());
     for (lane, now) in Lane::ALL.into_iter().zip(courier.lanes) {
         let streams = streams(&integration, lane);
-        let lag = match streams.is_empty() {
-            true => Lag::default(),
-            false => api.store.lag(streams, now.cursor, head).await?,
+        let lag = if streams.is_empty() {
+            Lag::default()
+        } else {
+            api.store.lag(streams, now.cursor, head).await?
         };
         let newest = attempts.iter().find(|row| row.attempt.lane == lane);
         let last_error = newest.and_then(|row| row.attempt.error.clone());

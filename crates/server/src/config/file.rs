@@ -13,7 +13,7 @@ use std::time::Duration;
 /// The file as it is written. A key that is not here is refused, so that a slip of the pen does not go unnoticed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Document {
     data_dir: Option<PathBuf>,
     listen: Option<SocketAddr>,
     allow_plain_http_api: Option<bool>,
@@ -141,7 +141,7 @@ impl Config {
     /// A key that is unknown or has a value that cannot be; the text names line and column. Also when a file that holds
     /// a token or the key cannot be read.
     pub fn from_toml(text: &str) -> Result<Config, ConfigError> {
-        let file: File = toml::from_str(text).map_err(|error| {
+        let file: Document = toml::from_str(text).map_err(|error| {
             ConfigError::new("configuration file", error.to_string().trim_end().to_owned())
         })?;
         let mut config = Config::default();

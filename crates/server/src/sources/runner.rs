@@ -142,7 +142,7 @@ impl Runner {
         let source = &self.name;
         match event {
             FileEvent::Rotated { read_to } => {
-                tracing::info!(source, read_to, "the file was rotated; going on with its successor")
+                tracing::info!(source, read_to, "the file was rotated; going on with its successor");
             }
             FileEvent::Replaced { read_to } => tracing::warn!(
                 source,

@@ -8,6 +8,7 @@ use http::Request;
 use http_body_util::Full;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
 
 const ANALYST: &str = "analyst-token-of-the-tests-0123456789abcd";
 const READER: &str = "reader-token-of-the-tests-0123456789abcde";
@@ -54,10 +55,10 @@ async fn each_role_may_do_its_own_and_no_more() {
         for (name, token) in [("admin", ADMIN), ("ingest", INGEST), ("analyst", ANALYST), ("reader", READER)]
         {
             let answer = hitwire.caller(token).send(method, path, body).await;
-            row.push_str(&format!(" {name} {}", answer.status.as_u16()));
+            write!(row, " {name} {}", answer.status.as_u16()).expect("written");
         }
         let nobody = hitwire.nobody().send(method, path, body).await.status.as_u16();
-        table.push_str(&format!("{row} nobody {nobody}\n"));
+        writeln!(table, "{row} nobody {nobody}").expect("written");
     }
     insta::assert_snapshot!(table);
 }

@@ -177,7 +177,7 @@ async fn every_field_that_is_wrong_is_named() {
             "timeout": 0,
             "open_timeout": 301,
             "format": "xml",
-            "rendering": "envelope",
+            "rendering": "ocsf",
             "retry": "never",
             "max_events": 0,
             "max_bytes": 1,

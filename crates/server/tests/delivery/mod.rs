@@ -98,3 +98,15 @@ async fn a_changed_url_is_used_from_the_next_attempt_on() {
     let id = |receiver: &Receiver| receiver.received()[0].headers["webhook-id"].clone();
     assert_eq!(id(&dead), id(&alive), "it is the same batch");
 }
+
+#[tokio::test]
+async fn a_receiver_that_never_answers_does_not_hold_up_the_stop() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let mut hitwire = Hitwire::start().await;
+    hitwire.subscribe(&format!("http://{}/", silent.local_addr().expect("an address"))).await;
+    hitwire.send(&hit(1)).await.expect(202);
+    let (_held, _) = silent.accept().await.expect("a request");
+    hitwire.stop().await;
+    hitwire.restart().await;
+    let (_again, _) = silent.accept().await.expect("the request once more");
+}
