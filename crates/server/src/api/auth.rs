@@ -8,8 +8,9 @@ use hitwire_log::{Role, Token};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-/// The header of the original's clients (contract.md section 1).
-const TOKEN_HEADER: &str = "x-wallarmapi-token";
+/// The headers of the original's clients (contract.md section 1): today's, and the one in which older clients send the
+/// secret half of a pair. Of the other half, `X-WallarmAPI-UUID`, nothing is needed: the secret alone tells whose it is.
+const TOKEN_HEADERS: [&str; 2] = ["x-wallarmapi-token", "x-wallarmapi-secret"];
 
 /// The longest token that is looked at; a longer one is no token of ours.
 const TOKEN_BYTES_MAX: usize = 1_024;
@@ -112,8 +113,8 @@ fn presented(parts: &Parts) -> Result<&str, Problem> {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    let token = bearer
-        .or_else(|| parts.headers.get(TOKEN_HEADER).and_then(|value| value.to_str().ok()).map(str::trim));
+    let sent = |name: &&str| parts.headers.get(*name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let token = bearer.or_else(|| TOKEN_HEADERS.iter().find_map(sent));
     match token {
         Some(token) if !token.is_empty() && token.len() <= TOKEN_BYTES_MAX => Ok(token),
         _ => Err(Problem::unauthorized(

@@ -214,9 +214,10 @@ impl Config {
                 format!("{value} bytes is too little: {why} need at least {least} bytes"),
             ))
         };
-        // Eight slices is the least that retention can work with; below a megabyte each they are all overhead.
-        at_least("retention.size", self.retention.size_bytes, 8 * MIB, "eight slices of the log")?;
-        at_least("log.slice_size", self.log.slice_bytes, MIB, "a slice's pages and its write-ahead log")?;
+        // Below this a slice is mostly overhead; and a slice is an eighth of the log at most.
+        let slice_bytes_min = 256 * KIB;
+        at_least("retention.size", self.retention.size_bytes, 8 * slice_bytes_min, "eight slices of the log")?;
+        at_least("log.slice_size", self.log.slice_bytes, slice_bytes_min, "a slice and its write-ahead log")?;
         at_least("api.max_body", self.api.body_bytes_max, KIB, "one event")?;
         at_least(
             "api.bodies_in_flight",

@@ -106,10 +106,10 @@ async fn without_a_known_token_the_answer_says_what_to_send() {
 }
 
 #[tokio::test]
-async fn the_originals_header_is_taken_as_well() {
+async fn the_originals_headers_are_taken_as_well() {
     let hitwire = Hitwire::start().await;
     let Caller { addr, .. } = hitwire.nobody();
-    for name in ["X-WallarmAPI-Token", "x-wallarmapi-token"] {
+    for name in ["X-WallarmAPI-Token", "x-wallarmapi-token", "X-WallarmAPI-Secret"] {
         let request = Request::get("/v2/integration?clientid=1").header("host", "x").header(name, ADMIN);
         let answer = ask(addr, request.body(Full::<Bytes>::default()).expect("a request")).await;
         answer.expect(200);

@@ -77,3 +77,20 @@ async fn a_body_that_waits_to_be_asked_for_is_refused_before_it_comes() {
     stream.read_exact(&mut answer).await.expect("an answer");
     assert_eq!(&answer, b"HTTP/1.1 401");
 }
+
+#[tokio::test]
+async fn who_comes_when_all_places_are_taken_waits_until_one_is_free() {
+    let hitwire = Hitwire::start_with(|config| config.api.connections_max = 2).await;
+    let connect = || TcpStream::connect(hitwire.server().addr());
+    let mut taken = vec![connect().await.expect("connected"), connect().await.expect("connected")];
+    for stream in &mut taken {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("written");
+        stream.read_exact(&mut [0; 12]).await.expect("an answer");
+    }
+    let nobody = hitwire.nobody();
+    let mut waiting = tokio::spawn(async move { nobody.get("/healthz").await });
+    let early = tokio::time::timeout(std::time::Duration::from_millis(300), &mut waiting).await;
+    assert!(early.is_err(), "nobody is answered beyond the bound");
+    taken.pop();
+    waiting.await.expect("waited").expect(200);
+}
