@@ -288,11 +288,11 @@ impl Machine {
         self.cancel_giving_up();
     }
 
-    /// A settlement waits for the batch that is being read, and a lane that is given up for the other lane.
+    /// A settlement waits for the batch that is being read.
     fn is_one_step_with_something_to_come(&self) -> bool {
         let settles =
             |lane: Lane| self.unsaved.lanes[lane.index()] && self.couriers[lane.index()].is_reading();
-        self.life != Life::Stopping && (self.ending.is_some() || Lane::ALL.into_iter().any(settles))
+        self.life != Life::Stopping && Lane::ALL.into_iter().any(settles)
     }
 
     /// Saves what has happened since the last save, if anything.

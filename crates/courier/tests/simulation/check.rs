@@ -1,6 +1,6 @@
 //! What must hold.
 
-use crate::model::{Log, Store};
+use crate::model::{Log, Store, body_hash};
 use crate::tally::{Seen, Tally};
 use hitwire_courier::refusal::classify;
 use hitwire_courier::{
@@ -185,6 +185,10 @@ impl Checker {
                 assert!(open.first > state.cursor, "{open:?} lies before the cursor {:?}", state.cursor);
                 let waiting = log.between(*lane, state.cursor, Seq(open.first.0 - 1));
                 assert!(waiting.is_empty(), "{open:?} jumps over {waiting:?}");
+                if let Some(events) = log.of_batch(*lane, open) {
+                    let body = body_hash(events, open.content_revision);
+                    assert_eq!(open.body_sha256, body, "{open:?} is not of its content revision");
+                }
             }
             if let (Some(before), after) = (&stored.open, &state.open) {
                 let other = after.as_ref().is_none_or(|after| after.webhook_id != before.webhook_id);

@@ -83,6 +83,10 @@ impl World {
             Command::Send { lane, batch, probe } => {
                 assert!(!process.stopping, "nothing is sent after a stop");
                 assert!(process.settings.enabled, "nothing is sent while it is disabled");
+                assert_eq!(
+                    batch.content_revision, process.settings.content_revision,
+                    "sent as nobody wants it"
+                );
                 self.checker.sending(lane, &batch, probe, &self.store, self.now);
                 self.send(number, lane, batch);
             }
@@ -93,7 +97,9 @@ impl World {
                 let through = old.map_or(Seq::ZERO, |event| event.seq).max(at_least);
                 let events = self.log.between(lane, after, through).len() as u64;
                 let input = Input::Measured { lane, through, events };
-                self.soon(Duration::from_millis(20), Happening::Input { number, input });
+                // Sometimes so long that other things happen meanwhile.
+                let within = self.random.one_of(&[Duration::from_millis(20), Duration::from_hours(10)]);
+                self.soon(within, Happening::Input { number, input });
             }
         }
     }
@@ -135,10 +141,11 @@ impl World {
         self.feed(input);
     }
 
-    /// A batch that was cut under other content settings than the machine knows now is not what it wants: read again.
+    /// A batch that was cut under other content settings than the machine knows now: a shell may read again by itself, or
+    /// leave it to the machine.
     pub(crate) fn batch_landed(&mut self, number: u64, wanted: Wanted, content_revision: u64, input: Input) {
         let Some(process) = &self.process else { return };
-        if process.settings.content_revision == content_revision {
+        if process.settings.content_revision == content_revision || self.random.percent(50) {
             self.feed(input);
         } else {
             self.read(number, wanted);

@@ -57,6 +57,14 @@ fn no_probe_leaves_while_the_other_lane_still_hangs() {
 }
 
 #[test]
+fn an_urgent_probe_does_not_leave_while_a_bulk_request_hangs_either() {
+    let mut run = both_sending();
+    run.no_answer(Urgent);
+    assert_eq!(run.wake().1, [""; 0]);
+    assert_eq!(run.no_answer(Bulk)[1..], ["probe urgent 4-4 msg_2"]);
+}
+
+#[test]
 fn a_success_of_the_other_lane_ends_the_wait() {
     let mut run = both_sending();
     run.no_answer(Bulk);
