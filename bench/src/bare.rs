@@ -8,7 +8,12 @@ use hitwire_event::{ClientId, WebhookId};
 use std::time::{Duration, Instant};
 
 /// Posts bodies of so many hits, one after the other, as a lane does.
-pub(crate) fn requests_per_second(url: &str, ca_pem: &str, events: usize, time: Duration) -> Result<f64, Failure> {
+pub(crate) fn requests_per_second(
+    url: &str,
+    ca_pem: &str,
+    events: usize,
+    time: Duration,
+) -> Result<f64, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let guard = Guard::new(vec!["127.0.0.0/8".parse()?], false);

@@ -49,10 +49,16 @@ pub(crate) fn sqlite_rows(dir: &Path, batch: usize, time: Duration) -> Result<f6
     while started.elapsed() < time {
         let transaction = database.transaction()?;
         {
-            let mut insert = transaction.prepare_cached("INSERT INTO event VALUES (?1, ?2, 1, 1, 0, ?3, ?4)")?;
+            let mut insert =
+                transaction.prepare_cached("INSERT INTO event VALUES (?1, ?2, 1, 1, 0, ?3, ?4)")?;
             for _ in 0..batch {
                 rows += 1;
-                insert.execute((rows, (now_ns() / 1_000_000) as i64, format!("hits_bench_1_202601_v_1/{rows:020}"), body))?;
+                insert.execute((
+                    rows,
+                    (now_ns() / 1_000_000) as i64,
+                    format!("hits_bench_1_202601_v_1/{rows:020}"),
+                    body,
+                ))?;
             }
         }
         transaction.commit()?;

@@ -42,7 +42,8 @@ impl Connection {
             }
         };
         let text = std::str::from_utf8(&self.buffer[..head])?;
-        let status = text.get(9..12).and_then(|status| status.parse().ok()).ok_or("no status in the answer")?;
+        let status =
+            text.get(9..12).and_then(|status| status.parse().ok()).ok_or("no status in the answer")?;
         let length = text
             .lines()
             .filter_map(|line| line.split_once(':'))

@@ -72,7 +72,8 @@ fn generate(load: &Load) -> Result<Loaded, Failure> {
     let mut all = Loaded::default();
     let mut acks = histogram()?;
     for worker in workers {
-        let (acknowledged, refused, times) = worker.join().map_err(|_| "a connection's thread panicked")??;
+        let (acknowledged, refused, times) =
+            worker.join().map_err(|_| "a connection's thread panicked")??;
         all.acknowledged += acknowledged;
         all.refused += refused;
         acks.add(times)?;

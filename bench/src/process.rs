@@ -38,7 +38,8 @@ impl Process {
         // The second field is a name in brackets that may hold anything; fields 14 and 15 are utime and stime.
         let fields: Vec<&str> =
             stat.rsplit_once(')').ok_or("what is in /proc/PID/stat?")?.1.split_whitespace().collect();
-        let ticks: u64 = fields.get(11..13).ok_or("no times")?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
+        let ticks: u64 =
+            fields.get(11..13).ok_or("no times")?.iter().filter_map(|field| field.parse::<u64>().ok()).sum();
         Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
     }
 

@@ -119,7 +119,9 @@ async fn serve(listener: TcpListener, tls: TlsAcceptor, tally: Shared) -> Result
             let Ok(stream) = tls.accept(stream).await else { return };
             let service = service_fn(|request| answer(request, &tally));
             // A connection that the other side gives up is its own business.
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }

@@ -70,7 +70,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 fn machine(table: &mut Table, lengths: &Lengths, dir: &Path) -> Result<(), Failure> {
     table.section("this machine, without hitwire");
     let syncs = baseline::fdatasync(dir, lengths.baseline)?;
-    table.row("fdatasync of 4 KiB", format!("{}/s, median {}", table::count(syncs.per_second), table::micros(syncs.median_us)));
+    table.row(
+        "fdatasync of 4 KiB",
+        format!("{}/s, median {}", table::count(syncs.per_second), table::micros(syncs.median_us)),
+    );
     for batch in BATCHES {
         let rows = baseline::sqlite_rows(dir, batch, lengths.baseline)?;
         table.row(
@@ -86,7 +89,11 @@ fn client(table: &mut Table, lengths: &Lengths, receiver: &mut Receiver) -> Resu
         let requests = bare::requests_per_second(&receiver.url, &receiver.ca_pem, events, lengths.baseline)?;
         table.row(
             &format!("the bare client, {events} events a request, one at a time"),
-            format!("{} requests/s, {} events/s", table::count(requests), table::count(requests * events as f64)),
+            format!(
+                "{} requests/s, {} events/s",
+                table::count(requests),
+                table::count(requests * events as f64)
+            ),
         );
     }
     receiver.take()?;
@@ -138,10 +145,13 @@ fn hitwire(
             ),
         );
         if loaded.refused > 0 || received.events != loaded.acknowledged {
-            table.row("", format!(
-                "NOTE: {} acknowledged, {} received, {} requests refused",
-                loaded.acknowledged, received.events, loaded.refused
-            ));
+            table.row(
+                "",
+                format!(
+                    "NOTE: {} acknowledged, {} received, {} requests refused",
+                    loaded.acknowledged, received.events, loaded.refused
+                ),
+            );
         }
     }
 
@@ -218,7 +228,12 @@ impl Server {
         // A port that was free a moment ago: the server's words are for people, not for parsing.
         let addr = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let mut command = Command::new(program);
-        command.arg("serve").arg("--data").arg(data).args(["--listen", &addr, "--allow-target", "127.0.0.0/8"]);
+        command.arg("serve").arg("--data").arg(data).args([
+            "--listen",
+            &addr,
+            "--allow-target",
+            "127.0.0.0/8",
+        ]);
         command.env("HITWIRE_ADMIN_TOKEN", TOKEN);
         let process = Process::start(&mut command)?;
         let until = Instant::now() + START;
@@ -252,7 +267,9 @@ impl Server {
 
     fn load(&self, me: &Path, load: &[&str], seconds: u64) -> Result<Loaded, Failure> {
         let mut command = Command::new(me);
-        command.args(["load", "--addr", &self.addr, "--token", TOKEN, "--seconds", &seconds.to_string()]).args(load);
+        command
+            .args(["load", "--addr", &self.addr, "--token", TOKEN, "--seconds", &seconds.to_string()])
+            .args(load);
         Ok(serde_json::from_str(&Process::start(&mut command)?.line()?)?)
     }
 }

@@ -262,8 +262,8 @@ fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String>
     if holds { Ok(()) } else { Err(otherwise()) }
 }
 
-/// Where a slice begins, from its name.
-fn first_of_slice(name: &str) -> Option<u64> {
+/// Where a slice begins, from its name; none if it is not a slice's.
+pub(crate) fn first_of_slice(name: &str) -> Option<u64> {
     name.strip_prefix("log-")?.strip_suffix(".db")?.parse().ok()
 }
 

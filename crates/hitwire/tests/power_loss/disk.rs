@@ -160,13 +160,10 @@ impl<'a> Disk<'a> {
     fn play(&mut self, change: Change) {
         match change {
             Change::Open { fd, path, created, truncated, directory } => {
-                let inode = match self.names.get(&path) {
-                    Some(inode) => *inode,
-                    None => {
-                        assert!(created, "{path} was opened before the trace saw it made");
-                        self.make(&path, directory)
-                    }
-                };
+                let inode = self.names.get(&path).copied().unwrap_or_else(|| {
+                    assert!(created, "{path} was opened before the trace saw it made");
+                    self.make(&path, directory)
+                });
                 self.open.insert(fd, inode);
                 if truncated && !created {
                     self.edit(inode, Edit::Resize(0));

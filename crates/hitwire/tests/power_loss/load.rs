@@ -3,7 +3,7 @@
 use super::events;
 use super::random::Random;
 use super::receiver::Receivers;
-use super::server::{Server, Traced};
+use super::server::{Api, Connection, Traced};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -91,11 +91,6 @@ impl Notes {
         *self.known.lock().unwrap().refusals.entry(status).or_default() += 1;
     }
 
-    /// How many promises there are.
-    pub(crate) fn promises(&self) -> usize {
-        self.known.lock().unwrap().promises.len()
-    }
-
     /// How many requests were answered with this status.
     pub(crate) fn refusals(&self, status: u16) -> u64 {
         self.known.lock().unwrap().refusals.get(&status).copied().unwrap_or_default()
@@ -130,22 +125,22 @@ pub(crate) struct Load {
 impl Load {
     /// Starts them. Three integrations: one whose receiver answers, one whose receiver often fails, one that nobody
     /// receives for, so that retention has something to record.
-    pub(crate) fn start(server: &Server, traced: &Arc<Traced>, seed: u64) -> Load {
+    pub(crate) fn start(api: &Api, traced: &Arc<Traced>, seed: u64) -> Load {
         let notes = Notes::new(traced);
-        notes.promise(Promised::Ready { token: server.token().to_owned() });
+        notes.promise(Promised::Ready { token: api.token.clone() });
         let receivers = Receivers::start(&notes, seed);
         for url in receivers.urls() {
-            let id = create(server, &notes, url);
+            let id = create(&mut api.connect(), &notes, url).expect("an integration can be made");
             notes.promise(Promised::Named { integration: id, version: 0 });
         }
         let stop = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
         for sender in 0..SENDERS {
-            let (server, notes, stop) = (server.client(), notes.clone(), Arc::clone(&stop));
+            let (api, notes, stop) = (api.clone(), notes.clone(), Arc::clone(&stop));
             threads.push(std::thread::spawn(move || {
                 let mut random = Random::new(seed ^ (sender + 1) << 40);
                 let mut from = 0;
-                let mut connection = server.connect();
+                let mut connection = api.connect();
                 while !stop.load(Ordering::Relaxed) {
                     let to = from + BATCHES[random.below(BATCHES.len() as u64) as usize];
                     let body = events::body(sender, from, to);
@@ -167,9 +162,9 @@ impl Load {
                 }
             }));
         }
-        let (client, user_notes, user_stop) = (server.client(), notes.clone(), Arc::clone(&stop));
+        let (user, user_notes, user_stop) = (api.clone(), notes.clone(), Arc::clone(&stop));
         let spare = receivers.urls()[0].clone();
-        threads.push(std::thread::spawn(move || edit(&client, &user_notes, &user_stop, &spare)));
+        threads.push(std::thread::spawn(move || edit(&user, &user_notes, &user_stop, &spare)));
         Load { stop, threads, notes }
     }
 
@@ -184,10 +179,10 @@ impl Load {
 }
 
 /// A user: makes an integration, renames it a few times, deletes every second one, begins again.
-fn edit(server: &Server, notes: &Notes, stop: &AtomicBool, url: &str) {
-    let mut connection = server.connect();
+fn edit(api: &Api, notes: &Notes, stop: &AtomicBool, url: &str) {
+    let mut connection = api.connect();
     for round in 0_u64.. {
-        let Some(id) = create_on(&mut connection, notes, url) else { return };
+        let Some(id) = create(&mut connection, notes, url) else { return };
         notes.promise(Promised::Named { integration: id, version: 0 });
         for version in 1..5 {
             std::thread::sleep(Duration::from_millis(60));
@@ -218,11 +213,7 @@ pub(crate) fn name(version: u64) -> String {
     format!("version {version}")
 }
 
-fn create(server: &Server, notes: &Notes, url: &str) -> u64 {
-    create_on(&mut server.connect(), notes, url).expect("an integration can be made")
-}
-
-fn create_on(connection: &mut super::server::Connection, notes: &Notes, url: &str) -> Option<u64> {
+fn create(connection: &mut Connection, notes: &Notes, url: &str) -> Option<u64> {
     let body = format!(
         r#"{{"name":"{}","type":"web_hooks","active":true,"target":{{"url":"{url}"}},"events":[{{"event":"siem","active":true}}]}}"#,
         name(0)

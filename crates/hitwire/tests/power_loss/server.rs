@@ -11,7 +11,7 @@ pub(crate) const RETENTION: &str = "8MiB";
 /// Where the server leaves its first token, in the data directory.
 pub(crate) const TOKEN_FILE: &str = "admin-token";
 /// How long the server may take to be ready, or to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where things are.
 pub(crate) struct Traced {
@@ -43,11 +43,19 @@ impl Traced {
     }
 }
 
-/// A running server, or for clients: where it is.
+/// A running server; killed when dropped.
 pub(crate) struct Server {
-    child: Option<Child>,
+    child: Child,
+    /// Where it is.
+    pub(crate) api: Api,
+}
+
+/// Where a server is, and the token for it.
+#[derive(Clone)]
+pub(crate) struct Api {
     addr: String,
-    token: String,
+    /// The server's first token, as it is in the file.
+    pub(crate) token: String,
 }
 
 impl Server {
@@ -69,13 +77,13 @@ impl Server {
             .stderr(std::fs::File::create(traced.data.with_file_name("stderr")).unwrap())
             .spawn()
             .expect("the server starts");
-        let mut server = Server { child: Some(child), addr, token: String::new() };
+        let mut server = Server { child, api: Api { addr, token: String::new() } };
         let until = Instant::now() + PATIENCE;
         loop {
-            let ready = Connection::to(&server.addr, "").and_then(|mut to| to.ask("GET", "/readyz", ""));
+            let ready = Connection::to(&server.api).and_then(|mut to| to.ask("GET", "/readyz", ""));
             if matches!(ready, Ok((200, _))) {
                 let token = std::fs::read_to_string(traced.data.join(TOKEN_FILE)).expect("the first token");
-                server.token = token.trim().to_owned();
+                token.trim().clone_into(&mut server.api.token);
                 return server;
             }
             assert!(Instant::now() < until, "the server is not ready: {ready:?}");
@@ -83,45 +91,34 @@ impl Server {
         }
     }
 
-    /// The same server for another thread; does not end it.
-    pub(crate) fn client(&self) -> Server {
-        Server { child: None, addr: self.addr.clone(), token: self.token.clone() }
-    }
-
-    /// Its first token, as it is in the file.
-    pub(crate) fn token(&self) -> &str {
-        &self.token
-    }
-
-    /// A connection to its API.
-    pub(crate) fn connect(&self) -> Connection {
-        Connection::to(&self.addr, &self.token).expect("the server accepts connections")
-    }
-
     /// SIGTERM, and waits for the end.
     pub(crate) fn stop(mut self) {
-        let mut child = self.child.take().expect("this is the one that was started");
-        let id = rustix::process::Pid::from_child(&child);
+        let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("a signal can be sent");
         let until = Instant::now() + PATIENCE;
-        while Instant::now() < until {
-            if let Some(status) = child.try_wait().expect("the child is ours") {
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the child is ours") {
                 assert!(status.success(), "the server ended with {status}");
                 return;
             }
+            assert!(Instant::now() < until, "the server did not end after SIGTERM");
             std::thread::sleep(Duration::from_millis(20));
         }
-        let _ = child.kill();
-        panic!("the server did not end after SIGTERM");
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        // Both fail only when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Api {
+    /// A connection to it.
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::to(self).expect("the server accepts connections")
     }
 }
 
@@ -132,11 +129,11 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    fn to(addr: &str, token: &str) -> std::io::Result<Connection> {
-        let stream = TcpStream::connect(addr)?;
+    fn to(api: &Api) -> std::io::Result<Connection> {
+        let stream = TcpStream::connect(&api.addr)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        Ok(Connection { stream: BufReader::new(stream), token: token.to_owned() })
+        Ok(Connection { stream: BufReader::new(stream), token: api.token.clone() })
     }
 
     /// Sends a request; status and body of the answer.
