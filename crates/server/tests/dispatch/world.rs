@@ -393,7 +393,8 @@ fn event(client: ClientId, kind: Kind, n: u64) -> Event {
 }
 
 fn options(dir: &Path) -> Options {
-    Options { inline: true, now_ms: Arc::new(now_ms), secret_key: Some([7; 32]), ..Options::new(dir) }
+    let options = Options::new(dir).with_simulated_clock(Arc::new(now_ms));
+    Options { inline: true, secret_key: Some([7; 32]), ..options }
 }
 
 type Cell64 = std::sync::atomic::AtomicU64;
