@@ -2,8 +2,9 @@
 //! calls.
 
 use super::Parts;
+use super::append::{self, Prepared};
 use super::keeper::{Keeper, Notice};
-use super::log_core::{self, LogCore, Prepared};
+use super::log_core::LogCore;
 use super::state::{self, StateCore, Work};
 use crate::{Appended, Done, Op, StoreError};
 use std::sync::mpsc::Receiver;
@@ -33,7 +34,7 @@ impl Inline {
     pub(super) fn append(&self, appends: Vec<Prepared>) -> Result<Vec<Appended>, StoreError> {
         self.with(|cores| {
             let (reply, mut answer) = oneshot::channel();
-            cores.log.group(log_core::Job { appends, reply }, &mut || None);
+            cores.log.group(append::Job { appends, reply }, &mut || None);
             cores.keep();
             answer.try_recv().unwrap_or(Err(StoreError::Closed))
         })
@@ -72,7 +73,7 @@ impl Cores {
         if keeper.tick(&mut ask) {
             // An empty append makes an idle log end a slice that has reached its age.
             let (reply, _) = oneshot::channel();
-            log.group(log_core::Job { appends: Vec::new(), reply }, &mut || None);
+            log.group(append::Job { appends: Vec::new(), reply }, &mut || None);
         }
         while let Ok(Notice::Rotated(ended, _done)) = notices.try_recv() {
             keeper.rotated(*ended, &mut ask);

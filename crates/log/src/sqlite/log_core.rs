@@ -6,66 +6,21 @@
 //! the failed commit left in the old file is never seen.
 
 use super::Ground;
-use super::dedup::{Dedup, Fingerprint, Known};
+use super::append::{Job, Outcome, Prepared, Written, failure, flags, is_callers_fault, refuse};
+use super::dedup::{Dedup, Known};
 use super::files;
 use super::keeper::Keeping;
 use super::options::FaultPoint;
-use super::slice_reader::{FLAG_DEDUPLICATED, FLAG_ID_REUSED};
 use super::slice_writer::{self, SliceWriter};
 use super::view::Checkpoints;
-use crate::{Append, Appended, StoreError};
-use hitwire_event::{Record, Seq};
-use std::sync::Arc;
+use crate::StoreError;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// How long appends are refused after a failure before a new slice is tried.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How often the free space of the disk is looked at.
 const DISK_LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// An append with the fingerprints of its events, which are made outside the writer.
-#[derive(Debug)]
-pub(super) struct Prepared {
-    /// What to append.
-    pub append: Append,
-    /// One for each event if it is to be deduplicated, else none.
-    pub fingerprints: Vec<Fingerprint>,
-}
-
-/// The appends of one caller, all or nothing.
-#[derive(Debug)]
-pub(super) struct Job {
-    /// What to append, in order.
-    pub appends: Vec<Prepared>,
-    /// The caller waits here.
-    pub reply: oneshot::Sender<Result<Vec<Appended>, StoreError>>,
-}
-
-impl Job {
-    /// Number of events.
-    pub(super) fn rows(&self) -> usize {
-        self.appends.iter().map(|prepared| prepared.append.events.len()).sum()
-    }
-
-    /// Bytes of the bodies.
-    pub(super) fn bytes(&self) -> usize {
-        let bodies =
-            self.appends.iter().flat_map(|prepared| &prepared.append.events).map(|event| event.body.len());
-        bodies.sum()
-    }
-}
-
-/// A caller whose events are in the transaction.
-struct Written {
-    job: Job,
-    /// The position of the caller's first event that is not a duplicate.
-    first: u64,
-    appended_ms: u64,
-    /// For each event, over all appends.
-    known: Vec<Known>,
-}
 
 /// The log's writer.
 pub(super) struct LogCore {
@@ -78,6 +33,8 @@ pub(super) struct LogCore {
     writer: Option<SliceWriter>,
     /// When the slice that is written began to be.
     writer_since: Duration,
+    /// Its bytes at the last commit.
+    slice_bytes: u64,
     /// The last failure, for the callers that come before the next try.
     failure: Option<(Duration, String)>,
     disk_looked_at: Option<Duration>,
@@ -92,6 +49,7 @@ impl LogCore {
             head: ground.log.head(),
             writer: Some(writer),
             writer_since: ground.clock.elapsed(),
+            slice_bytes: 0,
             failure: None,
             disk_looked_at: None,
             ground,
@@ -113,8 +71,7 @@ impl LogCore {
             while let Some(current) = job.take() {
                 match self.write(current, seq) {
                     Ok(Outcome::Written(caller)) => {
-                        seq = caller.first
-                            + caller.known.iter().filter(|known| **known != Known::Duplicate).count() as u64;
+                        seq = caller.end();
                         written.push(caller);
                     }
                     Ok(Outcome::Refused(job, error)) => refuse([job], &error),
@@ -153,26 +110,24 @@ impl LogCore {
         {
             return Err(StoreError::Unavailable(why.clone()));
         }
-        let bytes = match self.writer.as_ref().map(SliceWriter::bytes) {
-            Some(Ok(bytes)) => Some(bytes),
-            Some(Err(error)) => return Err(self.fail(failure(error), Vec::new())),
-            None => None,
-        };
-        let ready = match bytes {
-            None => self.start_over(now),
-            Some(bytes) if self.is_full(bytes, now) => self.rotate(now),
-            Some(_) => Ok(()),
+        let ready = if self.writer.is_none() {
+            self.start_over(now)
+        } else if self.is_full(now) {
+            self.rotate(now)
+        } else {
+            Ok(())
         };
         ready.map_err(|error| self.pause(error))?;
         self.failure = None;
         self.look_at_disk(now)
     }
 
-    fn is_full(&self, bytes: u64, now: Duration) -> bool {
+    fn is_full(&self, now: Duration) -> bool {
         let has_events = self.writer.as_ref().is_some_and(|writer| writer.slice.first <= self.head);
         let age = now.saturating_sub(self.writer_since);
         has_events
-            && (bytes >= self.ground.options.slice_bytes_full() || age >= self.ground.options.slice_age)
+            && (self.slice_bytes >= self.ground.options.slice_bytes_full()
+                || age >= self.ground.options.slice_age)
     }
 
     /// Ends the slice and begins the next one.
@@ -184,6 +139,7 @@ impl LogCore {
             self.keeping.rotated(ended);
         }
         self.writer_since = now;
+        self.slice_bytes = 0;
         Ok(())
     }
 
@@ -202,6 +158,7 @@ impl LogCore {
         }
         self.writer = Some(self.create()?);
         self.writer_since = now;
+        self.slice_bytes = 0;
         tracing::info!(after = self.head, "the log goes on in a new slice");
         Ok(())
     }
@@ -291,20 +248,15 @@ impl LogCore {
     fn finish(&mut self, written: &[Written]) -> Result<(), StoreError> {
         let writer = self.writer.as_mut().ok_or_else(|| StoreError::Unavailable("no slice".to_owned()))?;
         for caller in written {
-            let mut seq = caller.first;
-            let events = caller.job.appends.iter().flat_map(|prepared| &prepared.append.events);
-            for (event, known) in events.zip(&caller.known) {
-                if *known != Known::Duplicate {
-                    writer
-                        .index(seq, event.stream(), event.body.len(), caller.appended_ms)
-                        .map_err(failure)?;
-                    seq += 1;
-                }
+            for (seq, event) in caller.placed() {
+                writer.index(seq, event.stream(), event.body.len(), caller.appended_ms).map_err(failure)?;
             }
         }
         if self.ground.options.fails_at(FaultPoint::LogBeforeCommit) {
             return Err(StoreError::Unavailable("injected fault before a commit".to_owned()));
         }
+        // Within the transaction it costs no lock of its own.
+        self.slice_bytes = writer.bytes().map_err(failure)?;
         writer.commit().map_err(failure)?;
         if self.ground.options.fails_at(FaultPoint::LogAfterCommit) {
             return Err(StoreError::Unavailable("injected fault after a commit".to_owned()));
@@ -319,25 +271,7 @@ impl LogCore {
         let mut checkpoints = Checkpoints::new();
         let mut answers = Vec::with_capacity(written.len());
         for caller in written {
-            let Written { job, first, appended_ms, known } = caller;
-            let mut known = known.into_iter();
-            let mut seq = first;
-            let mut appended = Vec::with_capacity(job.appends.len());
-            for Prepared { append, .. } in job.appends {
-                let mut answer = Appended::default();
-                for (event, known) in append.events.into_iter().zip(known.by_ref()) {
-                    answer.duplicate.push(known == Known::Duplicate);
-                    if known != Known::Duplicate {
-                        let id_reused = known == Known::IdReused;
-                        records.push(Arc::new(Record::new(Seq(seq), appended_ms, id_reused, event)));
-                        answer.accepted += 1;
-                        seq += 1;
-                    }
-                }
-                checkpoints.extend(append.checkpoint);
-                appended.push(answer);
-            }
-            answers.push((job.reply, appended));
+            answers.push(caller.take_apart(&mut records, &mut checkpoints));
         }
         self.head += records.len() as u64;
         if let Some(writer) = &self.writer {
@@ -393,38 +327,6 @@ impl LogCore {
         };
         self.failure = Some((self.ground.clock.elapsed(), why.clone()));
         StoreError::Unavailable(why)
-    }
-}
-
-/// What became of one caller's part of a transaction.
-enum Outcome {
-    Written(Written),
-    Refused(Job, StoreError),
-}
-
-fn flags(known: Known, deduplicate: bool) -> u8 {
-    let reused = if known == Known::IdReused { FLAG_ID_REUSED } else { 0 };
-    let deduplicated = if deduplicate { FLAG_DEDUPLICATED } else { 0 };
-    reused | deduplicated
-}
-
-/// Errors that say something of one statement's values, and nothing of the file or the disk.
-fn is_callers_fault(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{TooBig, TypeMismatch};
-    match error {
-        rusqlite::Error::SqliteFailure(error, _) => matches!(error.code, TooBig | TypeMismatch),
-        _ => false,
-    }
-}
-
-fn failure(error: rusqlite::Error) -> StoreError {
-    StoreError::Unavailable(error.to_string())
-}
-
-fn refuse(jobs: impl IntoIterator<Item = Job>, error: &StoreError) {
-    for job in jobs {
-        // A caller that no longer waits needs no answer.
-        let _ = job.reply.send(Err(error.clone()));
     }
 }
 

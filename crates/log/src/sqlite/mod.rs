@@ -18,6 +18,7 @@
 //! 2. Nothing is built upon a file whose sync failed (see `log_core` and `state::file`).
 //! 3. A slice is only dropped after what integrations lose with it is on record.
 
+mod append;
 mod catalog;
 mod clock;
 mod dedup;
@@ -44,6 +45,7 @@ use crate::{
     Answer, Append, Appended, AttemptRow, Done, Integration, Lag, Lease, LostRow, Op, Page, Read, Store,
     StoreError, StreamFrom, Token, Touched,
 };
+use append::Prepared;
 use clock::Clock;
 use dedup::Fingerprinter;
 use files::DataDir;
@@ -51,7 +53,7 @@ use hitwire_courier::Saved;
 use hitwire_event::{ClientId, IntegrationId, Seq};
 use inline::Inline;
 use keeper::{Keeper, Keeping};
-use log_core::{LogCore, Prepared};
+use log_core::LogCore;
 use seal::Sealer;
 use state::view::StateView;
 use state::{StateCore, Trouble};

@@ -1,8 +1,8 @@
 //! The store with its threads: who starts them, how they are reached, how they end.
 
 use super::Parts;
+use super::append::{self, Prepared};
 use super::keeper::Notice;
-use super::log_core::{self, Prepared};
 use super::state::{self, Work};
 use super::writer::{self, Queue};
 use crate::{Appended, Done, Op, StoreError};
@@ -18,7 +18,7 @@ pub(super) struct Threads {
 }
 
 struct Running {
-    log: Queue<log_core::Job>,
+    log: Queue<append::Job>,
     state: Queue<state::Job>,
     keeper: Sender<Notice>,
     /// In the order in which they end.
@@ -45,7 +45,7 @@ impl Threads {
     pub(super) async fn append(&self, appends: Vec<Prepared>) -> Result<Vec<Appended>, StoreError> {
         let log = self.running(|running| running.log.clone())?;
         let (reply, answer) = oneshot::channel();
-        let job = log_core::Job { appends, reply };
+        let job = append::Job { appends, reply };
         let bytes = job.bytes();
         log.put(job, bytes).await?;
         drop(log);

@@ -6,8 +6,9 @@
 //! longer than a sync. So a group ends at 2,000 rows, 2 MB or 5 ms, whichever comes first, and never waits for more to
 //! come: while one group is written, the next one gathers in the queue.
 
+use super::append;
 use super::keeper::{Keeper, LOOK_EVERY, Notice};
-use super::log_core::{self, LogCore};
+use super::log_core::LogCore;
 use super::state::{self, StateCore, Work};
 use crate::StoreError;
 use std::sync::Arc;
@@ -94,7 +95,7 @@ impl<J> WeakQueue<J> {
 }
 
 /// The log's writer: runs until the queue is closed and empty.
-pub(super) fn run_log(mut core: LogCore, mut queue: mpsc::Receiver<Queued<log_core::Job>>) {
+pub(super) fn run_log(mut core: LogCore, mut queue: mpsc::Receiver<Queued<append::Job>>) {
     while let Some(Queued { job, share }) = queue.blocking_recv() {
         let began = Instant::now();
         let (mut rows, mut bytes) = (job.rows(), job.bytes());
@@ -134,7 +135,7 @@ pub(super) fn run_state(mut core: StateCore, mut queue: mpsc::Receiver<Queued<st
 pub(super) fn run_keeper(
     mut keeper: Keeper,
     notices: Receiver<Notice>,
-    log: WeakQueue<log_core::Job>,
+    log: WeakQueue<append::Job>,
     state: WeakQueue<state::Job>,
 ) {
     let mut ask = |work: Work| {
@@ -150,7 +151,7 @@ pub(super) fn run_keeper(
                 if keeper.tick(&mut ask) {
                     // An empty append makes an idle log end a slice that has reached its age.
                     let (reply, _) = oneshot::channel();
-                    log.try_put(log_core::Job { appends: Vec::new(), reply });
+                    log.try_put(append::Job { appends: Vec::new(), reply });
                 }
             }
         }

@@ -3,7 +3,10 @@
 use super::*;
 use crate::sqlite::Parts;
 use crate::sqlite::options::Options;
+use crate::{Append, Appended};
 use hitwire_event::{ClientId, Event, EventId, Kind};
+use std::sync::Arc;
+use tokio::sync::oneshot;
 
 fn job(
     ids: std::ops::Range<u64>,

@@ -1,9 +1,11 @@
-//! The numbers that the state keeps for words. A number is never given another meaning.
+//! How the state writes values down: numbers for words, and JSON. A number is never given another meaning.
 
-use crate::Role;
+use super::Trouble;
+use crate::{Role, StoreError};
 use hitwire_courier::{LostReason, Verdict};
 use hitwire_event::{Kind, Lane};
-use rusqlite::types::{FromSqlError, FromSqlResult};
+use rusqlite::types::{FromSqlError, FromSqlResult, Type};
+use serde::{Deserialize, Serialize};
 
 /// A value that is kept as a number.
 pub(super) trait Code: Sized {
@@ -86,6 +88,22 @@ impl Code for Role {
         let all = [Role::Operator, Role::Administrator, Role::Analyst, Role::ReadOnly, Role::Ingest];
         all.into_iter().find(|role| role.code() == code)
     }
+}
+
+/// JSON for a column.
+pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String, Trouble> {
+    serde_json::to_string(value).map_err(unwritable)
+}
+
+/// JSON of a column.
+pub(super) fn from_json<'a, T: Deserialize<'a>>(json: &'a [u8], column: usize) -> Result<T, Trouble> {
+    serde_json::from_slice(json)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()).into())
+}
+
+/// What is said of a value that has no JSON.
+pub(super) fn unwritable(error: serde_json::Error) -> Trouble {
+    StoreError::Unavailable(format!("a value cannot be written down: {error}")).into()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The delivery log, and the dead and skipped ranges; both bounded.
 
+use super::Trouble;
 use super::codes::Code;
-use super::{Context, Trouble};
+use super::work::Context;
 use crate::{AttemptRow, LostRow};
 use hitwire_courier::{Attempt, LostRange, LostReason, Verdict};
 use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};

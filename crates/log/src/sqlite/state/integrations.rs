@@ -1,21 +1,17 @@
 //! Integrations and what they subscribe to.
 
-use super::codes::Code;
-use super::lanes;
-use super::{Context, Trouble, history};
-use crate::sqlite::seal::Place;
+use super::codes::{Code, from_json, to_json};
+use super::work::Context;
+use super::{Trouble, history, lanes, target};
+use crate::sqlite::seal::Sealer;
 use crate::{
-    Activity, HttpMethod, Integration, NewIntegration, Resume, Secret, StoreError, StreamFrom, Target,
-    Ticked, UpdateIntegration,
+    Activity, Integration, NewIntegration, Resume, StoreError, StreamFrom, Target, Ticked, UpdateIntegration,
 };
-use hitwire_courier::{LostRange, LostReason, Preset};
+use hitwire_courier::{LostRange, LostReason};
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, IntegrationId, Kind, Lane, Seq, Stream};
-use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use zeroize::Zeroizing;
 
 const SELECT: &str =
     "SELECT id, client, name, disabled, created_at, created_by, revision, content_revision, target, secrets
@@ -43,36 +39,10 @@ const DISABLE: &str =
 /// In the column `disabled`: a user did it. Anything else is the JSON of hitwire's reason.
 const BY_USER: &str = "user";
 
-/// What of a target is not secret.
-#[derive(Debug, Serialize, Deserialize)]
-struct PlainTarget {
-    http_method: HttpMethod,
-    header_names: Vec<String>,
-    ca_file: String,
-    ca_verify: bool,
-    timeout_s: u16,
-    open_timeout_s: u16,
-    format: Format,
-    rendering: Style,
-    retry: Preset,
-    max_events: Option<u32>,
-    max_bytes: Option<u32>,
-    client_cert: String,
-}
-
-/// What of a target is sealed.
-#[derive(Serialize, Deserialize)]
-struct SecretTarget<T> {
-    url: T,
-    header_values: Vec<T>,
-    client_key: Option<T>,
-    signing_secret: T,
-}
-
 /// All integrations, or one, or those of a client.
 pub(in crate::sqlite) fn load(
     connection: &Connection,
-    sealer: &crate::sqlite::seal::Sealer,
+    sealer: &Sealer,
     id: Option<IntegrationId>,
     client: Option<ClientId>,
 ) -> Result<Vec<Integration>, Trouble> {
@@ -88,15 +58,7 @@ pub(in crate::sqlite) fn load(
     let mut integrations = Vec::new();
     while let Some(row) = rows.next()? {
         let id = row.get::<_, i64>(0)? as u64;
-        let sealed = row.get_ref(9)?.as_blob()?;
-        let opened = sealer.open(place(id), sealed).map_err(|_| {
-            StoreError::Open(format!(
-                "the secrets of integration {id} do not open: its row is damaged, or was changed from outside; delete \
-                 the integration and set it up again"
-            ))
-        })?;
-        let plain: PlainTarget = from_json(row.get_ref(8)?.as_bytes()?, 8)?;
-        let secret: SecretTarget<String> = from_json(&opened, 9)?;
+        let target = target::load(sealer, id, row.get_ref(8)?.as_bytes()?, row.get_ref(9)?.as_blob()?)?;
         integrations.push(Integration {
             id: IntegrationId(id),
             client: ClientId(row.get::<_, i64>(1)? as u64),
@@ -104,7 +66,7 @@ pub(in crate::sqlite) fn load(
             activity: activity(row)?,
             created_at: row.get::<_, i64>(4)? as u64,
             created_by: row.get(5)?,
-            target: join(plain, secret),
+            target,
             events: subscriptions.remove(&id).unwrap_or_default(),
             revision: row.get::<_, i64>(6)? as u64,
             content_revision: row.get::<_, i64>(7)? as u64,
@@ -124,11 +86,13 @@ pub(super) fn create(context: &Context<'_>, new: &NewIntegration) -> Result<Inte
         disabled(&activity)?,
         new.created_at as i64,
         new.created_by,
-        to_json(&plain(&new.target))?,
+        target::plain(&new.target)?,
     ])?;
     // The id is part of what the secrets are bound to, so they can be sealed only now.
     let id = connection.last_insert_rowid() as u64;
-    connection.prepare_cached(SET_SECRETS)?.execute(params![id as i64, seal(context, id, &new.target)?])?;
+    connection
+        .prepare_cached(SET_SECRETS)?
+        .execute(params![id as i64, target::seal(context, id, &new.target)?])?;
     for (place, ticked) in distinct(&new.events).into_iter().enumerate() {
         insert_subscription(connection, id, place, ticked, 1, head + 1)?;
     }
@@ -157,8 +121,8 @@ pub(super) fn update(
         disabled(&new.activity)?,
         (old.revision + 1) as i64,
         content_revision as i64,
-        to_json(&plain(&new.target))?,
-        seal(context, new.id.0, &new.target)?,
+        target::plain(&new.target)?,
+        target::seal(context, new.id.0, &new.target)?,
     ])?;
     resubscribe(context, &old, &new_events, content_revision, head)?;
 
@@ -378,72 +342,4 @@ fn disabled(activity: &Activity) -> Result<Option<String>, Trouble> {
         Activity::DisabledByUser => Ok(Some(BY_USER.to_owned())),
         Activity::DisabledAutomatically(reason) => to_json(reason).map(Some),
     }
-}
-
-const fn place(id: u64) -> Place {
-    Place { table: "integration", id, field: "secrets" }
-}
-
-fn seal(context: &Context<'_>, id: u64, target: &Target) -> Result<Vec<u8>, Trouble> {
-    let secret = SecretTarget {
-        url: target.url.expose(),
-        header_values: target.headers.iter().map(|(_, value)| value.expose()).collect(),
-        client_key: target.client_key.as_ref().map(Secret::expose),
-        signing_secret: target.signing_secret.expose(),
-    };
-    let json = Zeroizing::new(serde_json::to_vec(&secret).map_err(unwritable)?);
-    Ok(context.sealer.seal(place(id), &json)?)
-}
-
-fn plain(target: &Target) -> PlainTarget {
-    PlainTarget {
-        http_method: target.http_method,
-        header_names: target.headers.iter().map(|(name, _)| name.clone()).collect(),
-        ca_file: target.ca_file.clone(),
-        ca_verify: target.ca_verify,
-        timeout_s: target.timeout_s,
-        open_timeout_s: target.open_timeout_s,
-        format: target.format,
-        rendering: target.rendering,
-        retry: target.retry,
-        max_events: target.max_events,
-        max_bytes: target.max_bytes,
-        client_cert: target.client_cert.clone(),
-    }
-}
-
-fn join(plain: PlainTarget, secret: SecretTarget<String>) -> Target {
-    let values = secret.header_values.into_iter().map(Secret::new);
-    Target {
-        url: Secret::new(secret.url),
-        http_method: plain.http_method,
-        headers: plain.header_names.into_iter().zip(values).collect(),
-        ca_file: plain.ca_file,
-        ca_verify: plain.ca_verify,
-        timeout_s: plain.timeout_s,
-        open_timeout_s: plain.open_timeout_s,
-        format: plain.format,
-        rendering: plain.rendering,
-        retry: plain.retry,
-        max_events: plain.max_events,
-        max_bytes: plain.max_bytes,
-        client_cert: plain.client_cert,
-        client_key: secret.client_key.map(Secret::new),
-        signing_secret: Secret::new(secret.signing_secret),
-    }
-}
-
-/// JSON for a column.
-pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String, Trouble> {
-    serde_json::to_string(value).map_err(unwritable)
-}
-
-/// JSON of a column.
-pub(super) fn from_json<'a, T: Deserialize<'a>>(json: &'a [u8], column: usize) -> Result<T, Trouble> {
-    serde_json::from_slice(json)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()).into())
-}
-
-fn unwritable(error: serde_json::Error) -> Trouble {
-    StoreError::Unavailable(format!("a value cannot be written down: {error}")).into()
 }

@@ -1,8 +1,8 @@
 //! Lanes: cursors and open batches, and the endpoint's state beside them.
 
-use super::codes::Code;
-use super::integrations::{self, from_json, to_json};
-use super::{Context, Trouble, history};
+use super::codes::{Code, from_json, to_json};
+use super::work::Context;
+use super::{Trouble, history, integrations};
 use crate::StoreError;
 use hitwire_courier::{EndpointState, LaneState, OpenBatch, Progress, Saved};
 use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};

@@ -6,17 +6,19 @@ pub(super) mod history;
 pub(super) mod integrations;
 pub(super) mod lanes;
 mod retire;
+mod target;
 pub(super) mod tokens;
 pub(super) mod view;
+mod work;
 
 pub(super) use retire::Retire;
+pub(super) use work::{Answer, Job, Trouble, Work, done};
 
 use super::Ground;
 use super::files;
 use super::options::FaultPoint;
 use super::seal::Sealer;
 use super::slice_writer::checkpoint;
-use super::view::LogView;
 use crate::{Done, Lease, Op, StoreError};
 use history::Pruner;
 use hitwire_event::IntegrationId;
@@ -24,103 +26,10 @@ use rusqlite::Connection;
 use std::cell::Cell;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use work::Context;
 
 /// How long ops are refused after a failure before the file is opened again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// Why a step did not succeed: what was asked is not possible, or the file is in trouble.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// SQLite or the disk: the whole transaction is lost.
-    Sql(rusqlite::Error),
-    /// The answer to the one who asked; others are not concerned.
-    Store(StoreError),
-}
-
-impl From<rusqlite::Error> for Trouble {
-    fn from(error: rusqlite::Error) -> Self {
-        Trouble::Sql(error)
-    }
-}
-
-impl From<rusqlite::types::FromSqlError> for Trouble {
-    fn from(error: rusqlite::types::FromSqlError) -> Self {
-        Trouble::Sql(error.into())
-    }
-}
-
-impl From<StoreError> for Trouble {
-    fn from(error: StoreError) -> Self {
-        Trouble::Store(error)
-    }
-}
-
-/// What a step works with.
-pub(super) struct Context<'a> {
-    /// In a transaction.
-    pub connection: &'a Connection,
-    /// Seals secrets.
-    pub sealer: &'a Sealer,
-    /// The log.
-    pub view: &'a LogView,
-    /// The wall clock, for times on record.
-    pub now_ms: u64,
-    attempts: Cell<i64>,
-}
-
-impl Context<'_> {
-    /// The end of the log as this step sees it.
-    fn head(&self) -> u64 {
-        self.view.head()
-    }
-
-    /// Counts attempts that came or went.
-    fn count_attempts(&self, change: i64) {
-        self.attempts.set(self.attempts.get() + change);
-    }
-}
-
-/// What is asked of the state's writer.
-#[derive(Debug)]
-pub(super) enum Work {
-    /// Ops of a caller (no appends), all or nothing.
-    Ops(Vec<Op>),
-    /// Retention drops a slice.
-    Retire(Retire),
-    /// A step of keeping the delivery log within its bounds.
-    Prune,
-}
-
-impl Work {
-    /// Whether it must be synced before it is answered.
-    fn must_be_synced(&self) -> bool {
-        match self {
-            Work::Ops(ops) => ops.iter().any(|op| !matches!(op, Op::Save(..) | Op::Append(_))),
-            Work::Retire(_) => true,
-            Work::Prune => false,
-        }
-    }
-}
-
-/// The answer to [`Work`].
-#[derive(Debug)]
-pub(super) enum Answer {
-    /// To ops.
-    Done(Vec<Done>),
-    /// To a slice that shall go: whether it may.
-    Retired(bool),
-    /// To pruning: whether there is more to do.
-    Pruned(bool),
-}
-
-/// Work, and who waits for it.
-#[derive(Debug)]
-pub(super) struct Job {
-    /// What to do.
-    pub work: Work,
-    /// The caller waits here.
-    pub reply: oneshot::Sender<Result<Answer, StoreError>>,
-}
 
 /// What is to be said once the transaction is durable.
 #[derive(Default)]
@@ -327,7 +236,7 @@ impl StateCore {
                 effects.wipe |= of_job.wipe;
                 Ok(answer)
             }
-            Err(Trouble::Sql(error)) if says_something_of_the_file(&error) => Err(Trouble::Sql(error)),
+            Err(trouble) if trouble.concerns_the_file() => Err(trouble),
             Err(trouble) => {
                 run(connection, "ROLLBACK TO caller")?;
                 run(connection, "RELEASE caller")?;
@@ -370,14 +279,6 @@ impl StateCore {
     }
 }
 
-/// The answer to ops.
-pub(super) fn done(answer: Result<Answer, StoreError>) -> Result<Vec<Done>, StoreError> {
-    match answer? {
-        Answer::Done(done) => Ok(done),
-        Answer::Retired(_) | Answer::Pruned(_) => Err(StoreError::Closed),
-    }
-}
-
 fn carry_out_op(
     context: &Context<'_>,
     lease: Lease,
@@ -404,17 +305,6 @@ fn carry_out_op(
         Op::Save(held, _) if *held != lease => Err(StoreError::LeaseLost.into()),
         Op::Save(_, progress) => lanes::save(context, progress).map(|()| Done::Saved),
         Op::PutToken(token) => tokens::put(context.connection, token).map(|()| Done::TokenPut),
-    }
-}
-
-/// Whether an error concerns the whole file or the disk, and not one statement's values or one row's content.
-fn says_something_of_the_file(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
-    match error {
-        rusqlite::Error::SqliteFailure(error, _) => {
-            !matches!(error.code, TooBig | TypeMismatch | ConstraintViolation)
-        }
-        _ => false,
     }
 }
 

@@ -1,7 +1,8 @@
 //! Retention, seen from the integrations: what they lose with a slice becomes a dead range, and their cursors move on.
 
 use super::codes::Code;
-use super::{Context, Trouble, history, integrations, lanes};
+use super::work::Context;
+use super::{Trouble, history, integrations, lanes};
 use crate::StreamFrom;
 use hitwire_courier::{LostRange, LostReason};
 use hitwire_event::{ClientId, IntegrationId, Kind, Lane, Seq, Stream};

@@ -1,0 +1,133 @@
+//! The appends of one caller on their way through the log's writer: asked for, in the transaction, answered.
+
+use super::dedup::{Fingerprint, Known};
+use super::slice_reader::{FLAG_DEDUPLICATED, FLAG_ID_REUSED};
+use super::view::Checkpoints;
+use crate::{Append, Appended, StoreError};
+use hitwire_event::{Event, Record, Seq};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Where a caller waits.
+pub(super) type Reply = oneshot::Sender<Result<Vec<Appended>, StoreError>>;
+
+/// An append with the fingerprints of its events, which are made outside the writer.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// What to append.
+    pub append: Append,
+    /// One for each event if it is to be deduplicated, else none.
+    pub fingerprints: Vec<Fingerprint>,
+}
+
+/// The appends of one caller, all or nothing.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// What to append, in order.
+    pub appends: Vec<Prepared>,
+    /// The caller waits here.
+    pub reply: Reply,
+}
+
+impl Job {
+    /// Number of events.
+    pub(super) fn rows(&self) -> usize {
+        self.appends.iter().map(|prepared| prepared.append.events.len()).sum()
+    }
+
+    /// Bytes of the bodies.
+    pub(super) fn bytes(&self) -> usize {
+        let bodies =
+            self.appends.iter().flat_map(|prepared| &prepared.append.events).map(|event| event.body.len());
+        bodies.sum()
+    }
+}
+
+/// A caller whose events are in the transaction.
+pub(super) struct Written {
+    /// What the caller asked for.
+    pub job: Job,
+    /// The position of the caller's first event that is not a duplicate.
+    pub first: u64,
+    /// When they are appended, wall clock.
+    pub appended_ms: u64,
+    /// For each event, over all appends.
+    pub known: Vec<Known>,
+}
+
+impl Written {
+    /// The position after the caller's last event.
+    pub(super) fn end(&self) -> u64 {
+        self.first + self.known.iter().filter(|known| **known != Known::Duplicate).count() as u64
+    }
+
+    /// The caller's events that are not duplicates, with their positions.
+    pub(super) fn placed(&self) -> impl Iterator<Item = (u64, &Event)> {
+        let events = self.job.appends.iter().flat_map(|prepared| &prepared.append.events);
+        let new = events.zip(&self.known).filter(|(_, known)| **known != Known::Duplicate);
+        (self.first..).zip(new.map(|(event, _)| event))
+    }
+
+    /// The caller's records and checkpoints, and the answer to each append.
+    pub(super) fn take_apart(
+        self,
+        records: &mut Vec<Arc<Record>>,
+        checkpoints: &mut Checkpoints,
+    ) -> (Reply, Vec<Appended>) {
+        let mut known = self.known.into_iter();
+        let mut seq = self.first;
+        let mut answers = Vec::with_capacity(self.job.appends.len());
+        for Prepared { append, .. } in self.job.appends {
+            let mut answer = Appended::default();
+            for (event, known) in append.events.into_iter().zip(known.by_ref()) {
+                answer.duplicate.push(known == Known::Duplicate);
+                if known != Known::Duplicate {
+                    let id_reused = known == Known::IdReused;
+                    records.push(Arc::new(Record::new(Seq(seq), self.appended_ms, id_reused, event)));
+                    answer.accepted += 1;
+                    seq += 1;
+                }
+            }
+            checkpoints.extend(append.checkpoint);
+            answers.push(answer);
+        }
+        (self.job.reply, answers)
+    }
+}
+
+/// What became of one caller's part of a transaction.
+pub(super) enum Outcome {
+    /// It is in the transaction.
+    Written(Written),
+    /// It is not, for a reason that concerns this caller alone.
+    Refused(Job, StoreError),
+}
+
+/// The flags of an event's row.
+pub(super) fn flags(known: Known, deduplicate: bool) -> u8 {
+    let reused = if known == Known::IdReused { FLAG_ID_REUSED } else { 0 };
+    let deduplicated = if deduplicate { FLAG_DEDUPLICATED } else { 0 };
+    reused | deduplicated
+}
+
+/// Errors that say something of one statement's values, and nothing of the file or the disk.
+pub(super) fn is_callers_fault(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{TooBig, TypeMismatch};
+    match error {
+        rusqlite::Error::SqliteFailure(error, _) => matches!(error.code, TooBig | TypeMismatch),
+        _ => false,
+    }
+}
+
+/// What is said of SQLite's errors.
+pub(super) fn failure(error: rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
+/// Tells callers that nothing of what they asked for is done.
+pub(super) fn refuse(jobs: impl IntoIterator<Item = Job>, error: &StoreError) {
+    for job in jobs {
+        // A caller that no longer waits needs no answer.
+        let _ = job.reply.send(Err(error.clone()));
+    }
+}

@@ -1,0 +1,103 @@
+//! An integration's target: what is not secret as JSON, what is secret as sealed JSON.
+
+use super::Trouble;
+use super::codes::{from_json, to_json, unwritable};
+use super::work::Context;
+use crate::sqlite::seal::{Place, Sealer};
+use crate::{HttpMethod, Secret, StoreError, Target};
+use hitwire_courier::Preset;
+use hitwire_event::rendering::{Format, Style};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// What of a target is not secret.
+#[derive(Debug, Serialize, Deserialize)]
+struct PlainTarget {
+    http_method: HttpMethod,
+    header_names: Vec<String>,
+    ca_file: String,
+    ca_verify: bool,
+    timeout_s: u16,
+    open_timeout_s: u16,
+    format: Format,
+    rendering: Style,
+    retry: Preset,
+    max_events: Option<u32>,
+    max_bytes: Option<u32>,
+    client_cert: String,
+}
+
+/// What of a target is sealed.
+#[derive(Serialize, Deserialize)]
+struct SecretTarget<T> {
+    url: T,
+    header_values: Vec<T>,
+    client_key: Option<T>,
+    signing_secret: T,
+}
+
+/// What is not secret, for its column.
+pub(super) fn plain(target: &Target) -> Result<String, Trouble> {
+    to_json(&PlainTarget {
+        http_method: target.http_method,
+        header_names: target.headers.iter().map(|(name, _)| name.clone()).collect(),
+        ca_file: target.ca_file.clone(),
+        ca_verify: target.ca_verify,
+        timeout_s: target.timeout_s,
+        open_timeout_s: target.open_timeout_s,
+        format: target.format,
+        rendering: target.rendering,
+        retry: target.retry,
+        max_events: target.max_events,
+        max_bytes: target.max_bytes,
+        client_cert: target.client_cert.clone(),
+    })
+}
+
+/// What is secret, sealed for its column.
+pub(super) fn seal(context: &Context<'_>, id: u64, target: &Target) -> Result<Vec<u8>, Trouble> {
+    let secret = SecretTarget {
+        url: target.url.expose(),
+        header_values: target.headers.iter().map(|(_, value)| value.expose()).collect(),
+        client_key: target.client_key.as_ref().map(Secret::expose),
+        signing_secret: target.signing_secret.expose(),
+    };
+    let json = Zeroizing::new(serde_json::to_vec(&secret).map_err(unwritable)?);
+    Ok(context.sealer.seal(place(id), &json)?)
+}
+
+/// The target of these columns.
+pub(super) fn load(sealer: &Sealer, id: u64, plain: &[u8], sealed: &[u8]) -> Result<Target, Trouble> {
+    let opened = sealer.open(place(id), sealed).map_err(|_| {
+        StoreError::Open(format!(
+            "the secrets of integration {id} do not open: its row is damaged, or was changed from outside; delete the \
+             integration and set it up again"
+        ))
+    })?;
+    Ok(join(from_json(plain, 8)?, from_json(&opened, 9)?))
+}
+
+const fn place(id: u64) -> Place {
+    Place { table: "integration", id, field: "secrets" }
+}
+
+fn join(plain: PlainTarget, secret: SecretTarget<String>) -> Target {
+    let values = secret.header_values.into_iter().map(Secret::new);
+    Target {
+        url: Secret::new(secret.url),
+        http_method: plain.http_method,
+        headers: plain.header_names.into_iter().zip(values).collect(),
+        ca_file: plain.ca_file,
+        ca_verify: plain.ca_verify,
+        timeout_s: plain.timeout_s,
+        open_timeout_s: plain.open_timeout_s,
+        format: plain.format,
+        rendering: plain.rendering,
+        retry: plain.retry,
+        max_events: plain.max_events,
+        max_bytes: plain.max_bytes,
+        client_cert: plain.client_cert,
+        client_key: secret.client_key.map(Secret::new),
+        signing_secret: Secret::new(secret.signing_secret),
+    }
+}
