@@ -7,6 +7,7 @@ use hitwire_event::rules_and_triggers::{Change, RulesAndTriggers, Subject};
 use hitwire_event::system::{ApplicationRef, IntegrationRef, System, TokenRef, User};
 use hitwire_event::{Actor, ClientId, Event, IntegrationId, Kind};
 use insta::assert_snapshot;
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 const CLIENT: ClientId = ClientId(1);
@@ -110,6 +111,43 @@ fn each_event_has_a_flat_classic_form() {
 #[test]
 fn each_event_has_an_envelope() {
     assert_snapshot!(lines(Style::Envelope));
+}
+
+/// All names of members in a value, inner ones too.
+fn names(value: &Value, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                into.insert(name.clone());
+                names(value, into);
+            }
+        }
+        Value::Array(elements) => elements.iter().for_each(|element| names(element, into)),
+        _ => {}
+    }
+}
+
+#[test]
+fn docs_events_md_tells_of_every_field_and_type() {
+    let tests = Kind::ALL.map(|kind| hitwire_event::test_message(kind, CLIENT, NOW_S).event);
+    let mut said = BTreeSet::new();
+    for record in events().into_iter().chain(tests).map(record) {
+        for style in [Style::Classic, Style::Envelope] {
+            let rendered = record.rendered(Rendering { style, with_headers: false }, &Labels::default());
+            let rendered: Value = serde_json::from_str(rendered).expect("JSON");
+            names(&rendered, &mut said);
+            let notification_type = &rendered["details"]["notification_type"];
+            said.extend(notification_type.as_str().map(str::to_owned));
+        }
+    }
+    // The fields of a hit are told in docs/notifications.md.
+    let docs =
+        [include_str!("../../../../docs/events.md"), include_str!("../../../../docs/notifications.md")]
+            .concat();
+    let told =
+        |name: &str| docs.contains(&format!("`{name}`")) || docs.contains(&format!("`details.{name}`"));
+    let untold: Vec<_> = said.iter().filter(|name| !told(name)).collect();
+    assert!(untold.is_empty(), "not in the documentation: {untold:?}");
 }
 
 #[test]
