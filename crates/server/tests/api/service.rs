@@ -1,6 +1,6 @@
 //! What is the same for every call, and how the service is doing.
 
-use crate::support::Hitwire;
+use crate::support::{Hitwire, INGEST};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -93,4 +93,23 @@ async fn who_comes_when_all_places_are_taken_waits_until_one_is_free() {
     assert!(early.is_err(), "nobody is answered beyond the bound");
     taken.pop();
     waiting.await.expect("waited").expect(200);
+}
+
+#[tokio::test]
+async fn a_caller_who_sends_a_large_body_in_vain_still_reads_why() {
+    let hitwire = Hitwire::start().await;
+    let body = vec![b'x'; 20 << 20];
+    for (token, status) in [("nobody-knows-this", "401"), (INGEST, "413")] {
+        let mut stream = TcpStream::connect(hitwire.server().addr()).await.expect("connected");
+        let head = format!(
+            "POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.expect("written");
+        // Like most clients it reads only when all is written.
+        stream.write_all(&body).await.expect("the server reads to the end");
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.expect("an answer");
+        assert_eq!(std::str::from_utf8(&answer), Ok(format!("HTTP/1.1 {status}").as_str()));
+    }
 }
