@@ -42,8 +42,10 @@ impl DataDir {
             .mode(DIRECTORY_MODE)
             .create(path)
             .map_err(|error| failed("the data directory cannot be made", error))?;
-        fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE))
-            .map_err(|error| failed("the data directory cannot be closed to other users", error))?;
+        // A directory of somebody else's (a mounted volume) may refuse; the files in it are closed to others in any case.
+        if let Err(error) = fs::set_permissions(path, Permissions::from_mode(DIRECTORY_MODE)) {
+            tracing::warn!(%error, directory = %path.display(), "the data directory stays open to other users");
+        }
         let lock =
             private_file(&path.join("lock")).map_err(|error| failed("the lock cannot be made", error))?;
         match lock.try_lock() {

@@ -2,15 +2,15 @@
 //!
 //! The cast:
 //!
-//! - `log-<first Seq>.db`, the *slices*: events, the directory of blocks, the sources' checkpoints. `log_core` appends in
-//!   groups, `slice_writer` knows the file, `slice_reader` reads it, `catalog` knows which slices there are, `dedup` which
-//!   ids came in lately, `recovery` what a start finds.
-//! - `state.db`: integrations, lanes, history, tokens. `state` changes it in groups.
-//! - `view` and `state::view`: what readers share. A read comes from the `tail` in memory or from the disk.
+//! - `log-<first Seq>.db`, the *slices*: events, the directory of blocks, the sources' checkpoints. `append` is what a
+//!   caller wants added, `log_core` adds it in groups, `dedup` knows which ids came in lately, `slice_writer` writes the
+//!   file, `catalog` knows which slices there are, `recovery` what a start finds.
+//! - `view`: what readers share. `gather` collects a page, from the `tail` in memory or through `slice_reader`.
+//! - `state.db`: integrations, lanes, history, tokens. `state` changes it in groups, `state::view` reads it.
 //! - `keeper`: checkpoints, the end of slices, retention.
-//! - `writer`: the three threads (log, state, keeper) around these. With [`Options::inline`] there is none, and the
-//!   same cores run on the caller's thread.
-//! - `schema`, `files`, `seal`, `clock`: versions, the directory and its lock, sealed secrets, times.
+//! - `threads` and `writer`: the three threads (log, state, keeper) around these. `inline`: the same cores without
+//!   threads, on the caller's.
+//! - `schema`, `files`, `seal`, `clock`, `options`: versions, the directory and its lock, sealed secrets, times, bounds.
 //!
 //! What always holds:
 //!
