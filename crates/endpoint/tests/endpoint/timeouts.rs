@@ -119,6 +119,33 @@ async fn a_receiver_that_does_not_take_the_request() {
 }
 
 #[tokio::test]
+async fn a_request_that_was_given_up_is_not_sent_any_further() {
+    const BODY_BYTES: u64 = 20_000_000;
+    let (read_on, begin) = tokio::sync::watch::channel(false);
+    let (end, mut ended) = tokio::sync::mpsc::channel(1);
+    let receiver = Receiver::talking(None, move |mut wire, _| {
+        let (mut begin, end) = (begin.clone(), end.clone());
+        async move {
+            begin.wait_for(|begin| *begin).await.unwrap();
+            let mut buffer = vec![0; 64 * 1024];
+            let mut taken = 0;
+            while let Ok(bytes @ 1..) = wire.read(&mut buffer).await {
+                taken += bytes as u64;
+            }
+            end.send(taken).await.unwrap();
+        }
+    })
+    .await;
+    let (sender, mut target) = (sender(), target(receiver.http_url()));
+    target.timeout = SHORT;
+    let sent = send_message(&sender, &target, message_of(vec![b'x'; BODY_BYTES as usize])).await;
+    assert!(matches!(sent.outcome, Err(SendError::Timeout { phase: Phase::Request, .. })));
+    read_on.send(true).unwrap();
+    let taken = ended.recv().await.unwrap();
+    assert!(taken < BODY_BYTES, "what was on its way arrives, the rest does not: {taken}");
+}
+
+#[tokio::test]
 async fn a_receiver_that_does_not_answer() {
     let receiver =
         Receiver::talking(None, |mut wire, _| async move { while read_request(&mut wire).await {} }).await;
