@@ -251,3 +251,23 @@ async fn a_damaged_row_is_refused_by_name_and_concerns_nobody_else() {
     commit(&store, Op::DeleteIntegration { id: one.id }).await;
     assert_eq!(store.integrations(None).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_restart_right_after_a_failed_sync_does_not_go_on_in_that_slice() {
+    for acknowledged in [3, 0] {
+        let bench = Bench::new(true);
+        let faults = Faults::default();
+        let store = SqliteStore::open(faults.options(&bench)).unwrap();
+        append_once(&store, hits(1..=acknowledged)).await;
+        faults.set(&[FaultPoint::LogAfterCommit]);
+        assert!(is_unavailable(store.commit(vec![append_op(10..=19)]).await));
+        drop(store);
+        let store = bench.start();
+        assert_eq!(store.head().borrow().0, acknowledged);
+        assert_eq!(append_once(&store, hits(10..=11)).await.accepted, 2);
+        assert!(bench.path().join(format!("log-{:020}.db", acknowledged + 1)).exists());
+        assert_eq!(all_ids(&store).await.len() as u64, acknowledged + 2);
+        drop(store);
+        assert_eq!(all_ids(&bench.start()).await.len() as u64, acknowledged + 2);
+    }
+}
