@@ -26,7 +26,11 @@ struct Run {
     saved: Saved,
     /// The steps that were saved.
     steps: Vec<Progress>,
+    /// No story needs so many inputs: what goes on for ever fails instead.
+    inputs_left: u32,
 }
+
+const INPUTS_MOST: u32 = 2_000;
 
 fn settings(retry: Preset) -> Settings {
     Settings { retry, enabled: true, content_revision: 1, limits: Limits::default() }
@@ -53,7 +57,15 @@ impl Run {
     fn started(settings: Settings, saved: Saved) -> Run {
         let now = Duration::ZERO;
         let machine = Machine::new(IntegrationId(7), settings.clone(), saved.clone(), now, 42);
-        let mut run = Run { machine, settings: settings.clone(), now, minted: 0, saved, steps: Vec::new() };
+        let mut run = Run {
+            machine,
+            settings: settings.clone(),
+            now,
+            minted: 0,
+            saved,
+            steps: Vec::new(),
+            inputs_left: INPUTS_MOST,
+        };
         run.feed(Input::Configured(settings));
         run
     }
@@ -73,6 +85,7 @@ impl Run {
             minted: self.minted,
             saved: self.saved.clone(),
             steps: Vec::new(),
+            inputs_left: INPUTS_MOST,
         };
         // Nothing is asked of it yet.
         run.machine.commands.clear();
@@ -83,6 +96,7 @@ impl Run {
         if let Input::Configured(settings) = &input {
             self.settings = settings.clone();
         }
+        self.inputs_left = self.inputs_left.checked_sub(1).expect("it goes on for ever");
         let commands = self.machine.on(self.now, input);
         for command in &commands {
             if let Command::Save(progress) = command {
