@@ -220,23 +220,20 @@ impl Board {
     fn match_streams(&mut self) {
         let touched = self.context.store.touched(self.matched);
         let settled = self.matched;
-        let concerned: HashMap<IntegrationId, Flags> = match touched.streams {
-            Some(streams) => {
-                let mut concerned: HashMap<IntegrationId, Flags> = HashMap::new();
-                for stream in streams {
-                    for id in self.subscribers.get(&stream).into_iter().flatten() {
-                        let flags = concerned.entry(*id).or_insert(Flags::NONE);
-                        *flags = flags.and(Flags::advanced(stream.kind.lane()));
-                    }
+        let concerned: HashMap<IntegrationId, Flags> = if let Some(streams) = touched.streams {
+            let mut concerned: HashMap<IntegrationId, Flags> = HashMap::new();
+            for stream in streams {
+                for id in self.subscribers.get(&stream).into_iter().flatten() {
+                    let flags = concerned.entry(*id).or_insert(Flags::NONE);
+                    *flags = flags.and(Flags::advanced(stream.kind.lane()));
                 }
-                concerned
             }
+            concerned
+        } else {
             // The tail has moved on without us: any stream may have news.
-            None => {
-                let all: HashSet<IntegrationId> = self.subscribers.values().flatten().copied().collect();
-                let both = Flags::advanced(Lane::Urgent).and(Flags::advanced(Lane::Bulk));
-                all.into_iter().map(|id| (id, both)).collect()
-            }
+            let all: HashSet<IntegrationId> = self.subscribers.values().flatten().copied().collect();
+            let both = Flags::advanced(Lane::Urgent).and(Flags::advanced(Lane::Bulk));
+            all.into_iter().map(|id| (id, both)).collect()
         };
         self.matched = touched.through.max(settled);
         let mut concerned: Vec<_> = concerned.into_iter().collect();

@@ -3,14 +3,14 @@
 //! The cast:
 //!
 //! - [`Dispatch`]: the handle. Others tell it that an integration changed, ask how one is doing, and stop it.
-//! - [`board`]: one task that owns the board: an entry for each integration, which streams wake it, when it wants to be
+//! - `board`: one task that owns the board: an entry for each integration, which streams wake it, when it wants to be
 //!   woken. It follows the head of the log, matches what was appended to streams **once**, and wakes only their couriers.
 //!   An idle courier is its machine, kept as data: no task, no connection, no settings in memory.
-//! - [`shell`]: runs one integration's machine for as long as there is something to do: reads, opens, sends, settles.
-//! - [`flight`]: what a machine has under way: a read, a request, a measurement. Each ends as an input.
-//! - [`context`]: what every shell shares; [`inbox`]: what others leave for a running shell.
-//! - [`batch_body`]: records into the bytes of a request, the same bytes each time.
-//! - [`budget`]: how many requests and bytes may be under way at once; probes of sick endpoints have their own share, so
+//! - `shell`: runs one integration's machine for as long as there is something to do: reads, opens, sends, settles.
+//! - `flight`: what a machine has under way: a read, a request, a measurement. Each ends as an input.
+//! - `context`: what every shell shares; `inbox`: what others leave for a running shell.
+//! - `batch_body`: records into the bytes of a request, the same bytes each time.
+//! - `budget`: how many requests and bytes may be under way at once; probes of sick endpoints have their own share, so
 //!   that a thousand hanging receivers cannot take the healthy ones' place.
 //! - [`transport`]: the one way out: the real endpoint, or a simulated network in tests.
 //! - [`clock`]: monotonic time for waits; wall time for people, anchored at the start so that a jump moves nothing.

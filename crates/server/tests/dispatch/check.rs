@@ -92,7 +92,9 @@ fn numbers(body: &[u8]) -> Vec<u64> {
     let of = |object: &serde_json::Value| object["n"].as_u64().expect("an event of this history");
     match serde_json::from_str::<Vec<serde_json::Value>>(text) {
         Ok(array) => array.iter().map(of).collect(),
-        Err(_) => text.lines().map(|line| of(&serde_json::from_str(line).expect("a line is an object"))).collect(),
+        Err(_) => {
+            text.lines().map(|line| of(&serde_json::from_str(line).expect("a line is an object"))).collect()
+        }
     }
 }
 
@@ -117,7 +119,9 @@ fn each_lane_is_in_log_order(id: IntegrationId, arrivals: &[Arrival], positions:
                 let repeated = numbers.len() - new.len();
                 if repeated > 0 {
                     let earlier = arrivals.iter().any(|other| {
-                        other.at_ms <= arrival.at_ms && other.taken && numbers.iter().any(|n| self::numbers(&other.body).contains(n))
+                        other.at_ms <= arrival.at_ms
+                            && other.taken
+                            && numbers.iter().any(|n| self::numbers(&other.body).contains(n))
                     });
                     assert!(earlier, "{id}: {numbers:?} came after later events");
                 }
@@ -156,7 +160,12 @@ fn nothing_is_dropped_silently(
             );
         }
         if sent.forbidden.contains(&known.id) || sent.client != known.client {
-            assert!(!taken.contains_key(&sent.n), "{}: event {} was sent though not ticked", known.id, sent.n);
+            assert!(
+                !taken.contains_key(&sent.n),
+                "{}: event {} was sent though not ticked",
+                known.id,
+                sent.n
+            );
         }
     }
 }
@@ -176,4 +185,3 @@ fn the_others_cost_it_nothing(world: &World, known: &Known, arrivals: &[Arrival]
         assert!(in_time, "the healthy receiver got event {} after {} ms", sent.n, arrived - sent.appended_ms);
     }
 }
-

@@ -58,7 +58,9 @@ pub(super) struct Network {
 enum Answer {
     Status(u16, Option<Duration>),
     /// No complete response. `taken`: the receiver took the batch all the same.
-    Nothing { taken: bool },
+    Nothing {
+        taken: bool,
+    },
     Hang,
 }
 

@@ -4,15 +4,15 @@ use super::check;
 use super::network::{Mood, Network};
 use super::random::Random;
 use hitwire_courier::Preset;
+use hitwire_courier::Saved;
+use hitwire_event::Seq;
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Risk, WebhookId};
 use hitwire_log::{
-    Activity, Answer, Append, AttemptRow, Done, HttpMethod, Integration, Lag, Lease, LostRow, NewIntegration, Op,
-    Options, Page, Read, Resume, Secret, SqliteStore, Store, StoreError, StreamFrom, Target, Ticked, Token, Touched,
-    UpdateIntegration,
+    Activity, Answer, Append, AttemptRow, Done, HttpMethod, Integration, Lag, Lease, LostRow, NewIntegration,
+    Op, Options, Page, Read, Resume, Secret, SqliteStore, Store, StoreError, StreamFrom, Target, Ticked,
+    Token, Touched, UpdateIntegration,
 };
-use hitwire_courier::Saved;
-use hitwire_event::Seq;
 use hitwire_server::dispatch::{Bounds, Clock, Dispatch};
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -119,7 +119,8 @@ impl World {
         LIFE.set((LIFE.get().0, Some(Instant::now())));
         self.lives_began_ms.push(now_ms());
         let store = SqliteStore::open(options(dir)).expect("the store opens after every crash");
-        let store: Arc<dyn Store> = Arc::new(Jittery { store, random: Mutex::new(faults), calm: Cell64::default() });
+        let store: Arc<dyn Store> =
+            Arc::new(Jittery { store, random: Mutex::new(faults), calm: Cell64::default() });
         let mint = self.random.next();
         let minted = AtomicU64::new(0);
         let dispatch = Dispatch::start(
@@ -161,13 +162,12 @@ impl World {
     async fn step(&mut self, store: &dyn Store, dispatch: &Dispatch) {
         match self.random.below(20) {
             0 if self.known.len() < 6 => self.create(store, dispatch, false).await,
-            1 => self.change_mood(),
+            1 | 7 => self.change_mood(),
             2 => self.edit(store, dispatch, Edit::Kinds).await,
             3 => self.edit(store, dispatch, Edit::Transport).await,
             4 => self.edit(store, dispatch, Edit::Content).await,
             5 => self.edit(store, dispatch, Edit::Activity).await,
             6 if self.random.one_in(4) => self.delete(store, dispatch).await,
-            7 => self.change_mood(),
             _ => self.append(store).await,
         }
     }
@@ -191,13 +191,18 @@ impl World {
                     .filter(|known| known.active && known.ticked.contains(&kind))
                     .map(|known| known.id)
                     .collect(),
-                forbidden: known().filter(|known| !known.ticked.contains(&kind)).map(|known| known.id).collect(),
+                forbidden: known()
+                    .filter(|known| !known.ticked.contains(&kind))
+                    .map(|known| known.id)
+                    .collect(),
             });
         }
         let append = Append { events, deduplicate: false, checkpoint: None };
         match store.commit(vec![Op::Append(append)]).await {
             Ok(_) => {
-                self.say(|| format!("appended {count} events of client {client}, to {}", sent[sent.len() - 1].n));
+                self.say(|| {
+                    format!("appended {count} events of client {client}, to {}", sent[sent.len() - 1].n)
+                });
                 for sent in &mut sent {
                     sent.appended_ms = now_ms();
                 }
@@ -209,15 +214,25 @@ impl World {
 
     fn change_mood(&mut self) {
         let Some(id) = self.anyone() else { return };
-        let mood =
-            *self.random.pick(&[Mood::Well, Mood::Flaky, Mood::Flaky, Mood::Hanging, Mood::Down, Mood::Refusing]);
+        let mood = *self.random.pick(&[
+            Mood::Well,
+            Mood::Flaky,
+            Mood::Flaky,
+            Mood::Hanging,
+            Mood::Down,
+            Mood::Refusing,
+        ]);
         self.say(|| format!("receiver {id} is {mood:?}"));
         self.network.set_mood(id, mood);
     }
 
     fn anyone(&mut self) -> Option<IntegrationId> {
-        let ids: Vec<_> =
-            self.known.iter().filter(|known| !known.healthy && !known.deleted).map(|known| known.id).collect();
+        let ids: Vec<_> = self
+            .known
+            .iter()
+            .filter(|known| !known.healthy && !known.deleted)
+            .map(|known| known.id)
+            .collect();
         (!ids.is_empty()).then(|| *self.random.pick(&ids))
     }
 
@@ -237,7 +252,9 @@ impl World {
             events: ticks(&ticked),
         };
         let Ok(done) = store.commit(vec![Op::CreateIntegration(new)]).await else { return };
-        let [Done::Integration(integration)] = done.as_slice() else { panic!("answer to a creation: {done:?}") };
+        let [Done::Integration(integration)] = done.as_slice() else {
+            panic!("answer to a creation: {done:?}")
+        };
         let id = integration.id;
         dispatch.configured(id);
         self.say(|| format!("created {id} of client {client}, active: {active}, {ticked:?}"));
@@ -297,7 +314,9 @@ impl World {
         match store.commit(vec![Op::UpdateIntegration(update)]).await {
             Ok(_) => {
                 dispatch.configured(id);
-                self.say(|| format!("edited {id}: {edit:?}, active: {active}, resume: {resume:?}, {ticked:?}"));
+                self.say(|| {
+                    format!("edited {id}: {edit:?}, active: {active}, resume: {resume:?}, {ticked:?}")
+                });
                 self.known[index].ticked = ticked;
                 self.known[index].active = active;
             }
@@ -336,7 +355,7 @@ impl World {
             }
         }
         for _ in 0..200 {
-            tokio::time::sleep(Duration::from_secs(1_800)).await;
+            tokio::time::sleep(Duration::from_mins(30)).await;
             if self.outstanding(store, dispatch).await.is_none() {
                 return;
             }
@@ -348,9 +367,9 @@ impl World {
     async fn outstanding(&self, store: &dyn Store, dispatch: &Dispatch) -> Option<String> {
         for known in self.known.iter().filter(|known| !known.deleted) {
             let status = dispatch.status(known.id).await;
-            let idle = status
-                .as_ref()
-                .is_some_and(|status| status.lanes.iter().all(|lane| lane.state == "caught_up" && lane.open.is_none()));
+            let idle = status.as_ref().is_some_and(|status| {
+                status.lanes.iter().all(|lane| lane.state == "caught_up" && lane.open.is_none())
+            });
             if !idle {
                 return Some(format!("{}: {status:?}", known.id));
             }
@@ -378,7 +397,10 @@ enum Edit {
 }
 
 fn ticks(kinds: &BTreeSet<Kind>) -> Vec<Ticked> {
-    kinds.iter().map(|kind| Ticked { kind: *kind, active: true, with_headers: false, from: Seq::ZERO }).collect()
+    kinds
+        .iter()
+        .map(|kind| Ticked { kind: *kind, active: true, with_headers: false, from: Seq::ZERO })
+        .collect()
 }
 
 fn event(client: ClientId, kind: Kind, n: u64) -> Event {
