@@ -172,6 +172,7 @@ pub(crate) fn print_line(line: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn nothing_that_a_terminal_acts_on_gets_through() {
@@ -205,5 +206,17 @@ mod tests {
         let coloured = Terminal::of_width(80).with_colours();
         assert_eq!(coloured.paint(Style::Bad, "blocked").to_string(), "\x1b[31mblocked\x1b[0m");
         assert_eq!(format!("{:<9}|", coloured.paint(Style::Bad, "blocked")), "\x1b[31mblocked  \x1b[0m|");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_cut_to_the_width_and_harmless(text in any::<String>(), chars in 1_usize..80) {
+            let shown = cut(&text, chars);
+            prop_assert!(shown.chars().count() <= chars);
+            prop_assert_eq!(escape::visible(&shown), shown.as_str());
+            let named = cut_naming_length(&text, chars + 12);
+            prop_assert!(named.chars().count() <= chars + 12);
+            prop_assert_eq!(escape::visible(&named), named.as_str());
+        }
     }
 }

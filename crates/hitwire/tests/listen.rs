@@ -1,11 +1,13 @@
 //! `hitwire listen`, as a user tries out a sender with it.
 
-use crate::support::{Program, Sender, run};
+use crate::support::{Program, Sender, in_time, run};
 use hitwire::api::{Body, Client};
+use hitwire::listen::{Listener, Options};
 use hitwire_event::escape;
 use http::{Method, StatusCode};
 use serde_json::Value;
 use std::path::Path;
+use std::time::Duration;
 
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const OTHER_SECRET: &str = "whsec_ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
@@ -124,6 +126,31 @@ async fn both_versions_of_http_are_spoken() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_does_not_read_slows_its_sender_and_loses_nothing() {
+    let mut listener = Listener::start(Options::on_loopback().unwrap()).await.unwrap();
+    let sender = Sender::to(&listener.url(), &listener.ca_pem);
+    let mut sent = 0;
+    let waiting = loop {
+        let (id, sender) = (format!("msg_{sent}"), &sender);
+        let mut sending = Box::pin(async move { sender.status(&id, HIT, &[]).await });
+        sent += 1;
+        match tokio::time::timeout(Duration::from_secs(1), &mut sending).await {
+            Ok(status) => assert_eq!(status, 200),
+            Err(_) => break sending,
+        }
+        assert!(sent < 10_000, "nothing bounds what is received and not read");
+    };
+    let reading = async {
+        for number in 0..sent {
+            let received = in_time("what was sent", listener.events.recv()).await.unwrap();
+            assert_eq!(received.webhook_id, Some(format!("msg_{number}")));
+        }
+    };
+    let (status, ()) = tokio::join!(waiting, reading);
+    assert_eq!(status, 200);
+}
+
+#[tokio::test]
 async fn failures_come_as_often_as_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let mut listening = Listening::start(dir.path(), &["--fail", "500:50", "--slow", "1ms"]).await;
@@ -143,7 +170,7 @@ async fn a_slow_listener_answers_after_the_wait() {
     let sent = listening.sender.send("msg_1", HIT, &[]).await;
     assert_eq!(sent.outcome.unwrap().status, 200);
     let waited = sent.timings.total;
-    assert!(waited >= std::time::Duration::from_millis(300), "answered after {waited:?}");
+    assert!(waited >= Duration::from_millis(300), "answered after {waited:?}");
 }
 
 #[tokio::test]

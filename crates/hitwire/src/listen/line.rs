@@ -82,6 +82,7 @@ pub(crate) fn harmless(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::Value;
 
     #[test]
@@ -94,5 +95,15 @@ mod tests {
             serde_json::from_str::<Value>(hostile).unwrap()
         );
         assert!(line.contains("1.50") && line.contains('ü'), "{line}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_survives(text in any::<String>()) {
+            let json = serde_json::to_string(&[&text]).unwrap();
+            let line = harmless(&json);
+            prop_assert_eq!(escape::visible(&line), line.as_str());
+            prop_assert_eq!(serde_json::from_str::<[String; 1]>(&line).unwrap(), [text]);
+        }
     }
 }

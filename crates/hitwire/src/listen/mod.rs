@@ -7,8 +7,8 @@
 //! - [`Authority`]: makes the certificate that the receiver proves itself with, in memory or kept in a directory.
 //! - [`Received`]: one notification: the objects as they were written, the raw body, what the signature says.
 //! - [`Behaviour`]: failing and slow answers, to see what a sender does then.
-//! - [`show`]: notifications as lines for people; [`line`] for machines.
-//! - [`command`]: `hitwire listen`.
+//! - `show`: notifications as lines for people; `line`: for machines.
+//! - `command`: `hitwire listen`.
 //!
 //! What it deliberately does not do: listen without TLS, keep what it received, act on it.
 

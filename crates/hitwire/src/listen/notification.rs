@@ -108,6 +108,7 @@ pub fn objects(body: &[u8]) -> Result<Vec<Box<RawValue>>, BodyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn written(body: &str) -> Result<Vec<String>, BodyError> {
         Ok(objects(body.as_bytes())?.into_iter().map(|object| object.get().to_owned()).collect())
@@ -131,5 +132,12 @@ mod tests {
         assert!(matches!(written("[{}"), Err(BodyError::NotJson(_))));
         assert_eq!(written("[{},1]"), Err(BodyError::NotAnObject(1)));
         assert_eq!(written("3"), Err(BodyError::NotAnObject(0)));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_objects_or_an_error(body in any::<Vec<u8>>()) {
+            let _ = objects(&body);
+        }
     }
 }

@@ -226,6 +226,7 @@ fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> &'a str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn line(object: &str, terminal: Terminal) -> String {
         object_line(&RawValue::from_string(object.to_owned()).unwrap(), terminal)
@@ -310,5 +311,27 @@ mod tests {
             @"  vuln                Low  www.example.com  No HSTS"
         );
         insta::assert_snapshot!(line(r#"{"a":[1,2]}"#, Terminal::plain()), @r#"  object              {"a":[1,2]}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_hit_holds_its_lines_are_harmless_and_keep_to_the_width(
+            texts in proptest::collection::vec(any::<String>(), 8),
+            width in 100_usize..220,
+        ) {
+            let hit = serde_json::json!({
+                "object_type": "hit", "type": texts[0], "block_status": texts[1], "remote_addr4": texts[2],
+                "method": texts[3], "domain": texts[4], "path": texts[5], "parameter": texts[6],
+                "payloads": [texts[7], "more"],
+            });
+            for terminal in [Terminal::plain(), Terminal::of_width(width)] {
+                let shown = line(&hit.to_string(), terminal);
+                prop_assert!(shown.split('\n').count() <= 2);
+                for line in shown.split('\n') {
+                    prop_assert_eq!(hitwire_event::escape::visible(line), line);
+                    prop_assert!(terminal.width().is_none_or(|width| line.chars().count() <= width), "{}", line);
+                }
+            }
+        }
     }
 }
