@@ -115,7 +115,7 @@ fn hitwire(
     table.row("memory, idle", table::bytes(server.process.resident_bytes()?));
 
     for rate in [100, 1_000] {
-        let load = ["--batch", "1", "--connections", "4", "--rate", &rate.to_string()];
+        let load = ["--batch", "1", "--connections", "16", "--rate", &rate.to_string()];
         let (loaded, received) = measure(me, &server, receiver, &load, lengths.latency_s)?;
         table.row(
             &format!("ingest to receiver at {rate} events/s"),
