@@ -216,7 +216,12 @@ impl Config {
         };
         // Below this a slice is mostly overhead; and a slice is an eighth of the log at most.
         let slice_bytes_min = 256 * KIB;
-        at_least("retention.size", self.retention.size_bytes, 8 * slice_bytes_min, "eight slices of the log")?;
+        at_least(
+            "retention.size",
+            self.retention.size_bytes,
+            8 * slice_bytes_min,
+            "eight slices of the log",
+        )?;
         at_least("log.slice_size", self.log.slice_bytes, slice_bytes_min, "a slice and its write-ahead log")?;
         at_least("api.max_body", self.api.body_bytes_max, KIB, "one event")?;
         at_least(

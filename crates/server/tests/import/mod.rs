@@ -28,7 +28,8 @@ async fn send(hitwire: &Hitwire, chunks: Vec<Chunk>) -> (u64, u64) {
     let (mut accepted, mut duplicates) = (0, 0);
     for chunk in chunks {
         let lines = [("content-type", "application/x-ndjson")];
-        let answer = hitwire.caller(INGEST).send_bytes("POST", "/v1/events", &lines, chunk.body).await.expect(202);
+        let answer =
+            hitwire.caller(INGEST).send_bytes("POST", "/v1/events", &lines, chunk.body).await.expect(202);
         accepted += answer["accepted"].as_u64().expect("a number");
         duplicates += answer["duplicates"].as_u64().expect("a number");
     }
