@@ -11,6 +11,7 @@
 
 mod check;
 mod disk;
+mod disk_tests;
 mod events;
 mod load;
 mod random;

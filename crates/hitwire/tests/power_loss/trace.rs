@@ -66,8 +66,7 @@ impl Trace {
         Trace { bytes, changes }
     }
 
-    /// A trace for tests of the disk's model: writes carry their bytes.
-    #[cfg(test)]
+    /// A trace for tests of the disk's model: the bytes of all writes are given apart.
     pub(crate) fn made_of(changes: Vec<Change>, bytes: Vec<u8>) -> Trace {
         Trace {
             bytes,
