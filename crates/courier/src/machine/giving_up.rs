@@ -13,7 +13,8 @@ use std::time::Duration;
 /// One lane's part.
 #[derive(Debug)]
 pub(super) struct GivingUp {
-    /// The cursor when it was asked: if it has moved since, the answer does not fit.
+    /// The cursor when it was asked. If it has moved since, the answer does not fit: it counted events that were settled
+    /// meanwhile. (A lane that is given up alone has an open batch, and no cursor moves between those two.)
     after: Seq,
     age: Duration,
     detail: String,
@@ -76,9 +77,6 @@ impl Machine {
         let courier = &mut self.couriers[lane.index()];
         let Phase::Measuring(measuring) = &mut courier.phase else { return };
         let Some(giving_up) = &mut measuring.giving_up else { return courier.call_off() };
-        if giving_up.after != courier.cursor {
-            return self.measure_again(lane);
-        }
         giving_up.answer = Some(Extent { through, events });
         if self.ending.is_none() {
             self.lose(lane);

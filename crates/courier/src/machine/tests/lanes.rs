@@ -119,6 +119,19 @@ fn a_batch_that_was_being_cut_when_the_endpoint_fell_sick_is_cut_again_later() {
 }
 
 #[test]
+fn when_one_lane_disables_the_request_of_the_other_stays_on_record() {
+    let mut run = Run::sending(Preset::Patient);
+    run.status(Bulk, 400);
+    run.wake();
+    run.advanced(Urgent);
+    run.cut(Urgent, 4..=4);
+    let saved = "save urgent@0 open 4-4 msg_2 tried 1 bulk@0 open 1-3 msg_1 tried 1 | Gone 1 | disable Gone";
+    assert_eq!(run.status(Urgent, 410), [saved]);
+    assert_eq!(run.saved.lanes[1].refusal, None, "whoever enables it again begins with a clean slate");
+    assert_eq!(run.status(Bulk, 200), ["save bulk@3 | Delivered 2"]);
+}
+
+#[test]
 fn a_refused_batch_blocks_its_own_lane_only() {
     let mut run = both_sending();
     run.status(Bulk, 400);
