@@ -30,6 +30,8 @@ pub(crate) struct Checker {
     sick: bool,
     sick_saved: bool,
     last_status: Option<u16>,
+    /// The lane's open batch cannot be sent as it is: too large, or it cannot be made again.
+    unfit: [bool; 2],
     /// The receiver asked to be left alone until then.
     not_before: Duration,
     /// When the lane last had a success, or the machine was last disabled.
@@ -46,6 +48,7 @@ impl Checker {
         self.reading = [false; 2];
         self.sick = self.sick_saved;
         self.not_before = Duration::ZERO;
+        self.unfit = [false; 2];
         self.enabled = enabled;
     }
 
@@ -60,7 +63,10 @@ impl Checker {
                 self.not_before = Duration::ZERO;
             }
             Input::Batch { lane, .. } => self.reading[lane.index()] = false,
-            Input::Unreproducible { lane } => self.in_flight[lane.index()] = None,
+            Input::Unreproducible { lane } => {
+                self.in_flight[lane.index()] = None;
+                self.unfit[lane.index()] = true;
+            }
             _ => {}
         }
     }
@@ -139,6 +145,7 @@ impl Checker {
             Reply::Incomplete => (None, Duration::ZERO),
         };
         self.last_status = status;
+        self.unfit[lane.index()] = status == Some(413) && batch.events > 1;
         let verdict = classify(reply);
         self.sick = verdict == Verdict::Sick;
         self.not_before = match verdict {
@@ -194,6 +201,10 @@ impl Checker {
                 let other = after.as_ref().is_none_or(|after| after.webhook_id != before.webhook_id);
                 let settled = before.last <= state.cursor;
                 self.tally.saw_if(Seen::SettledWithTheNextBatch, settled && after.is_some());
+                if other && !settled {
+                    let outdated = before.content_revision != store.settings.content_revision;
+                    assert!(outdated || self.unfit[lane.index()], "{before:?} is superseded for no reason");
+                }
                 self.tally.saw_if(Seen::Superseded, other && !settled);
             }
         }
