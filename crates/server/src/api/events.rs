@@ -72,7 +72,8 @@ pub(super) async fn post(
         ids,
         rejected_total: rejected.as_ref().map(Vec::len),
         rejected: rejected.map(|items| {
-            items.into_iter().take(super::problem::ERRORS_LISTED_MAX).map(FieldError::from).collect()
+            // Every one of them: whoever skips must be able to tell which items to mend. The items of a call are bounded.
+            items.into_iter().map(FieldError::from).collect()
         }),
     };
     Ok(json(StatusCode::ACCEPTED, &answer))

@@ -8,11 +8,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub struct Bounds {
     /// Requests under way to endpoints that are well. A connection takes some 50 KiB.
     pub requests: usize,
-    /// Requests under way to endpoints that failed last time.
+    /// Requests under way to endpoints that failed last time, or took longer than a second.
     pub probes: usize,
     /// KiB of request bodies in memory for endpoints that are well.
     pub body_kib: usize,
-    /// KiB of request bodies in memory for probes.
+    /// KiB of request bodies in memory for those.
     pub probe_body_kib: usize,
     /// Reads of the log at once: each may hold a batch that is not cut yet.
     pub reads: usize,
@@ -22,6 +22,15 @@ impl Default for Bounds {
     fn default() -> Self {
         Bounds { requests: 2_048, probes: 512, body_kib: 64 * 1024, probe_body_kib: 32 * 1024, reads: 16 }
     }
+}
+
+/// From which share a request is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ShareOf {
+    /// Endpoints that are well and answer within a second.
+    Well,
+    /// The others: they queue among themselves.
+    Probes,
 }
 
 /// The shares that are handed out.
@@ -54,6 +63,11 @@ impl Share {
             kib_max: kib,
         }
     }
+
+    fn kib_of(&self, body_bytes: u64) -> u32 {
+        let kib = usize::try_from(body_bytes.div_ceil(1024)).unwrap_or(usize::MAX).clamp(1, self.kib_max);
+        u32::try_from(kib).unwrap_or(u32::MAX)
+    }
 }
 
 impl Budget {
@@ -65,13 +79,28 @@ impl Budget {
         }
     }
 
+    fn share(&self, of: ShareOf) -> &Share {
+        match of {
+            ShareOf::Well => &self.well,
+            ShareOf::Probes => &self.probes,
+        }
+    }
+
     /// Waits for the right to send a body of this many bytes. A body larger than the whole share takes all of it.
-    pub(super) async fn slot(&self, probe: bool, body_bytes: u64) -> Slot {
-        let share = if probe { &self.probes } else { &self.well };
-        let kib = usize::try_from(body_bytes.div_ceil(1024)).unwrap_or(usize::MAX).clamp(1, share.kib_max);
+    pub(super) async fn slot(&self, of: ShareOf, body_bytes: u64) -> Slot {
+        let share = self.share(of);
+        // Memory first: who waits for it holds no request's place.
+        let kib = acquire(&share.kib, share.kib_of(body_bytes)).await;
         let request = acquire(&share.requests, 1).await;
-        let kib = acquire(&share.kib, kib as u32).await;
         Slot { _request: request, _kib: kib }
+    }
+
+    /// The same right, if nobody need be waited for.
+    pub(super) fn free_slot(&self, of: ShareOf, body_bytes: u64) -> Option<Slot> {
+        let share = self.share(of);
+        let kib = Arc::clone(&share.kib).try_acquire_many_owned(share.kib_of(body_bytes)).ok()?;
+        let request = Arc::clone(&share.requests).try_acquire_owned().ok()?;
+        Some(Slot { _request: request, _kib: kib })
     }
 
     /// Waits for the right to read a batch from the log.

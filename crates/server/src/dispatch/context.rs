@@ -1,12 +1,12 @@
 //! What every shell shares: the store, the way out, the clocks, the bounds, and the settings of those active lately.
 
-use super::budget::{Bounds, Budget};
+use super::budget::{Bounds, Budget, ShareOf};
 use super::clock::Clock;
 use super::inbox::CourierStatus;
 use super::transport::Transport;
 use hitwire_event::{IntegrationId, Stream, WebhookId};
-use hitwire_log::{Integration, Op, Store, StoreError};
-use std::collections::HashMap;
+use hitwire_log::{Integration, Op, Page, Read, Store, StoreError};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Integrations whose settings are kept in memory, in each of two generations.
 const CACHED_INTEGRATIONS: usize = 256;
+
+/// An endpoint that takes longer than this for an answer shares its place and memory with those that fail.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// How long to wait before the store is asked again when it cannot write or read.
 const STORE_RETRY: Duration = Duration::from_secs(1);
@@ -29,6 +32,8 @@ pub(super) struct Context {
     notes: mpsc::UnboundedSender<Note>,
     mint: Box<dyn Fn() -> WebhookId + Send + Sync>,
     cache: Mutex<Cache>,
+    /// Integrations whose last answer took longer than [`SLOW`].
+    slow: Mutex<HashSet<IntegrationId>>,
 }
 
 /// What is told to the board. Bounded by nature: one at most for each API call or running shell.
@@ -76,6 +81,7 @@ impl Context {
             notes,
             mint,
             cache: Mutex::default(),
+            slow: Mutex::default(),
         }
     }
 
@@ -119,6 +125,35 @@ impl Context {
         cache.generation += 1;
         cache.young.remove(&id);
         cache.old.remove(&id);
+    }
+
+    /// From which share a request to this endpoint is taken.
+    pub(super) fn share_of(&self, id: IntegrationId, probe: bool) -> ShareOf {
+        let is_slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner).contains(&id);
+        if probe || is_slow { ShareOf::Probes } else { ShareOf::Well }
+    }
+
+    /// Takes note of how long an endpoint took.
+    pub(super) fn took(&self, id: IntegrationId, took: Duration) {
+        let mut slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        if took > SLOW {
+            slow.insert(id);
+        } else {
+            slow.remove(&id);
+        }
+    }
+
+    /// Reads the log, a bounded number at once. A part that cannot be read holds nobody else's place while it is tried
+    /// again.
+    pub(super) async fn read(&self, read: Read) -> Result<Page, Interrupt> {
+        self.patiently(|store| {
+            let read = read.clone();
+            Box::pin(async move {
+                let _permit = self.budget.read().await;
+                store.read(read).await
+            })
+        })
+        .await
     }
 
     /// Asks the store until it answers: a disk that refuses for a while delays couriers and loses nothing.

@@ -1,22 +1,27 @@
 //! What a machine has under way: a read, a request, a measurement. Each ends as an input.
 
 use super::batch_body::{self, lane_streams};
-use super::context::Context;
+use super::context::{Context, Interrupt};
 use super::transport::Message;
 use bytes::Bytes;
 use hitwire_courier::{Input, OpenBatch};
 use hitwire_event::{Lane, Seq};
-use hitwire_log::{Integration, Page, Read};
-use std::future::Future;
-use std::pin::Pin;
+use hitwire_log::{Activity, Integration, Page, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What came back of something that was under way.
 #[derive(Debug)]
 pub(super) enum Landed {
+    /// hitwire stops, or the integration is gone: there is nothing to tell the machine.
+    Nothing,
     Input(Input),
-    Batch { wanted: Wanted, content_revision: u64, input: Input, body: Option<Bytes> },
+    Batch {
+        wanted: Wanted,
+        content_revision: u64,
+        input: Input,
+        body: Option<Bytes>,
+    },
 }
 
 /// A read that the machine asked for.
@@ -28,15 +33,12 @@ pub(super) struct Wanted {
     pub(super) max_bytes: u64,
 }
 
-pub(super) type Flight = Pin<Box<dyn Future<Output = Landed> + Send>>;
-
 pub(super) async fn read(context: Arc<Context>, integration: Arc<Integration>, wanted: Wanted) -> Landed {
     let Wanted { lane, after, max_events, max_bytes } = wanted;
     let streams = lane_streams(&integration, lane);
     let page = if streams.is_empty() {
         Page { scanned_to: after, ..Page::default() }
     } else {
-        let _permit = context.budget.read().await;
         let read = Read {
             streams,
             after,
@@ -44,9 +46,9 @@ pub(super) async fn read(context: Arc<Context>, integration: Arc<Integration>, w
             max_events: max_events as usize,
             max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX),
         };
-        match context.patiently(|store| store.read(read.clone())).await {
+        match context.read(read).await {
             Ok(page) => page,
-            Err(_) => Page { scanned_to: after, ..Page::default() },
+            Err(_) => return Landed::Nothing,
         }
     };
     let cut = batch_body::cut(&integration, &page.records, page.scanned_to, max_events, max_bytes);
@@ -62,6 +64,7 @@ pub(super) async fn read(context: Arc<Context>, integration: Arc<Integration>, w
     Landed::Batch { wanted, content_revision: integration.content_revision, input, body }
 }
 
+/// Sends the batch: with the body that was just cut, or with the same one made again.
 pub(super) async fn send(
     context: Arc<Context>,
     integration: Arc<Integration>,
@@ -70,19 +73,35 @@ pub(super) async fn send(
     body: Option<Bytes>,
     probe: bool,
 ) -> Landed {
-    let _slot = context.budget.slot(probe, batch.body_bytes).await;
+    let share = context.share_of(integration.id, probe);
+    let (slot, body) = if let Some(slot) = context.budget.free_slot(share, batch.body_bytes) {
+        (slot, body)
+    } else {
+        // Who queues holds no body: it is made again when there is room for it.
+        drop(body);
+        (context.budget.slot(share, batch.body_bytes).await, None)
+    };
+    // The wait may have been long: what was edited meanwhile counts, and a stop means that nothing new is sent.
+    let integration = match context.integration(integration.id).await {
+        Ok(Some(integration)) if !context.stop.is_cancelled() => integration,
+        _ => return Landed::Nothing,
+    };
     let fits = |body: &Bytes| batch_body::is_recorded(body, batch.body_bytes, &batch.body_sha256);
     let body = match body.filter(fits) {
+        _ if !is_wanted(&integration, &batch) => None,
         Some(body) => Some(body),
-        None => again(&context, &integration, lane, &batch).await,
+        None => match again(&context, &integration, lane, &batch).await {
+            Ok(body) => body,
+            Err(_) => return Landed::Nothing,
+        },
     };
     let Some(body) = body else {
         tracing::warn!(integration = %integration.id, %lane, webhook_id = %batch.webhook_id,
-            "the open batch cannot be made again from the log; it is superseded by a new one");
+            "the open batch cannot be made again as it was; it is superseded by a new one");
         return Landed::Input(Input::Unreproducible { lane });
     };
     let started = context.clock.now();
-    let started_ms = context.clock.wall_of(started);
+    let started_ms = context.clock.wall_ms();
     let message = Message {
         webhook_id: batch.webhook_id,
         timestamp_s: started_ms / 1000,
@@ -90,19 +109,31 @@ pub(super) async fn send(
         body,
     };
     let delivery = context.transport.send(&integration, message).await;
+    drop(slot);
+    let took = context.clock.now().saturating_sub(started);
+    context.took(integration.id, took);
     Landed::Input(Input::Outcome {
         lane,
         reply: delivery.reply,
         started_ms,
-        took: context.clock.now().saturating_sub(started),
+        took,
         address: delivery.address,
         error: delivery.error,
     })
 }
 
+/// Whether the batch may still go out under the settings as they are now.
+fn is_wanted(integration: &Integration, batch: &OpenBatch) -> bool {
+    integration.activity == Activity::Active && integration.content_revision == batch.content_revision
+}
+
 /// The open batch's body, made again from the log; none if it is no longer the same.
-async fn again(context: &Context, integration: &Integration, lane: Lane, batch: &OpenBatch) -> Option<Bytes> {
-    let _permit = context.budget.read().await;
+async fn again(
+    context: &Context,
+    integration: &Integration,
+    lane: Lane,
+    batch: &OpenBatch,
+) -> Result<Option<Bytes>, Interrupt> {
     let mut records = Vec::with_capacity(batch.events as usize);
     let mut after = Seq(batch.first.0.saturating_sub(1));
     while records.len() < batch.events as usize {
@@ -113,7 +144,7 @@ async fn again(context: &Context, integration: &Integration, lane: Lane, batch: 
             max_events: batch.events as usize - records.len(),
             max_bytes: usize::MAX,
         };
-        let page = context.patiently(|store| store.read(read.clone())).await.ok()?;
+        let page = context.read(read).await?;
         if page.records.is_empty() && (!page.more || page.scanned_to <= after) {
             break;
         }
@@ -121,12 +152,13 @@ async fn again(context: &Context, integration: &Integration, lane: Lane, batch: 
         records.extend(page.records);
     }
     if records.len() != batch.events as usize {
-        return None;
+        return Ok(None);
     }
     let body = batch_body::body(integration, &records);
-    batch_body::is_recorded(&body, batch.body_bytes, &batch.body_sha256).then_some(body)
+    Ok(batch_body::is_recorded(&body, batch.body_bytes, &batch.body_sha256).then_some(body))
 }
 
+/// Finds out how much of the lane is to be given up.
 pub(super) async fn measure(
     context: Arc<Context>,
     integration: Arc<Integration>,
@@ -135,10 +167,14 @@ pub(super) async fn measure(
     age: Duration,
     at_least: Seq,
 ) -> Landed {
-    let before_ms = context.clock.wall_ms().saturating_sub(age.as_millis() as u64);
-    let old = context.patiently(|store| store.position_at(before_ms)).await.unwrap_or(Seq::ZERO);
+    let before_ms = context.clock.anchored_ms().saturating_sub(age.as_millis() as u64);
+    let Ok(old) = context.patiently(|store| store.position_at(before_ms)).await else {
+        return Landed::Nothing;
+    };
     let through = old.max(at_least);
     let streams = lane_streams(&integration, lane);
-    let lag = context.patiently(|store| store.lag(streams.clone(), after, through)).await.unwrap_or_default();
-    Landed::Input(Input::Measured { lane, through, events: lag.events })
+    match context.patiently(|store| store.lag(streams.clone(), after, through)).await {
+        Ok(lag) => Landed::Input(Input::Measured { lane, through, events: lag.events }),
+        Err(_) => Landed::Nothing,
+    }
 }

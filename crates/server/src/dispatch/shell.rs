@@ -2,15 +2,15 @@
 
 use super::batch_body::lane_streams;
 use super::context::{Context, Interrupt, Note};
-use super::flight::{self, Flight, Landed, Wanted};
+use super::flight::{self, Landed, Wanted};
 use super::inbox::{CourierStatus, Flags, Inbox};
 use bytes::Bytes;
-use futures_util::stream::{FuturesUnordered, StreamExt};
 use hitwire_courier::{Command, Input, Limits, Machine, Settings};
 use hitwire_event::{IntegrationId, Lane};
 use hitwire_log::{Activity, Integration};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use tokio::task::JoinSet;
 
 /// Why a shell ended.
 #[derive(Debug)]
@@ -34,7 +34,8 @@ pub(super) struct Shell {
     machine: Box<Machine>,
     /// The body of a batch that was just cut, so that it need not be made twice.
     bodies: [Option<Bytes>; 2],
-    flights: FuturesUnordered<Flight>,
+    /// On tasks of their own, so that a request's time runs on while a step is being saved. Dropped, they are abandoned.
+    flights: JoinSet<Landed>,
 }
 
 /// Runs the integration until its machine parks. `machine` is none at the start and for a new integration: then it is
@@ -81,15 +82,8 @@ impl Shell {
             let seed = id.0 ^ context.clock.wall_ms();
             Box::new(Machine::new(id, settings(&integration), saved, context.clock.now(), seed))
         };
-        let shell = Shell {
-            context,
-            id,
-            inbox,
-            integration,
-            machine,
-            bodies: [None, None],
-            flights: FuturesUnordered::new(),
-        };
+        let shell =
+            Shell { context, id, inbox, integration, machine, bodies: [None, None], flights: JoinSet::new() };
         Ok(shell)
     }
 
@@ -117,7 +111,11 @@ impl Shell {
             let wake = self.machine.wake_at().map(|at| self.context.clock.instant(at));
             let inbox = Arc::clone(&self.inbox);
             tokio::select! {
-                Some(landed) = self.flights.next(), if !self.flights.is_empty() => inputs.extend(self.land(landed)),
+                Some(landed) = self.flights.join_next(), if !self.flights.is_empty() => match landed {
+                    Ok(landed) => inputs.extend(self.land(landed)),
+                    Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                    Err(_) => return Err(Interrupt::Stopped),
+                },
                 () = inbox.filled() => {}
                 () = tokio::time::sleep_until(wake.unwrap_or_else(tokio::time::Instant::now)), if wake.is_some() => {
                     inputs.push_back(Input::Due);
@@ -167,6 +165,7 @@ impl Shell {
 
     fn land(&mut self, landed: Landed) -> Option<Input> {
         match landed {
+            Landed::Nothing => None,
             Landed::Input(input) => Some(input),
             // The content changed while the log was read: what was cut is not what is wanted now. Read again.
             Landed::Batch { wanted, content_revision, .. }
@@ -183,11 +182,7 @@ impl Shell {
     }
 
     fn read(&mut self, wanted: Wanted) {
-        self.flights.push(Box::pin(flight::read(
-            Arc::clone(&self.context),
-            Arc::clone(&self.integration),
-            wanted,
-        )));
+        self.flights.spawn(flight::read(Arc::clone(&self.context), Arc::clone(&self.integration), wanted));
     }
 
     async fn carry_out(&mut self, command: Command) -> Result<(), Interrupt> {
@@ -206,24 +201,24 @@ impl Shell {
             }
             Command::Send { lane, batch, probe } => {
                 let body = self.bodies[lane.index()].take();
-                self.flights.push(Box::pin(flight::send(
+                self.flights.spawn(flight::send(
                     Arc::clone(&self.context),
                     Arc::clone(&self.integration),
                     lane,
                     batch,
                     body,
                     probe,
-                )));
+                ));
             }
             Command::Measure { lane, after, age, at_least } => {
-                self.flights.push(Box::pin(flight::measure(
+                self.flights.spawn(flight::measure(
                     Arc::clone(&self.context),
                     Arc::clone(&self.integration),
                     lane,
                     after,
                     age,
                     at_least,
-                )));
+                ));
             }
         }
         Ok(())
