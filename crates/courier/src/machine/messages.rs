@@ -92,7 +92,7 @@ pub enum Input {
         /// The cursor now.
         cursor: Seq,
     },
-    /// [`Machine::wake_at`] has come.
+    /// [`Machine::wake_at`](crate::Machine::wake_at) has come.
     Due,
     /// Start nothing more; what is in flight ends by itself or is abandoned.
     Stop,
