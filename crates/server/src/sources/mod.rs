@@ -19,6 +19,7 @@ use hitwire_log::Store;
 use hitwire_source::Settings;
 use hitwire_source::follow::{Follower, Start, Waker, Watch};
 use runner::Runner;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -113,7 +114,20 @@ impl Opened {
                 runtime: Handle::current(),
                 stop: stop.clone(),
             };
-            let thread = std::thread::spawn(move || runner.run());
+            let told = Arc::clone(&gauge);
+            let thread = std::thread::spawn(move || {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| runner.run())) {
+                    // Blind, and known to be: `GET /v1/sources` says so until hitwire is started again.
+                    told.update(|status| {
+                        status.caught_up = false;
+                        status.problem = Some(
+                            "the source ended by a programming error; restart hitwire, it goes on from its checkpoint"
+                                .to_owned(),
+                        );
+                    });
+                    resume_unwind(panic);
+                }
+            });
             Running { gauge, waker, thread: Some(thread) }
         };
         Sources { running: self.0.into_iter().map(start).collect(), stop }

@@ -7,6 +7,7 @@ use hitwire_event::escape::visible;
 use hitwire_log::{Append, Op, Store, StoreError};
 use hitwire_source::follow::{Chunk, FileEvent, Follower, Watch};
 use hitwire_source::{Position, Settings, modsecurity};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -164,13 +165,27 @@ impl Runner {
 fn convert(chunk: &Chunk, settings: &Settings, now_s: u64) -> Converted {
     let mut converted = Converted::default();
     for (offset, line) in &chunk.lines {
-        match modsecurity::convert(line, Position { offset: *offset }, settings, now_s) {
-            Ok(record) => {
+        // A line is written by attackers. If one meets a mistake of ours, it must cost that line, not the source.
+        let record = catch_unwind(AssertUnwindSafe(|| {
+            modsecurity::convert(line, Position { offset: *offset }, settings, now_s).map(|record| {
+                let events: Vec<Event> =
+                    record.hits.iter().map(|hit| hit.to_event(settings.client)).collect();
+                (record, events)
+            })
+        }));
+        match record {
+            Ok(Ok((record, events))) => {
                 converted.records += 1;
                 converted.lossy += u64::from(record.lossy);
-                converted.events.extend(record.hits.iter().map(|hit| hit.to_event(settings.client)));
+                converted.events.extend(events);
+                for _ in 0..record.fragments {
+                    converted.refuse(*offset, || "a piece of a damaged line is no record".to_owned());
+                }
             }
-            Err(error) => converted.refuse(*offset, || error.to_string()),
+            Ok(Err(error)) => converted.refuse(*offset, || error.to_string()),
+            Err(_) => {
+                converted.refuse(*offset, || "hitwire failed to convert it; please report this".to_owned());
+            }
         }
     }
     for line in &chunk.skipped {
