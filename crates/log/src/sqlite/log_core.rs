@@ -22,6 +22,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How often the free space of the disk is looked at.
 const DISK_LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// A WAL that cannot be cut back is told at most this often: it is tried with every append.
+const WAL_WARNING_EVERY: Duration = Duration::from_secs(10);
+
 /// The log's writer.
 pub(super) struct LogCore {
     ground: Ground,
@@ -38,6 +41,7 @@ pub(super) struct LogCore {
     /// The last failure, for the callers that come before the next try.
     failure: Option<(Duration, String)>,
     disk_looked_at: Option<Duration>,
+    wal_warned_at: Option<Duration>,
 }
 
 impl LogCore {
@@ -52,6 +56,7 @@ impl LogCore {
             slice_bytes: 0,
             failure: None,
             disk_looked_at: None,
+            wal_warned_at: None,
             ground,
         }
     }
@@ -296,7 +301,11 @@ impl LogCore {
         match writer.truncate_wal() {
             Ok(true) => {}
             Ok(false) => {
-                tracing::warn!("a reader holds the log's WAL back; it is tried again with the next append");
+                let now = self.ground.clock.elapsed();
+                if self.wal_warned_at.is_none_or(|at| now.saturating_sub(at) >= WAL_WARNING_EVERY) {
+                    self.wal_warned_at = Some(now);
+                    tracing::warn!("a reader holds the log's WAL back; it is tried again with each append");
+                }
             }
             Err(error) => {
                 self.fail(failure(error), Vec::new());
