@@ -2,9 +2,9 @@
 
 use super::batch_body::{self, lane_streams};
 use super::context::{Context, Interrupt};
-use super::transport::Message;
 use bytes::Bytes;
 use hitwire_courier::{Input, OpenBatch};
+use hitwire_endpoint::Message;
 use hitwire_event::{Lane, Seq};
 use hitwire_log::{Activity, Integration, Page, Read};
 use std::sync::Arc;
@@ -20,8 +20,15 @@ pub(super) enum Landed {
         wanted: Wanted,
         content_revision: u64,
         input: Input,
-        body: Option<Bytes>,
+        body: Option<CutBody>,
     },
+}
+
+/// The body of a batch that was just cut, with the hash that was recorded for it: it need not be hashed again.
+#[derive(Clone, Debug)]
+pub(super) struct CutBody {
+    sha256: [u8; 32],
+    bytes: Bytes,
 }
 
 /// A read that the machine asked for.
@@ -52,7 +59,8 @@ pub(super) async fn read(context: Arc<Context>, integration: Arc<Integration>, w
         }
     };
     let cut = batch_body::cut(&integration, &page.records, page.scanned_to, max_events, max_bytes);
-    let (cut, body) = cut.unzip();
+    let (cut, bytes) = cut.unzip();
+    let body = cut.as_ref().zip(bytes).map(|(cut, bytes)| CutBody { sha256: cut.body_sha256, bytes });
     let left_over = cut.as_ref().is_some_and(|cut| (cut.events as usize) < page.records.len());
     let input = Input::Batch {
         lane,
@@ -70,7 +78,7 @@ pub(super) async fn send(
     integration: Arc<Integration>,
     lane: Lane,
     batch: OpenBatch,
-    body: Option<Bytes>,
+    body: Option<CutBody>,
     probe: bool,
 ) -> Landed {
     let share = context.share_of(integration.id, probe);
@@ -86,10 +94,9 @@ pub(super) async fn send(
         Ok(Some(integration)) if !context.stop.is_cancelled() => integration,
         _ => return Landed::Nothing,
     };
-    let fits = |body: &Bytes| batch_body::is_recorded(body, batch.body_bytes, &batch.body_sha256);
-    let body = match body.filter(fits) {
+    let body = match body.filter(|body| body.sha256 == batch.body_sha256) {
         _ if !is_wanted(&integration, &batch) => None,
-        Some(body) => Some(body),
+        Some(body) => Some(body.bytes),
         None => match again(&context, &integration, lane, &batch).await {
             Ok(body) => body,
             Err(_) => return Landed::Nothing,

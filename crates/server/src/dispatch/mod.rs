@@ -31,5 +31,6 @@ pub mod transport;
 pub use board::Dispatch;
 pub use budget::Bounds;
 pub use clock::Clock;
+pub use hitwire_endpoint::Message;
 pub use inbox::{CourierStatus, LaneNow};
-pub use transport::{Delivery, EndpointTransport, Message, Transport};
+pub use transport::{Delivery, EndpointTransport, Transport};

@@ -2,9 +2,8 @@
 
 use super::batch_body::lane_streams;
 use super::context::{Context, Interrupt, Note};
-use super::flight::{self, Landed, Wanted};
+use super::flight::{self, CutBody, Landed, Wanted};
 use super::inbox::{CourierStatus, Flags, Inbox};
-use bytes::Bytes;
 use hitwire_courier::{Command, Input, Limits, Machine, Settings};
 use hitwire_event::{IntegrationId, Lane};
 use hitwire_log::{Activity, Integration};
@@ -33,7 +32,7 @@ pub(super) struct Shell {
     integration: Arc<Integration>,
     machine: Box<Machine>,
     /// The body of a batch that was just cut, so that it need not be made twice.
-    bodies: [Option<Bytes>; 2],
+    bodies: [Option<CutBody>; 2],
     /// On tasks of their own, so that a request's time runs on while a step is being saved. Dropped, they are abandoned.
     flights: JoinSet<Landed>,
 }

@@ -1,26 +1,11 @@
 //! The one way out of the dispatch.
 
-use bytes::Bytes;
 use hitwire_courier::Reply;
-use hitwire_endpoint as endpoint;
-use hitwire_event::WebhookId;
+use hitwire_endpoint::{self as endpoint, Message};
 use hitwire_log::{HttpMethod, Integration};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
-
-/// What is sent.
-#[derive(Clone, Debug)]
-pub struct Message {
-    /// The batch's id.
-    pub webhook_id: WebhookId,
-    /// Unix seconds of this attempt.
-    pub timestamp_s: u64,
-    /// Of the body.
-    pub content_type: &'static str,
-    /// The body.
-    pub body: Bytes,
-}
 
 /// What became of it, as far as courier and delivery log care.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,12 +44,6 @@ impl Transport for EndpointTransport {
     fn send<'a>(&'a self, integration: &'a Integration, message: Message) -> Sending<'a> {
         Box::pin(async move {
             let target = target_of(integration);
-            let message = endpoint::Message {
-                webhook_id: message.webhook_id,
-                timestamp_s: message.timestamp_s,
-                content_type: message.content_type,
-                body: message.body,
-            };
             let sent = self.sender.send(integration.client, &target, message).await;
             let address = sent.address.map(|address| address.to_string());
             match sent.outcome {
