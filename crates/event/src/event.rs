@@ -1,7 +1,9 @@
 //! An event, before and after it has its place in the log.
 
+use crate::facets::{Facets, Found};
 use crate::rendering::{Labels, Rendered, Rendering, rendered_bytes_max};
 use crate::{ClientId, EventId, Kind, Seq, Stream};
+use std::sync::OnceLock;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,12 +66,14 @@ pub struct Record {
     /// It happened to nobody: it only shows what would be sent.
     test: bool,
     rendered: Rendered,
+    found: OnceLock<Found>,
 }
 
 impl Record {
     /// A record without renderings yet.
     pub fn new(seq: Seq, appended_ms: u64, id_reused: bool, event: Event) -> Self {
-        Record { seq, appended_ms, id_reused, event, test: false, rendered: Rendered::default() }
+        let (rendered, found) = (Rendered::default(), OnceLock::new());
+        Record { seq, appended_ms, id_reused, event, test: false, rendered, found }
     }
 
     /// An event that did not happen: outside of the log, and marked as a test message in every rendering.
@@ -83,7 +87,14 @@ impl Record {
         self.rendered.get_or_render(rendering, labels, &self.event, self.test)
     }
 
-    /// Bytes of memory that this record takes, its renderings included as if all were made. Always the same for a record.
+    /// What filters look at. The body is read for it at most once, whoever asks, and nothing of it is copied.
+    pub fn facets(&self) -> Facets<'_> {
+        let found = self.found.get_or_init(|| Found::in_event(&self.event));
+        Facets::new(&self.event.body, found)
+    }
+
+    /// Bytes of memory that this record takes, its renderings included as if all were made. Always the same for a record: its
+    /// facets are a part of it.
     pub fn weight(&self) -> usize {
         std::mem::size_of::<Self>()
             + self.event.body.len()

@@ -4,8 +4,9 @@ use crate::ClientId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How bad a vulnerability is. Order: the worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// How bad a vulnerability is. Order: the worst first. In settings it is written in lower case: `critical`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Risk {
     /// `critical`
     Critical,

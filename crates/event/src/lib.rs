@@ -13,6 +13,7 @@
 //! - [`ingest`]: bytes that a caller sent into events, or an error that says where it is wrong.
 //! - [`escape`]: attacker bytes made harmless for terminals, logs and pages.
 //! - [`rendering`]: an event's canonical JSON into what an integration asked for, and records into a request body.
+//! - [`filter`]: which events an integration wants; [`Facets`], what filters look at.
 //! - [`test_message()`]: an example of a kind, marked as one.
 //!
 //! This crate knows no IO and no clock. What it deliberately does not do: decide when anything is sent (courier), keep
@@ -20,6 +21,8 @@
 
 pub mod escape;
 mod event;
+mod facets;
+pub mod filter;
 pub mod hit;
 mod ids;
 pub mod ingest;
@@ -38,6 +41,7 @@ mod time;
 pub mod vulnerability;
 
 pub use event::{Event, Record, content_of};
+pub use facets::Facets;
 pub use ids::{ClientId, EventId, IntegrationId, Seq, WebhookId};
 pub use kind::{Kind, Lane, ObjectType, Risk, Stream, UnknownKind};
 pub use notice::Actor;

@@ -7,6 +7,7 @@ pub use identity::{DEFAULT_ENV, DOCUMENT_ID_LEN, HASH_OF_NONE, document_id, inde
 
 use crate::json::ObjectWriter;
 use crate::{ClientId, Event, EventId, Kind, Number, Point};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -195,7 +196,8 @@ impl fmt::Display for AttackType {
 }
 
 /// What became of the request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum BlockStatus {
     /// It was seen, and let through.
     #[default]

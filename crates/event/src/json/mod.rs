@@ -30,7 +30,12 @@ pub(crate) fn members(text: &str) -> Option<Vec<Member<'_>>> {
 
 /// The elements of an array that has passed the scanner.
 pub(crate) fn elements(array: Raw<'_>) -> Elements<'_> {
-    Elements { scanner: Scanner::starting_at(array.text, 1) }
+    elements_of(array.text)
+}
+
+/// The same, of its text.
+pub(crate) fn elements_of(array: &str) -> Elements<'_> {
+    Elements { scanner: Scanner::starting_at(array, 1) }
 }
 
 /// See [`elements`].

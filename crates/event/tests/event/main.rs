@@ -1,6 +1,7 @@
 //! The crate as its users see it: bytes in, bodies out.
 
 mod envelope;
+mod filter;
 mod golden;
 mod ingest;
 mod passing_on;
