@@ -130,7 +130,7 @@ impl Connector {
             None => return Err(SendError::Url(crate::UrlError::NoHost)),
         };
         for &address in &addresses {
-            if let Err(refusal) = self.guard.judge(address) {
+            if let Err(refusal) = self.guard.judge(place.client, address) {
                 return Err(SendError::Guard { host: name.map(str::to_owned), refusal });
             }
         }

@@ -8,33 +8,48 @@ mod ranges;
 
 pub use ranges::Rule;
 
+use hitwire_event::ClientId;
 use ipnet::IpNet;
 use ranges::Range;
+use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use url::{Host, Url};
 
 /// The longest URL that is accepted, in bytes; receivers and proxies commonly refuse longer request lines.
 pub const URL_BYTES_MAX: usize = 8 * 1024;
 
-/// Judges URLs and addresses. Cheap to clone.
+/// Judges URLs and addresses. Cheap to clone; clones share what is allowed for single clients.
 #[derive(Clone, Debug)]
 pub struct Guard {
     allow: Arc<[IpNet]>,
     allow_http: bool,
+    /// Beside `allow`; only clients for whom something is allowed.
+    allow_for: Arc<RwLock<HashMap<ClientId, Vec<IpNet>>>>,
 }
 
 impl Guard {
     /// `allow`: networks that may be dialled although a rule refuses them (`--allow-target`); `allow_http`: whether plain
     /// HTTP is accepted beside HTTPS (`--allow-http`).
     pub fn new(allow: Vec<IpNet>, allow_http: bool) -> Guard {
-        Guard { allow: allow.into(), allow_http }
+        Guard { allow: allow.into(), allow_http, allow_for: Arc::default() }
     }
 
-    /// Parses the URL of a target and judges what can be judged without resolving its name. The host of the result is
+    /// From now on this client, and no other, may dial these networks too, instead of those that were allowed for him
+    /// before. A kept connection to a network that is not among them any more is not used again.
+    pub fn set_allowed_for(&self, client: ClientId, networks: Vec<IpNet>) {
+        let mut allow_for = self.allow_for.write().unwrap_or_else(PoisonError::into_inner);
+        if networks.is_empty() {
+            allow_for.remove(&client);
+        } else {
+            allow_for.insert(client, networks);
+        }
+    }
+
+    /// Parses the URL of a client's target and judges what can be judged without resolving its name. The host of the result is
     /// normalised: a literal address in any spelling (`0x7f.1`, `2130706433`, `[::ffff:7f00:1]`) is that address.
-    pub fn check_url(&self, url: &str) -> Result<Url, UrlError> {
+    pub fn check_url(&self, client: ClientId, url: &str) -> Result<Url, UrlError> {
         if url.len() > URL_BYTES_MAX {
             return Err(UrlError::TooLong);
         }
@@ -59,24 +74,21 @@ impl Guard {
             return Err(UrlError::PortZero);
         }
         match parsed.host() {
-            Some(Host::Ipv4(address)) => self.judge(address.into())?,
-            Some(Host::Ipv6(address)) => self.judge(address.into())?,
+            Some(Host::Ipv4(address)) => self.judge(client, address.into())?,
+            Some(Host::Ipv6(address)) => self.judge(client, address.into())?,
             Some(Host::Domain(name)) if !name.trim_end_matches('.').is_empty() => {}
             Some(Host::Domain(_)) | None => return Err(UrlError::NoHost),
         }
         Ok(parsed)
     }
 
-    /// Whether this address may be dialled. An address that carries an IPv4 address inside (IPv4-mapped, NAT64, 6to4,
+    /// Whether this address may be dialled for this client. An address that carries an IPv4 address inside (IPv4-mapped, NAT64, 6to4,
     /// translated) is judged by that; an allowed network may name either form.
-    pub fn judge(&self, address: IpAddr) -> Result<(), Refusal> {
+    pub fn judge(&self, client: ClientId, address: IpAddr) -> Result<(), Refusal> {
         let inner = match address {
             IpAddr::V4(_) => None,
             IpAddr::V6(v6) => embedded(v6),
         };
-        if self.allows(address) || inner.is_some_and(|inner| self.allows(inner.into())) {
-            return Ok(());
-        }
         let range = match (address, inner) {
             (_, Some(inner)) => ranges::of_v4(inner),
             (IpAddr::V4(v4), None) => ranges::of_v4(v4),
@@ -84,12 +96,22 @@ impl Guard {
         };
         match range {
             None => Ok(()),
+            Some(_)
+                if self.allows(client, address)
+                    || inner.is_some_and(|inner| self.allows(client, inner.into())) =>
+            {
+                Ok(())
+            }
             Some(Range { rule, network }) => Err(Refusal { address, inner, rule, network }),
         }
     }
 
-    fn allows(&self, address: IpAddr) -> bool {
-        self.allow.iter().any(|network| network.contains(&address))
+    fn allows(&self, client: ClientId, address: IpAddr) -> bool {
+        let within = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&address));
+        within(&self.allow) || {
+            let allow_for = self.allow_for.read().unwrap_or_else(PoisonError::into_inner);
+            allow_for.get(&client).is_some_and(|networks| within(networks))
+        }
     }
 }
 

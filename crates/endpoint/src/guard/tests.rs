@@ -1,6 +1,8 @@
 use super::*;
 use proptest::prelude::*;
 
+const CLIENT: ClientId = ClientId(1);
+
 fn strict() -> Guard {
     Guard::new(vec![], false)
 }
@@ -14,7 +16,7 @@ fn address(text: &str) -> IpAddr {
 }
 
 fn rule(text: &str) -> Option<Rule> {
-    strict().judge(address(text)).err().map(|refusal| refusal.rule)
+    strict().judge(CLIENT, address(text)).err().map(|refusal| refusal.rule)
 }
 
 /// First and last address of each range, and the neighbours that are in none.
@@ -136,22 +138,48 @@ fn an_address_that_carries_another_is_judged_by_it() {
 #[test]
 fn an_allowed_network_may_name_the_carrier_or_what_it_carries() {
     for carrier in ["::ffff:10.0.0.5", "64:ff9b::10.0.0.5", "2002:a00:5::1"] {
-        assert!(strict().judge(address(carrier)).is_err(), "{carrier}");
-        assert_eq!(allowing(&["10.0.0.0/24"]).judge(address(carrier)), Ok(()), "{carrier}");
+        assert!(strict().judge(CLIENT, address(carrier)).is_err(), "{carrier}");
+        assert_eq!(allowing(&["10.0.0.0/24"]).judge(CLIENT, address(carrier)), Ok(()), "{carrier}");
         let outer = format!("{carrier}/128");
-        assert_eq!(allowing(&[&outer]).judge(address(carrier)), Ok(()), "{carrier}");
+        assert_eq!(allowing(&[&outer]).judge(CLIENT, address(carrier)), Ok(()), "{carrier}");
     }
-    assert!(allowing(&["::ffff:10.0.0.5/128"]).judge(address("10.0.0.5")).is_err());
+    assert!(allowing(&["::ffff:10.0.0.5/128"]).judge(CLIENT, address("10.0.0.5")).is_err());
 }
 
 #[test]
 fn an_allowed_network_lifts_the_refusal_of_its_addresses_alone() {
     let guard = allowing(&["127.0.0.0/8", "fd12::/16"]);
-    assert_eq!(guard.judge(address("127.9.9.9")), Ok(()));
-    assert_eq!(guard.judge(address("fd12::1")), Ok(()));
-    assert!(guard.judge(address("::1")).is_err());
-    assert!(guard.judge(address("10.0.0.1")).is_err());
-    assert!(guard.judge(address("fd13::1")).is_err());
+    assert_eq!(guard.judge(CLIENT, address("127.9.9.9")), Ok(()));
+    assert_eq!(guard.judge(CLIENT, address("fd12::1")), Ok(()));
+    assert!(guard.judge(CLIENT, address("::1")).is_err());
+    assert!(guard.judge(CLIENT, address("10.0.0.1")).is_err());
+    assert!(guard.judge(CLIENT, address("fd13::1")).is_err());
+}
+
+#[test]
+fn a_network_allowed_for_one_client_is_refused_to_the_others_and_can_be_taken_back() {
+    let guard = allowing(&["192.168.7.0/24"]);
+    let shared = guard.clone();
+    shared.set_allowed_for(CLIENT, vec!["10.1.0.0/16".parse().unwrap(), "fd00::/8".parse().unwrap()]);
+    let passes = |client: u64, text: &str| {
+        let url = match address(text) {
+            IpAddr::V4(v4) => format!("https://{v4}/"),
+            IpAddr::V6(v6) => format!("https://[{v6}]/"),
+        };
+        let judged = guard.judge(ClientId(client), address(text)).is_ok();
+        assert_eq!(guard.check_url(ClientId(client), &url).is_ok(), judged, "{url}");
+        judged
+    };
+    for inner in ["10.1.2.3", "fd00::1", "::ffff:10.1.2.3", "64:ff9b::a01:203"] {
+        assert!(passes(1, inner), "{inner}");
+        assert!(!passes(2, inner), "{inner} is for client 1 alone");
+    }
+    assert!(!passes(1, "10.2.0.1"));
+    assert!(passes(1, "192.168.7.1") && passes(2, "192.168.7.1"), "the installation's list is for all");
+    shared.set_allowed_for(CLIENT, vec!["10.2.0.0/16".parse().unwrap()]);
+    assert!(passes(1, "10.2.0.1") && !passes(1, "10.1.2.3"));
+    shared.set_allowed_for(CLIENT, vec![]);
+    assert!(!passes(1, "10.2.0.1"));
 }
 
 #[test]
@@ -169,7 +197,7 @@ fn a_refusal_names_address_rule_and_remedy() {
         ("fe80::1", "fe80::1 is a link-local address; allow it with --allow-target fe80::/10"),
         ("4000::1", "4000::1 is not a global unicast address; allow it with --allow-target 4000::1/128"),
     ] {
-        assert_eq!(strict().judge(address(text)).unwrap_err().to_string(), words);
+        assert_eq!(strict().judge(CLIENT, address(text)).unwrap_err().to_string(), words);
     }
 }
 
@@ -214,7 +242,7 @@ fn a_literal_address_is_judged_in_whatever_spelling() {
         ("https://[fd00:ec2::254]/", Rule::CloudMetadata),
         ("https://[FE80::1]/", Rule::LinkLocal),
     ] {
-        match strict().check_url(url) {
+        match strict().check_url(CLIENT, url) {
             Err(UrlError::Refused(refusal)) => assert_eq!(refusal.rule, expected, "{url}"),
             other => panic!("{url}: {other:?}"),
         }
@@ -232,7 +260,7 @@ fn ordinary_urls_pass_and_come_back_normalised() {
         ("https://[2001:4860:4860::8888]/", "https://[2001:4860:4860::8888]/"),
         ("https://localhost/", "https://localhost/"),
     ] {
-        assert_eq!(strict().check_url(url).unwrap().as_str(), normal);
+        assert_eq!(strict().check_url(CLIENT, url).unwrap().as_str(), normal);
     }
 }
 
@@ -261,7 +289,7 @@ fn what_is_wrong_with_a_url_is_said_without_quoting_it() {
         ("https://hooks.example/#secret", "fragment"),
         ("https://hooks.example:0/secret", "port 0"),
     ] {
-        let error = strict().check_url(url).expect_err(url).to_string();
+        let error = strict().check_url(CLIENT, url).expect_err(url).to_string();
         assert!(error.contains(words), "{url}: {error}");
         assert!(!error.contains("cret"), "{url}: {error}");
     }
@@ -269,11 +297,11 @@ fn what_is_wrong_with_a_url_is_said_without_quoting_it() {
 
 #[test]
 fn plain_http_needs_permission() {
-    assert_eq!(strict().check_url("http://hooks.example/"), Err(UrlError::PlainHttp));
+    assert_eq!(strict().check_url(CLIENT, "http://hooks.example/"), Err(UrlError::PlainHttp));
     let guard = Guard::new(vec![], true);
-    assert!(guard.check_url("http://hooks.example/").is_ok());
+    assert!(guard.check_url(CLIENT, "http://hooks.example/").is_ok());
     assert!(
-        matches!(guard.check_url("http://127.0.0.1/"), Err(UrlError::Refused(_))),
+        matches!(guard.check_url(CLIENT, "http://127.0.0.1/"), Err(UrlError::Refused(_))),
         "the addresses stay guarded"
     );
 }
@@ -314,9 +342,9 @@ fn spellings(address: Ipv4Addr) -> Vec<String> {
 proptest! {
     #[test]
     fn no_spelling_of_an_inner_address_passes(address in private_v4()) {
-        prop_assert!(strict().judge(address.into()).is_err());
+        prop_assert!(strict().judge(CLIENT, address.into()).is_err());
         for host in spellings(address) {
-            let result = strict().check_url(&format!("https://{host}/"));
+            let result = strict().check_url(CLIENT, &format!("https://{host}/"));
             prop_assert!(matches!(result, Err(UrlError::Refused(_))), "{host}: {result:?}");
         }
     }
@@ -325,29 +353,29 @@ proptest! {
     fn a_carrier_is_judged_like_what_it_carries(inner in any::<Ipv4Addr>()) {
         let bits = u32::from(inner);
         let (high, low) = ((bits >> 16) as u16, bits as u16);
-        let expected = strict().judge(inner.into()).err().map(|refusal| refusal.rule);
+        let expected = strict().judge(CLIENT, inner.into()).err().map(|refusal| refusal.rule);
         for carrier in [
             inner.to_ipv6_mapped(),
             Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),
             Ipv6Addr::new(0x2002, high, low, 0, 0, 0, 0, 1),
             Ipv6Addr::new(0, 0, 0, 0, 0xffff, 0, high, low),
         ] {
-            let found = strict().judge(carrier.into()).err().map(|refusal| refusal.rule);
+            let found = strict().judge(CLIENT, carrier.into()).err().map(|refusal| refusal.rule);
             prop_assert_eq!(found, expected, "{}", carrier);
         }
     }
 
     #[test]
     fn allowing_what_a_refusal_names_lifts_it(found in any::<IpAddr>()) {
-        if let Err(refusal) = strict().judge(found) {
+        if let Err(refusal) = strict().judge(CLIENT, found) {
             let guard = Guard::new(vec![refusal.network], false);
-            prop_assert_eq!(guard.judge(found), Ok(()));
+            prop_assert_eq!(guard.judge(CLIENT, found), Ok(()));
         }
     }
 
     #[test]
     fn whatever_passes_is_what_the_standard_library_calls_neither_inner_nor_special(found in any::<IpAddr>()) {
-        if strict().judge(found).is_ok() {
+        if strict().judge(CLIENT, found).is_ok() {
             prop_assert!(!found.is_loopback() && !found.is_unspecified() && !found.is_multicast());
             match found {
                 IpAddr::V4(v4) => {
@@ -356,7 +384,7 @@ proptest! {
                 }
                 IpAddr::V6(v6) => {
                     prop_assert!(!v6.is_unique_local() && !v6.is_unicast_link_local());
-                    prop_assert!(v6.to_ipv4_mapped().is_none_or(|inner| strict().judge(inner.into()).is_ok()));
+                    prop_assert!(v6.to_ipv4_mapped().is_none_or(|inner| strict().judge(CLIENT, inner.into()).is_ok()));
                 }
             }
         }
@@ -364,10 +392,10 @@ proptest! {
 
     #[test]
     fn arbitrary_text_is_no_url_or_one_that_keeps_the_rules(text in "(https?:)?[/\\\\]{0,3}[a-z0-9.:@\\[\\]%#?/ä]{0,40}") {
-        if let Ok(url) = strict().check_url(&text) {
+        if let Ok(url) = strict().check_url(CLIENT, &text) {
             prop_assert_eq!(url.scheme(), "https");
             prop_assert!(url.username().is_empty() && url.password().is_none() && url.fragment().is_none());
-            prop_assert_eq!(strict().check_url(url.as_str()), Ok(url.clone()), "a normalised URL is its own normal form");
+            prop_assert_eq!(strict().check_url(CLIENT, url.as_str()), Ok(url.clone()), "a normalised URL is its own normal form");
         }
     }
 }

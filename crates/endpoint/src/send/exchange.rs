@@ -217,11 +217,11 @@ impl Clock {
 mod tests {
     use super::*;
     use crate::guard::Guard;
-    use hitwire_event::WebhookId;
+    use hitwire_event::{ClientId, WebhookId};
     use proptest::prelude::*;
 
     fn request(url: &str) -> Request {
-        let url = Guard::new(vec![], false).check_url(url).unwrap();
+        let url = Guard::new(vec![], false).check_url(ClientId(1), url).unwrap();
         let message = Message {
             webhook_id: WebhookId("msg_1".into()),
             timestamp_s: 0,
@@ -255,7 +255,7 @@ mod tests {
         #[test]
         fn every_url_that_the_guard_accepts_can_be_requested(rest in "[ -~äß世]{0,60}") {
             let url = format!("https://hooks.example/{rest}");
-            if Guard::new(vec![], false).check_url(&url).is_ok() {
+            if Guard::new(vec![], false).check_url(ClientId(1), &url).is_ok() {
                 let request = request(&url);
                 prop_assert!(request.for_http1().is_ok());
                 prop_assert!(request.for_http2().is_ok());

@@ -109,7 +109,7 @@ impl Sender {
         message: &Message,
         trace: &mut Trace,
     ) -> Result<Response, SendError> {
-        let url = self.connector.guard().check_url(&target.url)?;
+        let url = self.connector.guard().check_url(client, &target.url)?;
         let headers = headers::of_request(target, message)?;
         let request = Request::new(&url, target.method, headers, message)?;
         let place = Place {
@@ -119,7 +119,7 @@ impl Sender {
             host: url.host_str().unwrap_or_default().to_owned(),
             port: url.port_or_known_default().unwrap_or_default(),
         };
-        if let Some(connection) = self.pool.take(&place) {
+        if let Some(connection) = self.kept(&place) {
             trace.reused = true;
             match self.exchange(&place, connection, &request, target.timeout, trace).await {
                 Ok(response) => return Ok(response),
@@ -133,6 +133,22 @@ impl Sender {
         let connection = self.connector.open(&place, &url, target, &mut trace.opening).await?;
         let answered = self.exchange(&place, connection, &request, target.timeout, trace).await;
         answered.map_err(|failure| failure.error)
+    }
+
+    /// A kept connection. It was judged when it was dialled, and is judged again: the address may have been allowed then
+    /// and not be so any more.
+    fn kept(&self, place: &Place) -> Option<Connection> {
+        loop {
+            let connection = self.pool.take(place)?;
+            let Err(refusal) = self.guard().judge(place.client, connection.address().ip()) else {
+                return Some(connection);
+            };
+            tracing::debug!(%refusal, "a kept connection is not used again");
+            if let Connection::Http2(http2) = &connection {
+                self.pool.retire(place, http2);
+            }
+            connection.close();
+        }
     }
 
     /// One request and its response; keeps the connection if it can be used again.

@@ -1,9 +1,9 @@
 //! Connections that are kept, shared, not shared, and found dead.
 
-use super::authority::Authority;
+use super::authority::{Authority, NAME};
 use super::receiver::{OK, Receiver, answer, ok, read_request, write};
 use super::support::*;
-use hitwire_endpoint::{Phase, SendError, TlsIdentity};
+use hitwire_endpoint::{Guard, Phase, SendError, Sender, TlsIdentity};
 use hitwire_event::ClientId;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +39,30 @@ async fn connections_are_never_shared_between_clients() {
             assert!(!sent.reused);
         }
         assert_eq!(receiver.connections(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_is_not_used_again_once_its_network_is_no_longer_allowed_for_the_client() {
+    let ca = Authority::new("Test CA");
+    for config in [ca.certify().server(), ca.certify().http2_server()] {
+        let receiver = Receiver::https(config, ok).await;
+        let sender = Sender::new(Guard::new(vec![], false), table(&[(NAME, &["127.0.0.1"])]));
+        let target = trusting(receiver.https_url(), ca.pem());
+        let refused = |error: SendError| assert!(matches!(error, SendError::Guard { .. }), "{error:?}");
+        refused(failed(&sender, &target).await);
+        sender.guard().set_allowed_for(CLIENT, vec!["127.0.0.0/8".parse().unwrap()]);
+        for _ in 0..2 {
+            assert_eq!(answered(&sender, &target).await.status, 200);
+        }
+        assert_eq!((receiver.connections(), sender.kept_connections()), (1, 1));
+        let other = sender.send(ClientId(CLIENT.0 + 1), &target, message()).await;
+        refused(other.outcome.unwrap_err());
+        sender.guard().set_allowed_for(CLIENT, vec![]);
+        refused(failed(&sender, &target).await);
+        assert_eq!(sender.kept_connections(), 0);
+        assert_eq!(receiver.seen().len(), 2);
+        assert_eq!(receiver.connections(), 1);
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn create(
     };
     let target = asked.target.map(|target| {
         let secret = Secret::new(sign::secret(random).as_str());
-        checked_target(target, None, secret, guard, &errors)
+        checked_target(target, None, secret, (guard, author.client), &errors)
     });
     if target.is_none() {
         errors.add("/target", "is missing: say at least where to send, {\"url\":\"https://...\"}");
@@ -85,7 +85,8 @@ pub(super) fn change(
     }
     if let Some(target) = asked.target {
         let secret = current.target.signing_secret.clone();
-        changed.target = checked_target(target, Some(&current.target), secret, guard, &errors);
+        changed.target =
+            checked_target(target, Some(&current.target), secret, (guard, current.client), &errors);
     }
     match asked.active {
         Some(true) => changed.activity = Activity::Active,
@@ -132,10 +133,10 @@ fn checked_target(
     asked: AskedTarget,
     current: Option<&Target>,
     signing_secret: Secret,
-    guard: &Guard,
+    (guard, client): (&Guard, ClientId),
     errors: &Errors,
 ) -> Target {
-    if let Err(error) = guard.check_url(asked.url.expose()) {
+    if let Err(error) = guard.check_url(client, asked.url.expose()) {
         errors.add(URL_AT, error.to_string());
     }
     let identity =
