@@ -42,7 +42,8 @@ pub struct Target {
     /// From the first byte of the request to the end of the response's headers and the part of its body that is kept. A
     /// reused connection has only this one.
     pub timeout: Duration,
-    /// Standard Webhooks secrets (`whsec_...`); one signature each. None: the request is not signed.
+    /// What signs, by Standard Webhooks: secrets (`whsec_...`; while one is exchanged, the current before the previous one)
+    /// and private keys (`whsk_...`); one signature each. None: the request is not signed.
     pub signing_secrets: Vec<String>,
 }
 

@@ -112,6 +112,27 @@ async fn a_rotated_secret_signs_beside_the_new_one_and_without_secrets_nothing_i
 }
 
 #[tokio::test]
+async fn a_private_key_signs_beside_the_secret_and_a_receiver_verifies_with_either() {
+    use hitwire_endpoint::sign::{self, Signed, VerifyError};
+    let receiver = Receiver::http(ok).await;
+    let mut target = target(receiver.http_url());
+    let key = sign::private_key(&[5; sign::SEED_BYTES]);
+    target.signing_secrets = vec![SIGNING_SECRET.to_owned(), key.to_string()];
+    answered(&sender(), &target).await;
+    let seen = receiver.only();
+    let signed = Signed {
+        id: text(&seen.headers, "webhook-id"),
+        timestamp: text(&seen.headers, "webhook-timestamp"),
+        signature: text(&seen.headers, "webhook-signature"),
+    };
+    let public = sign::public_key(&key).unwrap();
+    for verifier in [SIGNING_SECRET, &public] {
+        assert_eq!(sign::verify(&[verifier], signed, &seen.body, TIMESTAMP_S), Ok(()), "{verifier}");
+        assert_eq!(sign::verify(&[verifier], signed, b"[]", TIMESTAMP_S), Err(VerifyError::Wrong));
+    }
+}
+
+#[tokio::test]
 async fn settings_that_make_no_request_are_refused_before_anything_is_dialled() {
     let receiver = Receiver::http(ok).await;
     let sender = sender();

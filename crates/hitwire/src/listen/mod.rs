@@ -56,7 +56,8 @@ pub struct Options {
     pub authority: Authority,
     /// Names and addresses that the certificate proves, beside `localhost`, 127.0.0.1, ::1 and `addr`.
     pub names: Vec<String>,
-    /// Standard Webhooks secrets (`whsec_...`), any of which may have signed; none: signatures are not checked.
+    /// Standard Webhooks secrets (`whsec_...`) and public keys (`whpk_...`), any of which may fit; none: signatures are not
+    /// checked.
     pub secrets: Vec<String>,
     /// How to answer.
     pub behaviour: Behaviour,
@@ -122,7 +123,7 @@ impl Listener {
         names.sort_unstable();
         names.dedup();
         for secret in &secrets {
-            sign::check_secret(secret)?;
+            sign::check_verifier(secret)?;
         }
         let tls = TlsAcceptor::from(Arc::new(authority.server_config(&names)?));
         let bound = |source| ListenError::Bind { addr, source };
@@ -158,7 +159,7 @@ impl Listener {
         format!("https://{}/", self.addr)
     }
 
-    /// From now on a signature made with this secret (`whsec_...`) is right too.
+    /// From now on a signature that fits this secret (`whsec_...`) or public key (`whpk_...`) is right too.
     pub fn check_with(&self, secret: String) {
         self.secrets.write().unwrap_or_else(PoisonError::into_inner).push(secret);
     }
