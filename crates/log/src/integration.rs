@@ -2,6 +2,7 @@
 
 use crate::Secret;
 use hitwire_courier::{DisableReason, Preset};
+use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, IntegrationId, Kind, Seq};
 use serde::{Deserialize, Serialize};
@@ -72,8 +73,27 @@ pub struct Target {
     pub client_cert: String,
     /// PEM, its key.
     pub client_key: Option<Secret>,
+    /// SHA-256 of the server's own certificate (DER): if there are any, it must be one of them, and no CA is asked.
+    pub pins: Vec<[u8; 32]>,
+    /// At most this many requests a minute; none: no limit.
+    pub rate: Option<u32>,
+    /// Requests under way in a lane, 1-16; above 1 their batches arrive in any order.
+    pub in_flight: u8,
     /// Standard Webhooks secret, `whsec_...`.
     pub signing_secret: Secret,
+    /// The secret before, which signs too until it expires.
+    pub previous_secret: Option<PreviousSecret>,
+    /// Ed25519 secret of Standard Webhooks, `whsk_...`: requests are signed with it as well. None: they are not.
+    pub signing_key: Option<Secret>,
+}
+
+/// A signing secret that was replaced, and still signs for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreviousSecret {
+    /// `whsec_...`
+    pub secret: Secret,
+    /// Unix seconds: from then on it signs no more.
+    pub expires_at: u64,
 }
 
 /// A webhook that a user set up.
@@ -95,15 +115,19 @@ pub struct Integration {
     pub target: Target,
     /// The kinds, in the order given.
     pub events: Vec<Ticked>,
+    /// Which events of these kinds.
+    pub filter: Filter,
     /// Rises with every change.
     pub revision: u64,
-    /// Rises with every change of content: rendering, format, kinds, headers in hits.
+    /// Rises with every change of content: rendering, format, kinds, headers in hits, filter.
     pub content_revision: u64,
 }
 
 /// An integration to be made.
 #[derive(Clone, Debug)]
 pub struct NewIntegration {
+    /// An id reserved by [`Op::NextId`](crate::Op::NextId); none: the store takes the next one.
+    pub id: Option<IntegrationId>,
     /// The tenant.
     pub client: ClientId,
     /// For people.
@@ -118,4 +142,6 @@ pub struct NewIntegration {
     pub target: Target,
     /// The kinds.
     pub events: Vec<Ticked>,
+    /// Which events of these kinds.
+    pub filter: Filter,
 }

@@ -7,20 +7,26 @@
 //! - [`SqliteStore`]: the embedded implementation: `log-<first Seq>.db` slices and `state.db` in one data directory, one
 //!   writer thread each.
 //! - [`Integration`]: a webhook that a user set up. Its secrets are [`Secret`]s: sealed at rest, masked when printed.
+//! - [`Client`], [`User`], [`Token`], [`Application`]: who may do what; [`ActivityEntry`]: what the activity log says of it.
+//! - the *outbox*: events that tell of changes, kept in the same transaction as the change until they are in the log.
 //! - the *tail*: the newest events in memory, shared by every reader, bounded in bytes.
 //!
 //! It knows nothing of HTTP, and takes no decision about delivery: couriers decide, the store keeps.
 
+mod account;
 mod integration;
 mod ops;
 mod secret;
 mod sqlite;
 mod store;
 
-pub use integration::{Activity, HttpMethod, Integration, NewIntegration, Target, Ticked};
+pub use account::{
+    ActivityEntry, ActivityQuery, ActivityRow, ActivitySource, Application, Client, ClientLimits,
+    FieldChange, Role, Sequence, Token, TokenId, User, UserId,
+};
+pub use integration::{Activity, HttpMethod, Integration, NewIntegration, PreviousSecret, Target, Ticked};
 pub use ops::{
-    Append, Appended, AttemptRow, Done, Lag, LostRow, Op, Page, Read, Resume, Role, StreamFrom, Token,
-    UpdateIntegration,
+    Append, Appended, AttemptRow, Done, Lag, LostRow, Op, Page, Read, Resume, StreamFrom, UpdateIntegration,
 };
 pub use secret::{MASK, Secret};
 pub use sqlite::{FaultHook, FaultPoint, MonotonicClock, Options, SqliteStore, WallClock};

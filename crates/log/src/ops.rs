@@ -1,6 +1,9 @@
 //! What is asked of a store, and what it answers.
 
-use crate::{Integration, Lease, NewIntegration};
+use crate::{
+    ActivityEntry, Application, Client, Integration, Lease, NewIntegration, Sequence, Token, TokenId, User,
+    UserId,
+};
 use hitwire_courier::{Attempt, LostRange, Progress};
 use hitwire_event::{ClientId, Event, IntegrationId, Record, Seq, Stream};
 use std::sync::Arc;
@@ -21,8 +24,51 @@ pub enum Op {
     },
     /// One step of a courier.
     Save(Lease, Progress),
-    /// A token, new or in place of the one with the same hash.
+    /// Reserves an id, so that all that belongs to the making of something can name it in one transaction.
+    NextId(Sequence),
+    /// A client, new (revision 0) or changed (the revision that the change was made from).
+    PutClient(Client),
+    /// Takes a client away, with its users, tokens and applications. Its integrations must be gone before.
+    DeleteClient {
+        /// Which.
+        id: ClientId,
+    },
+    /// A user, new (revision 0) or changed (the revision that the change was made from).
+    PutUser(User),
+    /// Takes a user away, with the user's tokens.
+    DeleteUser {
+        /// Which.
+        id: UserId,
+    },
+    /// A token, new or in place of the one with the same id.
     PutToken(Token),
+    /// Takes a token away.
+    DeleteToken {
+        /// Which.
+        id: TokenId,
+    },
+    /// When tokens were last used, Unix seconds. Not synced.
+    TokensUsed(Vec<(TokenId, u64)>),
+    /// An application, new or in place of the one with the same client and id.
+    PutApplication(Application),
+    /// Takes an application away.
+    DeleteApplication {
+        /// Whose.
+        client: ClientId,
+        /// Which.
+        id: i64,
+    },
+    /// An entry into the activity log, in the same transaction as what it tells of.
+    Record(ActivityEntry),
+    /// An event that tells of a change, in the same transaction as the change: it is put into the *outbox*, from which it is
+    /// moved to the log at once (see [`Store::outbox`](crate::Store::outbox)). So an event is told exactly if its change
+    /// took effect.
+    Announce(Event),
+    /// The events of the outbox up to this number are in the log.
+    Announced {
+        /// The number.
+        through: u64,
+    },
 }
 
 /// Events to append, all or nothing.
@@ -52,12 +98,14 @@ pub enum Done {
     Appended(Appended),
     /// To `CreateIntegration` and `UpdateIntegration`: as it is now.
     Integration(Box<Integration>),
-    /// To `DeleteIntegration`: whether it was there.
+    /// To every `Delete...`: whether it was there.
     Deleted(bool),
     /// To `Save`.
     Saved,
-    /// To `PutToken`.
-    TokenPut,
+    /// To `NextId`.
+    Id(u64),
+    /// To what is simply kept: `Put...`, `TokensUsed`, `Record`, `Announce`, `Announced`.
+    Kept,
 }
 
 /// Where to go on when an integration is enabled again.
@@ -142,34 +190,4 @@ pub struct LostRow {
     pub recorded_ms: u64,
     /// The range.
     pub range: LostRange,
-}
-
-/// What a token's bearer may do (contract.md section 6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Everything of the installation.
-    Operator,
-    /// Everything of one client.
-    Administrator,
-    /// Views.
-    Analyst,
-    /// Views, less.
-    ReadOnly,
-    /// Sends events, reads nothing.
-    Ingest,
-}
-
-/// A token as the store keeps it: never the token itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
-    /// SHA-256 of the token.
-    pub sha256: [u8; 32],
-    /// The client it belongs to.
-    pub client: ClientId,
-    /// What it may do.
-    pub role: Role,
-    /// Shown as the author of changes.
-    pub name: String,
-    /// Unix seconds.
-    pub created_at: u64,
 }

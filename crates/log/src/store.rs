@@ -1,8 +1,11 @@
 //! The trait that every store fulfils.
 
-use crate::{AttemptRow, Done, Integration, Lag, LostRow, Op, Page, Read, StreamFrom, Token};
+use crate::{
+    ActivityQuery, ActivityRow, Application, AttemptRow, Client, Done, Integration, Lag, LostRow, Op, Page,
+    Read, StreamFrom, Token, User,
+};
 use hitwire_courier::Saved;
-use hitwire_event::{ClientId, IntegrationId, Seq, Stream};
+use hitwire_event::{ClientId, Event, IntegrationId, Seq, Stream};
 use std::future::Future;
 use std::pin::Pin;
 use tokio::sync::watch;
@@ -73,6 +76,27 @@ pub trait Store: Send + Sync + 'static {
     /// The token with this SHA-256, if it is known.
     fn token(&self, sha256: [u8; 32]) -> Answer<'_, Option<Token>>;
 
+    /// All clients, by id.
+    fn clients(&self) -> Answer<'_, Vec<Client>>;
+
+    /// The users of one client or of all, by id.
+    fn users(&self, client: Option<ClientId>) -> Answer<'_, Vec<User>>;
+
+    /// The tokens of one client or of all, by id.
+    fn tokens(&self, client: Option<ClientId>) -> Answer<'_, Vec<Token>>;
+
+    /// The applications of a client, by id.
+    fn applications(&self, client: ClientId) -> Answer<'_, Vec<Application>>;
+
+    /// The activity log, newest first.
+    fn activity(&self, query: ActivityQuery) -> Answer<'_, Vec<ActivityRow>>;
+
+    /// The oldest events of the outbox with their numbers, at most so many.
+    fn outbox(&self, limit: usize) -> Answer<'_, Vec<(u64, Event)>>;
+
+    /// The number of the last event put into the outbox; changes with each.
+    fn announced(&self) -> watch::Receiver<u64>;
+
     /// The integrations whose cursors the store itself moved lately (retention, enabling from now), the last ones first.
     /// Changes on each; an integration stays in the list for a while, so that a slow receiver misses none.
     fn moved(&self) -> watch::Receiver<Vec<IntegrationId>>;
@@ -101,10 +125,13 @@ pub enum StoreError {
     #[error("this process no longer holds the lease; another hitwire has taken over")]
     LeaseLost,
     /// The revision that an update was made from is no longer the current one.
-    #[error("the integration was changed meanwhile; read it again and repeat the change")]
+    #[error("it was changed meanwhile; read it again and repeat the change")]
     Conflict,
+    /// What must be unique is there already, or something is still in use. Says which.
+    #[error("{0}")]
+    Taken(String),
     /// No such thing.
-    #[error("there is no such integration")]
+    #[error("there is no such thing any more")]
     NotFound,
     /// A file was written by a newer hitwire, is damaged, is in use, or has the wrong key. Says which and what to do.
     #[error("{0}")]

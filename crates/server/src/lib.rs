@@ -7,10 +7,12 @@
 //!   in the opposite order; there is one shutdown path.
 //! - `api`: handlers that authenticate, parse, call one thing and shape the answer.
 //! - [`dispatch`]: the couriers' shell: wakes couriers when the log advances, carries out what their machines say.
+//! - `announcer`: moves the outbox, the events that tell of changes, into the log.
 //! - `sources`: one runner for each configured source: reads, converts, appends with its checkpoint.
 //! - [`import`]: a whole file into bodies for `POST /v1/events`, for the command line.
 
 mod admin_token;
+mod announcer;
 mod api;
 pub mod config;
 pub mod dispatch;

@@ -1,6 +1,5 @@
 //! One running hitwire: what is started in which order, and how it is stopped.
 
-use crate::admin_token;
 use crate::api::body::BodyBudget;
 use crate::api::{self, Api, Readiness};
 use crate::config::{Config, ConfigError};
@@ -8,6 +7,7 @@ use crate::dispatch::{Bounds, Clock, Dispatch, EndpointTransport};
 use crate::listener::{self, Ending};
 use crate::sources::{SourceStatus, Sources};
 use crate::tokens::Tokens;
+use crate::{admin_token, announcer};
 use hitwire_endpoint::{Guard, Resolver, Sender};
 use hitwire_event::WebhookId;
 use hitwire_log::{Options, Secret, SqliteStore, Store, StoreError};
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -81,6 +82,7 @@ pub struct Server {
     store: Arc<dyn Store>,
     dispatch: Dispatch,
     sources: Sources,
+    announcer: JoinHandle<()>,
     ending: Ending,
     connections: TaskTracker,
     _dropped: [DropGuard; 2],
@@ -125,6 +127,7 @@ impl Server {
         };
         let ending = Ending { stop: CancellationToken::new(), abort: CancellationToken::new() };
         let connections = TaskTracker::new();
+        let announcer = announcer::start(Arc::clone(&store), ending.stop.clone());
         let router = api::router(Arc::new(api));
         let connections_max = config.api.connections_max;
         connections.spawn(listener::serve(
@@ -144,6 +147,7 @@ impl Server {
             store,
             dispatch,
             sources,
+            announcer,
             _dropped: [ending.stop.clone().drop_guard(), ending.abort.clone().drop_guard()],
             ending,
             connections,
@@ -192,7 +196,16 @@ impl Server {
             }
             self.ending.abort.cancel();
         };
-        tokio::join!(connections, self.dispatch.stop(FINISH_WITHIN), self.sources.stop(FINISH_WITHIN));
+        let announcer = async {
+            // What is left in the outbox is moved at the next start.
+            if timeout(FINISH_WITHIN, self.announcer).await.is_err() {
+                tracing::warn!(
+                    "system events were still on their way to the log; they are told after the next start"
+                );
+            }
+        };
+        let dispatch = self.dispatch.stop(FINISH_WITHIN);
+        tokio::join!(connections, dispatch, self.sources.stop(FINISH_WITHIN), announcer);
         match timeout(CLOSE_WITHIN, self.store.close()).await {
             Ok(Ok(())) => tracing::info!("hitwire stopped"),
             Ok(Err(error)) => {

@@ -4,7 +4,7 @@
 //! file and starts again has taken the old token back.
 
 use hitwire_event::ClientId;
-use hitwire_log::{Role, Secret, Store, StoreError, Token};
+use hitwire_log::{Role, Secret, Store, StoreError, Token, TokenId};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -29,11 +29,17 @@ impl Tokens {
     /// Knows the configured tokens; the others are looked up.
     pub(crate) fn new(admin: &Secret, ingest: Option<&Secret>, now_s: u64) -> Self {
         let token = |secret: &Secret, role, name: &str| Token {
+            // Numbers of the store begin at 1.
+            id: TokenId(0),
             sha256: hash(secret.expose()),
             client: FIRST_CLIENT,
+            user: None,
             role,
             name: name.to_owned(),
             created_at: now_s,
+            created_by: "configuration".to_owned(),
+            expires_at: None,
+            last_used_at: None,
         };
         let mut configured = vec![token(admin, Role::Operator, "admin")];
         configured.extend(ingest.map(|secret| token(secret, Role::Ingest, "ingest")));

@@ -42,15 +42,15 @@ mod writer;
 pub use options::{FaultHook, FaultPoint, MonotonicClock, Options, WallClock};
 
 use crate::{
-    Answer, Append, Appended, AttemptRow, Done, Integration, Lag, Lease, LostRow, Op, Page, Read, Store,
-    StoreError, StreamFrom, Token, Touched,
+    ActivityQuery, ActivityRow, Answer, Append, Appended, Application, AttemptRow, Client, Done, Integration,
+    Lag, Lease, LostRow, Op, Page, Read, Store, StoreError, StreamFrom, Token, Touched, User,
 };
 use append::Prepared;
 use clock::Clock;
 use dedup::Fingerprinter;
 use files::DataDir;
 use hitwire_courier::Saved;
-use hitwire_event::{ClientId, IntegrationId, Seq};
+use hitwire_event::{ClientId, Event, IntegrationId, Seq};
 use inline::Inline;
 use keeper::{Keeper, Keeping};
 use log_core::LogCore;
@@ -350,6 +350,34 @@ impl Store for SqliteStore {
 
     fn token(&self, sha256: [u8; 32]) -> Answer<'_, Option<Token>> {
         Box::pin(self.read_state(move |connection| state::tokens::load(connection, sha256)))
+    }
+
+    fn clients(&self) -> Answer<'_, Vec<Client>> {
+        Box::pin(self.read_state(state::accounts::clients))
+    }
+
+    fn users(&self, client: Option<ClientId>) -> Answer<'_, Vec<User>> {
+        Box::pin(self.read_state(move |connection| state::accounts::users(connection, client)))
+    }
+
+    fn tokens(&self, client: Option<ClientId>) -> Answer<'_, Vec<Token>> {
+        Box::pin(self.read_state(move |connection| state::tokens::list(connection, client)))
+    }
+
+    fn applications(&self, client: ClientId) -> Answer<'_, Vec<Application>> {
+        Box::pin(self.read_state(move |connection| state::accounts::applications(connection, client)))
+    }
+
+    fn activity(&self, query: ActivityQuery) -> Answer<'_, Vec<ActivityRow>> {
+        Box::pin(self.read_state(move |connection| state::activity::load(connection, &query)))
+    }
+
+    fn outbox(&self, limit: usize) -> Answer<'_, Vec<(u64, Event)>> {
+        Box::pin(self.read_state(move |connection| state::outbox::load(connection, limit)))
+    }
+
+    fn announced(&self) -> watch::Receiver<u64> {
+        self.ground.state.watch_announced()
     }
 
     fn moved(&self) -> watch::Receiver<Vec<IntegrationId>> {

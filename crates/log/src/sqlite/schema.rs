@@ -51,7 +51,7 @@ impl Kind {
     const fn migrations(self) -> &'static [&'static str] {
         match self {
             Kind::Log => &[include_str!("schema/log-1.sql")],
-            Kind::State => &[include_str!("schema/state-1.sql")],
+            Kind::State => &[include_str!("schema/state-1.sql"), include_str!("schema/state-2.sql")],
         }
     }
 
@@ -197,10 +197,34 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state.db");
         create(&path, Kind::State, |_| Ok(())).unwrap();
-        open(&path, Kind::State, Access::Write).unwrap().pragma_update(None, "user_version", 7).unwrap();
+        open(&path, Kind::State, Access::Write).unwrap().pragma_update(None, "user_version", 99).unwrap();
         let refused = open(&path, Kind::State, Access::Write).unwrap_err().to_string();
-        assert!(refused.contains("state.db: this file has version 7"), "{refused}");
-        assert!(refused.contains("knows versions up to 1"), "{refused}");
+        assert!(refused.contains("state.db: this file has version 99"), "{refused}");
+        let newest = Kind::State.migrations().len();
+        assert!(refused.contains(&format!("knows versions up to {newest}")), "{refused}");
+    }
+
+    #[test]
+    fn a_state_of_the_first_version_is_brought_up_to_date_with_what_is_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        let old = Connection::open(&path).unwrap();
+        old.pragma_update(None, "application_id", Kind::State.application_id()).unwrap();
+        old.execute_batch(Kind::State.migrations()[0]).unwrap();
+        old.execute_batch(
+            "INSERT INTO integration VALUES (7, 1, 'SIEM', NULL, 0, '', 3, 2, '{}', x'');
+             INSERT INTO token VALUES (x'01', 1, 5, 'ci', 20), (x'02', 1, 2, 'admin', 10);
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+        drop(old);
+        let new = open(&path, Kind::State, Access::Write).unwrap();
+        let one = |sql: &str| new.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(one("SELECT name || filter FROM integration WHERE id = 7"), "SIEM{}");
+        assert_eq!(one("SELECT group_concat(id || name, ' ') FROM token"), "1admin 2ci");
+        assert_eq!(one("SELECT name FROM client WHERE id = 1"), "default");
+        let version: isize = pragma(&new, "user_version").unwrap();
+        assert_eq!(version as usize, Kind::State.migrations().len());
     }
 
     #[test]

@@ -7,11 +7,13 @@ use crate::support::{
 };
 use hitwire_courier::{DisableReason, EndpointState, LostReason, Progress};
 use hitwire_event::rendering::Format;
-use hitwire_event::{IntegrationId, Kind, Lane, Seq};
+use hitwire_event::{Actor, ClientId, IntegrationId, Kind, Lane, Seq};
 use hitwire_log::{
-    Activity, Append, Done, Lag, Lease, Op, Read, Resume, Role, Secret, Store, StoreError, StreamFrom, Token,
-    UpdateIntegration,
+    Activity, ActivityEntry, ActivityQuery, ActivitySource, Append, Application, Client, ClientLimits, Done,
+    FieldChange, Lag, Lease, NewIntegration, Op, Read, Resume, Role, Secret, Sequence, Store, StoreError,
+    StreamFrom, Token, TokenId, UpdateIntegration, User, UserId,
 };
+use serde_json::Value;
 use std::time::Duration;
 
 fn read(streams: Vec<StreamFrom>, after: u64) -> Read {
@@ -548,16 +550,177 @@ pub(crate) async fn lost_ranges_are_read_page_by_page_newest_first(backend: &dyn
     assert_eq!(second.iter().map(|row| row.range.first.0).collect::<Vec<_>>(), [20, 10]);
 }
 
-pub(crate) async fn a_token_is_found_by_its_hash_and_replaced(backend: &dyn Backend) {
+fn token(id: u64, client: ClientId, role: Role) -> Token {
+    Token {
+        id: TokenId(id),
+        sha256: [id as u8; 32],
+        client,
+        user: None,
+        role,
+        name: "ci".to_owned(),
+        created_at: 5,
+        created_by: "admin".to_owned(),
+        expires_at: Some(1_800_000_000),
+        last_used_at: None,
+    }
+}
+
+fn user(id: u64, client: ClientId, email: &str) -> User {
+    User {
+        id: UserId(id),
+        uuid: format!("uuid-{id}"),
+        client,
+        email: email.to_owned(),
+        name: "Jane Roe".to_owned(),
+        role: Role::Analyst,
+        enabled: true,
+        created_at: 5,
+        created_by: "admin".to_owned(),
+        revision: 0,
+    }
+}
+
+pub(crate) async fn a_token_is_found_by_its_hash_replaced_by_its_number_and_taken_away(
+    backend: &dyn Backend,
+) {
     let store = backend.open();
-    let token = |role| Token { sha256: [3; 32], client: TWO, role, name: "ci".to_owned(), created_at: 5 };
     assert_eq!(store.token([3; 32]).await.unwrap(), None);
-    commit(&*store, Op::PutToken(token(Role::Ingest))).await;
-    commit(&*store, Op::PutToken(token(Role::Administrator))).await;
+    commit(&*store, Op::PutToken(token(3, TWO, Role::Ingest))).await;
+    commit(&*store, Op::PutToken(token(3, TWO, Role::Administrator))).await;
+    commit(&*store, Op::PutToken(token(4, ONE, Role::Ingest))).await;
+    commit(&*store, Op::TokensUsed(vec![(TokenId(3), 77), (TokenId(9), 78)])).await;
     drop(store);
     let store = backend.open();
-    assert_eq!(store.token([3; 32]).await.unwrap(), Some(token(Role::Administrator)));
-    assert_eq!(store.token([4; 32]).await.unwrap(), None);
+    let used = Token { last_used_at: Some(77), ..token(3, TWO, Role::Administrator) };
+    assert_eq!(store.token([3; 32]).await.unwrap(), Some(used.clone()));
+    assert_eq!(store.token([5; 32]).await.unwrap(), None);
+    assert_eq!(store.tokens(Some(TWO)).await.unwrap(), [used]);
+    assert_eq!(store.tokens(None).await.unwrap().len(), 2);
+    assert!(matches!(commit(&*store, Op::DeleteToken { id: TokenId(3) }).await, Done::Deleted(true)));
+    assert!(matches!(commit(&*store, Op::DeleteToken { id: TokenId(3) }).await, Done::Deleted(false)));
+    assert_eq!(store.token([3; 32]).await.unwrap(), None);
+}
+
+pub(crate) async fn reserved_ids_are_never_given_again(backend: &dyn Backend) {
+    let store = backend.open();
+    let next = async |store: &dyn Store, sequence| match commit(store, Op::NextId(sequence)).await {
+        Done::Id(id) => id,
+        other => panic!("a reservation was answered with {other:?}"),
+    };
+    for sequence in [Sequence::Integration, Sequence::User, Sequence::Token, Sequence::Application] {
+        assert_eq!(next(&*store, sequence).await, 1, "{sequence:?}");
+        assert_eq!(next(&*store, sequence).await, 2, "{sequence:?}");
+    }
+    assert_eq!(next(&*store, Sequence::Client).await, 2, "the first client is there from the beginning");
+    let reserved = NewIntegration { id: Some(IntegrationId(2)), ..new_integration(ONE, &[Kind::Hit]) };
+    let Done::Integration(made) = commit(&*store, Op::CreateIntegration(reserved)).await else {
+        panic!("not made")
+    };
+    assert_eq!(made.id, IntegrationId(2));
+    assert_eq!(create(&*store, ONE, &[Kind::Hit]).await.id, IntegrationId(3));
+    commit(&*store, Op::DeleteIntegration { id: IntegrationId(3) }).await;
+    drop(store);
+    let store = backend.open();
+    assert_eq!(next(&*store, Sequence::Integration).await, 4);
+}
+
+pub(crate) async fn clients_users_and_applications_are_kept_and_changed_from_their_revision(
+    backend: &dyn Backend,
+) {
+    let store = backend.open();
+    let first = store.clients().await.unwrap();
+    assert_eq!(first.iter().map(|client| (client.id, &*client.name)).collect::<Vec<_>>(), [(ONE, "default")]);
+    let limits = ClientLimits {
+        integrations_max: Some(3),
+        events_per_s: Some(100),
+        allow_targets: vec!["10.0.0.0/8".to_owned()],
+    };
+    let second = Client { id: TWO, name: "Two".to_owned(), revision: 0, limits, ..first[0].clone() };
+    commit(&*store, Op::PutClient(second.clone())).await;
+    commit(&*store, Op::PutUser(user(1, TWO, "Jane@example.com"))).await;
+    let shop = Application { client: TWO, id: -1, name: "shop".to_owned() };
+    commit(&*store, Op::PutApplication(shop.clone())).await;
+    commit(&*store, Op::PutToken(Token { user: Some(UserId(1)), ..token(1, TWO, Role::Analyst) })).await;
+    drop(store);
+    let store = backend.open();
+    let kept = Client { revision: 1, ..second };
+    assert_eq!(store.clients().await.unwrap()[1], kept);
+    let jane = User { revision: 1, ..user(1, TWO, "Jane@example.com") };
+    assert_eq!(store.users(Some(TWO)).await.unwrap(), std::slice::from_ref(&jane));
+    assert_eq!(store.users(Some(ONE)).await.unwrap(), []);
+    assert_eq!(store.applications(TWO).await.unwrap(), [shop]);
+
+    let renamed = Client { name: "2".to_owned(), ..kept };
+    commit(&*store, Op::PutClient(renamed.clone())).await;
+    assert_eq!(store.commit(vec![Op::PutClient(renamed)]).await.unwrap_err(), StoreError::Conflict);
+    let gone = User { id: UserId(9), email: "other@example.com".to_owned(), ..jane };
+    assert_eq!(store.commit(vec![Op::PutUser(gone)]).await.unwrap_err(), StoreError::NotFound);
+    let twin = store.commit(vec![Op::PutUser(user(2, ONE, "jane@EXAMPLE.com"))]).await.unwrap_err();
+    assert!(matches!(&twin, StoreError::Taken(words) if words.contains("jane@EXAMPLE.com")), "{twin}");
+
+    create(&*store, TWO, &[Kind::Hit]).await;
+    let in_use = store.commit(vec![Op::DeleteClient { id: TWO }]).await.unwrap_err();
+    assert!(matches!(in_use, StoreError::Taken(_)), "{in_use}");
+    commit(&*store, Op::DeleteUser { id: UserId(1) }).await;
+    assert_eq!(store.tokens(Some(TWO)).await.unwrap(), [], "a user's tokens go with the user");
+    let id = store.integrations(Some(TWO)).await.unwrap()[0].id;
+    commit(&*store, Op::DeleteIntegration { id }).await;
+    commit(&*store, Op::DeleteApplication { client: TWO, id: -1 }).await;
+    assert_eq!(store.applications(TWO).await.unwrap(), []);
+    assert!(matches!(commit(&*store, Op::DeleteClient { id: TWO }).await, Done::Deleted(true)));
+    assert_eq!(store.clients().await.unwrap().len(), 1);
+}
+
+pub(crate) async fn the_activity_log_is_read_newest_first_by_client_type_and_action(backend: &dyn Backend) {
+    let store = backend.open();
+    let entry = |client, action: &str, object_id: u64| ActivityEntry {
+        client,
+        actor: object_id.is_multiple_of(2).then(|| Actor { name: "Jane".to_owned(), email: None }),
+        source: ActivitySource::Api,
+        action: action.to_owned(),
+        object_type: "integration".to_owned(),
+        object_id: object_id.to_string(),
+        object_name: "SIEM".to_owned(),
+        changes: vec![FieldChange { field: "name".to_owned(), old: "a".into(), new: Value::Null }],
+    };
+    for n in 1..=6 {
+        let action = if n <= 3 { "create" } else { "delete" };
+        commit(&*store, Op::Record(entry(if n == 2 { TWO } else { ONE }, action, n))).await;
+    }
+    let read = async |query| {
+        let rows = store.activity(query).await.unwrap();
+        rows.into_iter().map(|row| row.entry.object_id).collect::<Vec<_>>()
+    };
+    let of_one = ActivityQuery { client: Some(ONE), limit: 3, ..ActivityQuery::default() };
+    assert_eq!(read(of_one.clone()).await, ["6", "5", "4"]);
+    assert_eq!(read(ActivityQuery { before: Some(4), ..of_one.clone() }).await, ["3", "1"]);
+    assert_eq!(read(ActivityQuery { action: Some("create".to_owned()), ..of_one.clone() }).await, ["3", "1"]);
+    assert!(read(ActivityQuery { object_type: Some("user".to_owned()), ..of_one }).await.is_empty());
+    let all = store.activity(ActivityQuery { limit: 10, ..ActivityQuery::default() }).await.unwrap();
+    assert_eq!(all[4].entry, entry(TWO, "create", 2));
+    assert!(all[4].at_ms >= BEGIN_MS);
+}
+
+pub(crate) async fn an_announcement_is_kept_exactly_if_its_change_is(backend: &dyn Backend) {
+    let store = backend.open();
+    let events = hits(1..=3);
+    let mut announced = store.announced();
+    let announce = |n: usize| Op::Announce(events[n].clone());
+    let put = Op::PutApplication(Application { client: ONE, id: 1, name: "shop".to_owned() });
+    store.commit(vec![put, announce(0)]).await.unwrap();
+    assert!(announced.has_changed().unwrap());
+    assert_eq!(*announced.borrow_and_update(), 1);
+    let impossible = Op::PutUser(User { revision: 7, ..user(1, ONE, "a@example.com") });
+    store.commit(vec![announce(1), impossible]).await.unwrap_err();
+    assert!(!announced.has_changed().unwrap());
+    commit(&*store, announce(2)).await;
+    drop(store);
+    let store = backend.open();
+    let kept = store.outbox(10).await.unwrap();
+    assert_eq!(kept.iter().map(|(_, event)| event).collect::<Vec<_>>(), [&events[0], &events[2]]);
+    assert_eq!(store.outbox(1).await.unwrap().len(), 1);
+    commit(&*store, Op::Announced { through: kept[0].0 }).await;
+    assert_eq!(store.outbox(10).await.unwrap(), kept[1..]);
 }
 
 pub(crate) async fn ops_of_one_call_are_answered_in_their_order(backend: &dyn Backend) {

@@ -3,13 +3,14 @@
 use hitwire_courier::{
     Attempt, EndpointState, LaneState, LostRange, LostReason, OpenBatch, Preset, Progress, Verdict,
 };
+use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{
     ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, Seq, Stream, WebhookId,
 };
 use hitwire_log::{
-    Activity, Append, Appended, Done, HttpMethod, Integration, NewIntegration, Op, Options, Read, Secret,
-    SqliteStore, Store, StreamFrom, Target, Ticked, UpdateIntegration,
+    Activity, Append, Appended, Done, HttpMethod, Integration, NewIntegration, Op, Options, PreviousSecret,
+    Read, Secret, SqliteStore, Store, StreamFrom, Target, Ticked, UpdateIntegration,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -148,12 +149,21 @@ pub(crate) fn target() -> Target {
         max_bytes: Some(1000),
         client_cert: "-----BEGIN CERTIFICATE-----".to_owned(),
         client_key: Some(Secret::new("client-key-is-secret")),
+        pins: vec![[7; 32]],
+        rate: Some(60),
+        in_flight: 1,
         signing_secret: Secret::new("whsec_signing-is-secret"),
+        previous_secret: Some(PreviousSecret {
+            secret: Secret::new("whsec_previous-is-secret"),
+            expires_at: BEGIN_MS / 1000,
+        }),
+        signing_key: Some(Secret::new("whsk_key-is-secret")),
     }
 }
 
 pub(crate) fn new_integration(client: ClientId, kinds: &[Kind]) -> NewIntegration {
     NewIntegration {
+        id: None,
         client,
         name: "a webhook".to_owned(),
         active: true,
@@ -161,6 +171,7 @@ pub(crate) fn new_integration(client: ClientId, kinds: &[Kind]) -> NewIntegratio
         created_by: "admin@example.com".to_owned(),
         target: target(),
         events: ticked(kinds),
+        filter: Filter::default(),
     }
 }
 

@@ -54,13 +54,7 @@ impl Caller {
         if allowed.contains(&self.token.role) {
             return Ok(self);
         }
-        let role = match self.token.role {
-            Role::Operator => "operator",
-            Role::Administrator => "administrator",
-            Role::Analyst => "analyst",
-            Role::ReadOnly => "read-only",
-            Role::Ingest => "ingest",
-        };
+        let role = self.token.role.name();
         Err(Problem::forbidden(format!("a token with the role {role} may not {what}")))
     }
 }

@@ -42,7 +42,7 @@ const FORBIDDEN: Class = (StatusCode::FORBIDDEN, "forbidden", "This token may no
 const NOT_FOUND: Class = (StatusCode::NOT_FOUND, "not-found", "There is no such thing");
 const METHOD: Class = (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method does not fit");
 const TIMEOUT: Class = (StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long to arrive");
-const CONFLICT: Class = (StatusCode::CONFLICT, "conflict", "It was changed meanwhile");
+const CONFLICT: Class = (StatusCode::CONFLICT, "conflict", "It does not fit what is there");
 const TOO_LARGE: Class = (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large");
 const MEDIA_TYPE: Class =
     (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's form is not understood");
@@ -131,7 +131,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::NotFound => Problem::not_found(error.to_string()),
-            StoreError::Conflict => Problem::new(&CONFLICT, error.to_string()),
+            StoreError::Conflict | StoreError::Taken(_) => Problem::new(&CONFLICT, error.to_string()),
             StoreError::Closed => Problem::unavailable("hitwire is stopping; try again when it is back"),
             StoreError::Unavailable(_)
             | StoreError::DiskFloor { .. }

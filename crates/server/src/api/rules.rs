@@ -5,6 +5,7 @@ use super::contract::{Asked, AskedHeader, AskedTarget, AskedTick};
 use super::fields::{Errors, pointer};
 use super::problem::FieldError;
 use hitwire_endpoint::{Guard, TlsIdentity, check_headers, sign};
+use hitwire_event::filter::Filter;
 use hitwire_event::{ClientId, Kind, Seq};
 use hitwire_log::{Activity, Integration, MASK, NewIntegration, Secret, Target, Ticked};
 use url::Url;
@@ -46,6 +47,7 @@ pub(super) fn create(
     }
     match target {
         Some(target) if errors.is_empty() => Ok(NewIntegration {
+            id: None,
             client: author.client,
             name,
             active: asked.active.unwrap_or(true),
@@ -53,6 +55,7 @@ pub(super) fn create(
             created_by: author.name.to_owned(),
             target,
             events: asked.events.unwrap_or_default().into_iter().map(Ticked::from).collect(),
+            filter: Filter::default(),
         }),
         _ => Err(errors.into_vec()),
     }
@@ -165,7 +168,12 @@ fn checked_target(
         max_bytes: asked.max_bytes,
         client_cert: String::new(),
         client_key: None,
+        pins: Vec::new(),
+        rate: None,
+        in_flight: 1,
         signing_secret,
+        previous_secret: current.and_then(|current| current.previous_secret.clone()),
+        signing_key: current.and_then(|current| current.signing_key.clone()),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::support::{ADMIN, Caller, Hitwire, INGEST, ask, hit};
 use bytes::Bytes;
 use hitwire_event::ClientId;
-use hitwire_log::{Op, Options, Role, SqliteStore, Store, Token};
+use hitwire_log::{Op, Options, Role, SqliteStore, Store, Token, TokenId};
 use http::Request;
 use http_body_util::Full;
 use serde_json::json;
@@ -21,10 +21,19 @@ async fn with_all_roles() -> Hitwire {
     let store = SqliteStore::open(Options::new(hitwire.data_dir())).expect("opened");
     let tokens =
         [(ANALYST, Role::Analyst, 1), (READER, Role::ReadOnly, 1), (OTHER_CLIENT, Role::Administrator, 2)];
-    for (token, role, client) in tokens {
-        let sha256 = Sha256::digest(token.as_bytes()).into();
-        let token =
-            Token { sha256, client: ClientId(client), role, name: "somebody".to_owned(), created_at: 0 };
+    for (id, (token, role, client)) in (1..).zip(tokens) {
+        let token = Token {
+            id: TokenId(id),
+            sha256: Sha256::digest(token.as_bytes()).into(),
+            client: ClientId(client),
+            user: None,
+            role,
+            name: "somebody".to_owned(),
+            created_at: 0,
+            created_by: "the tests".to_owned(),
+            expires_at: None,
+            last_used_at: None,
+        };
         store.commit(vec![Op::PutToken(token)]).await.expect("kept");
     }
     store.close().await.expect("closed");

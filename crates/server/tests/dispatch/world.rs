@@ -6,12 +6,13 @@ use super::random::Random;
 use hitwire_courier::Preset;
 use hitwire_courier::Saved;
 use hitwire_event::Seq;
+use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Risk, WebhookId};
 use hitwire_log::{
-    Activity, Answer, Append, AttemptRow, Done, HttpMethod, Integration, Lag, Lease, LostRow, NewIntegration,
-    Op, Options, Page, Read, Resume, Secret, SqliteStore, Store, StoreError, StreamFrom, Target, Ticked,
-    Token, Touched, UpdateIntegration,
+    Activity, ActivityQuery, ActivityRow, Answer, Append, Application, AttemptRow, Client, Done, HttpMethod,
+    Integration, Lag, Lease, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Secret, SqliteStore,
+    Store, StoreError, StreamFrom, Target, Ticked, Token, Touched, UpdateIntegration, User,
 };
 use hitwire_server::dispatch::{Bounds, Clock, Dispatch};
 use std::cell::Cell;
@@ -245,6 +246,7 @@ impl World {
         let active = healthy || !self.random.one_in(5);
         let target = self.target();
         let new = NewIntegration {
+            id: None,
             client,
             name: "simulated".to_owned(),
             active,
@@ -252,6 +254,7 @@ impl World {
             created_by: "simulation".to_owned(),
             target,
             events: ticks(&ticked),
+            filter: Filter::default(),
         };
         let Ok(done) = store.commit(vec![Op::CreateIntegration(new)]).await else { return };
         let [Done::Integration(integration)] = done.as_slice() else {
@@ -280,7 +283,12 @@ impl World {
             max_bytes: None,
             client_cert: String::new(),
             client_key: None,
+            pins: Vec::new(),
+            rate: None,
+            in_flight: 1,
             signing_secret: Secret::new("whsec_c2ltdWxhdGVk"),
+            previous_secret: None,
+            signing_key: None,
         }
     }
 
@@ -529,6 +537,34 @@ impl Store for Jittery {
 
     fn token(&self, sha256: [u8; 32]) -> Answer<'_, Option<Token>> {
         self.store.token(sha256)
+    }
+
+    fn clients(&self) -> Answer<'_, Vec<Client>> {
+        self.store.clients()
+    }
+
+    fn users(&self, client: Option<ClientId>) -> Answer<'_, Vec<User>> {
+        self.store.users(client)
+    }
+
+    fn tokens(&self, client: Option<ClientId>) -> Answer<'_, Vec<Token>> {
+        self.store.tokens(client)
+    }
+
+    fn applications(&self, client: ClientId) -> Answer<'_, Vec<Application>> {
+        self.store.applications(client)
+    }
+
+    fn activity(&self, query: ActivityQuery) -> Answer<'_, Vec<ActivityRow>> {
+        self.store.activity(query)
+    }
+
+    fn outbox(&self, limit: usize) -> Answer<'_, Vec<(u64, Event)>> {
+        self.store.outbox(limit)
+    }
+
+    fn announced(&self) -> watch::Receiver<u64> {
+        self.store.announced()
     }
 
     fn moved(&self) -> watch::Receiver<Vec<IntegrationId>> {

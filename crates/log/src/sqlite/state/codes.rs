@@ -1,7 +1,7 @@
 //! How the state writes values down: numbers for words, and JSON. A number is never given another meaning.
 
 use super::Trouble;
-use crate::{Role, StoreError};
+use crate::{ActivitySource, Role, StoreError};
 use hitwire_courier::{LostReason, Verdict};
 use hitwire_event::{Kind, Lane};
 use rusqlite::types::{FromSqlError, FromSqlResult, Type};
@@ -85,8 +85,22 @@ impl Code for Role {
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        let all = [Role::Operator, Role::Administrator, Role::Analyst, Role::ReadOnly, Role::Ingest];
-        all.into_iter().find(|role| role.code() == code)
+        Role::ALL.into_iter().find(|role| role.code() == code)
+    }
+}
+
+impl Code for ActivitySource {
+    fn code(self) -> u8 {
+        match self {
+            ActivitySource::Api => 1,
+            ActivitySource::Configuration => 2,
+            ActivitySource::Hitwire => 3,
+        }
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        let all = [ActivitySource::Api, ActivitySource::Configuration, ActivitySource::Hitwire];
+        all.into_iter().find(|source| source.code() == code)
     }
 }
 
@@ -116,6 +130,7 @@ mod tests {
             assert!(LostReason::from_code(code).is_none_or(|value| value.code() == code));
             assert!(Verdict::from_code(code).is_none_or(|value| value.code() == code));
             assert!(Role::from_code(code).is_none_or(|value| value.code() == code));
+            assert!(ActivitySource::from_code(code).is_none_or(|value| value.code() == code));
             assert!(<Lane as Code>::from_code(code).is_none_or(|value| Code::code(value) == code));
         }
         assert!(LostReason::from_row(-1).is_err());

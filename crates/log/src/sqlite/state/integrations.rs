@@ -14,16 +14,16 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::BTreeMap;
 
 const SELECT: &str =
-    "SELECT id, client, name, disabled, created_at, created_by, revision, content_revision, target, secrets
-     FROM integration WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR client = ?2) ORDER BY id";
+    "SELECT id, client, name, disabled, created_at, created_by, revision, content_revision, target, secrets,
+     filter FROM integration WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR client = ?2) ORDER BY id";
 const SELECT_SUBSCRIPTIONS: &str = "SELECT integration, kind, active, with_headers, since FROM subscription
      WHERE until IS NULL AND (?1 IS NULL OR integration = ?1) ORDER BY integration, place";
 const INSERT: &str = "INSERT INTO integration
-     (client, name, disabled, created_at, created_by, revision, content_revision, target, secrets)
-     VALUES (?1, ?2, ?3, ?4, ?5, 1, 1, ?6, x'')";
+     (id, client, name, disabled, created_at, created_by, revision, content_revision, target, secrets, filter)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, 1, ?7, x'', ?8)";
 const UPDATE: &str =
     "UPDATE integration SET name = ?2, disabled = ?3, revision = ?4, content_revision = ?5, target = ?6,
-     secrets = ?7 WHERE id = ?1";
+     secrets = ?7, filter = ?8 WHERE id = ?1";
 const SET_SECRETS: &str = "UPDATE integration SET secrets = ?2 WHERE id = ?1";
 const INSERT_SUBSCRIPTION: &str = "INSERT INTO subscription
      (integration, place, kind, active, with_headers, revision, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -68,6 +68,7 @@ pub(in crate::sqlite) fn load(
             created_by: row.get(5)?,
             target,
             events: subscriptions.remove(&id).unwrap_or_default(),
+            filter: from_json(row.get_ref(10)?.as_bytes()?, 10)?,
             revision: row.get::<_, i64>(6)? as u64,
             content_revision: row.get::<_, i64>(7)? as u64,
         });
@@ -81,12 +82,14 @@ pub(super) fn create(context: &Context<'_>, new: &NewIntegration) -> Result<Inte
     let head = context.head();
     let activity = if new.active { Activity::Active } else { Activity::DisabledByUser };
     connection.prepare_cached(INSERT)?.execute(params![
+        new.id.map(|id| id.0 as i64),
         new.client.0 as i64,
         new.name,
         disabled(&activity)?,
         new.created_at as i64,
         new.created_by,
         target::plain(&new.target)?,
+        to_json(&new.filter)?,
     ])?;
     // The id is part of what the secrets are bound to, so they can be sealed only now.
     let id = connection.last_insert_rowid() as u64;
@@ -113,7 +116,8 @@ pub(super) fn update(
     }
     let head = context.head();
     let new_events = distinct(&new.events);
-    let content_changed = content(&old.target, &old.events) != content(&new.target, &new.events);
+    let content_changed =
+        content(&old.target, &old.events) != content(&new.target, &new.events) || old.filter != new.filter;
     let content_revision = old.content_revision + u64::from(content_changed);
     context.connection.prepare_cached(UPDATE)?.execute(params![
         new.id.0 as i64,
@@ -123,6 +127,7 @@ pub(super) fn update(
         content_revision as i64,
         target::plain(&new.target)?,
         target::seal(context, new.id.0, &new.target)?,
+        to_json(&new.filter)?,
     ])?;
     resubscribe(context, &old, &new_events, content_revision, head)?;
 

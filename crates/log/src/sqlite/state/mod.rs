@@ -1,10 +1,13 @@
 //! The state's writer, without its thread: groups of ops in, answers out.
 
+pub(super) mod accounts;
+pub(super) mod activity;
 mod codes;
 pub(super) mod file;
 pub(super) mod history;
 pub(super) mod integrations;
 pub(super) mod lanes;
+pub(super) mod outbox;
 mod retire;
 mod target;
 pub(super) mod tokens;
@@ -36,6 +39,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 struct Effects {
     moved: Vec<IntegrationId>,
     wipe: bool,
+    /// The number of the last event put into the outbox.
+    announced: Option<u64>,
 }
 
 /// The state's writer.
@@ -122,6 +127,9 @@ impl StateCore {
                 }
                 if effects.wipe {
                     self.ground.state.ask_to_wipe();
+                }
+                if let Some(number) = effects.announced {
+                    self.ground.state.announced(number);
                 }
                 for (reply, result) in answered {
                     answer(reply, result.unwrap_or(Err(StoreError::Closed)));
@@ -234,6 +242,7 @@ impl StateCore {
                 *attempts += context.attempts.get();
                 effects.moved.extend(of_job.moved);
                 effects.wipe |= of_job.wipe;
+                effects.announced = effects.announced.max(of_job.announced);
                 Ok(answer)
             }
             Err(trouble) if trouble.concerns_the_file() => Err(trouble),
@@ -285,6 +294,7 @@ fn carry_out_op(
     op: &Op,
     effects: &mut Effects,
 ) -> Result<Done, Trouble> {
+    let connection = context.connection;
     match op {
         Op::Append(_) => {
             Err(StoreError::Unavailable("an append does not belong to the state".to_owned()).into())
@@ -304,7 +314,26 @@ fn carry_out_op(
         }
         Op::Save(held, _) if *held != lease => Err(StoreError::LeaseLost.into()),
         Op::Save(_, progress) => lanes::save(context, progress).map(|()| Done::Saved),
-        Op::PutToken(token) => tokens::put(context.connection, token).map(|()| Done::TokenPut),
+        Op::NextId(sequence) => accounts::next_id(connection, *sequence).map(Done::Id),
+        Op::PutClient(client) => accounts::put_client(connection, client).map(|()| Done::Kept),
+        Op::DeleteClient { id } => accounts::delete_client(connection, *id).map(Done::Deleted),
+        Op::PutUser(user) => accounts::put_user(connection, user).map(|()| Done::Kept),
+        Op::DeleteUser { id } => accounts::delete_user(connection, *id).map(Done::Deleted),
+        Op::PutToken(token) => tokens::put(connection, token).map(|()| Done::Kept),
+        Op::DeleteToken { id } => tokens::delete(connection, *id).map(Done::Deleted),
+        Op::TokensUsed(used) => tokens::used(connection, used).map(|()| Done::Kept),
+        Op::PutApplication(application) => {
+            accounts::put_application(connection, application).map(|()| Done::Kept)
+        }
+        Op::DeleteApplication { client, id } => {
+            accounts::delete_application(connection, *client, *id).map(Done::Deleted)
+        }
+        Op::Record(entry) => activity::record(context, entry).map(|()| Done::Kept),
+        Op::Announce(event) => {
+            effects.announced = Some(outbox::put(connection, event)?);
+            Ok(Done::Kept)
+        }
+        Op::Announced { through } => outbox::taken(connection, *through).map(|()| Done::Kept),
     }
 }
 

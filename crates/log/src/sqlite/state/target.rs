@@ -4,7 +4,7 @@ use super::Trouble;
 use super::codes::{from_json, to_json, unwritable};
 use super::work::Context;
 use crate::sqlite::seal::{Place, Sealer};
-use crate::{HttpMethod, Secret, StoreError, Target};
+use crate::{HttpMethod, PreviousSecret, Secret, StoreError, Target};
 use hitwire_courier::Preset;
 use hitwire_event::rendering::{Format, Style};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,19 @@ struct PlainTarget {
     max_events: Option<u32>,
     max_bytes: Option<u32>,
     client_cert: String,
+    #[serde(default)]
+    pins: Vec<[u8; 32]>,
+    #[serde(default)]
+    rate: Option<u32>,
+    #[serde(default = "one")]
+    in_flight: u8,
+    /// Of the secret before.
+    #[serde(default)]
+    previous_expires_at: Option<u64>,
+}
+
+const fn one() -> u8 {
+    1
 }
 
 /// What of a target is sealed.
@@ -34,6 +47,10 @@ struct SecretTarget<T> {
     header_values: Vec<T>,
     client_key: Option<T>,
     signing_secret: T,
+    #[serde(default = "Option::default")]
+    previous_secret: Option<T>,
+    #[serde(default = "Option::default")]
+    signing_key: Option<T>,
 }
 
 /// What is not secret, for its column.
@@ -51,6 +68,10 @@ pub(super) fn plain(target: &Target) -> Result<String, Trouble> {
         max_events: target.max_events,
         max_bytes: target.max_bytes,
         client_cert: target.client_cert.clone(),
+        pins: target.pins.clone(),
+        rate: target.rate,
+        in_flight: target.in_flight,
+        previous_expires_at: target.previous_secret.as_ref().map(|previous| previous.expires_at),
     })
 }
 
@@ -61,6 +82,8 @@ pub(super) fn seal(context: &Context<'_>, id: u64, target: &Target) -> Result<Ve
         header_values: target.headers.iter().map(|(_, value)| value.expose()).collect(),
         client_key: target.client_key.as_ref().map(Secret::expose),
         signing_secret: target.signing_secret.expose(),
+        previous_secret: target.previous_secret.as_ref().map(|previous| previous.secret.expose()),
+        signing_key: target.signing_key.as_ref().map(Secret::expose),
     };
     let json = Zeroizing::new(serde_json::to_vec(&secret).map_err(unwritable)?);
     Ok(context.sealer.seal(place(id), &json)?)
@@ -82,6 +105,7 @@ const fn place(id: u64) -> Place {
 }
 
 fn join(plain: PlainTarget, secret: SecretTarget<String>) -> Target {
+    let previous = secret.previous_secret.zip(plain.previous_expires_at);
     let values = secret.header_values.into_iter().map(Secret::new);
     Target {
         url: Secret::new(secret.url),
@@ -98,6 +122,12 @@ fn join(plain: PlainTarget, secret: SecretTarget<String>) -> Target {
         max_bytes: plain.max_bytes,
         client_cert: plain.client_cert,
         client_key: secret.client_key.map(Secret::new),
+        pins: plain.pins,
+        rate: plain.rate,
+        in_flight: plain.in_flight,
         signing_secret: Secret::new(secret.signing_secret),
+        previous_secret: previous
+            .map(|(secret, expires_at)| PreviousSecret { secret: Secret::new(secret), expires_at }),
+        signing_key: secret.signing_key.map(Secret::new),
     }
 }

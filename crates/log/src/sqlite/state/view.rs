@@ -26,6 +26,7 @@ pub(in crate::sqlite) struct StateView {
     generation: AtomicU64,
     idle: Mutex<Vec<(u64, Connection)>>,
     moved: watch::Sender<Vec<IntegrationId>>,
+    announced: watch::Sender<u64>,
     /// A sync of the file failed: nothing may be moved into it, it is to be replaced by a copy.
     poisoned: AtomicBool,
     /// Something was deleted that must not stay in the WAL.
@@ -41,6 +42,7 @@ impl StateView {
             generation: AtomicU64::new(0),
             idle: Mutex::default(),
             moved: watch::Sender::default(),
+            announced: watch::Sender::default(),
             poisoned: AtomicBool::new(false),
             wipe: AtomicBool::new(false),
         }
@@ -109,6 +111,16 @@ impl StateView {
     /// The integrations whose cursors the store moved lately, the last ones first.
     pub(in crate::sqlite) fn watch_moved(&self) -> watch::Receiver<Vec<IntegrationId>> {
         self.moved.subscribe()
+    }
+
+    /// Says that an event was put into the outbox.
+    pub(super) fn announced(&self, number: u64) {
+        self.announced.send_replace(number);
+    }
+
+    /// The number of the event put into the outbox last; 0 before the first of this process.
+    pub(in crate::sqlite) fn watch_announced(&self) -> watch::Receiver<u64> {
+        self.announced.subscribe()
     }
 
     /// Says that a sync of the file failed.

@@ -37,6 +37,7 @@ fn integration(body: &Value) -> Integration {
         created_by: new.created_by,
         target: new.target,
         events: new.events,
+        filter: new.filter,
         revision: 1,
         content_revision: 1,
     }

@@ -19,7 +19,7 @@ impl Log {
         schema::create(&path, Kind::State, |_| Ok(())).unwrap();
         let connection = schema::open(&path, Kind::State, Access::Write).unwrap();
         for id in 1..=integrations {
-            let insert = "INSERT INTO integration VALUES (?1, 1, '', NULL, 0, '', 1, 1, '', x'')";
+            let insert = "INSERT INTO integration VALUES (?1, 1, '', NULL, 0, '', 1, 1, '', x'', '{}')";
             connection.execute(insert, [id as i64]).unwrap();
         }
         let pruner = Pruner { bounds: BOUNDS, ..Pruner::new(&connection).unwrap() };
