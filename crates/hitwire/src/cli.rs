@@ -1,7 +1,7 @@
 //! The commands, their flags and their exit codes.
 
 use crate::failure::Failure;
-use crate::{demo, import, listen, serve};
+use crate::{demo, import, integration, listen, serve};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -23,7 +23,7 @@ Begin with `hitwire demo`: it needs nothing and shows everything.
 Exit codes:
   0  it did what it was asked
   1  something did not work while running; one sentence on standard error says what
-  2  it was called wrongly: a flag, a variable or the configuration file has to change";
+  2  it was called wrongly: a flag, a variable or a file has to change";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -53,6 +53,8 @@ enum Command {
     ///
     /// A file can be imported again, and a growing one at any time: what the server has had before is left out.
     Import(import::Args),
+    /// The webhooks of a running server: list, show, add, edit, enable, disable, delete, test
+    Integration(Box<integration::Args>),
 }
 
 /// Runs the command that the process was called with.
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
     let ended = runtime.block_on(async {
         match cli.command {
             Command::Import(args) => import::run(args).await,
+            Command::Integration(args) => integration::run(*args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Serve(args) => serve::run(args).await,
             Command::Listen(args) => listen::command::run(args).await,

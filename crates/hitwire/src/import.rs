@@ -6,11 +6,11 @@
 use crate::api::{ApiError, Body, Client};
 use crate::failure::Failure;
 use crate::listen::{line, show};
+use crate::remote::Remote;
 use crate::terminal::{self, Style, Terminal};
 use crate::units;
 use clap::ValueEnum;
 use hitwire_event::ClientId;
-use hitwire_log::Secret;
 use hitwire_server::import::{Chunk, ModSecurityFile, Summary};
 use hitwire_source::Settings;
 use http::{Method, StatusCode};
@@ -44,19 +44,6 @@ pub(crate) struct Args {
     #[arg(long, requires = "dry_run")]
     json: bool,
 
-    /// The server's address
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8419", env = "HITWIRE_SERVER")]
-    server: String,
-
-    /// The file with the token: <data>/admin-token, or one with an ingest token. Without it the token is taken from the
-    /// variable HITWIRE_TOKEN; there is no flag for the token itself, because other users can read command lines
-    #[arg(long, value_name = "FILE", env = "HITWIRE_TOKEN_FILE")]
-    token_file: Option<PathBuf>,
-
-    /// PEM: the certificates that an https server is verified with, in place of the public roots
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
-
     /// The client (tenant) that the token belongs to; part of the ids of hits
     #[arg(long, value_name = "ID", default_value_t = 1)]
     client: u64,
@@ -68,6 +55,9 @@ pub(crate) struct Args {
     /// The zone that the WAF writes its local times in: Europe/Berlin [default: the zone of this machine]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
+
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// Files that can be imported.
@@ -94,7 +84,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         eprintln!("{}", summary(&args.file, file.summary(), None, Terminal::stderr()));
         return Ok(());
     }
-    let client = client(&args)?;
+    let client = args.remote.client()?;
     let mut taken = Taken::default();
     // Reading blocks this thread; nothing else waits for it.
     while let Some(chunk) = file.next_chunk().map_err(unreadable)? {
@@ -128,22 +118,6 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
     let file = File::open(path)
         .map_err(|error| Failure::Runtime(format!("cannot open {}: {error}", path.display())))?;
     Ok(Box::new(BufReader::new(file)))
-}
-
-fn client(args: &Args) -> Result<Client, Failure> {
-    let read = |path: &Path| {
-        std::fs::read_to_string(path)
-            .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))
-    };
-    let token = match &args.token_file {
-        Some(path) => read(path)?,
-        None => std::env::var("HITWIRE_TOKEN").map_err(|_| {
-            Failure::Usage("who may send events proves it by a token: name its file with --token-file, or set HITWIRE_TOKEN".to_owned())
-        })?,
-    };
-    let ca = args.ca.as_deref().map(read).transpose()?;
-    Client::new(&args.server, Some(Secret::new(token.trim())), ca.as_deref())
-        .map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// What the server did with the events.

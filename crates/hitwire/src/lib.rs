@@ -5,21 +5,29 @@
 //! - [`listen`]: a local HTTPS receiver of webhooks with its own certificate authority; `hitwire listen`, and the other
 //!   end of the demo and of tests.
 //!
-//! - [`api`]: a client of the HTTP API; for `hitwire import`, the demo, and tests.
+//! - [`api`]: a client of the HTTP API; for the commands that talk to a running server, the demo, and tests.
 //! - `serve`: flags, variables and the configuration file into a [`Config`](hitwire_server::Config); signals.
-//! - `demo`, `import`: the commands of these names.
-//! - `terminal`: what may be written to a terminal, and how wide it is.
+//! - `demo`, `import`, `integration`: the commands of these names.
+//! - `remote`: a running server, as commands see it: flags, token, calls. `failure`: how a command ends when it does not
+//!   end well, and its exit code.
+//! - `output`, `table`, `ask`: what commands print and ask; `terminal`: what may be written to a terminal, and how wide it
+//!   is.
 //!
 //! What it deliberately does not do: anything that an embedding program could want; that is in `hitwire-server` and below.
 
 pub mod api;
+mod ask;
 mod cli;
 mod demo;
 mod failure;
 mod import;
+mod integration;
 pub mod listen;
+mod output;
+mod remote;
 mod serve;
 mod signals;
+mod table;
 mod terminal;
 mod units;
 

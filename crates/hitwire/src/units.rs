@@ -52,6 +52,22 @@ pub(crate) fn short(duration: Duration) -> String {
     }
 }
 
+/// An age for people, in its largest unit: `45 s`, `12 min`, `5 h`, `3 days`.
+pub(crate) fn rough(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ ..60 => format!("{seconds} s"),
+        seconds @ ..3_600 => format!("{} min", seconds / 60),
+        seconds @ ..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// The day of a Unix time, in UTC: `2026-01-31`.
+pub(crate) fn day(unix_s: u64) -> String {
+    let at = i64::try_from(unix_s).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    at.map_or_else(|| unix_s.to_string(), |at| at.strftime("%Y-%m-%d").to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +99,16 @@ mod tests {
         assert_eq!(count(12_345_678), "12,345,678");
         assert_eq!(counted(1, "hit"), "1 hit");
         assert_eq!(counted(0, "hit"), "0 hits");
+    }
+
+    #[test]
+    fn ages_are_told_in_their_largest_unit() {
+        assert_eq!(rough(Duration::from_secs(59)), "59 s");
+        assert_eq!(rough(Duration::from_mins(59)), "59 min");
+        assert_eq!(rough(Duration::from_hours(47)), "47 h");
+        assert_eq!(rough(Duration::from_hours(48)), "2 days");
+        assert_eq!(day(1_795_419_114), "2026-11-23");
+        assert_eq!(day(u64::MAX), u64::MAX.to_string());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod demo;
 mod import;
+mod integration;
 mod kill;
 mod listen;
 mod power_loss;

@@ -175,10 +175,14 @@ async fn every_page_of_help_teaches() {
         &["serve", "--help"],
         &["listen", "--help"],
         &["import", "--help"],
+        &["integration", "--help"],
+        &["integration", "add", "--help"],
     ] {
         let finished = run(command).await;
         assert_eq!(finished.code, Some(0));
-        insta::assert_snapshot!(format!("help_{}", command[0].trim_start_matches('-')), finished.stdout);
+        let name: Vec<_> = command.iter().filter(|word| command.len() == 1 || **word != "--help").collect();
+        let name: Vec<_> = name.into_iter().map(|word| word.trim_start_matches('-')).collect();
+        insta::assert_snapshot!(format!("help_{}", name.join("_")), finished.stdout);
     }
     let version = run(&["--version"]).await;
     assert_eq!(version.stdout, format!("hitwire {}\n", env!("CARGO_PKG_VERSION")));

@@ -1,0 +1,69 @@
+//! A thing of the API by its id or by its name.
+
+use crate::failure::Failure;
+use crate::remote::Object;
+use crate::terminal;
+
+/// The object with this id; else the one with this name (`/name`, or `/email` where there is one).
+///
+/// # Errors
+///
+/// When there is none, or several have the name: then their ids are named.
+pub(crate) fn one(objects: Vec<Object>, what: &str, which: &str) -> Result<Object, Failure> {
+    let id: Option<u64> = which.parse().ok();
+    if let Some(object) = objects.iter().find(|object| id.is_some() && object.number("/id") == id) {
+        return Ok(object.clone());
+    }
+    let is_named =
+        |object: &Object| ["/name", "/email"].into_iter().any(|pointer| object.text(pointer) == Some(which));
+    let mut named: Vec<_> = objects.into_iter().filter(is_named).collect();
+    match named.len() {
+        1 => Ok(named.swap_remove(0)),
+        0 => Err(Failure::Runtime(format!(
+            "there is no {what} with the id or the name {which:?}; `hitwire {what} list` shows all"
+        ))),
+        several => {
+            let ids: Vec<_> =
+                named.iter().filter_map(|object| object.number("/id")).map(|id| id.to_string()).collect();
+            Err(Failure::Usage(format!(
+                "{several} {what}s are called {}; say which by its id: {}",
+                terminal::safe(which),
+                ids.join(", ")
+            )))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn found(which: &str) -> Result<u64, Failure> {
+        let objects = [
+            json!({"id": 1, "name": "SIEM"}),
+            json!({"id": 2, "name": "1"}),
+            json!({"id": 3, "name": "SIEM"}),
+        ]
+        .map(|value| Object { json: serde_json::value::to_raw_value(&value).unwrap(), value });
+        one(objects.into(), "integration", which).map(|object| object.number("/id").unwrap())
+    }
+
+    #[test]
+    fn an_id_comes_before_a_name() {
+        assert_eq!(found("1").unwrap(), 1);
+        assert_eq!(found("3").unwrap(), 3);
+    }
+
+    #[test]
+    fn a_name_that_several_have_is_refused_with_their_ids() {
+        let Err(Failure::Usage(words)) = found("SIEM") else { panic!("ambiguous") };
+        assert_eq!(words, "2 integrations are called SIEM; say which by its id: 1, 3");
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let Err(Failure::Runtime(words)) = found("Chat") else { panic!("not there") };
+        assert!(words.contains("\"Chat\"") && words.contains("hitwire integration list"), "{words}");
+    }
+}

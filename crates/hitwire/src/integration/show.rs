@@ -1,0 +1,311 @@
+//! Integrations as people read them. What the API answers goes in, lines come out; fields that an older or newer server does
+//! not have are left out.
+
+use crate::remote::Object;
+use crate::table::{Cell, Facts, Table};
+use crate::terminal::{self, Style, Terminal};
+use crate::units;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Of a test message's body and answer, so many characters are shown.
+const BODY_SHOWN: usize = 600;
+
+/// `SIEM (1)`, harmless.
+pub(crate) fn name(integration: &Object) -> String {
+    let id = integration.number("/id").unwrap_or_default();
+    format!("{} ({id})", terminal::safe(integration.text("/name").unwrap_or_default()))
+}
+
+/// The table of `list`; with each integration how it is doing, where that was asked.
+pub(super) fn list(rows: &[(Object, Option<Object>)], terminal: Terminal) -> String {
+    if rows.is_empty() {
+        return "there are no integrations; hitwire integration add makes one".to_owned();
+    }
+    let mut table = Table::new(&["ID", "NAME", "STATE", "BEHIND", "EVENTS", "URL"]);
+    for (integration, status) in rows {
+        let behind: u64 = lanes(status.as_ref()).filter_map(|lane| lane["lag"]["events"].as_u64()).sum();
+        table.row([
+            integration.number("/id").unwrap_or_default().into(),
+            Cell::from(integration.text("/name").unwrap_or_default()).styled(Style::Strong),
+            state(integration, status.as_ref()),
+            match status {
+                None => "-".into(),
+                Some(_) if behind == 0 => "0".into(),
+                Some(_) => Cell::from(units::count(behind)).styled(Style::Notice),
+            },
+            events(integration).into(),
+            integration.text("/target/url").unwrap_or_default().into(),
+        ]);
+    }
+    table.lines(terminal)
+}
+
+/// In a word or two: what an operator has to know first.
+fn state(integration: &Object, status: Option<&Object>) -> Cell {
+    let failures = status.and_then(|status| status.number("/failures_in_a_row")).unwrap_or(0);
+    if !integration.is("/active") {
+        let automatic =
+            status.and_then(|status| status.text("/notice")).is_some_and(|why| why.contains("by hitwire"));
+        return if automatic {
+            Cell::from("disabled by hitwire").styled(Style::Bad)
+        } else {
+            Cell::from("disabled").styled(Style::Faint)
+        };
+    }
+    if ticked(integration).next().is_none() {
+        return Cell::from("no events").styled(Style::Notice);
+    }
+    match failures {
+        0 => Cell::from("active").styled(Style::Good),
+        failures => Cell::from(format!("failing ({})", units::count(failures))).styled(Style::Bad),
+    }
+}
+
+fn ticked(integration: &Object) -> impl Iterator<Item = &str> {
+    let events = integration.value["events"].as_array().map_or(&[][..], Vec::as_slice);
+    events.iter().filter(|tick| tick["active"] == true).filter_map(|tick| tick["event"].as_str())
+}
+
+/// `siem, security_issue_*`: what is subscribed to.
+fn events(integration: &Object) -> String {
+    const RISKS: [&str; 5] = ["critical", "high", "medium", "low", "info"];
+    let mut names: Vec<_> = ticked(integration).collect();
+    let is_risk = |name: &&str| RISKS.iter().any(|risk| *name == format!("security_issue_{risk}"));
+    if names.iter().filter(|name| is_risk(name)).count() == RISKS.len() {
+        names.retain(|name| !is_risk(name));
+        names.push("security_issue_*");
+    }
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn lanes(status: Option<&Object>) -> impl Iterator<Item = &Value> {
+    status.and_then(|status| status.value["lanes"].as_array()).into_iter().flatten()
+}
+
+/// What `add` says: above all the secret, which is shown this once.
+pub(super) fn created(created: &Object, terminal: Terminal) -> String {
+    let mut facts = Facts::default();
+    facts.maybe(
+        "signing secret",
+        created.text("/signing_secret").map(|secret| Cell::from(secret).styled(Style::Strong)),
+    );
+    facts.maybe("public key", created.text("/target/signing_public_key"));
+    facts.add("events", events(created));
+    facts.maybe("sends to", created.text("/target/url"));
+    let mut text = format!("created {}\n{}", name(created), facts.lines(terminal));
+    if created.text("/signing_secret").is_some() {
+        text.push_str("  Keep the signing secret: it is not shown again.\n");
+    }
+    if !created.is("/active") {
+        let _ = writeln!(
+            text,
+            "  It sends nothing until: hitwire integration enable {}",
+            created.number("/id").unwrap_or(0)
+        );
+    } else if ticked(created).next().is_none() {
+        text.push_str("  It is subscribed to nothing: add events with hitwire integration edit --event\n");
+    }
+    text
+}
+
+/// The page of `show`.
+pub(super) fn page(integration: &Object, status: &Object, lost: &Object, terminal: Terminal) -> String {
+    let state = state(integration, Some(status));
+    let mut facts = Facts::default();
+    facts.add("state", state);
+    facts.maybe("notice", status.text("/notice").map(|notice| Cell::from(notice).styled(Style::Notice)));
+    for warning in status.value["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        facts.add("warning", Cell::from(warning).styled(Style::Notice));
+    }
+    let method = integration.text("/target/http_method").unwrap_or("POST");
+    facts.add("sends to", format!("{method} {}", integration.text("/target/url").unwrap_or_default()));
+    facts.add("events", events(integration));
+    settings(integration, &mut facts);
+    certificates(status, &mut facts);
+    let made = integration.number("/created_at").map(units::day);
+    let by = integration.text("/created_by").unwrap_or_default();
+    facts.maybe("created", made.map(|day| format!("{day} by {by}")));
+    let title = terminal.paint(Style::Strong, name(integration)).to_string();
+    let mut page = format!("{title}\n{}", facts.lines(terminal));
+    lanes_of(status, terminal, &mut page);
+    lost_ranges(lost, terminal, &mut page);
+    page
+}
+
+/// Settings that are not what they are in a new integration.
+fn settings(integration: &Object, facts: &mut Facts) {
+    let target = &integration.value["target"];
+    if integration.value["events"].as_array().into_iter().flatten().any(|tick| tick["with_headers"] == true) {
+        facts.add("with headers", "yes");
+    }
+    let names: Vec<_> =
+        target["headers"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    if !names.is_empty() {
+        facts.add("headers", names.join(", "));
+    }
+    if target["ca_verify"] == false {
+        facts.add("verification", Cell::from("off: any certificate is accepted").styled(Style::Bad));
+    }
+    let pem = |name: &str| target[name].as_str().is_some_and(|text| !text.is_empty());
+    if pem("ca_file") {
+        facts.add("CA", "its own, in place of the public roots");
+    }
+    if pem("client_cert") {
+        facts.add("client certificate", "shown");
+    }
+    if let Some(filter) = integration.value.get("filter").filter(|filter| is_set(filter)) {
+        facts.add("filter", filter.to_string());
+    }
+    for (field, name, usual) in [
+        ("format", "format", Value::from("json")),
+        ("rendering", "rendering", "classic".into()),
+        ("retry", "retry", "patient".into()),
+        ("signing", "signing", "v1".into()),
+        ("timeout", "timeout", 15.into()),
+        ("open_timeout", "open timeout", 20.into()),
+        ("max_events", "events at most", Value::Null),
+        ("max_bytes", "bytes at most", Value::Null),
+        ("rate", "requests a minute", Value::Null),
+        ("in_flight", "requests at once", 1.into()),
+        ("pin_sha256", "pins", Value::Null),
+    ] {
+        let value = &target[field];
+        if is_set(value) && *value != usual {
+            facts.add(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+    }
+}
+
+fn is_set(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Object(members) => !members.is_empty(),
+        Value::Array(elements) => !elements.is_empty(),
+        _ => true,
+    }
+}
+
+/// The certificates, as the server describes them.
+fn certificates(status: &Object, facts: &mut Facts) {
+    for (pointer, name) in [("/tls/ca", "CA certificate"), ("/tls/client_cert", "certificate")] {
+        let listed = status.value.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+        for certificate in listed {
+            let subject = certificate["subject"].as_str().unwrap_or_default();
+            let until = ["not_after", "expires_at"].into_iter().find_map(|field| certificate.get(field));
+            let until = until.map(|until| until.as_str().map_or_else(|| until.to_string(), str::to_owned));
+            facts.add(
+                name,
+                until.map_or_else(|| subject.to_owned(), |until| format!("{subject}, until {until}")),
+            );
+        }
+    }
+}
+
+fn lanes_of(status: &Object, terminal: Terminal, page: &mut String) {
+    let mut table = Table::new(&["LANE", "STATE", "BEHIND", "OLDEST", "OPEN BATCH", "NEXT ATTEMPT"]);
+    let mut errors = String::new();
+    for lane in
+        lanes(Some(status)).filter(|lane| lane["events"].as_array().is_none_or(|events| !events.is_empty()))
+    {
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let behind = lane["lag"]["events"].as_u64().unwrap_or(0);
+        let oldest = lane["lag"]["seconds"].as_u64().unwrap_or(0);
+        let open = lane["open_batch"].as_object().map_or_else(
+            || "-".to_owned(),
+            |batch| {
+                let count = batch.get("events").and_then(Value::as_u64).unwrap_or(0);
+                let tries = batch.get("tries").and_then(Value::as_u64).unwrap_or(0);
+                format!("{}, tried {}", units::counted(count, "event"), units::counted(tries, "time"))
+            },
+        );
+        table.row([
+            text(&lane["lane"]).into(),
+            text(&lane["state"]).into(),
+            units::counted(behind, "event").into(),
+            if behind == 0 { "-".into() } else { units::rough(Duration::from_secs(oldest)).into() },
+            open.into(),
+            text(&lane["next_attempt_at"]).into(),
+        ]);
+        if let Some(error) = lane["last_error"].as_str() {
+            let error = terminal.paint(Style::Bad, terminal::cut(error, 2 * BODY_SHOWN));
+            let _ = writeln!(errors, "last error ({}): {error}", text(&lane["lane"]));
+        }
+    }
+    if !table.is_empty() {
+        let _ = write!(page, "\n{}", table.lines(terminal));
+    }
+    if !errors.is_empty() {
+        let _ = write!(page, "\n{errors}");
+    }
+}
+
+fn lost_ranges(lost: &Object, terminal: Terminal, page: &mut String) {
+    let ranges = lost.value["lost"].as_array().map_or(&[][..], Vec::as_slice);
+    if ranges.is_empty() {
+        return;
+    }
+    let mut table = Table::new(&["LOST", "EVENTS", "RANGE", "WHY", "DETAIL"]);
+    for range in ranges {
+        let text = |name: &str| range[name].as_str().unwrap_or("-").to_owned();
+        let number = |name: &str| range[name].as_u64().unwrap_or(0);
+        table.row([
+            text("recorded_at").into(),
+            units::count(number("events")).into(),
+            format!("{} {}-{}", text("range"), number("first"), number("last")).into(),
+            text("reason").into(),
+            text("detail").into(),
+        ]);
+    }
+    let _ = write!(page, "\n{}", table.lines(terminal));
+    if !lost.value["next"].is_null() {
+        page.push_str("There are older ones: GET /v2/integration/{id}/lost lists them all.\n");
+    }
+}
+
+/// What `test` says.
+pub(super) fn test(outcome: &Object, terminal: Terminal) -> String {
+    let delivered = outcome.is("/delivered");
+    let mut facts = Facts::default();
+    let request = |name: &str| outcome.text(&format!("/request/{name}")).unwrap_or_default();
+    facts.add("request", format!("{} {}", request("method"), request("url")));
+    facts.maybe("event", outcome.text("/event"));
+    facts.maybe("dialled", outcome.text("/address"));
+    if let Some(status) = outcome.number("/response/status") {
+        let style = if delivered { Style::Good } else { Style::Bad };
+        facts.add("answered", Cell::from(status).styled(style));
+    }
+    facts.maybe(
+        "answer",
+        outcome
+            .text("/response/body")
+            .filter(|body| !body.is_empty())
+            .map(|body| terminal::cut_naming_length(body, BODY_SHOWN)),
+    );
+    let timings: Vec<_> = ["dns", "connect", "tls", "first_byte", "total"]
+        .into_iter()
+        .filter_map(|name| {
+            let ms = outcome.value["timings_ms"][name].as_f64()?;
+            Some(format!(
+                "{} {}",
+                name.replace('_', " "),
+                units::short(Duration::from_secs_f64((ms / 1_000.0).max(0.0)))
+            ))
+        })
+        .collect();
+    if !timings.is_empty() {
+        facts.add("took", timings.join(", "));
+    }
+    facts.maybe(
+        "body",
+        Some(request("body"))
+            .filter(|body| !body.is_empty())
+            .map(|body| terminal::cut_naming_length(body, BODY_SHOWN)),
+    );
+    let (style, word) = if delivered { (Style::Good, "delivered") } else { (Style::Bad, "not delivered") };
+    format!("{}\n{}", terminal.paint(style, word), facts.lines(terminal))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! A running server, as the commands that talk to one see it: the flags that say where it is and who asks, and a session
+//! of calls.
+
+use crate::api::{Answer, ApiError, Body, Client, Connection};
+use crate::failure::Failure;
+use hitwire_log::Secret;
+use http::{HeaderMap, Method};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The file in a server's data directory that its first start leaves a token in.
+const ADMIN_TOKEN_FILE: &str = "admin-token";
+
+/// Where the server is, and who asks.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "The server")]
+pub(crate) struct Remote {
+    /// The server's address
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8419",
+        env = "HITWIRE_SERVER",
+        global = true
+    )]
+    server: String,
+
+    /// The file with the token. Without it the token is taken from the variable HITWIRE_TOKEN; there is no flag for the
+    /// token itself, because other users can read command lines
+    #[arg(long, value_name = "FILE", env = "HITWIRE_TOKEN_FILE", global = true)]
+    token_file: Option<PathBuf>,
+
+    /// The data directory of a server on this machine: its admin-token is taken where no other token is named
+    /// [default: hitwire-data]
+    #[arg(long, value_name = "DIR", env = "HITWIRE_DATA", global = true)]
+    data: Option<PathBuf>,
+
+    /// PEM: the certificates that an https server is verified with, in place of the public roots
+    #[arg(long, value_name = "FILE", env = "HITWIRE_SERVER_CA", alias = "ca", global = true)]
+    server_ca: Option<PathBuf>,
+}
+
+/// Which client (tenant) is meant.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct Tenant {
+    /// The client (tenant) to work for; only an operator's token may name another one than its own
+    #[arg(
+        long = "client",
+        value_name = "ID",
+        env = "HITWIRE_CLIENT",
+        global = true,
+        help_heading = "The server"
+    )]
+    id: Option<u64>,
+}
+
+impl Tenant {
+    /// The path of a call for this client.
+    pub(crate) fn path(self, path: &str) -> String {
+        let sign = if path.contains('?') { '&' } else { '?' };
+        self.id.map_or_else(|| path.to_owned(), |id| format!("{path}{sign}clientid={id}"))
+    }
+}
+
+impl Remote {
+    /// Finds the token; nothing is sent yet.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        let usage = |error: ApiError| Failure::Usage(error.to_string());
+        let ca = self.server_ca.as_deref().map(read).transpose()?;
+        let client = Client::new(&self.server, None, ca.as_deref()).map_err(usage)?;
+        let token = self.token(&client)?;
+        Ok(client.with_token(token))
+    }
+
+    /// Begins a session.
+    pub(crate) fn session(&self) -> Result<Session, Failure> {
+        Ok(Session::of(self.client()?))
+    }
+
+    fn token(&self, client: &Client) -> Result<Secret, Failure> {
+        let given = match &self.token_file {
+            Some(path) => Some(read(path)?),
+            None => std::env::var("HITWIRE_TOKEN").ok().filter(|token| !token.trim().is_empty()),
+        };
+        if let Some(token) = given {
+            return Ok(Secret::new(token.trim()));
+        }
+        let missing = "say who asks: name the file with the token with --token-file, or set HITWIRE_TOKEN";
+        if !client.is_local() {
+            return Err(Failure::Usage(missing.to_owned()));
+        }
+        let data = self.data.clone().unwrap_or_else(|| hitwire_server::Config::default().data_dir);
+        let path = data.join(ADMIN_TOKEN_FILE);
+        match std::fs::read_to_string(&path) {
+            Ok(token) => Ok(Secret::new(token.trim())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failure::Usage(format!(
+                "{missing}; or name the data directory of the server on this machine with --data (there is no {})",
+                path.display()
+            ))),
+            Err(error) => {
+                Err(Failure::Usage(format!("{missing}; {} cannot be read: {error}", path.display())))
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))
+}
+
+/// Calls, one after the other, on a connection that is kept.
+#[derive(Debug)]
+pub(crate) struct Session {
+    client: Client,
+    connection: Option<Connection>,
+}
+
+/// An object of the API: as it was answered, for programs, and read, for people.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    /// The text, as it came.
+    pub(crate) json: Box<RawValue>,
+    /// What it says.
+    pub(crate) value: Value,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    body: Enveloped,
+}
+
+#[derive(Deserialize)]
+struct Enveloped {
+    object: Box<RawValue>,
+}
+
+impl Object {
+    fn of(json: Box<RawValue>) -> Result<Self, serde_json::Error> {
+        Ok(Object { value: serde_json::from_str(json.get())?, json })
+    }
+
+    /// The text at a JSON pointer, if there is a text.
+    pub(crate) fn text(&self, pointer: &str) -> Option<&str> {
+        self.value.pointer(pointer).and_then(Value::as_str)
+    }
+
+    /// The whole number at a JSON pointer.
+    pub(crate) fn number(&self, pointer: &str) -> Option<u64> {
+        self.value.pointer(pointer).and_then(Value::as_u64)
+    }
+
+    /// Whether `true` stands at a JSON pointer.
+    pub(crate) fn is(&self, pointer: &str) -> bool {
+        self.value.pointer(pointer).and_then(Value::as_bool).unwrap_or(false)
+    }
+}
+
+impl Session {
+    /// A session of a client.
+    pub(crate) fn of(client: Client) -> Self {
+        Session { client, connection: None }
+    }
+
+    /// One call, with any answer.
+    pub(crate) async fn call(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: impl Into<Body>,
+    ) -> Result<Answer, ApiError> {
+        // A server closes connections that were idle: a user may have thought for a while before saying yes.
+        let connection = match self.connection.take().filter(|connection| !connection.is_closed()) {
+            Some(connection) => connection,
+            None => self.client.connect().await?,
+        };
+        let connection = self.connection.insert(connection);
+        let answer = connection.request_with(method, path, headers, body).await;
+        if answer.is_err() {
+            self.connection = None;
+        }
+        answer
+    }
+
+    /// A call that answers a document without an envelope.
+    pub(crate) async fn document<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, ApiError> {
+        let answer = self.call(Method::GET, path, HeaderMap::new(), ()).await?;
+        answer.successful(&self.client)
+    }
+
+    /// The same, as it came and read.
+    pub(crate) async fn raw(&mut self, path: &str) -> Result<Object, ApiError> {
+        let json = self.document(path).await?;
+        self.read(json)
+    }
+
+    /// A call that answers one object in the envelope of the newer calls.
+    pub(crate) async fn object(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: impl Into<Body>,
+    ) -> Result<Object, ApiError> {
+        let answer = self.call(method, path, HeaderMap::new(), body).await?;
+        self.enveloped(&answer)
+    }
+
+    /// A call that answers several objects in that envelope.
+    pub(crate) async fn objects(&mut self, path: &str) -> Result<Vec<Object>, ApiError> {
+        let list = self.object(Method::GET, path, ()).await?;
+        let items: Vec<Box<RawValue>> =
+            serde_json::from_str(list.json.get()).map_err(|e| self.strange(&e))?;
+        items.into_iter().map(|item| self.read(item)).collect()
+    }
+
+    /// The object of an answer in that envelope.
+    pub(crate) fn enveloped(&self, answer: &Answer) -> Result<Object, ApiError> {
+        let envelope: Envelope = answer.successful(&self.client)?;
+        self.read(envelope.body.object)
+    }
+
+    fn read(&self, json: Box<RawValue>) -> Result<Object, ApiError> {
+        Object::of(json).map_err(|error| self.strange(&error))
+    }
+
+    fn strange(&self, error: &serde_json::Error) -> ApiError {
+        ApiError::Strange { server: self.client.server(), problem: error.to_string() }
+    }
+}

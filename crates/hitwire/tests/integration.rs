@@ -1,0 +1,195 @@
+//! `hitwire integration`, as an operator sets up and looks after webhooks.
+
+use crate::support::{Finished, RunningServer, TOKEN, hits, in_time, run, run_with_input};
+use hitwire::listen::{Listener, Options};
+use serde_json::Value;
+use std::path::Path;
+
+/// The command line, with a token and what else is in the environment.
+pub(crate) async fn hitwire_with(
+    server: &RunningServer,
+    variables: &[(&str, &str)],
+    args: &[&str],
+) -> Finished {
+    let fixed = [("HITWIRE_SERVER", server.url()), ("HITWIRE_TOKEN", TOKEN)];
+    run_with_input(args, &[&fixed, variables].concat(), b"").await
+}
+
+/// The same, which must succeed; what it printed.
+pub(crate) async fn succeeds(server: &RunningServer, args: &[&str]) -> String {
+    let finished = hitwire_with(server, &[], args).await;
+    assert_eq!(finished.code, Some(0), "{args:?}: {}", finished.stderr);
+    finished.stdout
+}
+
+/// The same, in JSON.
+pub(crate) async fn json(server: &RunningServer, args: &[&str]) -> Value {
+    let printed = succeeds(server, &[args, &["--output", "json"]].concat()).await;
+    assert_eq!(printed.lines().count(), 1, "one line of JSON: {printed}");
+    serde_json::from_str(&printed).expect("JSON")
+}
+
+/// A receiver, and the file with its CA.
+pub(crate) async fn receiver(dir: &Path) -> (Listener, String) {
+    let receiver = Listener::start(Options::on_loopback().unwrap()).await.unwrap();
+    let ca = dir.join("receiver-ca.pem");
+    std::fs::write(&ca, &receiver.ca_pem).unwrap();
+    (receiver, ca.to_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn an_integration_made_on_the_command_line_delivers() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(&dir.path().join("data"), &[]).await;
+    let (mut receiver, ca) = receiver(dir.path()).await;
+    let url = receiver.url();
+    let added = succeeds(
+        &server,
+        &["integration", "add", "--name", "SIEM", "--url", &url, "--ca-file", &ca, "--event", "siem"],
+    )
+    .await;
+    let secret = added.split_whitespace().find(|word| word.starts_with("whsec_")).expect("the secret");
+    receiver.check_with(secret.to_owned());
+    server.accept(&hits::hits("cli", 0, 0..3)).await;
+    let received = in_time("the notification", receiver.events.recv()).await.unwrap();
+    assert_eq!(received.object_count(), 3);
+    assert_eq!(received.signature.to_string(), "signature verified");
+
+    let list = succeeds(&server, &["integration", "list"]).await;
+    let row: Vec<_> = list.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!([row[0], row[1], row[2], row[4]], ["1", "SIEM", "active", "siem"], "{list}");
+    let page = succeeds(&server, &["integration", "show", "SIEM"]).await;
+    assert!(page.contains("SIEM (1)") && page.contains(&url), "{page}");
+}
+
+#[tokio::test]
+async fn an_edit_changes_what_it_names_and_keeps_the_secrets() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(&dir.path().join("data"), &[]).await;
+    let (mut receiver, ca) = receiver(dir.path()).await;
+    let url = receiver.url();
+    let key = dir.path().join("key");
+    std::fs::write(&key, "from-a-file\n").unwrap();
+    let from_file = format!("X-File: @{}", key.display());
+    let added = hitwire_with(
+        &server,
+        &[("SIEM_KEY", "from-the-variable")],
+        &[
+            "integration",
+            "add",
+            "--name",
+            "SIEM",
+            "--url",
+            &url,
+            "--ca-file",
+            &ca,
+            "--event",
+            "siem",
+            "--header-from-env",
+            "X-Api-Key=SIEM_KEY",
+            "--header",
+            &from_file,
+            "--output",
+            "json",
+        ],
+    )
+    .await;
+    assert_eq!(added.code, Some(0), "{}", added.stderr);
+    assert!(!added.stdout.contains("from-"), "a secret was shown: {}", added.stdout);
+
+    let changed = json(
+        &server,
+        &["integration", "edit", "SIEM", "--name", "New", "--timeout", "30", "--max-events", "7"],
+    )
+    .await;
+    assert_eq!(changed["name"], "New");
+    assert_eq!(changed["target"]["timeout"], 30);
+    assert_eq!(changed["target"]["max_events"], 7);
+    assert_eq!(changed["target"]["open_timeout"], 20);
+    let reset =
+        json(&server, &["integration", "edit", "1", "--unset", "max-events", "--remove-header", "x-file"])
+            .await;
+    assert_eq!(reset["target"]["max_events"], Value::Null);
+    assert_eq!(reset["target"]["headers"], serde_json::json!({"X-Api-Key": "********"}));
+
+    server.accept(&hits::hits("cli", 0, 0..1)).await;
+    in_time("the notification", receiver.events.recv()).await.unwrap();
+    let page = json(&server, &["integration", "show", "New"]).await;
+    assert_eq!(page["integration"]["name"], "New");
+    assert_eq!(page["status"]["failures_in_a_row"], 0);
+    assert_eq!(page["lost"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn an_integration_is_disabled_enabled_and_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(&dir.path().join("data"), &[]).await;
+    let url = "https://127.0.0.1:1/";
+    succeeds(&server, &["integration", "add", "--name", "SIEM", "--url", url, "--event", "siem"]).await;
+    assert_eq!(succeeds(&server, &["integration", "disable", "SIEM"]).await, "disabled SIEM (1)\n");
+    assert_eq!(json(&server, &["integration", "list"]).await[0]["active"], false);
+    server.accept(&hits::hits("cli", 0, 0..4)).await;
+    assert_eq!(
+        succeeds(&server, &["integration", "enable", "1", "--resume", "now"]).await,
+        "enabled SIEM (1)\n"
+    );
+    let page = succeeds(&server, &["integration", "show", "1"]).await;
+    assert!(page.contains("enabled_from_now"), "what was skipped is shown: {page}");
+
+    let asked = hitwire_with(&server, &[], &["integration", "delete", "SIEM"]).await;
+    assert_eq!(asked.code, Some(2), "without a terminal it must not guess: {}", asked.stderr);
+    assert!(asked.stderr.contains("--yes"), "{}", asked.stderr);
+    assert_eq!(succeeds(&server, &["integration", "delete", "SIEM", "--yes"]).await, "deleted SIEM (1)\n");
+    assert_eq!(json(&server, &["integration", "list"]).await, serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_is_named_by_its_flag() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(dir.path(), &[]).await;
+    let refused = hitwire_with(
+        &server,
+        &[],
+        &[
+            "integration",
+            "add",
+            "--url",
+            "ftp://a/",
+            "--timeout",
+            "500",
+            "--event",
+            "siem",
+            "--max-bytes",
+            "1",
+        ],
+    )
+    .await;
+    assert_eq!(refused.code, Some(2));
+    insta::assert_snapshot!("refused_by_the_server", refused.stderr);
+
+    let nobody = hitwire_with(&server, &[], &["integration", "show", "Nobody"]).await;
+    assert_eq!(nobody.code, Some(1));
+    assert_eq!(
+        nobody.stderr,
+        "error: there is no integration with the id or the name \"Nobody\"; `hitwire integration list` shows all\n"
+    );
+    let nothing = hitwire_with(&server, &[], &["integration", "edit", "Nobody"]).await;
+    assert_eq!(nothing.code, Some(1), "{}", nothing.stderr);
+}
+
+#[tokio::test]
+async fn the_token_of_a_server_on_this_machine_is_found_in_its_data_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(dir.path(), &[]).await;
+    std::fs::write(dir.path().join("admin-token"), format!("{TOKEN}\n")).unwrap();
+    let data = dir.path().to_str().unwrap();
+    let found = run(&["integration", "list", "--server", server.url(), "--data", data]).await;
+    assert_eq!(found.code, Some(0), "{}", found.stderr);
+    assert_eq!(found.stdout, "there are no integrations; hitwire integration add makes one\n");
+
+    let without = run(&["integration", "list", "--server", server.url(), "--data", "/nonexistent"]).await;
+    assert_eq!(without.code, Some(2));
+    assert!(without.stderr.contains("HITWIRE_TOKEN"), "{}", without.stderr);
+    let elsewhere = run(&["integration", "list", "--server", "http://192.0.2.1:8419", "--data", data]).await;
+    assert_eq!(elsewhere.code, Some(2), "the token of this machine goes nowhere else: {}", elsewhere.stderr);
+}
