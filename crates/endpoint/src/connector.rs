@@ -55,6 +55,11 @@ impl Connector {
         Connector { guard, resolver, tls: Configs::new() }
     }
 
+    /// The same, without TLS sessions.
+    pub(crate) fn anew(&self) -> Connector {
+        Connector::new(self.guard.clone(), self.resolver.clone())
+    }
+
     pub(crate) fn guard(&self) -> &Guard {
         &self.guard
     }

@@ -131,8 +131,9 @@ fn parse<N: AsRef<str>, V: AsRef<str>>(headers: &[(N, V)]) -> Result<HeaderMap, 
     Ok(map)
 }
 
-/// All headers of a request but those that belong to the connection. A user's `content-type` and `user-agent` win.
-pub(crate) fn of_request(target: &Target, message: &Message) -> Result<HeaderMap, RequestError> {
+/// All headers of a request but those that belong to the connection, as they are sent. A user's `content-type` and `user-agent`
+/// win. The values that the user set are marked as sensitive: they are secret, whoever shows the rest.
+pub fn request_headers(target: &Target, message: &Message) -> Result<HeaderMap, RequestError> {
     let mut headers = parse(&target.headers)?;
     headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(message.content_type));
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT_VALUE));

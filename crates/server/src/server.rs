@@ -1,7 +1,7 @@
 //! One running hitwire: what is started in which order, and how it is stopped.
 
 use crate::api::body::BodyBudget;
-use crate::api::{self, Api, Readiness};
+use crate::api::{self, Api, Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE, Turnstile};
 use crate::config::{Config, ConfigError};
 use crate::dispatch::{Bounds, Clock, Dispatch, EndpointTransport};
 use crate::listener::{self, Ending};
@@ -107,7 +107,8 @@ impl Server {
             TcpListener::bind(config.listen).await.map_err(|source| listen_error(&config, source))?;
         let addr = listener.local_addr().map_err(|source| listen_error(&config, source))?;
         let guard = Guard::new(config.allow_targets.clone(), config.allow_http);
-        let transport = Arc::new(EndpointTransport::new(Sender::new(guard.clone(), Resolver::system())));
+        let sender = Sender::new(guard.clone(), Resolver::system());
+        let transport = Arc::new(EndpointTransport::new(sender.clone()));
         let sources = Sources::open(&config, &store).await?;
         let dispatch =
             Dispatch::start(Arc::clone(&store), transport, clock, Bounds::default(), Box::new(webhook_id))
@@ -118,6 +119,8 @@ impl Server {
             store: Arc::clone(&store),
             dispatch: dispatch.clone(),
             guard,
+            sender,
+            tests: Turnstile::new(TESTS_A_MINUTE, TESTS_AT_ONCE),
             tokens,
             bodies: BodyBudget::new(config.api.bodies_in_flight_bytes),
             bounds: config.api,
@@ -217,7 +220,7 @@ impl Server {
 }
 
 /// A fresh id for a batch: unique over all installations, and of the order in which they were made.
-fn webhook_id() -> WebhookId {
+pub(crate) fn webhook_id() -> WebhookId {
     WebhookId(format!("msg_{}", Uuid::now_v7().simple()).into_boxed_str())
 }
 

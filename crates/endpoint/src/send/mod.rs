@@ -73,6 +73,13 @@ impl Sender {
         Sender { connector: Arc::new(Connector::new(guard, resolver)), pool: Pool::default() }
     }
 
+    /// Another one with the same guard and resolver, that has no connections and no TLS sessions yet: its first request meets
+    /// the receiver as a stranger does, and finds out what has changed there.
+    #[must_use]
+    pub fn anew(&self) -> Sender {
+        Sender { connector: Arc::new(self.connector.anew()), pool: Pool::default() }
+    }
+
     /// The guard, for checking a URL before it is set up.
     pub fn guard(&self) -> &Guard {
         self.connector.guard()
@@ -110,7 +117,7 @@ impl Sender {
         trace: &mut Trace,
     ) -> Result<Response, SendError> {
         let url = self.connector.guard().check_url(client, &target.url)?;
-        let headers = headers::of_request(target, message)?;
+        let headers = headers::request_headers(target, message)?;
         let request = Request::new(&url, target.method, headers, message)?;
         let place = Place {
             client,

@@ -51,11 +51,7 @@ pub(super) async fn create(
     query.finish()?;
     let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
     let asked = read(&bytes, &caller, "created")?;
-    let mut random = [0; sign::SECRET_BYTES];
-    getrandom::fill(&mut random).map_err(|error| {
-        tracing::error!(%error, "no randomness for a signing secret");
-        Problem::unavailable("the system gives no random bytes for a signing secret; try again later")
-    })?;
+    let random = new_signing_secret()?;
     let author = Author { client: caller.client(), name: &caller.token.name, now_s: api.now_s() };
     let new =
         rules::create(asked, &api.guard, &author, &random).map_err(|errors| invalid(errors, "created"))?;
@@ -120,7 +116,17 @@ pub(super) async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<Inte
     }
 }
 
-fn own_clientid(caller: &Caller, query: &mut Query) -> Result<(), Problem> {
+/// The random bytes of a signing secret.
+pub(super) fn new_signing_secret() -> Result<[u8; sign::SECRET_BYTES], Problem> {
+    let mut random = [0; sign::SECRET_BYTES];
+    getrandom::fill(&mut random).map_err(|error| {
+        tracing::error!(%error, "no randomness for a signing secret");
+        Problem::unavailable("the system gives no random bytes for a signing secret; try again later")
+    })?;
+    Ok(random)
+}
+
+pub(super) fn own_clientid(caller: &Caller, query: &mut Query) -> Result<(), Problem> {
     match query.integer("clientid", 0..=u64::MAX)? {
         Some(clientid) => caller.must_own(clientid),
         None => Ok(()),
@@ -136,7 +142,7 @@ fn read(bytes: &[u8], caller: &Caller, done: &str) -> Result<Asked, Problem> {
     if errors.is_empty() { Ok(asked) } else { Err(invalid(errors.into_vec(), done)) }
 }
 
-fn invalid(errors: Vec<FieldError>, done: &str) -> Problem {
+pub(super) fn invalid(errors: Vec<FieldError>, done: &str) -> Problem {
     let fields =
         if errors.len() == 1 { "1 field is".to_owned() } else { format!("{} fields are", errors.len()) };
     Problem::invalid(format!("{fields} not valid, so nothing was {done}"), errors)

@@ -9,7 +9,8 @@
 //! - [`body`]: the body, within bounds of size, time and memory.
 //! - [`fields`], [`contract`]: the body into what is asked for, every wrong field named.
 //! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
-//! - the handlers: [`events`], [`integrations`], [`history`], [`status`], [`clients`], [`health`].
+//! - [`turnstile`]: how often a client may make a call that costs more than an answer.
+//! - the handlers: [`events`], [`integrations`], [`testing`], [`history`], [`status`], [`clients`], [`health`].
 //! - [`problem`]: every error, in one form.
 //!
 //! No handler holds policy or knows how something is stored.
@@ -29,6 +30,8 @@ mod problem;
 mod query;
 mod rules;
 mod status;
+mod testing;
+mod turnstile;
 
 use crate::config::ApiBounds;
 use crate::dispatch::{Clock, Dispatch};
@@ -41,19 +44,24 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use body::BodyBudget;
 pub(crate) use health::Readiness;
-use hitwire_endpoint::Guard;
+use hitwire_endpoint::{Guard, Sender};
 use hitwire_log::Store;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use problem::Problem;
 use serde::Serialize;
 use std::sync::Arc;
+pub(crate) use testing::{TESTS_A_MINUTE, TESTS_AT_ONCE};
+pub(crate) use turnstile::Turnstile;
 
 /// What the handlers share.
 pub(crate) struct Api {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) dispatch: Dispatch,
     pub(crate) guard: Guard,
+    /// For test messages.
+    pub(crate) sender: Sender,
+    pub(crate) tests: Turnstile,
     pub(crate) tokens: Tokens,
     pub(crate) bodies: BodyBudget,
     pub(crate) bounds: ApiBounds,
@@ -81,6 +89,8 @@ pub(crate) fn router(api: Shared) -> Router {
             "/v2/integration/{id}",
             get(integrations::show).put(integrations::change).delete(integrations::delete),
         )
+        .route("/v2/integration/test", post(testing::unsaved))
+        .route("/v2/integration/{id}/test", post(testing::stored))
         .route("/v2/integration/{id}/attempts", get(history::attempts))
         .route("/v2/integration/{id}/lost", get(history::lost))
         .route("/v2/integration/{id}/status", get(status::show))
@@ -125,6 +135,11 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response {
 
 /// An answer in the envelope of the original's newer calls: `{"body":{"result":"success","object":...}}`.
 fn success(object: impl Serialize) -> Response {
+    enveloped("success", object)
+}
+
+/// The same with another `result`.
+fn enveloped(result: &'static str, object: impl Serialize) -> Response {
     #[derive(Serialize)]
     struct Envelope<T> {
         body: Result<T>,
@@ -134,7 +149,7 @@ fn success(object: impl Serialize) -> Response {
         result: &'static str,
         object: T,
     }
-    json(StatusCode::OK, &Envelope { body: Result { result: "success", object } })
+    json(StatusCode::OK, &Envelope { body: Result { result, object } })
 }
 
 /// An answer in the envelope of the original's older calls: `{"status":200,"body":...}`.

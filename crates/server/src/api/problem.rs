@@ -47,6 +47,7 @@ const TOO_LARGE: Class = (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body 
 const MEDIA_TYPE: Class =
     (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's form is not understood");
 const INVALID: Class = (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "The body is not valid");
+const TOO_MANY: Class = (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "Not so often");
 const INTERNAL: Class = (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error");
 const UNAVAILABLE: Class = (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible at the moment");
 
@@ -58,11 +59,13 @@ pub(super) struct Problem {
     /// Line and column of the body, from 1.
     place: Option<(usize, usize)>,
     errors: Vec<FieldError>,
+    /// When to come again.
+    retry_after: Option<Duration>,
 }
 
 impl Problem {
     fn new(class: &'static Class, detail: impl Into<String>) -> Self {
-        Problem { class, detail: detail.into(), place: None, errors: Vec::new() }
+        Problem { class, detail: detail.into(), place: None, errors: Vec::new(), retry_after: None }
     }
 
     /// 400: the request cannot be read.
@@ -113,6 +116,11 @@ impl Problem {
     /// 422: read, but not valid. Says what is wrong in each place, up to a bound, and how many places there are.
     pub(super) fn invalid(detail: impl Into<String>, errors: Vec<FieldError>) -> Self {
         Problem { errors, ..Problem::new(&INVALID, detail) }
+    }
+
+    /// 429: more often than this call may be made.
+    pub(super) fn too_many(detail: impl Into<String>, retry_after: Duration) -> Self {
+        Problem { retry_after: Some(retry_after), ..Problem::new(&TOO_MANY, detail) }
     }
 
     /// 500: hitwire's own fault.
@@ -177,14 +185,14 @@ impl IntoResponse for Problem {
         let mut response = (status, super::json_text(&body)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        match status {
-            StatusCode::SERVICE_UNAVAILABLE => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_503.as_secs()));
-            }
-            StatusCode::UNAUTHORIZED => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"hitwire\""));
-            }
-            _ => {}
+        let unavailable = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_503);
+        if let Some(wait) = self.retry_after.or(unavailable) {
+            // Whole seconds, upwards: who comes at the told moment must not be too early.
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"hitwire\""));
         }
         response
     }

@@ -10,6 +10,8 @@
 //! - `flight`: what a machine has under way: a read, a request, a measurement. Each ends as an input.
 //! - `context`: what every shell shares; `inbox`: what others leave for a running shell.
 //! - `batch_body`: records into the bytes of a request, the same bytes each time.
+//! - `echo`: a receiver's words without the secrets that it was sent.
+//! - `trial`: a test message, sent once the way batches go, and everything about it.
 //! - `budget`: how many requests and bytes may be under way at once; probes of sick endpoints have their own share, so
 //!   that a thousand hanging receivers cannot take the healthy ones' place.
 //! - [`transport`]: the one way out: the real endpoint, or a simulated network in tests.
@@ -23,14 +25,19 @@ mod board;
 mod budget;
 pub mod clock;
 mod context;
+mod echo;
 mod flight;
 mod inbox;
 mod shell;
 pub mod transport;
+mod trial;
 
 pub use board::Dispatch;
 pub use budget::Bounds;
 pub use clock::Clock;
+pub(crate) use echo::without_secrets;
 pub use hitwire_endpoint::Message;
 pub use inbox::{CourierStatus, LaneNow};
+pub(crate) use transport::refusal_in_words;
 pub use transport::{Delivery, EndpointTransport, Transport};
+pub(crate) use trial::{Tried, try_once};

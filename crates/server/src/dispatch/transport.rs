@@ -1,8 +1,9 @@
 //! The one way out of the dispatch.
 
+use super::echo::without_secrets;
 use hitwire_courier::Reply;
 use hitwire_endpoint::{self as endpoint, Message};
-use hitwire_log::{HttpMethod, Integration};
+use hitwire_log::{HttpMethod, Integration, Target};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -50,7 +51,7 @@ impl Transport for EndpointTransport {
                 Ok(response) => Delivery {
                     reply: Reply::Complete { status: response.status, retry_after: response.retry_after },
                     address,
-                    error: refusal_in_words(&response),
+                    error: refusal_in_words(&response, &integration.target),
                 },
                 Err(error) => Delivery { reply: Reply::Incomplete, address, error: Some(error.to_string()) },
             }
@@ -87,7 +88,8 @@ pub fn target_of(integration: &Integration) -> endpoint::Target {
 /// The longest part of a response that is quoted in an attempt's words.
 const QUOTED_CHARS: usize = 200;
 
-fn refusal_in_words(response: &endpoint::Response) -> Option<String> {
+/// What an answer that is no success says; none if it is one. Secrets of `target` that the receiver repeats are masked.
+pub(crate) fn refusal_in_words(response: &endpoint::Response, target: &Target) -> Option<String> {
     if (200..300).contains(&response.status) {
         return None;
     }
@@ -95,7 +97,7 @@ fn refusal_in_words(response: &endpoint::Response) -> Option<String> {
     if (300..400).contains(&response.status) {
         words.push_str("; redirects are not followed, set the integration's URL to the final address");
     }
-    let text = String::from_utf8_lossy(&response.body);
+    let text = without_secrets(&response.body, target);
     let text = text.trim();
     if !text.is_empty() {
         let quoted: String = text.chars().take(QUOTED_CHARS).collect();

@@ -7,3 +7,4 @@ mod history;
 mod integrations;
 mod secrets;
 mod service;
+mod test_messages;

@@ -1,4 +1,4 @@
-//! A receiver of notifications, in clear, on loopback.
+//! A receiver of notifications on loopback, in clear or over TLS.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -10,9 +10,11 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// One request that came.
 #[derive(Clone, Debug)]
@@ -26,33 +28,77 @@ pub(crate) struct Received {
 /// Keeps what it receives.
 pub(crate) struct Receiver {
     addr: SocketAddr,
+    /// PEM of the certificate that it shows; none if it talks in clear.
+    certificate: Option<String>,
     shared: Arc<Shared>,
 }
 
 struct Shared {
     status: AtomicU16,
+    repeats: AtomicBool,
     received: Mutex<Vec<Received>>,
 }
 
 impl Receiver {
     /// Answers 200 until told otherwise.
     pub(crate) async fn start() -> Receiver {
+        Receiver::listening(None, None).await
+    }
+
+    /// The same over TLS, with a certificate of its own making.
+    pub(crate) async fn start_https() -> Receiver {
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).expect("a certificate");
+        let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .expect("a key that fits");
+        Receiver::listening(Some(TlsAcceptor::from(Arc::new(config))), Some(made.cert.pem())).await
+    }
+
+    async fn listening(tls: Option<TlsAcceptor>, certificate: Option<String>) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
         let addr = listener.local_addr().expect("an address");
-        let shared = Arc::new(Shared { status: AtomicU16::new(200), received: Mutex::default() });
+        let shared = Arc::new(Shared {
+            status: AtomicU16::new(200),
+            repeats: AtomicBool::new(false),
+            received: Mutex::default(),
+        });
         let serving = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let shared = Arc::clone(&serving);
-                let service = service_fn(move |request| receive(Arc::clone(&shared), request));
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                let (shared, tls) = (Arc::clone(&serving), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, shared).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, shared).await;
+                            }
+                        }
+                    }
+                });
             }
         });
-        Receiver { addr, shared }
+        Receiver { addr, certificate, shared }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/hook?key=in-the-query", self.addr)
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/hook?key=in-the-query", self.addr)
+    }
+
+    /// What whoever sends to it must trust.
+    pub(crate) fn certificate(&self) -> &str {
+        self.certificate.as_deref().expect("it talks TLS")
+    }
+
+    /// From now on its answers repeat the request's headers, in a header and in the body.
+    pub(crate) fn repeat(&self) {
+        self.shared.repeats.store(true, Ordering::SeqCst);
     }
 
     /// Answers this from now on.
@@ -76,12 +122,19 @@ impl Receiver {
     }
 }
 
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, shared: Arc<Shared>) {
+    let service = service_fn(move |request| receive(Arc::clone(&shared), request));
+    // A connection that is broken off is the sender's matter.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
 async fn receive(
     shared: Arc<Shared>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let status = shared.status.load(Ordering::SeqCst);
     let (head, body) = request.into_parts();
+    let repeated = format!("you sent {:?}", head.headers);
     if let Ok(body) = body.collect().await {
         let received = Received {
             path: head.uri.to_string(),
@@ -92,6 +145,10 @@ async fn receive(
         shared.received.lock().expect("not poisoned").push(received);
     }
     let mut response = Response::new(Full::new(Bytes::new()));
+    if shared.repeats.load(Ordering::SeqCst) {
+        response.headers_mut().insert("x-repeated", repeated.parse().expect("a value"));
+        *response.body_mut() = Full::new(format!("\u{1b}[2J{repeated}\n").into());
+    }
     *response.status_mut() = StatusCode::from_u16(status).expect("a status");
     Ok(response)
 }

@@ -1,6 +1,7 @@
 //! Bodies into what a caller asks for.
 
 use super::answer::TYPE;
+use super::tested::AskedTest;
 use crate::api::fields::{self, Errors, Fields};
 use hitwire_courier::Preset;
 use hitwire_event::Kind;
@@ -77,6 +78,22 @@ impl Asked {
     /// Reads a body. What is wrong is noted in `errors`, all of it; the result is only of use if nothing was noted.
     pub(in crate::api) fn read(body: &RawValue, errors: &Errors) -> Asked {
         let Some(mut fields) = Fields::of(body, "", errors) else { return Asked::default() };
+        let asked = Asked::of(&mut fields, errors);
+        fields.finish();
+        asked
+    }
+
+    /// The same of settings that are only tested: which test is asked for stands beside them, in `test`.
+    pub(in crate::api) fn read_with_test(body: &RawValue, errors: &Errors) -> (Asked, AskedTest) {
+        let Some(mut fields) = Fields::of(body, "", errors) else { return Default::default() };
+        let test = fields.raw("test").and_then(|raw| Fields::of(raw, fields.pointer("test"), errors));
+        let test = test.map(AskedTest::read).unwrap_or_default();
+        let asked = Asked::of(&mut fields, errors);
+        fields.finish();
+        (asked, test)
+    }
+
+    fn of(fields: &mut Fields<'_>, errors: &Errors) -> Asked {
         let asked = Asked {
             id: fields.integer("id", 0..=u64::MAX),
             clientid: fields.integer("clientid", 0..=u64::MAX),
@@ -95,7 +112,6 @@ impl Asked {
         for answered in ["created_at", "created_by", "system_active", "resource_type"] {
             fields.raw(answered);
         }
-        fields.finish();
         asked
     }
 }

@@ -4,6 +4,8 @@
 
 mod answer;
 mod asked;
+mod tested;
 
 pub(super) use answer::{Answer, Creation};
 pub(super) use asked::{Asked, AskedHeader, AskedTarget, AskedTick};
+pub(super) use tested::{AskedTest, TestAnswer};

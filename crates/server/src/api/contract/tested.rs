@@ -1,0 +1,160 @@
+//! Test messages: what a caller asks for, and what became of one.
+
+use crate::api::fields::Fields;
+use crate::dispatch::{Tried, refusal_in_words, without_secrets};
+use hitwire_endpoint::{Response, Timings};
+use hitwire_event::Kind;
+use hitwire_event::escape::visible;
+use hitwire_log::{HttpMethod, Integration, MASK, Target};
+use http::HeaderMap;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Which test message.
+#[derive(Debug, Default)]
+pub(in crate::api) struct AskedTest {
+    /// `None`: the first that is ticked.
+    pub(in crate::api) kind: Option<Kind>,
+}
+
+impl AskedTest {
+    /// Reads `{"event": "siem"}`, all of it optional.
+    pub(in crate::api) fn read(mut fields: Fields<'_>) -> AskedTest {
+        let event = fields.string("event");
+        // An older name may stand for several kinds: the first of them is an example of all.
+        let kind = event.as_deref().and_then(|event| Kind::named(event).first().copied());
+        if let (Some(event), None) = (event, kind) {
+            let known = Kind::ALL.map(Kind::name).join(", ");
+            fields.refuse("event", format!("\"{event}\" is not an event; events are: {known}"));
+        }
+        fields.finish();
+        AskedTest { kind }
+    }
+}
+
+/// What was sent, and what became of it. No secret of the integration is in it, even if the receiver answers with one.
+#[derive(Serialize)]
+pub(in crate::api) struct TestAnswer {
+    delivered: bool,
+    event: &'static str,
+    request: RequestAnswer,
+    response: Option<ResponseAnswer>,
+    address: Option<String>,
+    timings_ms: TimingsAnswer,
+    error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct RequestAnswer {
+    method: &'static str,
+    url: String,
+    headers: BTreeMap<String, Values>,
+    body: String,
+}
+
+#[derive(Serialize)]
+struct ResponseAnswer {
+    status: u16,
+    headers: BTreeMap<String, Values>,
+    body: String,
+    /// The body was longer than what is kept of it.
+    truncated: bool,
+}
+
+/// A header that came once, or several times.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Values {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// Milliseconds; null for a part that was not reached.
+#[derive(Serialize)]
+struct TimingsAnswer {
+    dns: Option<f64>,
+    connect: Option<f64>,
+    tls: Option<f64>,
+    first_byte: Option<f64>,
+    total: f64,
+}
+
+impl TestAnswer {
+    pub(in crate::api) fn of(integration: &Integration, kind: Kind, tried: Tried) -> Self {
+        let target = &integration.target;
+        let Tried { message, headers, sent } = tried;
+        let request = RequestAnswer {
+            method: match target.http_method {
+                HttpMethod::Post => "POST",
+                HttpMethod::Put => "PUT",
+            },
+            url: target.url.expose().to_owned(),
+            headers: by_name(&headers, |value| {
+                if value.is_sensitive() { MASK.to_owned() } else { text(value.as_bytes()) }
+            }),
+            body: text(&message.body),
+        };
+        let (response, error) = match sent.outcome {
+            Ok(response) => {
+                let error = refusal_in_words(&response, target);
+                (Some(ResponseAnswer::of(&response, target)), error)
+            }
+            Err(error) => (None, Some(error.to_string())),
+        };
+        TestAnswer {
+            delivered: error.is_none(),
+            event: kind.name(),
+            request,
+            response,
+            address: sent.address.map(|address| address.to_string()),
+            timings_ms: sent.timings.into(),
+            error,
+        }
+    }
+
+    pub(in crate::api) fn delivered(&self) -> bool {
+        self.delivered
+    }
+}
+
+impl ResponseAnswer {
+    fn of(response: &Response, target: &Target) -> Self {
+        let harmless = |said: &[u8]| visible(&without_secrets(said, target)).into_owned();
+        ResponseAnswer {
+            status: response.status,
+            headers: by_name(&response.headers, |value| harmless(value.as_bytes())),
+            body: harmless(&response.body),
+            truncated: response.truncated,
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn by_name(headers: &HeaderMap, show: impl Fn(&http::HeaderValue) -> String) -> BTreeMap<String, Values> {
+    let values = |name| {
+        let mut values: Vec<_> = headers.get_all(name).iter().map(&show).collect();
+        match values.len() {
+            1 => Values::One(values.remove(0)),
+            _ => Values::Several(values),
+        }
+    };
+    headers.keys().map(|name| (name.to_string(), values(name))).collect()
+}
+
+impl From<Timings> for TimingsAnswer {
+    fn from(timings: Timings) -> Self {
+        // To the microsecond: a receiver on the same machine answers in less than a millisecond.
+        let ms = |took: Duration| took.as_micros() as f64 / 1_000.0;
+        TimingsAnswer {
+            dns: timings.dns.map(ms),
+            connect: timings.connect.map(ms),
+            tls: timings.tls.map(ms),
+            first_byte: timings.first_byte.map(ms),
+            total: ms(timings.total),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `/v2/integration/{id}/test` and `/v2/integration/test`: a test message, sent the way that notifications go.
+
+use super::auth::{Administrator, Caller};
+use super::contract::{Asked, AskedTest, TestAnswer};
+use super::fields::{self, Errors, Fields};
+use super::integrations::{find, invalid, new_signing_secret, own_clientid};
+use super::problem::Problem;
+use super::query::Query;
+use super::rules::{self, Author};
+use super::turnstile::ComeAgain;
+use super::{Shared, enveloped};
+use crate::dispatch::try_once;
+use crate::server::webhook_id;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use hitwire_event::{IntegrationId, Kind};
+use hitwire_log::{Activity, Integration};
+
+/// Test messages of one client in a minute: more than somebody who tries settings needs, and too few to trouble a receiver with.
+pub(crate) const TESTS_A_MINUTE: usize = 10;
+
+/// Test messages of one client that are under way at once. Each may last as long as the integration's timeouts allow.
+pub(crate) const TESTS_AT_ONCE: usize = 4;
+
+/// Of an integration as it is stored, be it disabled.
+pub(super) async fn stored(
+    State(api): State<Shared>,
+    Administrator(caller): Administrator,
+    Path(id): Path<String>,
+    mut query: Query,
+    body: Body,
+) -> Result<Response, Problem> {
+    own_clientid(&caller, &mut query)?;
+    query.finish()?;
+    let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
+    let asked = if bytes.is_empty() { AskedTest::default() } else { read(&bytes)? };
+    let integration = find(&api, &caller, &id).await?;
+    test(&api, &integration, asked).await
+}
+
+/// Of settings that are not stored, checked as a creation's would be; with an `id`, as a change of that integration would be.
+pub(super) async fn unsaved(
+    State(api): State<Shared>,
+    Administrator(caller): Administrator,
+    mut query: Query,
+    body: Body,
+) -> Result<Response, Problem> {
+    own_clientid(&caller, &mut query)?;
+    query.finish()?;
+    let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
+    let errors = Errors::default();
+    let (asked, test_asked) = Asked::read_with_test(fields::document(&bytes)?, &errors);
+    if let Some(clientid) = asked.clientid {
+        caller.must_own(clientid)?;
+    }
+    if !errors.is_empty() {
+        return Err(invalid(errors.into_vec(), SENT));
+    }
+    let integration = as_it_would_be(&api, &caller, asked).await?;
+    test(&api, &integration, test_asked).await
+}
+
+/// What was not done if settings are refused.
+const SENT: &str = "sent";
+
+fn read(bytes: &[u8]) -> Result<AskedTest, Problem> {
+    let errors = Errors::default();
+    let asked = Fields::of(fields::document(bytes)?, "", &errors).map(AskedTest::read);
+    if errors.is_empty() { Ok(asked.unwrap_or_default()) } else { Err(invalid(errors.into_vec(), SENT)) }
+}
+
+async fn as_it_would_be(api: &Shared, caller: &Caller, asked: Asked) -> Result<Integration, Problem> {
+    if let Some(id) = asked.id {
+        let current = find(api, caller, &id.to_string()).await?;
+        return rules::change(&current, asked, &api.guard).map_err(|errors| invalid(errors, SENT));
+    }
+    let author = Author { client: caller.client(), name: &caller.token.name, now_s: api.now_s() };
+    let random = new_signing_secret()?;
+    let new = rules::create(asked, &api.guard, &author, &random).map_err(|errors| invalid(errors, SENT))?;
+    Ok(Integration {
+        id: IntegrationId(0),
+        client: new.client,
+        name: new.name,
+        activity: Activity::DisabledByUser,
+        created_at: new.created_at,
+        created_by: new.created_by,
+        target: new.target,
+        events: new.events,
+        filter: new.filter,
+        revision: 0,
+        content_revision: 0,
+    })
+}
+
+async fn test(api: &Shared, integration: &Integration, asked: AskedTest) -> Result<Response, Problem> {
+    let _passage = api.tests.pass(integration.client, api.clock.now()).map_err(|ComeAgain(wait)| {
+        let detail = format!(
+            "a client may send {TESTS_A_MINUTE} test messages a minute, and {TESTS_AT_ONCE} at once; the header Retry-After says when the next may go"
+        );
+        Problem::too_many(detail, wait)
+    })?;
+    let ticked = integration.events.iter().find(|ticked| ticked.active).map(|ticked| ticked.kind);
+    let kind = asked.kind.or(ticked).unwrap_or(Kind::Hit);
+    let tried = try_once(&api.sender, integration, kind, webhook_id(), api.now_s()).await;
+    let answer = TestAnswer::of(integration, kind, tried);
+    tracing::info!(integration = %integration.id, client = %integration.client, event = kind.name(),
+        delivered = answer.delivered(), "test message sent");
+    Ok(enveloped(if answer.delivered() { "success" } else { "failure" }, &answer))
+}
