@@ -2,6 +2,7 @@
 //! section 1).
 
 use super::auth::{Caller, Reader};
+use super::description::schema::OlderSuccess;
 use super::problem::Problem;
 use super::query::Query;
 use super::{Shared, older_success};
@@ -9,11 +10,13 @@ use axum::extract::State;
 use axum::response::Response;
 use hitwire_log::Role;
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Whose token it is. Clients take the client id from it; every field is one that some client insists on.
-#[derive(Serialize)]
-struct User {
+#[derive(Serialize, ToSchema)]
+#[schema(as = CurrentUser)]
+pub(super) struct User {
     id: u64,
     uuid: String,
     client_id: u64,
@@ -22,21 +25,35 @@ struct User {
     username: String,
     email: String,
     realname: String,
+    #[schema(value_type = Vec<String>)]
     permissions: [&'static str; 1],
     enabled: bool,
     /// RFC 3339 here; a number breaks the original's Go client.
     create_at: String,
 }
 
-#[derive(Serialize)]
-struct Client {
+/// A client as the original's older calls answer it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OlderClient)]
+pub(super) struct Client {
     id: u64,
     uuid: String,
     name: String,
     enabled: bool,
 }
 
-/// The caller. A body is not looked at: clients send none, or `{}`.
+/// The caller.
+///
+/// A body is not looked at: clients send none, or `{}`.
+#[utoipa::path(
+    post,
+    path = "/v1/user",
+    tag = "accounts",
+    operation_id = "whoAmI",
+    responses((status = 200, description = "Whose token it is.", body = OlderSuccess<User>)),
+    security(("bearer" = []), ("token" = []))
+)]
+// A body is not looked at: clients send none, or `{}`.
 pub(super) async fn user(Reader(caller): Reader) -> Response {
     let token = &caller.token;
     let client = caller.client();
@@ -60,7 +77,22 @@ pub(super) async fn user(Reader(caller): Reader) -> Response {
     })
 }
 
-/// The clients that the caller may see: its own. A filter that leaves it out finds nothing.
+/// The clients that the caller may see: its own.
+///
+/// A filter that leaves it out finds nothing.
+#[utoipa::path(
+    get,
+    path = "/v1/objects/client",
+    tag = "accounts",
+    operation_id = "findClients",
+    params(
+        ("filter[id]" = Option<u64>, Query, description = "only this client"),
+        ("limit" = Option<u64>, Query, description = "at most so many"),
+        ("offset" = Option<u64>, Query, description = "leave out so many")
+    ),
+    responses((status = 200, description = "Clients.", body = OlderSuccess<Vec<Client>>)),
+    security(("bearer" = []), ("token" = []))
+)]
 pub(super) async fn list(
     State(_): State<Shared>,
     Reader(caller): Reader,
@@ -76,6 +108,23 @@ pub(super) async fn list(
         enabled: true,
     };
     Ok(older_success(if wanted && offset == 0 { vec![found] } else { Vec::new() }))
+}
+
+/// The same, as older clients ask it.
+#[utoipa::path(
+    post,
+    path = "/v1/objects/client",
+    tag = "accounts",
+    operation_id = "findClientsByPost",
+    responses((status = 200, description = "Clients.", body = OlderSuccess<Vec<Client>>)),
+    security(("bearer" = []), ("token" = []))
+)]
+pub(super) async fn list_by_post(
+    state: State<Shared>,
+    reader: Reader,
+    query: Query,
+) -> Result<Response, Problem> {
+    list(state, reader, query).await
 }
 
 fn client_name(caller: &Caller) -> String {

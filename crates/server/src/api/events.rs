@@ -1,6 +1,7 @@
 //! `POST /v1/events`: events into the log. 202 means: on disk, synced.
 
 use super::auth::Ingester;
+use super::description::schema;
 use super::problem::{FieldError, Problem};
 use super::query::Query;
 use super::{Shared, json};
@@ -13,6 +14,7 @@ use hitwire_log::{Append, Appended, Done, Op};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Bodies up to this are parsed where they were read, some 1 ms; larger ones where they hold up nobody.
 const PARSED_INLINE_BYTES_MAX: usize = 256 << 10;
@@ -21,8 +23,10 @@ const PARSED_INLINE_BYTES_MAX: usize = 256 << 10;
 const LINES: [&str; 4] =
     ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-jsonlines"];
 
-#[derive(Serialize)]
-struct Answer {
+/// What became of the events of a call.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Accepted)]
+pub(super) struct Answer {
     /// Events that are in the log now because of this call.
     accepted: u64,
     /// Events that were there before: same client, id and content, within the deduplication window.
@@ -38,6 +42,21 @@ struct Answer {
 }
 
 /// Takes the events of one call.
+///
+/// One object, an array of them, or one object a line. 202: on disk, synced. All or nothing, unless `invalid=skip`.
+#[utoipa::path(
+    post,
+    path = "/v1/events",
+    tag = "events",
+    operation_id = "sendEvents",
+    params(("invalid" = Option<String>, Query, description = "`refuse` (default) or `skip`: take the good ones and name the others")),
+    request_body(content(
+        (Vec<schema::SentEvent> = "application/json"),
+        (String = "application/x-ndjson")
+    )),
+    responses((status = 202, description = "What was taken.", body = Answer)),
+    security(("bearer" = []), ("token" = []))
+)]
 pub(super) async fn post(
     State(api): State<Shared>,
     Ingester(caller): Ingester,

@@ -12,6 +12,7 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
+use utoipa::ToSchema;
 
 /// How long an answer about the log holds, so that asking often does not write often.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -53,12 +54,34 @@ async fn probe(store: &dyn Store) -> Result<(), String> {
     }
 }
 
+/// How far the sources are.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Sources {
+    sources: Vec<crate::SourceStatus>,
+}
+
 /// The process is up.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "service",
+    operation_id = "isUp",
+    responses((status = 200, description = "It is up."))
+)]
 pub(super) async fn alive() -> Response {
     json(StatusCode::OK, &json!({"status": "up"}))
 }
 
 /// Events are taken and delivered.
+///
+/// 503 says what does not work.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "service",
+    operation_id = "isReady",
+    responses((status = 200, description = "It works."))
+)]
 pub(super) async fn ready(State(api): State<Shared>) -> Result<Response, Problem> {
     if !api.dispatch.is_running() {
         return Err(Problem::unavailable(
@@ -70,11 +93,15 @@ pub(super) async fn ready(State(api): State<Shared>) -> Result<Response, Problem
 }
 
 /// How far the sources are.
+#[utoipa::path(
+    get,
+    path = "/v1/sources",
+    tag = "service",
+    operation_id = "listSources",
+    responses((status = 200, description = "Sources.", body = Sources)),
+    security(("bearer" = []), ("token" = []))
+)]
 pub(super) async fn sources(State(api): State<Shared>, Reader(_): Reader) -> Response {
-    #[derive(Serialize)]
-    struct Sources {
-        sources: Vec<crate::SourceStatus>,
-    }
     let sources = api.sources.iter().map(|source| source.status()).collect();
     json(StatusCode::OK, &Sources { sources })
 }

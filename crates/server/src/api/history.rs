@@ -10,13 +10,14 @@ use hitwire_courier::{LostReason, Verdict};
 use hitwire_log::{AttemptRow, LostRow};
 use http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Rows of one answer unless the caller says otherwise, and at most.
 const LIMIT_DEFAULT: u64 = 50;
 const LIMIT_MAX: u64 = 500;
 
 /// An attempt as the API writes it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Attempt {
     id: u64,
     lane: &'static str,
@@ -30,20 +31,24 @@ pub(super) struct Attempt {
     started_at: String,
     took_us: u64,
     status: Option<u16>,
+    /// `delivered`, `sick`, `refused`, `gone`
+    #[schema(value_type = String)]
     verdict: Verdict,
     address: Option<String>,
     error: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Attempts {
+/// A page of the delivery log.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Attempts {
     attempts: Vec<Attempt>,
     /// Ask again with `before` set to this for the next older ones; null: there are none.
     next: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct Lost {
+/// A range of the log that the integration did not get.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Lost {
     id: u64,
     recorded_at: String,
     lane: &'static str,
@@ -52,17 +57,33 @@ struct Lost {
     events: u64,
     /// `dead` (given up on) or `skipped` (not asked for).
     range: &'static str,
+    /// `gave_up`, `retention`, `unticked`, `enabled_from_now`
+    #[schema(value_type = String)]
     reason: LostReason,
     detail: String,
 }
 
-#[derive(Serialize)]
-struct LostRanges {
+/// A page of dead and skipped ranges.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LostRanges {
     lost: Vec<Lost>,
     next: Option<u64>,
 }
 
 /// The delivery log, newest first.
+#[utoipa::path(
+    get,
+    path = "/v2/integration/{id}/attempts",
+    tag = "integrations",
+    operation_id = "listAttempts",
+    params(
+        ("id" = u64, Path, description = "the integration"),
+        ("limit" = Option<u64>, Query, description = "at most so many", minimum = 1, maximum = 500),
+        ("before" = Option<u64>, Query, description = "`next` of the answer before")
+    ),
+    responses((status = 200, description = "Attempts.", body = Attempts)),
+    security(("bearer" = []), ("token" = []))
+)]
 pub(super) async fn attempts(
     State(api): State<Shared>,
     Administrator(caller): Administrator,
@@ -78,6 +99,19 @@ pub(super) async fn attempts(
 }
 
 /// Dead and skipped ranges, newest first.
+#[utoipa::path(
+    get,
+    path = "/v2/integration/{id}/lost",
+    tag = "integrations",
+    operation_id = "listLost",
+    params(
+        ("id" = u64, Path, description = "the integration"),
+        ("limit" = Option<u64>, Query, description = "at most so many", minimum = 1, maximum = 500),
+        ("before" = Option<u64>, Query, description = "`next` of the answer before")
+    ),
+    responses((status = 200, description = "Ranges.", body = LostRanges)),
+    security(("bearer" = []), ("token" = []))
+)]
 pub(super) async fn lost(
     State(api): State<Shared>,
     Administrator(caller): Administrator,

@@ -2,6 +2,7 @@
 
 use super::auth::{Administrator, Caller};
 use super::contract::{Answer, Asked, Creation};
+use super::description::schema::{IntegrationSettings, Success};
 use super::fields::{self, Errors};
 use super::problem::{FieldError, Problem};
 use super::query::Query;
@@ -19,6 +20,15 @@ use std::sync::Arc;
 const CHANGE_TRIES: usize = 5;
 
 /// All integrations of the caller's client.
+#[utoipa::path(
+    get,
+    path = "/v2/integration",
+    tag = "integrations",
+    operation_id = "listIntegrations",
+    params(("clientid" = Option<u64>, Query, description = "the token's own")),
+    responses((status = 200, description = "Integrations.", body = Success<Vec<Answer<'_>>>)),
+    security(("bearer" = []), ("token" = []))
+)]
 pub(super) async fn list(
     State(api): State<Shared>,
     Administrator(caller): Administrator,
@@ -31,6 +41,15 @@ pub(super) async fn list(
 }
 
 /// One integration.
+#[utoipa::path(
+    get,
+    path = "/v2/integration/{id}",
+    tag = "integrations",
+    operation_id = "showIntegration",
+    params(("id" = u64, Path, description = "the integration")),
+    responses((status = 200, description = "The integration.", body = Success<Answer<'_>>)),
+    security(("bearer" = []), ("token" = []))
+)]
 pub(super) async fn show(
     State(api): State<Shared>,
     Administrator(caller): Administrator,
@@ -40,7 +59,18 @@ pub(super) async fn show(
     Ok(success(Answer::from(&integration)))
 }
 
-/// A new integration. The answer is the only one that shows the signing secret.
+/// A new integration.
+///
+/// The answer is the only one that shows the signing secret.
+#[utoipa::path(
+    post,
+    path = "/v2/integration",
+    tag = "integrations",
+    operation_id = "createIntegration",
+    request_body = IntegrationSettings,
+    responses((status = 200, description = "The integration.", body = Success<Creation<'_>>)),
+    security(("bearer" = []), ("token" = []))
+)]
 pub(super) async fn create(
     State(api): State<Shared>,
     Administrator(caller): Administrator,
@@ -60,7 +90,20 @@ pub(super) async fn create(
     Ok(success(Creation::from(&*created)))
 }
 
-/// A change: the full object or any part of it. `?resume=missed` or `?resume=now` says where to go on when it enables.
+/// A change: the full object or any part of it.
+#[utoipa::path(
+    put,
+    path = "/v2/integration/{id}",
+    tag = "integrations",
+    operation_id = "changeIntegration",
+    params(
+        ("id" = u64, Path, description = "the integration"),
+        ("resume" = Option<String>, Query, description = "where to go on when the change enables it: `missed` or `now`")
+    ),
+    request_body = IntegrationSettings,
+    responses((status = 200, description = "The integration as it is now.", body = Success<Answer<'_>>)),
+    security(("bearer" = []), ("token" = []))
+)]
 pub(super) async fn change(
     State(api): State<Shared>,
     Administrator(caller): Administrator,
@@ -92,6 +135,15 @@ pub(super) async fn change(
 }
 
 /// Takes an integration away for good.
+#[utoipa::path(
+    delete,
+    path = "/v2/integration/{id}",
+    tag = "integrations",
+    operation_id = "deleteIntegration",
+    params(("id" = u64, Path, description = "the integration")),
+    responses((status = 200, description = "The integration as it was.", body = Success<Answer<'_>>)),
+    security(("bearer" = []), ("token" = []))
+)]
 pub(super) async fn delete(
     State(api): State<Shared>,
     Administrator(caller): Administrator,

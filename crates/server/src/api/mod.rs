@@ -10,6 +10,7 @@
 //! - [`fields`], [`contract`]: the body into what is asked for, every wrong field named.
 //! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
 //! - [`turnstile`]: how often a client may make a call that costs more than an answer.
+//! - [`description`]: all calls described, for programs and for people.
 //! - the handlers: [`events`], [`integrations`], [`testing`], [`history`], [`status`], [`clients`], [`health`].
 //! - [`problem`]: every error, in one form.
 //!
@@ -19,6 +20,7 @@ mod auth;
 pub(crate) mod body;
 mod clients;
 mod contract;
+mod description;
 mod events;
 mod fields;
 mod health;
@@ -41,7 +43,6 @@ use crate::tokens::Tokens;
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use body::BodyBudget;
 pub(crate) use health::Readiness;
 use hitwire_endpoint::{Guard, Sender};
@@ -53,6 +54,8 @@ use serde::Serialize;
 use std::sync::Arc;
 pub(crate) use testing::{TESTS_A_MINUTE, TESTS_AT_ONCE};
 pub(crate) use turnstile::Turnstile;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// What the handlers share.
 pub(crate) struct Api {
@@ -80,25 +83,27 @@ impl Api {
     }
 }
 
+/// All calls that are described.
+fn calls() -> OpenApiRouter<Shared> {
+    description::router()
+        .routes(routes!(events::post))
+        .routes(routes!(integrations::list, integrations::create))
+        .routes(routes!(integrations::show, integrations::change, integrations::delete))
+        .routes(routes!(testing::unsaved))
+        .routes(routes!(testing::stored))
+        .routes(routes!(history::attempts))
+        .routes(routes!(history::lost))
+        .routes(routes!(status::show))
+        .routes(routes!(clients::user))
+        .routes(routes!(clients::list, clients::list_by_post))
+        .routes(routes!(health::sources))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+}
+
 /// All calls.
 pub(crate) fn router(api: Shared) -> Router {
-    Router::new()
-        .route("/v1/events", post(events::post))
-        .route("/v2/integration", get(integrations::list).post(integrations::create))
-        .route(
-            "/v2/integration/{id}",
-            get(integrations::show).put(integrations::change).delete(integrations::delete),
-        )
-        .route("/v2/integration/test", post(testing::unsaved))
-        .route("/v2/integration/{id}/test", post(testing::stored))
-        .route("/v2/integration/{id}/attempts", get(history::attempts))
-        .route("/v2/integration/{id}/lost", get(history::lost))
-        .route("/v2/integration/{id}/status", get(status::show))
-        .route("/v1/user", post(clients::user))
-        .route("/v1/objects/client", get(clients::list).post(clients::list))
-        .route("/v1/sources", get(health::sources))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+    description::described(calls())
         .fallback(no_such_call)
         .method_not_allowed_fallback(no_such_method)
         .layer(axum::middleware::from_fn(observe::observe))

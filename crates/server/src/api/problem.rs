@@ -6,6 +6,7 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// At most this many single errors are listed in one answer; `errors_total` says how many there are.
 pub(super) const ERRORS_LISTED_MAX: usize = 100;
@@ -14,10 +15,11 @@ pub(super) const ERRORS_LISTED_MAX: usize = 100;
 const RETRY_AFTER_503: Duration = Duration::from_secs(5);
 
 /// One thing that is wrong in a body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct FieldError {
     /// Which item of the call (from 0), where a call has items.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(super) index: Option<usize>,
     /// Which field: a JSON pointer (RFC 6901) within the item, or within the body.
     pub(super) pointer: String,

@@ -12,12 +12,14 @@ use hitwire_event::{Lane, Seq, Stream};
 use hitwire_log::{Activity, Integration, Lag, StreamFrom};
 use http::StatusCode;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// How many of the newest attempts are looked at for the last error of each lane.
 const ATTEMPTS_LOOKED_AT: usize = 20;
 
-#[derive(Serialize)]
-struct Status {
+/// How an integration is doing.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Status {
     id: u64,
     name: String,
     active: bool,
@@ -33,8 +35,9 @@ struct Status {
     last_attempt: Option<Attempt>,
 }
 
-#[derive(Serialize)]
-struct LaneStatus {
+/// How a lane is doing.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LaneStatus {
     lane: &'static str,
     /// The ticked kinds that travel in it.
     events: Vec<&'static str>,
@@ -48,16 +51,20 @@ struct LaneStatus {
     last_error: Option<String>,
 }
 
-#[derive(Serialize)]
-struct LagAnswer {
+/// How far a lane is behind.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LaneLag)]
+pub(super) struct LagAnswer {
     /// Events that are not settled.
     events: u64,
     /// The age of the oldest of them.
     seconds: u64,
 }
 
-#[derive(Serialize)]
-struct OpenBatchAnswer {
+/// The batch on its way.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OpenBatch)]
+pub(super) struct OpenBatchAnswer {
     webhook_id: String,
     first: u64,
     last: u64,
@@ -66,7 +73,16 @@ struct OpenBatchAnswer {
     tries: u32,
 }
 
-/// How it is doing.
+/// How it is doing, lane by lane.
+#[utoipa::path(
+    get,
+    path = "/v2/integration/{id}/status",
+    tag = "integrations",
+    operation_id = "showStatus",
+    params(("id" = u64, Path, description = "the integration")),
+    responses((status = 200, description = "Its state.", body = Status)),
+    security(("bearer" = []), ("token" = []))
+)]
 pub(super) async fn show(
     State(api): State<Shared>,
     Administrator(caller): Administrator,

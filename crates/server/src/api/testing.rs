@@ -2,6 +2,7 @@
 
 use super::auth::{Administrator, Caller};
 use super::contract::{Asked, AskedTest, TestAnswer};
+use super::description::schema::{Success, TestSettings, UnsavedSettings};
 use super::fields::{self, Errors, Fields};
 use super::integrations::{find, invalid, new_signing_secret, own_clientid};
 use super::problem::Problem;
@@ -23,7 +24,17 @@ pub(crate) const TESTS_A_MINUTE: usize = 10;
 /// Test messages of one client that are under way at once. Each may last as long as the integration's timeouts allow.
 pub(crate) const TESTS_AT_ONCE: usize = 4;
 
-/// Of an integration as it is stored, be it disabled.
+/// Sends a test message of an integration as it is stored, be it disabled.
+#[utoipa::path(
+    post,
+    path = "/v2/integration/{id}/test",
+    tag = "integrations",
+    operation_id = "testIntegration",
+    params(("id" = u64, Path, description = "the integration")),
+    request_body = TestSettings,
+    responses((status = 200, description = "What was sent and what came back: `result` is `success` or `failure`.", body = Success<TestAnswer>)),
+    security(("bearer" = []), ("token" = []))
+)]
 pub(super) async fn stored(
     State(api): State<Shared>,
     Administrator(caller): Administrator,
@@ -39,7 +50,18 @@ pub(super) async fn stored(
     test(&api, &integration, asked).await
 }
 
-/// Of settings that are not stored, checked as a creation's would be; with an `id`, as a change of that integration would be.
+/// Sends a test message of settings that are not stored.
+///
+/// They are checked as a creation's would be; with an `id`, as a change of that integration would be.
+#[utoipa::path(
+    post,
+    path = "/v2/integration/test",
+    tag = "integrations",
+    operation_id = "testSettings",
+    request_body = UnsavedSettings,
+    responses((status = 200, description = "What was sent and what came back: `result` is `success` or `failure`.", body = Success<TestAnswer>)),
+    security(("bearer" = []), ("token" = []))
+)]
 pub(super) async fn unsaved(
     State(api): State<Shared>,
     Administrator(caller): Administrator,

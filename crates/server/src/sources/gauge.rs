@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::sync::{Mutex, PoisonError};
 
 /// How far a source is. Counts are since the start of the process.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct SourceStatus {
     /// `modsecurity:PATH`; also the key of its checkpoint.
     pub name: String,

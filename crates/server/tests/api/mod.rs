@@ -2,6 +2,7 @@
 
 mod auth;
 mod clients;
+mod description;
 mod events;
 mod history;
 mod integrations;

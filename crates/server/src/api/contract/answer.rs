@@ -6,12 +6,14 @@ use hitwire_event::rendering::{Format, Style};
 use hitwire_log::{Activity, HttpMethod, Integration, MASK, Target, Ticked};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 /// The one type of integration.
 pub(super) const TYPE: &str = "web_hooks";
 
 /// An integration as everybody who may see it sees it: secrets masked.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Integration)]
 pub(in crate::api) struct Answer<'a> {
     id: u64,
     active: bool,
@@ -29,25 +31,31 @@ pub(in crate::api) struct Answer<'a> {
 }
 
 /// The answer to a creation: the only one that shows the signing secret.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = NewIntegration)]
 pub(in crate::api) struct Creation<'a> {
     #[serde(flatten)]
     integration: Answer<'a>,
     signing_secret: &'a str,
 }
 
-#[derive(Serialize)]
-struct TickAnswer {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Event)]
+pub(in crate::api) struct TickAnswer {
     event: &'static str,
     active: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     with_headers: Option<bool>,
 }
 
-#[derive(Serialize)]
-struct TargetAnswer<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Target)]
+pub(in crate::api) struct TargetAnswer<'a> {
     url: &'a str,
     http_method: &'static str,
+    /// Names, and the mask in place of values.
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
     headers: MaskedHeaders<'a>,
     ca_file: &'a str,
     ca_verify: bool,

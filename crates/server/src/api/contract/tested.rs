@@ -10,6 +10,7 @@ use http::HeaderMap;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// Which test message.
 #[derive(Debug, Default)]
@@ -34,7 +35,8 @@ impl AskedTest {
 }
 
 /// What was sent, and what became of it. No secret of the integration is in it, even if the receiver answers with one.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TestMessage)]
 pub(in crate::api) struct TestAnswer {
     delivered: bool,
     event: &'static str,
@@ -45,16 +47,18 @@ pub(in crate::api) struct TestAnswer {
     error: Option<String>,
 }
 
-#[derive(Serialize)]
-struct RequestAnswer {
+#[derive(Serialize, ToSchema)]
+#[schema(as = TestRequest)]
+pub(in crate::api) struct RequestAnswer {
     method: &'static str,
     url: String,
     headers: BTreeMap<String, Values>,
     body: String,
 }
 
-#[derive(Serialize)]
-struct ResponseAnswer {
+#[derive(Serialize, ToSchema)]
+#[schema(as = TestResponse)]
+pub(in crate::api) struct ResponseAnswer {
     status: u16,
     headers: BTreeMap<String, Values>,
     body: String,
@@ -63,16 +67,18 @@ struct ResponseAnswer {
 }
 
 /// A header that came once, or several times.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-enum Values {
+#[schema(as = HeaderValues)]
+pub(in crate::api) enum Values {
     One(String),
     Several(Vec<String>),
 }
 
 /// Milliseconds; null for a part that was not reached.
-#[derive(Serialize)]
-struct TimingsAnswer {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Timings)]
+pub(in crate::api) struct TimingsAnswer {
     dns: Option<f64>,
     connect: Option<f64>,
     tls: Option<f64>,

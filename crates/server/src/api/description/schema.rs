@@ -1,0 +1,215 @@
+//! What callers send, and what is around answers: types that describe, and are never made.
+#![expect(
+    dead_code,
+    reason = "they describe JSON that is read field by field, or written by generic functions"
+)]
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// Every error (RFC 9457).
+#[derive(Serialize, ToSchema)]
+pub(in crate::api) struct Problem {
+    /// `urn:hitwire:problem:` and what sort of problem it is.
+    r#type: String,
+    /// The sort of problem in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong, and what to do.
+    detail: String,
+    /// Where a body ceases to be JSON, from 1.
+    #[schema(nullable = false)]
+    line: Option<u64>,
+    /// The same.
+    #[schema(nullable = false)]
+    column: Option<u64>,
+    /// How many fields are wrong; `errors` lists the first 100.
+    #[schema(nullable = false)]
+    errors_total: Option<u64>,
+    /// The fields that are wrong.
+    #[schema(nullable = false)]
+    errors: Option<Vec<crate::api::problem::FieldError>>,
+}
+
+/// What is around the answers of the original's newer calls.
+#[derive(ToSchema)]
+pub(in crate::api) struct Success<T> {
+    body: SuccessBody<T>,
+}
+
+/// The same, inside.
+#[derive(ToSchema)]
+pub(in crate::api) struct SuccessBody<T> {
+    /// `success`; of a test also `failure`.
+    result: String,
+    object: T,
+}
+
+/// What is around the answers of the original's older calls.
+#[derive(ToSchema)]
+pub(in crate::api) struct OlderSuccess<T> {
+    /// 200
+    status: u16,
+    body: T,
+}
+
+/// What is asked of an integration. A change names what it changes: `name`, `active`, `events`, `target`; the
+/// rest stays.
+#[derive(ToSchema)]
+pub(in crate::api) struct IntegrationSettings {
+    /// At most 200 characters. Default: `Webhook integration by <who>, <Mon D>`.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    /// `web_hooks`
+    #[schema(pattern = "^web_hooks$")]
+    r#type: Option<String>,
+    /// Whether notifications are sent. Default: true.
+    active: Option<bool>,
+    /// The client (tenant). Default: the token's.
+    clientid: Option<u64>,
+    /// What is notified of. None active: nothing is sent.
+    #[schema(max_items = 64)]
+    events: Option<Vec<EventSettings>>,
+    /// Where and how. Needed for a new integration.
+    target: Option<TargetSettings>,
+}
+
+/// Which test message; all of it may be left out.
+#[derive(ToSchema)]
+pub(in crate::api) struct TestSettings {
+    /// Default: the first event that is ticked.
+    event: Option<EventName>,
+}
+
+/// Settings to be tested.
+#[derive(ToSchema)]
+pub(in crate::api) struct UnsavedSettings {
+    /// The integration that masked secrets are taken from.
+    id: Option<u64>,
+    /// Which test message.
+    test: Option<TestSettings>,
+    #[schema(inline)]
+    #[serde(flatten)]
+    settings: IntegrationSettings,
+}
+
+/// An event to notify of.
+#[derive(ToSchema)]
+pub(in crate::api) struct EventSettings {
+    /// An event's name of today, or an older one.
+    event: EventName,
+    /// Default: true.
+    active: Option<bool>,
+    /// Only with `siem`: add the request's headers. Default: false.
+    with_headers: Option<bool>,
+}
+
+/// The names of events: today's, and older ones.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(in crate::api) enum EventName {
+    Siem,
+    RulesAndTriggers,
+    NumberOfRequestsPerHour,
+    SecurityIssueCritical,
+    SecurityIssueHigh,
+    SecurityIssueMedium,
+    SecurityIssueLow,
+    SecurityIssueInfo,
+    System,
+    Scope,
+    Hit,
+    Vuln,
+    VulnCritical,
+    VulnHigh,
+    VulnMedium,
+    VulnLow,
+    VulnInfo,
+}
+
+/// Where and how to send. It is given whole; only secrets may be left out of a change, or sent as their mask.
+#[derive(ToSchema)]
+pub(in crate::api) struct TargetSettings {
+    /// `https://...`
+    #[schema(format = "uri")]
+    url: String,
+    /// Default: `POST`.
+    http_method: Option<MethodName>,
+    /// Request headers. The values are secrets: they are never shown, and the mask stands for "as it was".
+    headers: Option<BTreeMap<String, String>>,
+    /// PEM: CA certificates that replace the public roots.
+    #[schema(max_length = 524_288)]
+    ca_file: Option<String>,
+    /// Verify the receiver's certificate. Default: true.
+    ca_verify: Option<bool>,
+    /// Seconds, from the first byte of the request to the end of the answer. Default: 15.
+    #[schema(minimum = 1, maximum = 300)]
+    timeout: Option<u16>,
+    /// Seconds, for a new connection. Default: 20.
+    #[schema(minimum = 1, maximum = 300)]
+    open_timeout: Option<u16>,
+    /// An array, or one object a line. Default: `json`.
+    format: Option<FormatName>,
+    /// How an event looks. Default: `classic`.
+    rendering: Option<RenderingName>,
+    /// How long a failing endpoint is tried. Default: `patient`.
+    retry: Option<RetryName>,
+    /// At most so many events in a batch.
+    #[schema(minimum = 1, maximum = 5_000)]
+    max_events: Option<u32>,
+    /// At most so many bytes in a batch.
+    #[schema(minimum = 4_096, maximum = 5_242_880)]
+    max_bytes: Option<u32>,
+    /// Taken from older clients; without meaning.
+    subtype: Option<String>,
+}
+
+/// The HTTP method of deliveries.
+#[derive(ToSchema)]
+#[schema(rename_all = "UPPERCASE")]
+pub(in crate::api) enum MethodName {
+    Post,
+    Put,
+}
+
+/// How several objects are written.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(in crate::api) enum FormatName {
+    Json,
+    Jsonl,
+}
+
+/// How an event looks.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(in crate::api) enum RenderingName {
+    Classic,
+    Envelope,
+}
+
+/// How long a failing endpoint is tried.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(in crate::api) enum RetryName {
+    Patient,
+    Original,
+}
+
+/// An event as callers send it; what hitwire does not know of it is kept and passed on.
+#[derive(ToSchema)]
+pub(in crate::api) struct SentEvent {
+    /// `hit`, `vuln` or `scope`.
+    object_type: SentType,
+}
+
+/// The types of events that callers may send.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(in crate::api) enum SentType {
+    Hit,
+    Vuln,
+    Scope,
+}
