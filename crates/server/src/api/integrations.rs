@@ -4,6 +4,7 @@ use super::auth::{Administrator, Caller};
 use super::contract::{Answer, Asked, Creation};
 use super::description::schema::{IntegrationSettings, Success};
 use super::fields::{self, Errors};
+use super::precondition::{IfMatch, with_etag};
 use super::problem::{FieldError, Problem};
 use super::query::Query;
 use super::rules::{self, Author};
@@ -56,7 +57,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let integration = find(&api, &caller, &id).await?;
-    Ok(success(Answer::from(&integration)))
+    Ok(with_etag(success(Answer::from(&integration)), integration.revision))
 }
 
 /// A new integration.
@@ -87,7 +88,7 @@ pub(super) async fn create(
         rules::create(asked, &api.guard, &author, &random).map_err(|errors| invalid(errors, "created"))?;
     let created = integration_of(commit(&api, Op::CreateIntegration(new)).await?)?;
     tracing::info!(integration = %created.id, client = %created.client, by = caller.token.name, "integration created");
-    Ok(success(Creation::from(&*created)))
+    Ok(with_etag(success(Creation::from(&*created)), created.revision))
 }
 
 /// A change: the full object or any part of it.
@@ -98,7 +99,8 @@ pub(super) async fn create(
     operation_id = "changeIntegration",
     params(
         ("id" = u64, Path, description = "the integration"),
-        ("resume" = Option<String>, Query, description = "where to go on when the change enables it: `missed` or `now`")
+        ("resume" = Option<String>, Query, description = "where to go on when the change enables it: `missed` or `now`"),
+        ("If-Match" = Option<String>, Header, description = "the ETag of the answer that the change is made from")
     ),
     request_body = IntegrationSettings,
     responses((status = 200, description = "The integration as it is now.", body = Success<Answer<'_>>)),
@@ -108,6 +110,7 @@ pub(super) async fn change(
     State(api): State<Shared>,
     Administrator(caller): Administrator,
     Path(id): Path<String>,
+    if_match: IfMatch,
     mut query: Query,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -117,6 +120,7 @@ pub(super) async fn change(
     let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
     for _ in 0..CHANGE_TRIES {
         let current = find(&api, &caller, &id).await?;
+        if_match.check(current.revision)?;
         let asked = read(&bytes, &caller, "changed")?;
         let integration =
             rules::change(&current, asked, &api.guard).map_err(|errors| invalid(errors, "changed"))?;
@@ -125,7 +129,7 @@ pub(super) async fn change(
             Ok(done) => {
                 let changed = integration_of(done)?;
                 tracing::info!(integration = %changed.id, client = %changed.client, by = caller.token.name, "integration changed");
-                return Ok(success(Answer::from(&*changed)));
+                return Ok(with_etag(success(Answer::from(&*changed)), changed.revision));
             }
             Err(StoreError::Conflict) => {}
             Err(error) => return Err(error.into()),
@@ -140,7 +144,10 @@ pub(super) async fn change(
     path = "/v2/integration/{id}",
     tag = "integrations",
     operation_id = "deleteIntegration",
-    params(("id" = u64, Path, description = "the integration")),
+    params(
+        ("id" = u64, Path, description = "the integration"),
+        ("If-Match" = Option<String>, Header, description = "the ETag of the answer that the deletion is made from")
+    ),
     responses((status = 200, description = "The integration as it was.", body = Success<Answer<'_>>)),
     security(("bearer" = []), ("token" = []))
 )]
@@ -148,8 +155,10 @@ pub(super) async fn delete(
     State(api): State<Shared>,
     Administrator(caller): Administrator,
     Path(id): Path<String>,
+    if_match: IfMatch,
 ) -> Result<Response, Problem> {
     let integration = find(&api, &caller, &id).await?;
+    if_match.check(integration.revision)?;
     let id = integration.id;
     if matches!(commit(&api, Op::DeleteIntegration { id }).await?, Some(Done::Deleted(false))) {
         return Err(StoreError::NotFound.into());

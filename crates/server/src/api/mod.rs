@@ -8,6 +8,7 @@
 //! - [`auth`]: whose token it is, and whether that role may.
 //! - [`body`]: the body, within bounds of size, time and memory.
 //! - [`fields`], [`contract`]: the body into what is asked for, every wrong field named.
+//! - [`precondition`]: `ETag` and `If-Match`.
 //! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
 //! - [`turnstile`]: how often a client may make a call that costs more than an answer.
 //! - [`description`]: all calls described, for programs and for people.
@@ -28,6 +29,7 @@ mod history;
 mod integrations;
 mod leftover;
 mod observe;
+mod precondition;
 mod problem;
 mod query;
 mod rules;

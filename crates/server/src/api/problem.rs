@@ -45,6 +45,8 @@ const NOT_FOUND: Class = (StatusCode::NOT_FOUND, "not-found", "There is no such 
 const METHOD: Class = (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The method does not fit");
 const TIMEOUT: Class = (StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long to arrive");
 const CONFLICT: Class = (StatusCode::CONFLICT, "conflict", "It does not fit what is there");
+const PRECONDITION: Class =
+    (StatusCode::PRECONDITION_FAILED, "precondition-failed", "It was changed meanwhile");
 const TOO_LARGE: Class = (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The body is too large");
 const MEDIA_TYPE: Class =
     (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The body's form is not understood");
@@ -103,6 +105,11 @@ impl Problem {
     /// 408: the body did not come.
     pub(super) fn timeout(detail: impl Into<String>) -> Self {
         Problem::new(&TIMEOUT, detail)
+    }
+
+    /// 412: not the revision that the caller wants to change.
+    pub(super) fn precondition_failed(detail: impl Into<String>) -> Self {
+        Problem::new(&PRECONDITION, detail)
     }
 
     /// 413: too large.

@@ -224,3 +224,26 @@ async fn a_body_that_is_no_json_or_no_object_is_refused() {
         hitwire.admin().send("POST", "/v2/integration", &json!({})).await.shown()
     );
 }
+
+#[tokio::test]
+async fn a_change_that_names_its_revision_is_made_from_that_one_or_not_at_all() {
+    let hitwire = Hitwire::start().await;
+    let id = hitwire.subscribe("https://example.com/").await;
+    let path = format!("/v2/integration/{id}");
+    let admin = hitwire.admin();
+    let etag = |answer: &crate::support::Answer| answer.headers["etag"].to_str().expect("text").to_owned();
+    let read = etag(&admin.get(&path).await);
+    let with = async |method: &str, tag: &str, body: &Value| {
+        let headers = [("content-type", "application/json"), ("if-match", tag)];
+        admin.send_bytes(method, &path, &headers, body.to_string()).await
+    };
+    let renamed = with("PUT", &read, &json!({"name": "first"})).await;
+    renamed.expect(200);
+    let too_late = with("PUT", &read, &json!({"name": "second"})).await.expect(412);
+    assert_eq!(too_late["type"], "urn:hitwire:problem:precondition-failed");
+    assert!(too_late["detail"].as_str().expect("text").contains(&etag(&renamed)), "{too_late}");
+    with("DELETE", &read, &Value::Null).await.expect(412);
+    let now = admin.get(&path).await;
+    assert_eq!(now.expect(200)["body"]["object"]["name"], "first");
+    with("DELETE", &etag(&now), &Value::Null).await.expect(200);
+}
