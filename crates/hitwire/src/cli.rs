@@ -1,7 +1,7 @@
 //! The commands, their flags and their exit codes.
 
 use crate::failure::Failure;
-use crate::{demo, import, integration, listen, serve};
+use crate::{demo, import, integration, listen, send, serve};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -53,6 +53,12 @@ enum Command {
     ///
     /// A file can be imported again, and a growing one at any time: what the server has had before is left out.
     Import(import::Args),
+    /// Send events that are JSON already to a running server
+    ///
+    /// The file is an array, a single object, or one object a line; what events are is said in docs/api.md. They are sent
+    /// in batches, each acknowledged when it is on disk. A file can be sent again: what the server has had before is left
+    /// out.
+    Send(send::Args),
     /// The webhooks of a running server: list, show, add, edit, enable, disable, delete, test
     Integration(Box<integration::Args>),
 }
@@ -68,6 +74,7 @@ pub fn main() -> ExitCode {
         match cli.command {
             Command::Import(args) => import::run(args).await,
             Command::Integration(args) => integration::run(*args).await,
+            Command::Send(args) => send::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Serve(args) => serve::run(args).await,
             Command::Listen(args) => listen::command::run(args).await,

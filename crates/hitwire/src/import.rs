@@ -3,27 +3,22 @@
 //! The ids of hits follow from the records and their places in the file, so importing a file twice makes duplicates,
 //! which the server leaves out, and not new events; for the same reason a body may be sent again when an answer was lost.
 
-use crate::api::{ApiError, Body, Client};
+use crate::api::Body;
 use crate::failure::Failure;
 use crate::listen::{line, show};
 use crate::remote::Remote;
 use crate::terminal::{self, Style, Terminal};
 use crate::units;
+use crate::upload::{Taken, Uploader};
 use clap::ValueEnum;
 use hitwire_event::ClientId;
 use hitwire_server::import::{Chunk, ModSecurityFile, Summary};
 use hitwire_source::Settings;
-use http::{Method, StatusCode};
 use jiff::tz::TimeZone;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// A body that a server cannot take now is sent so often in all, with a second more between the tries each time.
-const TRIES: u32 = 6;
 
 /// What `hitwire import` takes.
 #[derive(Debug, clap::Args)]
@@ -84,12 +79,14 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         eprintln!("{}", summary(&args.file, file.summary(), None, Terminal::stderr()));
         return Ok(());
     }
-    let client = args.remote.client()?;
+    let mut uploader = Uploader::new(args.remote.client()?, "/v1/events");
     let mut taken = Taken::default();
     // Reading blocks this thread; nothing else waits for it.
     while let Some(chunk) = file.next_chunk().map_err(unreadable)? {
-        let begun = taken.accepted + taken.duplicates > 0;
-        taken.add(&send(&client, chunk, begun).await.map_err(Failure::runtime)?);
+        let sent = uploader.send(Body::Lines(chunk.body.into()), |notice| eprintln!("{notice}")).await;
+        let sent = sent.map_err(Failure::runtime)?;
+        taken.accepted += sent.accepted;
+        taken.duplicates += sent.duplicates;
     }
     terminal::print_line(&summary(&args.file, file.summary(), Some(&taken), terminal))
         .or_else(reader_gone)?;
@@ -118,44 +115,6 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
     let file = File::open(path)
         .map_err(|error| Failure::Runtime(format!("cannot open {}: {error}", path.display())))?;
     Ok(Box::new(BufReader::new(file)))
-}
-
-/// What the server did with the events.
-#[derive(Debug, Default, Deserialize)]
-struct Taken {
-    accepted: u64,
-    duplicates: u64,
-}
-
-impl Taken {
-    fn add(&mut self, more: &Taken) {
-        self.accepted += more.accepted;
-        self.duplicates += more.duplicates;
-    }
-}
-
-/// Sends a body; again, when the server cannot write, or has gone away after the import had `begun`.
-async fn send(client: &Client, chunk: Chunk, begun: bool) -> Result<Taken, ApiError> {
-    let body = Body::Lines(chunk.body.into());
-    let mut tried = 1;
-    loop {
-        let answer = client.request(Method::POST, "/v1/events", body.clone()).await;
-        let passing = match &answer {
-            Ok(answer) => {
-                matches!(answer.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
-            }
-            Err(error) => {
-                matches!(error, ApiError::Connect { .. } | ApiError::Broken { .. } | ApiError::Timeout { .. })
-            }
-        };
-        let absent = !begun && matches!(answer, Err(ApiError::Connect { .. }));
-        if !passing || absent || tried == TRIES {
-            return answer?.successful(client);
-        }
-        eprintln!("{} cannot take events now; trying again in {tried} s", terminal::safe(&client.server()));
-        tokio::time::sleep(Duration::from_secs(tried.into())).await;
-        tried += 1;
-    }
 }
 
 /// Shows the hits of a body; false when nobody reads them any more.

@@ -7,7 +7,7 @@
 //!
 //! - [`api`]: a client of the HTTP API; for the commands that talk to a running server, the demo, and tests.
 //! - `serve`: flags, variables and the configuration file into a [`Config`](hitwire_server::Config); signals.
-//! - `demo`, `import`, `integration`: the commands of these names.
+//! - `demo`, `import`, `integration`, `send`: the commands of these names; `upload`: what those that send events share.
 //! - `remote`: a running server, as commands see it: flags, token, calls. `failure`: how a command ends when it does not
 //!   end well, and its exit code.
 //! - `output`, `table`, `ask`: what commands print and ask; `terminal`: what may be written to a terminal, and how wide it
@@ -25,10 +25,12 @@ mod integration;
 pub mod listen;
 mod output;
 mod remote;
+mod send;
 mod serve;
 mod signals;
 mod table;
 mod terminal;
 mod units;
+mod upload;
 
 pub use cli::main;

@@ -8,5 +8,6 @@ mod integration;
 mod kill;
 mod listen;
 mod power_loss;
+mod send;
 mod serve;
 mod support;

@@ -175,6 +175,7 @@ async fn every_page_of_help_teaches() {
         &["serve", "--help"],
         &["listen", "--help"],
         &["import", "--help"],
+        &["send", "--help"],
         &["integration", "--help"],
         &["integration", "add", "--help"],
     ] {
