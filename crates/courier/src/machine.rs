@@ -52,6 +52,14 @@ pub struct Machine {
     commands: Vec<Command>,
 }
 
+/// What a read found besides a batch; see [`Input::Batch`].
+#[derive(Clone, Copy, Debug)]
+struct Searched {
+    scanned_to: Seq,
+    skipped: bool,
+    more: bool,
+}
+
 /// From the first input to the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
@@ -122,8 +130,8 @@ impl Machine {
             // A shell says the settings at its start: no edit.
             Input::Configured(settings) if first && settings == self.settings => {}
             Input::Advanced { lane } => self.couriers[lane.index()].wants = true,
-            Input::Batch { lane, cut, scanned_to, more, webhook_id } => {
-                self.batch(lane, cut, scanned_to, more, webhook_id);
+            Input::Batch { lane, cut, scanned_to, skipped, more, webhook_id } => {
+                self.batch(lane, cut, Searched { scanned_to, skipped, more }, webhook_id);
             }
             Input::Unreproducible { lane } => self.unreproducible(lane),
             Input::Outcome { lane, reply, started_ms, took, address, error } => {
@@ -136,6 +144,7 @@ impl Machine {
             Input::Stop => self.stop(),
         }
         self.go_on_ending();
+        self.take_note_of_what_was_passed();
         self.pump();
         if !self.is_one_step_with_something_to_come() {
             self.save();
@@ -155,7 +164,14 @@ impl Machine {
             .into_iter()
             .filter_map(|lane| self.next_attempt(lane))
             .filter(|&at| !begun || at > self.now)
+            .chain(Lane::ALL.into_iter().filter_map(|lane| self.to_be_put_on_record(lane)))
             .min()
+    }
+
+    /// When it is to be put on record how far a lane has come; not if that will happen with what is under way.
+    fn to_be_put_on_record(&self, lane: Lane) -> Option<Duration> {
+        let passed = self.couriers[lane.index()].passed?;
+        (!self.unsaved.lanes[lane.index()]).then(|| passed.due())
     }
 
     /// Nothing in flight and nothing asked: the shell may keep it as data until an input comes.
@@ -217,7 +233,8 @@ impl Machine {
     }
 
     /// The answer to a read.
-    fn batch(&mut self, lane: Lane, cut: Option<Cut>, scanned_to: Seq, more: bool, webhook_id: WebhookId) {
+    fn batch(&mut self, lane: Lane, cut: Option<Cut>, searched: Searched, webhook_id: WebhookId) {
+        let Searched { scanned_to, skipped, more } = searched;
         let courier = &mut self.couriers[lane.index()];
         let Phase::Reading { outdated } = courier.phase else { return };
         courier.phase = Phase::Idle;
@@ -228,7 +245,7 @@ impl Machine {
             // An empty answer that searched nothing and promises more would be asked for again and again.
             None => {
                 courier.wants |= more && scanned_to > courier.cursor;
-                courier.cursor = courier.cursor.max(scanned_to);
+                courier.pass(scanned_to, skipped, self.now);
             }
             Some(cut) => {
                 if self.may_begin(lane) {
@@ -288,6 +305,15 @@ impl Machine {
         self.cancel_giving_up();
     }
 
+    /// Events that nobody wants are settled without a batch. That is put on record now and then: for each of them would be
+    /// too often, and never would make them look undelivered. Before anything ends or rests for long, it is put on record.
+    fn take_note_of_what_was_passed(&mut self) {
+        let rests = !self.may_begin_anything();
+        for (unsaved, courier) in self.unsaved.lanes.iter_mut().zip(&self.couriers) {
+            *unsaved |= courier.has_passed_enough(self.now) || (rests && courier.passed.is_some());
+        }
+    }
+
     /// A settlement waits for the batch that is being read.
     fn is_one_step_with_something_to_come(&self) -> bool {
         let settles =
@@ -304,7 +330,11 @@ impl Machine {
         let lanes = Lane::ALL
             .into_iter()
             .filter(|lane| lanes[lane.index()])
-            .map(|lane| (lane, self.couriers[lane.index()].state()))
+            .map(|lane| {
+                let courier = &mut self.couriers[lane.index()];
+                courier.passed = None;
+                (lane, courier.state())
+            })
             .collect();
         self.commands.push(Command::Save(Progress {
             integration: self.integration,

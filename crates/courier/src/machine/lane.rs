@@ -13,6 +13,8 @@ use std::time::Duration;
 pub(super) struct Courier {
     /// Every event of the lane up to here is settled.
     pub(super) cursor: Seq,
+    /// The cursor passed events that are not wanted, and this is not on record yet.
+    pub(super) passed: Option<Passed>,
     /// The log has, or may have, events of the lane past the cursor and past the open batch.
     pub(super) wants: bool,
     pub(super) phase: Phase,
@@ -23,6 +25,29 @@ pub(super) struct Courier {
     pub(super) asked: Ask,
     /// What the delivery of the open batch will say about its size.
     pub(super) growth: Growth,
+}
+
+/// Events that were passed without a batch, and nobody knows of it yet but this process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passed {
+    /// Where the cursor stood before.
+    from: Seq,
+    /// When the first of them was passed, monotonic.
+    since: Duration,
+}
+
+impl Passed {
+    /// So many positions are passed at most before that is put on record: what would be searched again after a crash.
+    const POSITIONS_MAX: u64 = 4_096;
+
+    /// After this time it is put on record in any case: to whoever counts what is left to do, such events look as if
+    /// they were still to come.
+    const UNTIL: Duration = Duration::from_mins(1);
+
+    /// When it is to be put on record at the latest.
+    pub(super) fn due(self) -> Duration {
+        self.since + Self::UNTIL
+    }
 }
 
 /// What a lane has under way.
@@ -89,6 +114,7 @@ impl Courier {
             .and_then(|refusal| Refusal::restored(&refusal, settings.retry, now));
         Courier {
             cursor: saved.cursor,
+            passed: None,
             wants: true,
             phase: open.map_or(Phase::Idle, Phase::Open),
             refusal,
@@ -96,6 +122,21 @@ impl Courier {
             asked: Sizer::default().ask(Limits::default(), None),
             growth: Growth::default(),
         }
+    }
+
+    /// The lane was searched up to here, and nothing was wanted.
+    pub(super) fn pass(&mut self, scanned_to: Seq, skipped: bool, now: Duration) {
+        if skipped && scanned_to > self.cursor {
+            self.passed.get_or_insert(Passed { from: self.cursor, since: now });
+        }
+        self.cursor = self.cursor.max(scanned_to);
+    }
+
+    /// Whether it is time to put on record how far the cursor has come without a batch.
+    pub(super) fn has_passed_enough(&self, now: Duration) -> bool {
+        self.passed.is_some_and(|passed| {
+            passed.due() <= now || self.cursor.0.saturating_sub(passed.from.0) >= Passed::POSITIONS_MAX
+        })
     }
 
     /// For the store.

@@ -48,6 +48,8 @@ pub enum Input {
         cut: Option<Cut>,
         /// The log was searched up to here: without a batch, the cursor may move here.
         scanned_to: Seq,
+        /// There were events on the way that the integration does not want: they are settled with the cursor.
+        skipped: bool,
         /// More events of the lane were there than the batch took: the lane is behind.
         more: bool,
         /// A fresh id for the batch.

@@ -8,6 +8,7 @@ mod resuming;
 mod sending;
 mod sickness;
 mod size;
+mod skipping;
 
 use crate::{
     Command, Cut, DisableReason, Input, LaneStatus, Limits, Machine, Preset, Progress, Reply, Saved, Settings,
@@ -129,6 +130,7 @@ impl Run {
             lane,
             scanned_to: cut.through,
             cut: Some(cut),
+            skipped: false,
             more,
             webhook_id: WebhookId(format!("msg_{}", self.minted).into()),
         })
@@ -145,8 +147,17 @@ impl Run {
     }
 
     fn nothing(&mut self, lane: Lane, scanned_to: u64) -> Vec<String> {
-        let webhook_id = WebhookId("msg_unused".into());
-        self.feed(Input::Batch { lane, cut: None, scanned_to: Seq(scanned_to), more: false, webhook_id })
+        self.searched(lane, scanned_to, false, false)
+    }
+
+    /// There were events, but none that is wanted.
+    fn skipped(&mut self, lane: Lane, scanned_to: u64, more: bool) -> Vec<String> {
+        self.searched(lane, scanned_to, true, more)
+    }
+
+    fn searched(&mut self, lane: Lane, scanned_to: u64, skipped: bool, more: bool) -> Vec<String> {
+        let (webhook_id, scanned_to) = (WebhookId("msg_unused".into()), Seq(scanned_to));
+        self.feed(Input::Batch { lane, cut: None, scanned_to, skipped, more, webhook_id })
     }
 
     fn outcome(&mut self, lane: Lane, reply: Reply) -> Vec<String> {

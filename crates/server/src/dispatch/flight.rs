@@ -2,11 +2,12 @@
 
 use super::batch_body::{self, lane_streams};
 use super::context::{Context, Interrupt};
+use super::search::{self, Found};
 use bytes::Bytes;
 use hitwire_courier::{Input, OpenBatch};
 use hitwire_endpoint::Message;
 use hitwire_event::{Lane, Seq};
-use hitwire_log::{Activity, Integration, Page, Read};
+use hitwire_log::{Activity, Integration};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,30 +44,20 @@ pub(super) struct Wanted {
 pub(super) async fn read(context: Arc<Context>, integration: Arc<Integration>, wanted: Wanted) -> Landed {
     let Wanted { lane, after, max_events, max_bytes } = wanted;
     let streams = lane_streams(&integration, lane);
-    let page = if streams.is_empty() {
-        Page { scanned_to: after, ..Page::default() }
-    } else {
-        let read = Read {
-            streams,
-            after,
-            through: None,
-            max_events: max_events as usize,
-            max_bytes: usize::try_from(max_bytes).unwrap_or(usize::MAX),
-        };
-        match context.read(read).await {
-            Ok(page) => page,
-            Err(_) => return Landed::Nothing,
-        }
-    };
-    let cut = batch_body::cut(&integration, &page.records, page.scanned_to, max_events, max_bytes);
+    let page_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+    let found =
+        search::forward(&context, &integration, streams, after, max_events as usize, page_bytes).await;
+    let Ok(Found { records, scanned_to, skipped, more }) = found else { return Landed::Nothing };
+    let cut = batch_body::cut(&integration, &records, scanned_to, max_events, max_bytes);
     let (cut, bytes) = cut.unzip();
     let body = cut.as_ref().zip(bytes).map(|(cut, bytes)| CutBody { sha256: cut.body_sha256, bytes });
-    let left_over = cut.as_ref().is_some_and(|cut| (cut.events as usize) < page.records.len());
+    let left_over = cut.as_ref().is_some_and(|cut| (cut.events as usize) < records.len());
     let input = Input::Batch {
         lane,
         cut,
-        scanned_to: page.scanned_to,
-        more: page.more || left_over,
+        scanned_to,
+        skipped,
+        more: more || left_over,
         webhook_id: context.webhook_id(),
     };
     Landed::Batch { wanted, content_revision: integration.content_revision, input, body }
@@ -141,26 +132,10 @@ async fn again(
     lane: Lane,
     batch: &OpenBatch,
 ) -> Result<Option<Bytes>, Interrupt> {
-    let mut records = Vec::with_capacity(batch.events as usize);
-    let mut after = Seq(batch.first.0.saturating_sub(1));
-    while records.len() < batch.events as usize {
-        let read = Read {
-            streams: lane_streams(integration, lane),
-            after,
-            through: Some(batch.last),
-            max_events: batch.events as usize - records.len(),
-            max_bytes: usize::MAX,
-        };
-        let page = context.read(read).await?;
-        if page.records.is_empty() && (!page.more || page.scanned_to <= after) {
-            break;
-        }
-        after = page.scanned_to;
-        records.extend(page.records);
-    }
-    if records.len() != batch.events as usize {
-        return Ok(None);
-    }
+    let streams = lane_streams(integration, lane);
+    let span = (batch.first, batch.last);
+    let records = search::exactly(context, integration, streams, span, batch.events as usize).await?;
+    let Some(records) = records else { return Ok(None) };
     let body = batch_body::body(integration, &records);
     Ok(batch_body::is_recorded(&body, batch.body_bytes, &batch.body_sha256).then_some(body))
 }

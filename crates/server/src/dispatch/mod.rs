@@ -9,6 +9,7 @@
 //! - `shell`: runs one integration's machine for as long as there is something to do: reads, opens, sends, settles.
 //! - `flight`: what a machine has under way: a read, a request, a measurement. Each ends as an input.
 //! - `context`: what every shell shares; `inbox`: what others leave for a running shell.
+//! - `search`: reads the log for the events that an integration wants, and passes the others.
 //! - `batch_body`: records into the bytes of a request, the same bytes each time.
 //! - `echo`: a receiver's words without the secrets that it was sent.
 //! - `trial`: a test message, sent once the way batches go, and everything about it.
@@ -28,6 +29,7 @@ mod context;
 mod echo;
 mod flight;
 mod inbox;
+mod search;
 mod shell;
 pub mod transport;
 mod trial;

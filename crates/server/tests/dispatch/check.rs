@@ -1,7 +1,7 @@
 //! What happened, held against the invariants.
 
 use super::network::Arrival;
-use super::world::{KINDS, Known, World, is_urgent};
+use super::world::{KINDS, Known, Sent, Wants, World, is_urgent};
 use hitwire_event::{IntegrationId, Lane, Seq, Stream};
 use hitwire_log::{LostRow, Read, Store, StreamFrom};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -32,7 +32,7 @@ pub(super) async fn all(world: &World, store: &dyn Store) {
         let arrivals = world.network.arrivals(known.id);
         let lost = lost(known.id, store).await;
         a_resent_batch_has_the_same_body(known.id, &arrivals);
-        each_lane_is_in_log_order(known.id, &arrivals, &positions);
+        each_lane_is_in_log_order(world, known, &arrivals, &positions);
         nothing_is_dropped_silently(world, known, &arrivals, &lost, &positions);
         if known.healthy {
             the_others_cost_it_nothing(world, known, &arrivals);
@@ -107,8 +107,17 @@ fn a_resent_batch_has_the_same_body(id: IntegrationId, arrivals: &[Arrival]) {
 }
 
 /// Events that a receiver takes for the first time come after all that it took before; what it took before may come
-/// again, in a batch that is sent again or cut anew.
-fn each_lane_is_in_log_order(id: IntegrationId, arrivals: &[Arrival], positions: &HashMap<u64, Seq>) {
+/// again, in a batch that is sent again or cut anew. So may what a filter held back that was changed before the answer to
+/// such a batch was known.
+fn each_lane_is_in_log_order(
+    world: &World,
+    known: &Known,
+    arrivals: &[Arrival],
+    positions: &HashMap<u64, Seq>,
+) {
+    let id = known.id;
+    let held_back: HashSet<u64> =
+        world.sent.iter().filter(|sent| known.wants(sent) == Wants::Perhaps).map(|sent| sent.n).collect();
     for urgent in [true, false] {
         let mut taken: HashSet<u64> = HashSet::new();
         let mut last = Seq::ZERO;
@@ -118,7 +127,7 @@ fn each_lane_is_in_log_order(id: IntegrationId, arrivals: &[Arrival], positions:
             assert!(seqs.is_sorted(), "{id}: a batch is out of order: {numbers:?}");
             for (n, seq) in numbers.iter().zip(&seqs) {
                 assert!(
-                    *seq > last || taken.contains(n),
+                    *seq > last || taken.contains(n) || held_back.contains(n),
                     "{id}: event {n} came after later ones: {numbers:?}"
                 );
             }
@@ -149,7 +158,8 @@ fn nothing_is_dropped_silently(
         let covered =
             lost.iter().any(|row| row.range.lane == lane && row.range.first <= seq && seq <= row.range.last);
         let delivered = taken.get(&sent.n).is_some_and(|times| *times > 0);
-        if sent.expected.contains(&known.id) {
+        let wants = known.wants(sent);
+        if sent.expected.contains(&known.id) && wants == Wants::Surely {
             assert!(
                 delivered || covered,
                 "{}: event {} ({:?}, position {seq}) was neither delivered nor is it in a lost range: {lost:?}",
@@ -166,6 +176,13 @@ fn nothing_is_dropped_silently(
                 sent.n
             );
         }
+        assert!(
+            wants != Wants::Never || !taken.contains_key(&sent.n),
+            "{}: event {} was sent though no filter lets it pass: {:?}",
+            known.id,
+            sent.n,
+            known,
+        );
     }
 }
 
@@ -176,7 +193,8 @@ fn the_others_cost_it_nothing(world: &World, known: &Known, arrivals: &[Arrival]
             first.entry(n).or_insert(arrival.at_ms);
         }
     }
-    for sent in world.sent.iter().filter(|sent| sent.expected.contains(&known.id)) {
+    let expected = |sent: &&Sent| sent.expected.contains(&known.id) && known.wants(sent) == Wants::Surely;
+    for sent in world.sent.iter().filter(expected) {
         let arrived = first[&sent.n];
         let in_time = std::iter::once(&sent.appended_ms)
             .chain(&world.lives_began_ms)

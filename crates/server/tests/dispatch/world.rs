@@ -8,7 +8,7 @@ use hitwire_courier::Saved;
 use hitwire_event::Seq;
 use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
-use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Risk, WebhookId};
+use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, WebhookId};
 use hitwire_log::{
     Activity, ActivityQuery, ActivityRow, Answer, Append, Application, AttemptRow, Client, Done, HttpMethod,
     Integration, Lag, Lease, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Secret, SqliteStore,
@@ -67,10 +67,35 @@ pub(super) struct Known {
     pub(super) id: IntegrationId,
     pub(super) client: ClientId,
     pub(super) ticked: BTreeSet<Kind>,
+    /// Its filters, each with the number of the first event that was sent after it was set.
+    filters: Vec<(u64, Filter)>,
     pub(super) active: bool,
     pub(super) deleted: bool,
     /// Never edited, always well: what happens to the others must cost it nothing.
     pub(super) healthy: bool,
+}
+
+impl Known {
+    /// Whether each filter that the event can have met, or any of them, lets it pass: which one decides when its batch is cut,
+    /// and that may be long after it was sent.
+    pub(super) fn wants(&self, sent: &Sent) -> Wants {
+        let in_force = self.filters.iter().rposition(|(from, _)| *from <= sent.n).unwrap_or_default();
+        let record = Record::new(Seq(1), 0, false, event(sent.client, sent.kind, sent.n));
+        let mut met = self.filters[in_force..].iter().map(|(_, filter)| filter.matches(&record));
+        match (met.clone().all(|matches| matches), met.any(|matches| matches)) {
+            (true, _) => Wants::Surely,
+            (false, true) => Wants::Perhaps,
+            (false, false) => Wants::Never,
+        }
+    }
+}
+
+/// See [`Known::wants`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wants {
+    Surely,
+    Perhaps,
+    Never,
 }
 
 /// What the checks look at.
@@ -168,6 +193,7 @@ impl World {
             3 => self.edit(store, dispatch, Edit::Transport).await,
             4 => self.edit(store, dispatch, Edit::Content).await,
             5 => self.edit(store, dispatch, Edit::Activity).await,
+            8 => self.edit(store, dispatch, Edit::Filter).await,
             6 if self.random.one_in(4) => self.delete(store, dispatch).await,
             _ => self.append(store).await,
         }
@@ -245,6 +271,7 @@ impl World {
             KINDS.into_iter().filter(|_| healthy || !self.random.one_in(4)).collect();
         let active = healthy || !self.random.one_in(5);
         let target = self.target();
+        let filter = self.filter();
         let new = NewIntegration {
             id: None,
             client,
@@ -254,7 +281,7 @@ impl World {
             created_by: "simulation".to_owned(),
             target,
             events: ticks(&ticked),
-            filter: Filter::default(),
+            filter: filter.clone(),
         };
         let Ok(done) = store.commit(vec![Op::CreateIntegration(new)]).await else { return };
         let [Done::Integration(integration)] = done.as_slice() else {
@@ -262,8 +289,24 @@ impl World {
         };
         let id = integration.id;
         dispatch.configured(id);
-        self.say(|| format!("created {id} of client {client}, active: {active}, {ticked:?}"));
-        self.known.push(Known { id, client, ticked, active, deleted: false, healthy });
+        self.say(|| format!("created {id} of client {client}, active: {active}, {ticked:?}, {filter:?}"));
+        let filters = vec![(0, filter)];
+        self.known.push(Known { id, client, ticked, filters, active, deleted: false, healthy });
+    }
+
+    /// None for half of all, and else one that lets most, some, few or no events pass.
+    fn filter(&mut self) -> Filter {
+        let filter = *self.random.pick(&[
+            "{}",
+            "{}",
+            "{}",
+            "{}",
+            r#"{"attack_types":["sqli","xss"]}"#,
+            r#"{"attack_types":["xss"],"block_status":["blocked"],"risks":["critical"]}"#,
+            r#"{"domains":["*.d37.example"]}"#,
+            r#"{"applications":["nobody's"]}"#,
+        ]);
+        serde_json::from_str(filter).expect("a filter")
     }
 
     fn target(&mut self) -> Target {
@@ -299,6 +342,7 @@ impl World {
         let mut ticked = self.known[index].ticked.clone();
         let mut active = integration.activity == Activity::Active;
         let mut resume = None;
+        let mut filter = None;
         match edit {
             Edit::Kinds => {
                 let kind = *self.random.pick(&KINDS);
@@ -314,6 +358,10 @@ impl World {
                     Format::Jsonl => Format::Json,
                 };
             }
+            Edit::Filter => {
+                integration.filter = self.filter();
+                filter = Some(integration.filter.clone());
+            }
             Edit::Activity => {
                 active = !active;
                 resume = *self.random.pick(&[None, Some(Resume::Now), Some(Resume::Missed)]);
@@ -325,8 +373,12 @@ impl World {
             Ok(_) => {
                 dispatch.configured(id);
                 self.say(|| {
-                    format!("edited {id}: {edit:?}, active: {active}, resume: {resume:?}, {ticked:?}")
+                    format!(
+                        "edited {id}: {edit:?}, active: {active}, resume: {resume:?}, {ticked:?}, {filter:?}"
+                    )
                 });
+                let next = self.sent.len() as u64;
+                self.known[index].filters.extend(filter.map(|filter| (next, filter)));
                 self.known[index].ticked = ticked;
                 self.known[index].active = active;
             }
@@ -409,6 +461,7 @@ enum Edit {
     Kinds,
     Transport,
     Content,
+    Filter,
     Activity,
 }
 
@@ -426,7 +479,13 @@ fn event(client: ClientId, kind: Kind, n: u64) -> Event {
         client,
         kind,
         id: EventId::from(format!("n{n}")),
-        body: format!(r#"{{"n":{n},"urgent":{urgent},"object_type":"{object_type}"}}"#).into(),
+        body: format!(
+            r#"{{"n":{n},"urgent":{urgent},"domain":"a.d{}.example","type":"{}","block_status":"{}","object_type":"{object_type}"}}"#,
+            n % 50,
+            ["sqli", "xss", "rce"][(n % 3) as usize],
+            ["monitored", "blocked"][(n % 2) as usize],
+        )
+        .into(),
     }
 }
 

@@ -65,6 +65,7 @@ fn a_search_that_is_not_at_its_end_goes_on() {
         lane: Bulk,
         cut: None,
         scanned_to: Seq(scanned_to),
+        skipped: false,
         more: true,
         webhook_id: WebhookId("msg_unused".into()),
     };
@@ -78,7 +79,14 @@ fn a_settlement_does_not_wait_for_a_long_search() {
     run.advanced(Bulk);
     run.status(Bulk, 200);
     let webhook_id = WebhookId("msg_unused".into());
-    let page = Input::Batch { lane: Bulk, cut: None, scanned_to: Seq(4_096), more: true, webhook_id };
+    let page = Input::Batch {
+        lane: Bulk,
+        cut: None,
+        scanned_to: Seq(4_096),
+        skipped: false,
+        more: true,
+        webhook_id,
+    };
     assert_eq!(run.feed(page), ["save bulk@4096 | Delivered 1", "read bulk after 4096"]);
 }
 
