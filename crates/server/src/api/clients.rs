@@ -13,6 +13,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+/// Clients of one answer at most.
+const LIMIT_MAX: u64 = 1_000;
+
 /// Whose token it is. Clients take the client id from it; every field is one that some client insists on.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CurrentUser)]
@@ -87,7 +90,7 @@ pub(super) async fn user(Reader(caller): Reader) -> Response {
     operation_id = "findClients",
     params(
         ("filter[id]" = Option<u64>, Query, description = "only this client"),
-        ("limit" = Option<u64>, Query, description = "at most so many"),
+        ("limit" = Option<u64>, Query, description = "at most so many", minimum = 0, maximum = 1_000),
         ("offset" = Option<u64>, Query, description = "leave out so many")
     ),
     responses((status = 200, description = "Clients.", body = OlderSuccess<Vec<Client>>)),
@@ -99,15 +102,16 @@ pub(super) async fn list(
     mut query: Query,
 ) -> Result<Response, Problem> {
     let client = caller.client();
-    let wanted = query.integer("filter[id]", 0..=u64::MAX)?.is_none_or(|id| id == client.0);
-    let offset = query.integer("offset", 0..=u64::MAX)?.unwrap_or(0);
+    let wanted = query.integer("filter[id]", 0..=i64::MAX as u64)?.is_none_or(|id| id == client.0);
+    let limit = query.integer("limit", 0..=LIMIT_MAX)?.unwrap_or(LIMIT_MAX);
+    let offset = query.integer("offset", 0..=i64::MAX as u64)?.unwrap_or(0);
     let found = Client {
         id: client.0,
         uuid: Uuid::from_u128(client.0.into()).to_string(),
         name: client_name(&caller),
         enabled: true,
     };
-    Ok(older_success(if wanted && offset == 0 { vec![found] } else { Vec::new() }))
+    Ok(older_success(if wanted && offset == 0 && limit > 0 { vec![found] } else { Vec::new() }))
 }
 
 /// The same, as older clients ask it.

@@ -49,7 +49,7 @@ pub(super) struct Answer {
     path = "/v1/events",
     tag = "events",
     operation_id = "sendEvents",
-    params(("invalid" = Option<String>, Query, description = "`refuse` (default) or `skip`: take the good ones and name the others")),
+    params(("invalid" = inline(Option<schema::InvalidItems>), Query, description = "`refuse` (default) or `skip`: take the good ones and name the others")),
     request_body(content(
         (Vec<schema::SentEvent> = "application/json"),
         (String = "application/x-ndjson")

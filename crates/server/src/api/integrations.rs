@@ -2,7 +2,7 @@
 
 use super::auth::{Administrator, Caller};
 use super::contract::{Answer, Asked, Creation};
-use super::description::schema::{IntegrationSettings, Success};
+use super::description::schema::{IntegrationSettings, NewIntegrationSettings, ResumeFrom, Success};
 use super::fields::{self, Errors};
 use super::precondition::{IfMatch, with_etag};
 use super::problem::{FieldError, Problem};
@@ -68,7 +68,7 @@ pub(super) async fn show(
     path = "/v2/integration",
     tag = "integrations",
     operation_id = "createIntegration",
-    request_body = IntegrationSettings,
+    request_body = NewIntegrationSettings,
     responses((status = 200, description = "The integration.", body = Success<Creation<'_>>)),
     security(("bearer" = []), ("token" = []))
 )]
@@ -99,7 +99,7 @@ pub(super) async fn create(
     operation_id = "changeIntegration",
     params(
         ("id" = u64, Path, description = "the integration"),
-        ("resume" = Option<String>, Query, description = "where to go on when the change enables it: `missed` or `now`"),
+        ("resume" = inline(Option<ResumeFrom>), Query, description = "where to go on when the change enables it: `missed` or `now`"),
         ("If-Match" = Option<String>, Header, description = "the ETag of the answer that the change is made from")
     ),
     request_body = IntegrationSettings,

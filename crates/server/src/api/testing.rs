@@ -31,7 +31,7 @@ pub(crate) const TESTS_AT_ONCE: usize = 4;
     tag = "integrations",
     operation_id = "testIntegration",
     params(("id" = u64, Path, description = "the integration")),
-    request_body = TestSettings,
+    request_body = Option<TestSettings>,
     responses((status = 200, description = "What was sent and what came back: `result` is `success` or `failure`.", body = Success<TestAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]

@@ -13,9 +13,10 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use http::{HeaderValue, StatusCode};
+use serde_json::Value;
 use std::sync::Arc;
+use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, Header, OpenApi as Document, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -59,15 +60,17 @@ pub(super) fn router() -> OpenApiRouter<Shared> {
 
 /// The router with the two calls that show the description.
 pub(super) fn described(router: OpenApiRouter<Shared>) -> Router<Shared> {
-    let (router, mut document) = router.split_for_parts();
-    describe_errors(&mut document);
+    let (router, document) = router.split_for_parts();
+    // What hitwire describes can always be written as JSON.
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    describe_what_is_common(&mut document);
     let shown = Arc::new(Shown { page: page::of(&document), document });
     router.route("/openapi.json", get(openapi)).route("/docs", get(docs)).layer(Extension(shown))
 }
 
 /// Made once, when hitwire starts.
 struct Shown {
-    document: Document,
+    document: Value,
     page: String,
 }
 
@@ -83,24 +86,32 @@ async fn docs(Extension(shown): Extension<Arc<Shown>>) -> Response {
     response
 }
 
-/// Every call may answer with a problem: what the caller did wrong, or that it cannot be done now.
-fn describe_errors(document: &mut Document) {
-    for item in document.paths.paths.values_mut() {
-        let operations =
-            [&mut item.get, &mut item.post, &mut item.put, &mut item.delete, &mut item.patch, &mut item.head];
-        for operation in operations.into_iter().flatten() {
-            for (range, description) in
-                [("4XX", "The call is not right; `detail` says why."), ("5XX", "Not possible at the moment.")]
-            {
-                let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
-                let response = ResponseBuilder::new()
-                    .description(description)
-                    .content("application/problem+json", problem)
-                    .header("Retry-After", Header::default())
-                    .build();
-                operation.responses.responses.entry(range.to_owned()).or_insert(RefOr::T(response));
-            }
+/// Every call may answer with a problem: what the caller did wrong, or that it cannot be done now. And a parameter that may
+/// be left out cannot be null: there is no null in a URL.
+fn describe_what_is_common(document: &mut Value) {
+    let items = document["paths"].as_object_mut().into_iter().flatten();
+    for (_, operation) in items.filter_map(|(_, item)| item.as_object_mut()).flatten() {
+        for (range, description) in
+            [("4XX", "The call is not right; `detail` says why."), ("5XX", "Not possible at the moment.")]
+        {
+            operation["responses"][range] = serde_json::json!({
+                "description": description,
+                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            });
         }
+        let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+        for parameter in parameters.into_iter().flatten() {
+            parameter.get_mut("schema").map(without_null);
+        }
+    }
+}
+
+fn without_null(schema: &mut Value) {
+    if let Some(types) = schema.get_mut("type").and_then(Value::as_array_mut) {
+        types.retain(|kind| kind != "null");
+    }
+    if let Some(choices) = schema.get_mut("oneOf").and_then(Value::as_array_mut) {
+        choices.retain(|choice| choice["type"] != "null");
     }
 }
 

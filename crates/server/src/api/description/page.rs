@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 use std::fmt::Write as _;
-use utoipa::openapi::OpenApi as Document;
 
 /// Nothing of the page runs, loads or goes anywhere. The style sheet is inside; what stands in the page is hitwire's own.
 pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -10,9 +9,7 @@ pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; 
 const STYLE: &str = include_str!("page.css");
 
 /// The page of a document.
-pub(super) fn of(document: &Document) -> String {
-    // What hitwire describes can always be written as JSON.
-    let document = serde_json::to_value(document).unwrap_or_default();
+pub(super) fn of(document: &Value) -> String {
     let mut page = String::new();
     let html = &mut page;
     push(html, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">");
@@ -34,7 +31,7 @@ pub(super) fn of(document: &Document) -> String {
         for (path, item) in members(&document["paths"]) {
             for (method, operation) in members(item) {
                 if items(&operation["tags"]).iter().any(|tagged| *tagged == tag["name"]) {
-                    operation_of(html, &document, path, method, operation);
+                    operation_of(html, document, path, method, operation);
                 }
             }
         }
@@ -72,7 +69,7 @@ fn operation_of(html: &mut String, document: &Value, path: &str, method: &str, o
                 text(&parameter["name"]),
                 text(&parameter["in"]),
                 type_of(&parameter["schema"]),
-                text(&parameter["description"]),
+                words(&parameter["description"]),
             );
         }
         push(html, "</table>");
@@ -90,7 +87,7 @@ fn operation_of(html: &mut String, document: &Value, path: &str, method: &str, o
             "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
             escaped(status),
             bodies.join(", "),
-            text(&response["description"]),
+            words(&response["description"]),
         );
     }
     push(html, "</table>");
@@ -118,7 +115,7 @@ fn schema_of(html: &mut String, schema: &Value) {
             "<tr><td><code>{}</code>{needed}</td><td>{}</td><td>{}</td></tr>",
             escaped(name),
             type_of(property),
-            text(&property["description"]),
+            words(&property["description"]),
         );
     }
     push(html, "</table>");
@@ -179,9 +176,18 @@ fn text(value: &Value) -> String {
     }
 }
 
-fn paragraph(value: &Value) -> String {
+/// Words of a description: what stands between grave accents is code.
+fn words(value: &Value) -> String {
     let text = text(value);
-    if text.is_empty() { text } else { format!("<p>{text}</p>") }
+    let parts = text.split('`').enumerate();
+    parts
+        .map(|(place, part)| if place % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() })
+        .collect()
+}
+
+fn paragraph(value: &Value) -> String {
+    let words = words(value);
+    if words.is_empty() { words } else { format!("<p>{words}</p>") }
 }
 
 fn escaped(text: &str) -> String {

@@ -4,7 +4,7 @@
     reason = "they describe JSON that is read field by field, or written by generic functions"
 )]
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -55,16 +55,16 @@ pub(in crate::api) struct OlderSuccess<T> {
     body: T,
 }
 
-/// What is asked of an integration. A change names what it changes: `name`, `active`, `events`, `target`; the
-/// rest stays.
-#[derive(ToSchema)]
-pub(in crate::api) struct IntegrationSettings {
+/// A new integration.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NewIntegrationSettings {
+    /// Where and how.
+    target: TargetSettings,
     /// At most 200 characters. Default: `Webhook integration by <who>, <Mon D>`.
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
-    /// `web_hooks`
-    #[schema(pattern = "^web_hooks$")]
-    r#type: Option<String>,
+    r#type: Option<TypeName>,
     /// Whether notifications are sent. Default: true.
     active: Option<bool>,
     /// The client (tenant). Default: the token's.
@@ -72,31 +72,72 @@ pub(in crate::api) struct IntegrationSettings {
     /// What is notified of. None active: nothing is sent.
     #[schema(max_items = 64)]
     events: Option<Vec<EventSettings>>,
-    /// Where and how. Needed for a new integration.
+}
+
+/// The types of integration.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::api) enum TypeName {
+    WebHooks,
+}
+
+/// A change of an integration. It names what it changes; the rest stays. An answer may be sent back as it came.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct IntegrationSettings {
+    /// At most 200 characters. Default: `Webhook integration by <who>, <Mon D>`.
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    r#type: Option<TypeName>,
+    /// Whether notifications are sent.
+    active: Option<bool>,
+    /// The client (tenant): the integration's.
+    clientid: Option<u64>,
+    /// What is notified of; whole when it is given.
+    #[schema(max_items = 64)]
+    events: Option<Vec<EventSettings>>,
+    /// Where and how; whole when it is given, secrets aside.
     target: Option<TargetSettings>,
+    /// The one that the path names.
+    id: Option<u64>,
+    /// Of an answer: not looked at.
+    created_at: Option<u64>,
+    /// The same.
+    created_by: Option<String>,
+    /// The same.
+    system_active: Option<bool>,
+    /// The same.
+    resource_type: Option<String>,
 }
 
 /// Which test message; all of it may be left out.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(in crate::api) struct TestSettings {
     /// Default: the first event that is ticked.
     event: Option<EventName>,
 }
 
 /// Settings to be tested.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(in crate::api) struct UnsavedSettings {
     /// The integration that masked secrets are taken from.
     id: Option<u64>,
     /// Which test message.
     test: Option<TestSettings>,
-    #[schema(inline)]
-    #[serde(flatten)]
-    settings: IntegrationSettings,
+    name: Option<String>,
+    r#type: Option<TypeName>,
+    active: Option<bool>,
+    clientid: Option<u64>,
+    events: Option<Vec<EventSettings>>,
+    /// Where and how. Needed unless there is an `id`.
+    target: Option<TargetSettings>,
 }
 
 /// An event to notify of.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(in crate::api) struct EventSettings {
     /// An event's name of today, or an older one.
     event: EventName,
@@ -106,9 +147,29 @@ pub(in crate::api) struct EventSettings {
     with_headers: Option<bool>,
 }
 
+/// What to do with items that are not valid.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api) enum InvalidItems {
+    /// Refuse the call.
+    Refuse,
+    /// Take the others.
+    Skip,
+}
+
+/// Where an integration goes on when it is enabled.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api) enum ResumeFrom {
+    /// With what was missed.
+    Missed,
+    /// With what comes from now on.
+    Now,
+}
+
 /// The names of events: today's, and older ones.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub(in crate::api) enum EventName {
     Siem,
     RulesAndTriggers,
@@ -130,7 +191,8 @@ pub(in crate::api) enum EventName {
 }
 
 /// Where and how to send. It is given whole; only secrets may be left out of a change, or sent as their mask.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(in crate::api) struct TargetSettings {
     /// `https://...`
     #[schema(format = "uri")]
@@ -167,32 +229,32 @@ pub(in crate::api) struct TargetSettings {
 }
 
 /// The HTTP method of deliveries.
-#[derive(ToSchema)]
-#[schema(rename_all = "UPPERCASE")]
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "UPPERCASE")]
 pub(in crate::api) enum MethodName {
     Post,
     Put,
 }
 
 /// How several objects are written.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub(in crate::api) enum FormatName {
     Json,
     Jsonl,
 }
 
 /// How an event looks.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub(in crate::api) enum RenderingName {
     Classic,
     Envelope,
 }
 
 /// How long a failing endpoint is tried.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 pub(in crate::api) enum RetryName {
     Patient,
     Original,
