@@ -6,6 +6,7 @@ mod description;
 mod events;
 mod history;
 mod integrations;
+mod original_clients;
 mod secrets;
 mod service;
 mod test_messages;
