@@ -1,7 +1,7 @@
 //! The commands, their flags and their exit codes.
 
 use crate::failure::Failure;
-use crate::{demo, import, integration, listen, send, serve};
+use crate::{apply, demo, import, integration, listen, send, serve};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -23,7 +23,8 @@ Begin with `hitwire demo`: it needs nothing and shows everything.
 Exit codes:
   0  it did what it was asked
   1  something did not work while running; one sentence on standard error says what
-  2  it was called wrongly: a flag, a variable or a file has to change";
+  2  it was called wrongly: a flag, a variable or a file has to change
+  3  apply --dry-run found changes to make";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -61,6 +62,12 @@ enum Command {
     Send(send::Args),
     /// The webhooks of a running server: list, show, add, edit, enable, disable, delete, test
     Integration(Box<integration::Args>),
+    /// Make the integrations of a running server what a file says, in TOML or YAML
+    ///
+    /// Integrations are matched by name. The plan is shown first; a second run changes nothing. What the file does not say of
+    /// an integration has its default; integrations that it does not name are left alone, unless --prune says otherwise.
+    /// Secrets stand in variables and files: { env = "VARIABLE" }, { file = "path" }.
+    Apply(apply::Args),
 }
 
 /// Runs the command that the process was called with.
@@ -75,6 +82,7 @@ pub fn main() -> ExitCode {
             Command::Import(args) => import::run(args).await,
             Command::Integration(args) => integration::run(*args).await,
             Command::Send(args) => send::run(args).await,
+            Command::Apply(args) => apply::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Serve(args) => serve::run(args).await,
             Command::Listen(args) => listen::command::run(args).await,

@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// Something did not work while running. Exit code 1.
     Runtime(String),
+    /// It only looked, and found that there is something to do. Exit code 3, without a word: the output has said it.
+    Differences,
 }
 
 /// Where a field of the API comes from: its JSON pointer, and what the user wrote for it. A pointer stands for all that is
@@ -53,6 +55,7 @@ impl Failure {
                 eprintln!("error: {}", terminal::safe(why));
                 ExitCode::from(1)
             }
+            Failure::Differences => ExitCode::from(3),
         }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! - [`api`]: a client of the HTTP API; for the commands that talk to a running server, the demo, and tests.
 //! - `serve`: flags, variables and the configuration file into a [`Config`](hitwire_server::Config); signals.
-//! - `demo`, `import`, `integration`, `send`: the commands of these names; `upload`: what those that send events share.
+//! - `apply`, `demo`, `import`, `integration`, `send`: the commands of these names; `upload`: what those that send events share.
 //! - `remote`: a running server, as commands see it: flags, token, calls. `failure`: how a command ends when it does not
 //!   end well, and its exit code.
 //! - `output`, `table`, `ask`: what commands print and ask; `terminal`: what may be written to a terminal, and how wide it
@@ -16,6 +16,7 @@
 //! What it deliberately does not do: anything that an embedding program could want; that is in `hitwire-server` and below.
 
 pub mod api;
+mod apply;
 mod ask;
 mod cli;
 mod demo;

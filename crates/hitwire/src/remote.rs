@@ -166,6 +166,11 @@ impl Session {
         Session { client, connection: None }
     }
 
+    /// The server's address, for messages.
+    pub(crate) fn server(&self) -> String {
+        self.client.server()
+    }
+
     /// One call, with any answer.
     pub(crate) async fn call(
         &mut self,
@@ -175,14 +180,14 @@ impl Session {
         body: impl Into<Body>,
     ) -> Result<Answer, ApiError> {
         // A server closes connections that were idle: a user may have thought for a while before saying yes.
-        let connection = match self.connection.take().filter(|connection| !connection.is_closed()) {
+        let kept = self.connection.take().filter(|connection| !connection.is_closed());
+        let mut connection = match kept {
             Some(connection) => connection,
             None => self.client.connect().await?,
         };
-        let connection = self.connection.insert(connection);
         let answer = connection.request_with(method, path, headers, body).await;
-        if answer.is_err() {
-            self.connection = None;
+        if answer.is_ok() {
+            self.connection = Some(connection);
         }
         answer
     }

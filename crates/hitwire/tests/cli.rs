@@ -2,6 +2,7 @@
 //!
 //! Everything runs on loopback addresses and in temporary directories.
 
+mod apply;
 mod demo;
 mod import;
 mod integration;

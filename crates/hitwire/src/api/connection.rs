@@ -177,7 +177,11 @@ impl Connection {
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ApiError> {
-        let sent = self.sender.send_request(request).await;
+        // The connection may still be occupied with the end of the answer before.
+        let sent = match self.sender.ready().await {
+            Ok(()) => self.sender.send_request(request).await,
+            Err(error) => Err(error),
+        };
         sent.map_err(|error| ApiError::Broken { server: self.client.server(), source: error.into() })
     }
 }

@@ -66,9 +66,10 @@ impl Settings {
         for setting in unset {
             match setting {
                 Unset::CaFile => drop(target.insert("ca_file".to_owned(), json!(""))),
+                // Left out, a secret would keep its value.
                 Unset::ClientCert => {
-                    target.remove("client_cert");
-                    target.remove("client_key");
+                    target.insert("client_cert".to_owned(), json!(""));
+                    target.insert("client_key".to_owned(), json!(""));
                 }
                 Unset::PinSha256 => drop(target.remove("pin_sha256")),
                 Unset::Rate => drop(target.remove("rate")),

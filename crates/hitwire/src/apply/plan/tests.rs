@@ -1,0 +1,145 @@
+//! Plans, from what a file says and what a server answers.
+
+use super::*;
+use hitwire_log::MASK;
+use serde_json::json;
+
+fn desired(name: &str) -> Desired {
+    let target =
+        json!({"url": "https://siem.example.com/hits", "ca_file": "-----BEGIN A-----\nx\n-----END A-----\n"});
+    Desired {
+        name: name.to_owned(),
+        active: true,
+        events: BTreeMap::from([("siem", false)]),
+        filter: Filter::default(),
+        target: target.as_object().unwrap().clone(),
+        headers: vec![("X-Api-Key".to_owned(), "s3cret".to_owned())],
+    }
+}
+
+/// What a server answers of it.
+fn answer(id: u64, name: &str) -> Object {
+    let value = json!({
+        "id": id, "name": name, "active": true, "type": "web_hooks",
+        "events": [{"event": "siem", "active": true, "with_headers": false}, {"event": "scope", "active": false}],
+        "filter": {},
+        "target": {
+            "url": "https://siem.example.com/hits", "http_method": "POST", "headers": {"x-api-key": MASK},
+            "ca_file": "note\n-----BEGIN A-----\r\nx\r\n-----END A-----", "ca_verify": true, "timeout": 15,
+            "open_timeout": 20, "format": "json", "subtype": "web_hooks", "rendering": "classic",
+            "retry": "patient", "max_events": null, "max_bytes": null, "of_a_later_version": 7,
+        },
+    });
+    Object { json: serde_json::value::to_raw_value(&value).unwrap(), value }
+}
+
+fn planned(desired: Desired, current: Object) -> Step {
+    plan(vec![desired], &[current], false, false).unwrap().remove(0)
+}
+
+fn words(step: &Step) -> Vec<String> {
+    let Step::Change { fields, .. } = step else { panic!("no change: {step:?}") };
+    fields.iter().map(|field| format!("{} {}", field.name, field.how)).collect()
+}
+
+#[test]
+fn what_is_as_it_shall_be_stays() {
+    assert_eq!(planned(desired("SIEM"), answer(1, "SIEM")), Step::Unchanged { name: "SIEM".to_owned() });
+}
+
+#[test]
+fn each_difference_is_named() {
+    let mut other = desired("SIEM");
+    other.active = false;
+    other.events = BTreeMap::from([("siem", true), ("system", false)]);
+    other.filter = serde_json::from_value(json!({"min_score": 5})).unwrap();
+    other.headers = vec![("X-Other".to_owned(), "s".to_owned())];
+    for (name, value) in [
+        ("timeout", json!(30)),
+        ("ca_verify", json!(false)),
+        ("max_events", json!(7)),
+        ("in_flight", json!(4)),
+        ("ca_file", json!("")),
+        ("pin_sha256", json!(["AB:cd"])),
+    ] {
+        other.target.insert(name.to_owned(), value);
+    }
+    assert_eq!(
+        words(&planned(other, answer(1, "SIEM"))),
+        [
+            "active true -> false",
+            "events ~siem +system",
+            "filter ",
+            "target.ca_verify true -> false",
+            "target.timeout 15 -> 30",
+            "target.max_events none -> 7",
+            "target.in_flight 1 -> 4",
+            "target.headers +x-other -x-api-key",
+            "target.ca_file ",
+            "target.pin_sha256 ",
+        ]
+    );
+}
+
+#[test]
+fn what_the_file_no_longer_says_goes_back_to_its_default() {
+    let mut current = answer(1, "SIEM");
+    current.value["target"]["timeout"] = json!(60);
+    current.value["filter"] = json!({"min_score": 5});
+    let step = planned(desired("SIEM"), current);
+    assert_eq!(words(&step), ["filter ", "target.timeout 60 -> 15"]);
+    let body = step.body().unwrap();
+    assert_eq!(body["target"].get("timeout"), None, "left out: the server takes its default");
+    assert_eq!(body["target"]["of_a_later_version"], 7);
+    assert_eq!(body["target"]["headers"], json!({"X-Api-Key": "s3cret"}), "secrets travel with a change");
+    assert_eq!(body.get("events"), None, "only what differs is sent");
+}
+
+#[test]
+fn secrets_alone_are_sent_only_if_that_is_wished() {
+    let steps = plan(vec![desired("SIEM")], &[answer(1, "SIEM")], false, true).unwrap();
+    assert_eq!(words(&steps[0]), ["secrets sent again"]);
+    assert_eq!(steps[0].body().unwrap()["target"]["headers"]["X-Api-Key"], "s3cret");
+    let mut without = desired("SIEM");
+    without.headers.clear();
+    let mut current = answer(1, "SIEM");
+    current.value["target"]["headers"] = json!({});
+    let steps = plan(vec![without], &[current], false, true).unwrap();
+    assert_eq!(steps, [Step::Unchanged { name: "SIEM".to_owned() }]);
+}
+
+#[test]
+fn a_key_is_compared_by_whether_there_is_one() {
+    let mut with_key = desired("SIEM");
+    let pem = "-----BEGIN C-----\ny\n-----END C-----";
+    with_key.target.insert("client_cert".to_owned(), json!(pem));
+    with_key.target.insert("client_key".to_owned(), json!("-----BEGIN K-----"));
+    assert_eq!(words(&planned(with_key.clone(), answer(1, "SIEM"))), ["target.client_cert "]);
+    let mut current = answer(1, "SIEM");
+    current.value["target"]["client_cert"] = json!(pem);
+    assert_eq!(words(&planned(with_key.clone(), current.clone())), ["target.client_key "]);
+    current.value["target"]["client_key"] = json!(MASK);
+    assert!(matches!(planned(with_key.clone(), current.clone()), Step::Unchanged { .. }));
+    with_key.target.insert("client_cert".to_owned(), json!("MIIKPKCS12"));
+    with_key.target.remove("client_key");
+    assert!(matches!(planned(with_key, current), Step::Unchanged { .. }), "a PKCS#12 file holds the key");
+}
+
+#[test]
+fn only_pruning_deletes_and_it_comes_last() {
+    let current = [answer(1, "Old"), answer(2, "SIEM")];
+    let mut changed = desired("SIEM");
+    changed.active = false;
+    let wanted = vec![changed, desired("New")];
+    let steps = plan(wanted.clone(), &current, false, false).unwrap();
+    assert!(matches!(&steps[..], [Step::Create { .. }, Step::Change { id: 2, .. }]), "{steps:?}");
+    let steps = plan(wanted, &current, true, false).unwrap();
+    assert_eq!(steps.last(), Some(&Step::Delete { id: 1, name: "Old".to_owned() }));
+}
+
+#[test]
+fn a_name_that_the_server_has_twice_is_refused() {
+    let words =
+        plan(vec![desired("SIEM")], &[answer(1, "SIEM"), answer(2, "SIEM")], false, false).unwrap_err();
+    assert!(words.contains("[1, 2]"), "{words}");
+}
