@@ -1,7 +1,9 @@
 //! One running hitwire: what is started in which order, and how it is stopped.
 
 use crate::api::body::BodyBudget;
-use crate::api::{self, Api, Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE, Turnstile};
+use crate::api::{
+    self, Api, PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE, Turnstile,
+};
 use crate::config::{Config, ConfigError};
 use crate::dispatch::{Bounds, Clock, Dispatch, EndpointTransport};
 use crate::listener::{self, Ending};
@@ -121,6 +123,7 @@ impl Server {
             guard,
             sender,
             tests: Turnstile::new(TESTS_A_MINUTE, TESTS_AT_ONCE),
+            previews: Turnstile::new(PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE),
             tokens,
             bodies: BodyBudget::new(config.api.bodies_in_flight_bytes),
             bounds: config.api,

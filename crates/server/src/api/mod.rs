@@ -12,7 +12,7 @@
 //! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
 //! - [`turnstile`]: how often a client may make a call that costs more than an answer.
 //! - [`description`]: all calls described, for programs and for people.
-//! - the handlers: [`events`], [`integrations`], [`testing`], [`history`], [`status`], [`clients`], [`health`].
+//! - the handlers: [`events`], [`integrations`], [`testing`], [`previews`], [`history`], [`status`], [`clients`], [`health`].
 //! - [`problem`]: every error, in one form.
 //!
 //! No handler holds policy or knows how something is stored.
@@ -30,6 +30,7 @@ mod integrations;
 mod leftover;
 mod observe;
 mod precondition;
+mod previews;
 mod problem;
 mod query;
 mod rules;
@@ -51,6 +52,7 @@ use hitwire_endpoint::{Guard, Sender};
 use hitwire_log::Store;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
+pub(crate) use previews::{PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE};
 use problem::Problem;
 use serde::Serialize;
 use std::sync::Arc;
@@ -67,6 +69,7 @@ pub(crate) struct Api {
     /// For test messages.
     pub(crate) sender: Sender,
     pub(crate) tests: Turnstile,
+    pub(crate) previews: Turnstile,
     pub(crate) tokens: Tokens,
     pub(crate) bodies: BodyBudget,
     pub(crate) bounds: ApiBounds,
@@ -91,6 +94,7 @@ fn calls() -> OpenApiRouter<Shared> {
         .routes(routes!(events::post))
         .routes(routes!(integrations::list, integrations::create))
         .routes(routes!(integrations::show, integrations::change, integrations::delete))
+        .routes(routes!(previews::preview))
         .routes(routes!(testing::unsaved))
         .routes(routes!(testing::stored))
         .routes(routes!(history::attempts))

@@ -5,7 +5,6 @@ use super::contract::{Asked, AskedHeader, AskedTarget, AskedTick};
 use super::fields::{Errors, pointer};
 use super::problem::FieldError;
 use hitwire_endpoint::{Guard, TlsIdentity, check_headers, sign};
-use hitwire_event::filter::Filter;
 use hitwire_event::{ClientId, Kind, Seq};
 use hitwire_log::{Activity, Integration, MASK, NewIntegration, Secret, Target, Ticked};
 use url::Url;
@@ -55,7 +54,7 @@ pub(super) fn create(
             created_by: author.name.to_owned(),
             target,
             events: asked.events.unwrap_or_default().into_iter().map(Ticked::from).collect(),
-            filter: Filter::default(),
+            filter: asked.filter.unwrap_or_default(),
         }),
         _ => Err(errors.into_vec()),
     }
@@ -85,6 +84,9 @@ pub(super) fn change(
     }
     if let Some(events) = asked.events {
         changed.events = events.into_iter().map(Ticked::from).collect();
+    }
+    if let Some(filter) = asked.filter {
+        changed.filter = filter;
     }
     if let Some(target) = asked.target {
         let secret = current.target.signing_secret.clone();

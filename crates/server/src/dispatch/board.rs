@@ -4,9 +4,11 @@ use super::budget::Bounds;
 use super::clock::Clock;
 use super::context::{Context, Note};
 use super::inbox::{CourierStatus, Flags, Inbox};
+use super::preview::{self, Preview};
 use super::shell::{self, Ended};
 use super::transport::Transport;
 use hitwire_courier::{Input, Machine};
+use hitwire_event::filter::Filter;
 use hitwire_event::{IntegrationId, Lane, Seq, Stream, WebhookId};
 use hitwire_log::{Store, StoreError};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -81,6 +83,17 @@ impl Dispatch {
         let (answer, status) = oneshot::channel();
         self.context.note(Note::Status(id, answer));
         status.await.ok().flatten()
+    }
+
+    /// How many of the newest events of these streams the filter would have let pass. Takes its turn among the couriers'
+    /// reads.
+    pub(crate) async fn preview(
+        &self,
+        streams: &[Stream],
+        filter: &Filter,
+        last: usize,
+    ) -> Result<Preview, StoreError> {
+        preview::preview(&self.context, streams, filter, last).await
     }
 
     /// True while couriers are served.

@@ -10,6 +10,7 @@
 //! - `flight`: what a machine has under way: a read, a request, a measurement. Each ends as an input.
 //! - `context`: what every shell shares; `inbox`: what others leave for a running shell.
 //! - `search`: reads the log for the events that an integration wants, and passes the others.
+//! - `preview`: how many of the newest events a filter would have let pass.
 //! - `batch_body`: records into the bytes of a request, the same bytes each time.
 //! - `echo`: a receiver's words without the secrets that it was sent.
 //! - `trial`: a test message, sent once the way batches go, and everything about it.
@@ -29,6 +30,7 @@ mod context;
 mod echo;
 mod flight;
 mod inbox;
+mod preview;
 mod search;
 mod shell;
 pub mod transport;
@@ -40,6 +42,7 @@ pub use clock::Clock;
 pub(crate) use echo::without_secrets;
 pub use hitwire_endpoint::Message;
 pub use inbox::{CourierStatus, LaneNow};
+pub(crate) use preview::Preview;
 pub(crate) use transport::refusal_in_words;
 pub use transport::{Delivery, EndpointTransport, Transport};
 pub(crate) use trial::{Tried, try_once};

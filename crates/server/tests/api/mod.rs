@@ -4,6 +4,7 @@ mod auth;
 mod clients;
 mod description;
 mod events;
+mod filters;
 mod history;
 mod integrations;
 mod original_clients;

@@ -1,7 +1,9 @@
 //! Integrations into answers.
 
+use crate::api::description::schema::FilterSettings;
 use hitwire_courier::Preset;
 use hitwire_event::Kind;
+use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
 use hitwire_log::{Activity, HttpMethod, Integration, MASK, Target, Ticked};
 use serde::ser::SerializeMap;
@@ -23,6 +25,8 @@ pub(in crate::api) struct Answer<'a> {
     created_by: &'a str,
     clientid: u64,
     events: Vec<TickAnswer>,
+    #[schema(value_type = FilterSettings)]
+    filter: &'a Filter,
     target: TargetAnswer<'a>,
     /// Old clients require it (original.md); its meaning is not public.
     system_active: bool,
@@ -93,6 +97,7 @@ impl<'a> From<&'a Integration> for Answer<'a> {
             created_by: &integration.created_by,
             clientid: integration.client.0,
             events: integration.events.iter().map(TickAnswer::from).collect(),
+            filter: &integration.filter,
             target: TargetAnswer::from(&integration.target),
             system_active: true,
             resource_type: "integration",

@@ -1,10 +1,12 @@
 //! Bodies into what a caller asks for.
 
 use super::answer::TYPE;
+use super::filter;
 use super::tested::AskedTest;
 use crate::api::fields::{self, Errors, Fields};
 use hitwire_courier::Preset;
 use hitwire_event::Kind;
+use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
 use hitwire_log::{HttpMethod, Secret};
 use serde_json::value::RawValue;
@@ -35,6 +37,7 @@ pub(in crate::api) struct Asked {
     pub(in crate::api) name: Option<String>,
     pub(in crate::api) active: Option<bool>,
     pub(in crate::api) events: Option<Vec<AskedTick>>,
+    pub(in crate::api) filter: Option<Filter>,
     pub(in crate::api) target: Option<AskedTarget>,
     pub(in crate::api) signing_secret: Option<Secret>,
 }
@@ -100,6 +103,7 @@ impl Asked {
             name: fields.string("name"),
             active: fields.bool("active"),
             events: fields.raw("events").and_then(|raw| ticks(raw, &fields.pointer("events"), errors)),
+            filter: fields.raw("filter").and_then(|raw| filter::read(raw, &fields.pointer("filter"), errors)),
             target: fields.raw("target").and_then(|raw| target(raw, &fields.pointer("target"), errors)),
             signing_secret: fields.string("signing_secret").map(Secret::new),
         };
@@ -116,7 +120,7 @@ impl Asked {
     }
 }
 
-fn ticks(raw: &RawValue, at: &str, errors: &Errors) -> Option<Vec<AskedTick>> {
+pub(super) fn ticks(raw: &RawValue, at: &str, errors: &Errors) -> Option<Vec<AskedTick>> {
     let mut ticks: Vec<AskedTick> = Vec::new();
     for (index, raw) in fields::elements(raw, at, EVENTS_MAX, errors)?.into_iter().enumerate() {
         let Some(mut fields) = Fields::of(raw, format!("{at}/{index}"), errors) else { continue };

@@ -4,8 +4,10 @@
 
 mod answer;
 mod asked;
+mod filter;
 mod tested;
 
 pub(super) use answer::{Answer, Creation};
 pub(super) use asked::{Asked, AskedHeader, AskedTarget, AskedTick};
+pub(super) use filter::{AskedPreview, PreviewAnswer};
 pub(super) use tested::{AskedTest, TestAnswer};

@@ -72,6 +72,8 @@ pub(in crate::api) struct NewIntegrationSettings {
     /// What is notified of. None active: nothing is sent.
     #[schema(max_items = 64)]
     events: Option<Vec<EventSettings>>,
+    /// Which events of these. Default: all.
+    filter: Option<FilterSettings>,
 }
 
 /// The types of integration.
@@ -96,6 +98,8 @@ pub(in crate::api) struct IntegrationSettings {
     /// What is notified of; whole when it is given.
     #[schema(max_items = 64)]
     events: Option<Vec<EventSettings>>,
+    /// Which events of these; whole when it is given: `{}` takes all.
+    filter: Option<FilterSettings>,
     /// Where and how; whole when it is given, secrets aside.
     target: Option<TargetSettings>,
     /// The one that the path names.
@@ -108,6 +112,90 @@ pub(in crate::api) struct IntegrationSettings {
     system_active: Option<bool>,
     /// The same.
     resource_type: Option<String>,
+}
+
+/// Conditions on an event, all of which must hold; each may be left out.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Filter)]
+pub(in crate::api) struct FilterSettings {
+    /// Hits and vulnerabilities: one of the event's applications is listed.
+    #[schema(max_items = 100)]
+    applications: Option<Vec<FilterName>>,
+    /// Hits: the type is listed.
+    #[schema(max_items = 100)]
+    attack_types: Option<Vec<FilterWord>>,
+    /// Hits and vulnerabilities: the domain fits a name, or `*.example.com` for all names below one.
+    #[schema(max_items = 100)]
+    domains: Option<Vec<FilterWord>>,
+    /// Hits: where the client is.
+    addresses: Option<FilterAddresses>,
+    /// Hits: whether the request was stopped.
+    #[schema(max_items = 100)]
+    block_status: Option<Vec<FilterBlockStatus>>,
+    /// Hits: `probability` is at least this.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    min_score: Option<f64>,
+    /// Vulnerabilities: how bad they are.
+    #[schema(max_items = 100)]
+    risks: Option<Vec<FilterRisk>>,
+}
+
+/// Networks (`10.0.0.0/8`) and single addresses.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct FilterAddresses {
+    /// The client's address is in one of these.
+    #[schema(max_items = 100)]
+    r#in: Option<Vec<FilterWord>>,
+    /// It is in none of these, or not known.
+    #[schema(max_items = 100)]
+    not_in: Option<Vec<FilterWord>>,
+}
+
+/// A name in a filter.
+#[derive(Deserialize, ToSchema)]
+#[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+pub(in crate::api) struct FilterName(String);
+
+/// A name without blanks in a filter.
+#[derive(Deserialize, ToSchema)]
+#[schema(min_length = 1, max_length = 200, pattern = "^\\S+$")]
+pub(in crate::api) struct FilterWord(String);
+
+/// What became of a request.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api) enum FilterBlockStatus {
+    Monitored,
+    Blocked,
+}
+
+/// How bad a vulnerability is.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api) enum FilterRisk {
+    Critical,
+    High,
+    Medium,
+    Low,
+    Info,
+}
+
+/// What a preview is to look at.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct PreviewSettings {
+    /// The events, as in an integration; those that are active count.
+    #[schema(max_items = 64)]
+    events: Vec<EventSettings>,
+    /// Which events of these. Default: all.
+    filter: Option<FilterSettings>,
+    /// So many of the newest events. Default: 40,000.
+    #[schema(minimum = 1, maximum = 100_000)]
+    last: Option<u32>,
+    /// The client (tenant). Default: the token's.
+    clientid: Option<u64>,
 }
 
 /// Which test message; all of it may be left out.
@@ -131,6 +219,7 @@ pub(in crate::api) struct UnsavedSettings {
     active: Option<bool>,
     clientid: Option<u64>,
     events: Option<Vec<EventSettings>>,
+    filter: Option<FilterSettings>,
     /// Where and how. Needed unless there is an `id`.
     target: Option<TargetSettings>,
 }

@@ -1,0 +1,61 @@
+//! `/v2/integration/preview`: what a filter would have let pass.
+
+use super::Shared;
+use super::auth::Administrator;
+use super::contract::{AskedPreview, PreviewAnswer};
+use super::description::schema::{PreviewSettings, Success};
+use super::fields::{self, Errors};
+use super::integrations::{invalid, own_clientid};
+use super::problem::Problem;
+use super::query::Query;
+use super::success;
+use super::turnstile::ComeAgain;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use hitwire_event::Stream;
+
+/// Previews of one client in a minute. Somebody who tries filters needs a few; each may read 100,000 events.
+pub(crate) const PREVIEWS_A_MINUTE: usize = 30;
+
+/// Previews of one client that are under way at once.
+pub(crate) const PREVIEWS_AT_ONCE: usize = 2;
+
+/// How many of the newest events a filter would have let pass. Nothing is sent.
+#[utoipa::path(
+    post,
+    path = "/v2/integration/preview",
+    tag = "integrations",
+    operation_id = "previewFilter",
+    request_body = PreviewSettings,
+    responses((status = 200, description = "How many events were looked at, and how many of them would have been sent.", body = Success<PreviewAnswer>)),
+    security(("bearer" = []), ("token" = []))
+)]
+pub(super) async fn preview(
+    State(api): State<Shared>,
+    Administrator(caller): Administrator,
+    mut query: Query,
+    body: Body,
+) -> Result<Response, Problem> {
+    own_clientid(&caller, &mut query)?;
+    query.finish()?;
+    let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
+    let errors = Errors::default();
+    let asked = AskedPreview::read(fields::document(&bytes)?, &errors);
+    if let Some(clientid) = asked.as_ref().and_then(|asked| asked.clientid) {
+        caller.must_own(clientid)?;
+    }
+    let Some(asked) = asked.filter(|_| errors.is_empty()) else {
+        return Err(invalid(errors.into_vec(), "looked at"));
+    };
+    let client = caller.client();
+    let _passage = api.previews.pass(client, api.clock.now()).map_err(|ComeAgain(wait)| {
+        let detail = format!(
+            "a client may have {PREVIEWS_A_MINUTE} previews a minute, and {PREVIEWS_AT_ONCE} at once; the header Retry-After says when the next may be asked for"
+        );
+        Problem::too_many(detail, wait)
+    })?;
+    let streams: Vec<_> = asked.kinds.into_iter().map(|kind| Stream { client, kind }).collect();
+    let preview = api.dispatch.preview(&streams, &asked.filter, asked.last).await?;
+    Ok(success(PreviewAnswer::from(preview)))
+}
