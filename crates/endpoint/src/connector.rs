@@ -7,7 +7,7 @@ use crate::resolve::Resolver;
 use crate::send::{Phase, SendError};
 use crate::stream::Stream;
 use crate::target::Target;
-use crate::tls::{Configs, TlsProblem};
+use crate::tls::{ClientAuth, Configs, TlsProblem};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use rustls_pki_types::ServerName;
@@ -108,7 +108,9 @@ impl Connector {
         } else {
             Stream::plain(tcp)
         };
-        Connection::begin(stream, address).await.map_err(|error| SendError::of_http(&error, Phase::Headers))
+        let meter = stream.meter();
+        let begun = Connection::begin(stream, address).await;
+        begun.map_err(|error| SendError::of_exchange(&error, Phase::Headers, &meter, address))
     }
 
     /// The addresses of the target's host, each of them judged. One bad address refuses all: a name that leads inside now
@@ -153,8 +155,13 @@ impl Connector {
         let name = server_name(url).ok_or_else(|| TlsProblem::Other {
             detail: "the host cannot be a certificate's name".to_owned(),
         })?;
-        let stream = TlsConnector::from(config).connect(name, tcp).await;
-        stream.map(Stream::tls).map_err(|error| TlsProblem::of_io(&error))
+        let own = config.client_auth_cert_resolver.has_certs();
+        let handshake = TlsConnector::from(config).connect(name, tcp);
+        let (stream, auth) = ClientAuth::watch(own, handshake).await;
+        match stream {
+            Ok(stream) => Ok(Stream::tls(stream, auth)),
+            Err(error) => Err(TlsProblem::of_io(&error, auth)),
+        }
     }
 }
 

@@ -49,4 +49,8 @@ pub use resolve::{Answer, Resolver};
 pub use response::{RESPONSE_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX, Response};
 pub use send::{Phase, SendError, Sender, Sent, Timings};
 pub use target::{KeyPem, Message, Method, Target};
-pub use tls::{CertificateProblem, PEM_BYTES_MAX, TlsConfigError, TlsIdentity, TlsProblem};
+pub use tls::{
+    CertificateFacts, CertificateProblem, ClientIdentity, PASSWORD_BYTES_MAX, PEM_BYTES_MAX, PINS_MAX, Pin,
+    PinError, TlsConfigError, TlsField, TlsIdentity, TlsProblem, Validity, WARN_BEFORE_EXPIRY_S, WhyRefused,
+    client_certificate_refusal, client_identity, describe,
+};

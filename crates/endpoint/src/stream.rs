@@ -1,5 +1,6 @@
 //! The byte stream under HTTP: plain TCP or TLS, watched.
 
+use crate::tls::ClientAuth;
 use rustls::AlertDescription;
 use std::io;
 use std::pin::Pin;
@@ -18,6 +19,7 @@ pub(crate) struct Meter {
     read_bytes: AtomicU64,
     written_bytes: AtomicU64,
     alert: OnceLock<AlertDescription>,
+    client_auth: ClientAuth,
 }
 
 impl Meter {
@@ -36,6 +38,11 @@ impl Meter {
     pub(crate) fn alert(&self) -> Option<AlertDescription> {
         self.alert.get().copied()
     }
+
+    /// What the handshake had to do with client certificates.
+    pub(crate) fn client_auth(&self) -> ClientAuth {
+        self.client_auth
+    }
 }
 
 /// A stream and its meter.
@@ -43,6 +50,8 @@ impl Meter {
 pub(crate) struct Stream {
     io: Io,
     meter: Arc<Meter>,
+    /// Why nothing can be written any more; told once the receiver's last words have been heard.
+    broken: Option<io::Error>,
 }
 
 #[derive(Debug)]
@@ -53,11 +62,12 @@ enum Io {
 
 impl Stream {
     pub(crate) fn plain(stream: TcpStream) -> Stream {
-        Stream { io: Io::Plain(stream), meter: Arc::default() }
+        Stream { io: Io::Plain(stream), meter: Arc::default(), broken: None }
     }
 
-    pub(crate) fn tls(stream: TlsStream<TcpStream>) -> Stream {
-        Stream { io: Io::Tls(Box::new(stream)), meter: Arc::default() }
+    pub(crate) fn tls(stream: TlsStream<TcpStream>, client_auth: ClientAuth) -> Stream {
+        let meter = Meter { client_auth, ..Meter::default() };
+        Stream { io: Io::Tls(Box::new(stream)), meter: Arc::new(meter), broken: None }
     }
 
     pub(crate) fn meter(&self) -> Arc<Meter> {
@@ -82,11 +92,39 @@ impl Stream {
         result
     }
 
-    fn noted_write(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(written)) = &result {
+    /// The outcome of writing. A receiver that does not accept our certificate says so and closes while the request is
+    /// still being written: the write fails, and the alert that says why waits to be read, or is just about to. Nothing of
+    /// an answer is lost by reading it here, since none has begun, and the connection is of no more use.
+    fn written<T>(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        let Poll::Ready(Err(error)) = result else { return result };
+        let ended = matches!(
+            error.kind(),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted
+        );
+        if ended && self.meter.client_auth.asked && self.meter.read_bytes() == 0 {
+            self.broken = Some(error);
+            return self.end(cx);
+        }
+        self.noted(Poll::Ready(Err(error)))
+    }
+
+    /// The end of a stream that cannot be written to, after the receiver's last words.
+    fn end<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if self.meter.alert().is_none()
+            && let Io::Tls(stream) = &mut self.io
+        {
+            let heard = Pin::new(stream).poll_read(cx, &mut ReadBuf::new(&mut [0; 1]));
+            if self.noted(heard).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Err(self.broken.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())))
+    }
+
+    fn count(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(written)) = written {
             self.meter.written_bytes.fetch_add(*written as u64, Relaxed);
         }
-        self.noted(result)
     }
 }
 
@@ -108,11 +146,15 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.broken.is_some() {
+            return self.end(cx);
+        }
         let result = match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Io::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         };
-        self.noted_write(result)
+        self.count(&result);
+        self.written(cx, result)
     }
 
     fn poll_write_vectored(
@@ -120,11 +162,15 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.broken.is_some() {
+            return self.end(cx);
+        }
         let result = match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Io::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         };
-        self.noted_write(result)
+        self.count(&result);
+        self.written(cx, result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -135,11 +181,14 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.broken.is_some() {
+            return self.end(cx);
+        }
         let result = match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Io::Tls(stream) => Pin::new(stream).poll_flush(cx),
         };
-        self.noted(result)
+        self.written(cx, result)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -140,19 +140,23 @@ impl SendError {
         }
     }
 
-    /// The same, but where the receiver's TLS has said why it ended the connection, that is the cause.
-    pub(super) fn of_exchange(
+    /// The same, but where the receiver's TLS has said why it ended the connection, that is the cause. In TLS 1.3 the
+    /// handshake is over for us before the receiver has judged our certificate.
+    pub(crate) fn of_exchange(
         error: &hyper::Error,
         phase: Phase,
         meter: &Meter,
         address: SocketAddr,
     ) -> SendError {
-        match meter.alert() {
-            Some(alert) => {
-                let problem = TlsProblem::of(&rustls::Error::AlertReceived(alert));
-                SendError::Tls { address, problem }
+        let auth = meter.client_auth();
+        if let Some(alert) = meter.alert() {
+            return SendError::Tls { address, problem: TlsProblem::of_alert(alert, auth) };
+        }
+        match SendError::of_http(error, phase) {
+            SendError::Cut { .. } if auth.asked && meter.read_bytes() == 0 => {
+                SendError::Tls { address, problem: TlsProblem::ClosedAfterAsking { own: auth.own } }
             }
-            None => SendError::of_http(error, phase),
+            error => error,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Identities made ready for the TLS library.
 
-use super::identity::{Fingerprint, TlsConfigError, TlsIdentity};
+use super::client_auth::Shown;
+use super::config_error::TlsConfigError;
+use super::identity::{Fingerprint, TlsIdentity};
 use super::verify;
 use hitwire_event::ClientId;
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::CryptoProvider;
-use rustls::sign::SingleCertAndKey;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -61,15 +62,14 @@ impl Configs {
 
     fn make(&self, identity: &TlsIdentity) -> Result<ClientConfig, ConfigError> {
         let client = identity.client(&self.provider)?;
-        let verifier = verify::verifier(&self.provider, identity.trusted()?, identity.verify)?;
+        let verifier =
+            verify::verifier(&self.provider, identity.trusted()?, &identity.pins, identity.verify)?;
         let builder = ClientConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
-        let mut config = match client {
-            None => builder.with_no_client_auth(),
-            Some(certified) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified))),
-        };
+        let shown = Arc::new(Shown::new(client));
+        let mut config = builder.with_client_cert_resolver(shown);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.resumption = Resumption::in_memory_sessions(SESSIONS_KEPT);
         Ok(config)

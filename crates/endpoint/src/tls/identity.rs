@@ -1,16 +1,16 @@
 //! Whom an integration trusts and as whom it appears.
 
+use super::config_error::{Field, TlsConfigError};
+use super::pem::{bounded, certificates};
+use super::pin::{PINS_MAX, Pin};
 use crate::target::KeyPem;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::{PemObject as _, SectionKind};
+use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
-
-/// The most bytes of one PEM text; a bundle of all public roots takes some 220 KiB.
-pub const PEM_BYTES_MAX: usize = 512 * 1024;
 
 /// The TLS settings of an integration.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub struct TlsIdentity {
     pub ca_pem: String,
     /// Verify the server's certificate. Off: any certificate is accepted, the connection is still encrypted.
     pub verify: bool,
+    /// If there are any, the server's certificate must be one of these, and that is all that is asked of it: CAs, names
+    /// and validity do not matter then, nor does `verify`. A pin names one certificate, whose key the server proves to
+    /// have, so its issuer or end could add nothing; and receivers with self-signed certificates seldom renew them.
+    pub pins: Vec<Pin>,
     /// PEM, the client's certificate and those between it and its root; empty: none.
     pub client_cert_pem: String,
     /// PEM, the key of the client's certificate.
@@ -31,6 +35,7 @@ impl Default for TlsIdentity {
         TlsIdentity {
             ca_pem: String::new(),
             verify: true,
+            pins: Vec::new(),
             client_cert_pem: String::new(),
             client_key_pem: None,
         }
@@ -42,6 +47,7 @@ impl fmt::Debug for TlsIdentity {
         f.debug_struct("TlsIdentity")
             .field("own_ca", &!self.ca_pem.is_empty())
             .field("verify", &self.verify)
+            .field("pins", &self.pins.len())
             .field("client_cert", &!self.client_cert_pem.is_empty())
             .finish_non_exhaustive()
     }
@@ -51,6 +57,9 @@ impl TlsIdentity {
     /// Whether the settings can be used.
     pub fn check(&self) -> Result<(), TlsConfigError> {
         self.trusted()?;
+        if self.pins.len() > PINS_MAX {
+            return Err(TlsConfigError::TooManyPins);
+        }
         self.client(&rustls::crypto::ring::default_provider()).map(drop)
     }
 
@@ -63,6 +72,7 @@ impl TlsIdentity {
             hash.update(part);
         }
         hash.update([u8::from(self.verify)]);
+        self.pins.iter().for_each(|pin| hash.update(pin.as_bytes()));
         Fingerprint(hash.finalize().into())
     }
 
@@ -104,7 +114,7 @@ impl TlsIdentity {
         };
         match CertifiedKey::from_der(chain, key, provider) {
             Ok(certified) => Ok(Some(certified)),
-            Err(rustls::Error::InconsistentKeys(_)) => Err(TlsConfigError::KeyMismatch),
+            Err(rustls::Error::InconsistentKeys(_)) => Err(TlsConfigError::KeyMismatch { certificates: 1 }),
             Err(rustls::Error::InvalidCertificate(source)) => Err(TlsConfigError::Certificate {
                 field: Field::ClientCertificate,
                 number: 1,
@@ -125,115 +135,9 @@ pub(super) struct Trusted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint([u8; 32]);
 
-fn bounded(pem: &str, field: Field) -> Result<(), TlsConfigError> {
-    if pem.len() > PEM_BYTES_MAX { Err(TlsConfigError::TooLong { field }) } else { Ok(()) }
-}
-
-/// All certificates of a PEM text, at least one. Other text between them is skipped, as is common in bundles.
-fn certificates(pem: &str, field: Field) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
-    bounded(pem, field)?;
-    let mut certificates = Vec::new();
-    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(pem.as_bytes()) {
-        match section {
-            Ok((SectionKind::Certificate, der)) => certificates.push(CertificateDer::from(der)),
-            Ok((SectionKind::PrivateKey | SectionKind::RsaPrivateKey | SectionKind::EcPrivateKey, _)) => {
-                return Err(TlsConfigError::KeyAmongCertificates { field });
-            }
-            Ok(_) => {}
-            Err(_) => return Err(TlsConfigError::Pem { field, after: certificates.len() }),
-        }
-    }
-    if certificates.is_empty() {
-        return Err(TlsConfigError::NoCertificate { field });
-    }
-    Ok(certificates)
-}
-
-/// A field of the settings; displays as its name in the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    /// `ca_file`
-    Ca,
-    /// `client_cert`
-    ClientCertificate,
-    /// `client_key`
-    ClientKey,
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Field::Ca => "ca_file",
-            Field::ClientCertificate => "client_cert",
-            Field::ClientKey => "client_key",
-        })
-    }
-}
-
-/// What is wrong with TLS settings. Never quotes them.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum TlsConfigError {
-    /// Longer than [`PEM_BYTES_MAX`].
-    #[error("{field} is longer than {PEM_BYTES_MAX} bytes")]
-    TooLong {
-        /// Which one.
-        field: Field,
-    },
-    /// No certificate in the text.
-    #[error("{field} contains no certificate: paste PEM text that begins with -----BEGIN CERTIFICATE-----")]
-    NoCertificate {
-        /// Which one.
-        field: Field,
-    },
-    /// The PEM text is damaged.
-    #[error(
-        "{field} is damaged after {after} certificate(s): paste each from -----BEGIN to END----- unchanged"
-    )]
-    Pem {
-        /// Which one.
-        field: Field,
-        /// How many certificates were read before.
-        after: usize,
-    },
-    /// A private key where certificates belong.
-    #[error(
-        "{field} contains a private key; it must contain certificates alone, and that key should be replaced"
-    )]
-    KeyAmongCertificates {
-        /// Which one.
-        field: Field,
-    },
-    /// A certificate cannot be read.
-    #[error("certificate {number} of {field} is not valid: {source}")]
-    Certificate {
-        /// Which one.
-        field: Field,
-        /// Counted from 1.
-        number: usize,
-        /// What the TLS library says.
-        source: rustls::Error,
-    },
-    /// A certificate without its key.
-    #[error("client_cert is set, but client_key is not")]
-    KeyMissing,
-    /// A key without its certificate.
-    #[error("client_key is set, but client_cert is not")]
-    ClientCertificateMissing,
-    /// The key has a passphrase.
-    #[error("client_key is encrypted; decrypt it first, for example with openssl pkey -in key.pem")]
-    KeyEncrypted,
-    /// No key that can be used.
-    #[error(
-        "client_key contains no private key that can be used: RSA of 2048 to 8192 bits, ECDSA P-256 or P-384, or Ed25519, in PEM"
-    )]
-    KeyUnreadable,
-    /// Key and certificate don't belong together.
-    #[error("client_key does not belong to the first certificate of client_cert")]
-    KeyMismatch,
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::pem::PEM_BYTES_MAX;
     use super::*;
     use rcgen::{CertifiedKey as Generated, KeyPair, generate_simple_self_signed};
 
@@ -288,6 +192,10 @@ mod tests {
             (with_ca(not_a_certificate), "certificate 1 of ca_file is not valid"),
             (with_ca(format!("{cert}{not_a_certificate}")), "certificate 2 of ca_file is not valid"),
             (with_ca("a".repeat(PEM_BYTES_MAX + 1)), "ca_file is longer than 524288 bytes"),
+            (
+                TlsIdentity { pins: vec![Pin::of(b""); PINS_MAX + 1], ..TlsIdentity::default() },
+                "pin_sha256 has more than 16 pins",
+            ),
             (with_client(&cert, None), "client_cert is set, but client_key is not"),
             (with_client("", Some(&key)), "client_key is set, but client_cert is not"),
             (with_client("secret", Some(&key)), "client_cert contains no certificate"),
@@ -325,6 +233,9 @@ mod tests {
             with_client(&cert, None),
             with_client("", Some(&cert)),
             with_client(&cert, Some(&key)),
+            TlsIdentity { pins: vec![Pin::of(b"a")], ..TlsIdentity::default() },
+            TlsIdentity { pins: vec![Pin::of(b"b")], ..TlsIdentity::default() },
+            TlsIdentity { pins: vec![Pin::of(b"a"), Pin::of(b"b")], ..TlsIdentity::default() },
         ];
         for (i, one) in all.iter().enumerate() {
             for (j, other) in all.iter().enumerate() {

@@ -1,19 +1,36 @@
 //! TLS: whom an integration trusts, as whom it appears, and what went wrong, in words.
 //!
 //! - [`TlsIdentity`]: the settings of an integration; [`TlsIdentity::check`] tells its user what is wrong with them.
+//! - [`client_identity`]: a client's certificate and key as people have them (PEM, encrypted, PKCS#12) into what is kept.
+//! - [`Pin`]: a certificate known by its fingerprint; [`describe`]: certificates told to people.
 //! - `Configs`: identities made ready for the TLS library, kept for the next connection.
-//! - `verify`: the two judges of a server's certificate: public roots or the user's CA, or (verification off) none.
-//! - `certificate`: the little of a certificate that the words need.
-//! - [`TlsProblem`], [`CertificateProblem`]: why no TLS connection came about.
+//! - `verify`: the judges of a server's certificate: public roots or the user's CA; pins; or (verification off) none.
+//! - `certificate`: what the words need of a certificate.
+//! - `client_auth`: whether a receiver asked for a client certificate, which its words leave out.
+//! - [`TlsProblem`], [`CertificateProblem`]: why no TLS connection came about; [`client_certificate_refusal`]: why an
+//!   answer over one says that the client certificate is not accepted.
 
 mod certificate;
+mod client;
+mod client_auth;
+mod config_error;
 mod configs;
+mod facts;
 mod identity;
+mod pem;
+mod pin;
 mod problem;
 mod verify;
 
+pub use client::{ClientIdentity, PASSWORD_BYTES_MAX, client_identity};
+pub(crate) use client_auth::ClientAuth;
+pub use client_auth::client_certificate_refusal;
+pub use config_error::{Field as TlsField, TlsConfigError};
 pub(crate) use configs::Configs;
+pub use facts::{CertificateFacts, Validity, WARN_BEFORE_EXPIRY_S, describe};
 pub(crate) use identity::Fingerprint;
-pub use identity::{PEM_BYTES_MAX, TlsConfigError, TlsIdentity};
+pub use identity::TlsIdentity;
+pub use pem::PEM_BYTES_MAX;
+pub use pin::{PINS_MAX, Pin, PinError};
 pub(crate) use problem::tls_error;
-pub use problem::{CertificateProblem, TlsProblem};
+pub use problem::{CertificateProblem, TlsProblem, WhyRefused};

@@ -1,7 +1,9 @@
 //! Why no TLS connection came about, in words for the integration's user.
 
+use super::client_auth::ClientAuth;
+use super::config_error::TlsConfigError;
 use super::configs::ConfigError;
-use super::identity::TlsConfigError;
+use super::pin::Pin;
 use hitwire_event::escape;
 use jiff::Timestamp;
 use rustls::{AlertDescription, CertificateError, Error};
@@ -26,11 +28,28 @@ pub enum TlsProblem {
     /// The receiver talks something else.
     #[error("the receiver does not speak TLS on this port; is it a plain HTTP port?")]
     NotTls,
-    /// The receiver asks for a client certificate, or does not accept the one it got.
-    #[error("the receiver refuses the client certificate, or wants one ({alert})")]
-    ClientCertificate {
+    /// The receiver wants a client certificate, and there is none.
+    #[error("the receiver wants a client certificate, and the integration has none{}", Said(alert.as_deref()))]
+    ClientCertificateMissing {
+        /// What it said, as TLS names it.
+        alert: Option<String>,
+    },
+    /// The receiver does not accept the client certificate.
+    #[error("the receiver does not accept the client certificate: {why} ({alert})")]
+    ClientCertificateRefused {
+        /// Why.
+        why: WhyRefused,
         /// What it said, as TLS names it.
         alert: String,
+    },
+    /// The receiver asked for a client certificate and then broke off without a word.
+    #[error(
+        "the receiver asked for a client certificate and then closed the connection without a reason; {}",
+        if *own { "it may not accept the integration's" } else { "the integration has none" }
+    )]
+    ClosedAfterAsking {
+        /// It got the integration's.
+        own: bool,
     },
     /// The receiver refused the handshake.
     #[error("the receiver refused the TLS handshake ({alert})")]
@@ -89,6 +108,11 @@ pub enum CertificateProblem {
         /// The name of the integration's CA, if it has one.
         own_ca: Option<String>,
     },
+    /// It is none of those that the integration pins.
+    NotPinned {
+        /// The fingerprint of the one that was presented.
+        presented: Pin,
+    },
     /// It is for other purposes than a server's.
     WrongPurpose,
     /// It is a CA's, not a server's.
@@ -131,6 +155,10 @@ impl fmt::Display for CertificateProblem {
                 "the receiver's certificate was issued by {}, not by the integration's CA certificate ({own})",
                 Issuer(issuer.as_deref())
             ),
+            CertificateProblem::NotPinned { presented } => write!(
+                f,
+                "the receiver's certificate is not the one in pin_sha256; its SHA-256 fingerprint is {presented}; add that only if the receiver's administrator confirms it"
+            ),
             CertificateProblem::WrongPurpose => {
                 f.write_str("the receiver's certificate is not for servers (extended key usage serverAuth is missing)")
             }
@@ -140,6 +168,51 @@ impl fmt::Display for CertificateProblem {
 }
 
 impl std::error::Error for CertificateProblem {}
+
+/// Why a receiver does not accept a client certificate, as far as its alert says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyRefused {
+    /// It is too old, or not yet valid.
+    Expired,
+    /// It was revoked.
+    Revoked,
+    /// Its issuer is not trusted.
+    UnknownCa,
+    /// It is damaged, or its signature is wrong.
+    Bad,
+    /// It is of another kind, or for another purpose.
+    Unsupported,
+    /// It is valid, but its owner may not do this.
+    AccessDenied,
+    /// The alert does not say.
+    Unknown,
+}
+
+impl fmt::Display for WhyRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WhyRefused::Expired => "it has expired, or is not yet valid",
+            WhyRefused::Revoked => "it was revoked",
+            WhyRefused::UnknownCa => "the receiver does not trust its issuer",
+            WhyRefused::Bad => "it is damaged, or cannot be verified",
+            WhyRefused::Unsupported => "it is of a kind, or for a purpose, that the receiver does not take",
+            WhyRefused::AccessDenied => "it is valid, but gives no access",
+            WhyRefused::Unknown => "the receiver does not say why",
+        })
+    }
+}
+
+/// What the receiver said, in brackets; nothing if it said nothing.
+struct Said<'a>(Option<&'a str>);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(alert) => write!(f, " ({alert})"),
+            None => Ok(()),
+        }
+    }
+}
 
 /// A time with the words before it; nothing if it is not known.
 struct When(&'static str, Option<Timestamp>);
@@ -173,6 +246,11 @@ pub(super) struct Untrusted {
     pub(super) own_ca: Option<String>,
 }
 
+/// What our verifier says of a certificate that is not pinned.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the certificate is not pinned")]
+pub(super) struct NotPinned(pub(super) Pin);
+
 impl From<CertificateError> for CertificateProblem {
     fn from(error: CertificateError) -> Self {
         match error {
@@ -200,7 +278,10 @@ impl From<CertificateError> for CertificateProblem {
                 Some(Untrusted { issuer, own_ca, .. }) => {
                     CertificateProblem::UnknownIssuer { issuer: issuer.clone(), own_ca: own_ca.clone() }
                 }
-                None => CertificateProblem::Other { detail: shown(&other.0.to_string()) },
+                None => match other.0.downcast_ref::<NotPinned>() {
+                    Some(NotPinned(presented)) => CertificateProblem::NotPinned { presented: *presented },
+                    None => CertificateProblem::Other { detail: shown(&other.0.to_string()) },
+                },
             },
             error => CertificateProblem::Other { detail: shown(&error.to_string()) },
         }
@@ -209,21 +290,29 @@ impl From<CertificateError> for CertificateProblem {
 
 impl TlsProblem {
     /// What the TLS library says, in our words.
-    pub(crate) fn of(error: &Error) -> TlsProblem {
+    pub(crate) fn of(error: &Error, auth: ClientAuth) -> TlsProblem {
         match error {
             Error::InvalidCertificate(error) => TlsProblem::Certificate(error.clone().into()),
             Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => TlsProblem::NotTls,
-            Error::AlertReceived(alert) => TlsProblem::of_alert(*alert),
+            Error::AlertReceived(alert) => TlsProblem::of_alert(*alert, auth),
             Error::PeerIncompatible(detail) => TlsProblem::Incompatible { detail: format!("{detail:?}") },
             error => TlsProblem::Other { detail: shown(&error.to_string()) },
         }
     }
 
     /// What an input or output error of the handshake says: the TLS library's own error may be inside.
-    pub(crate) fn of_io(error: &io::Error) -> TlsProblem {
+    pub(crate) fn of_io(error: &io::Error, auth: ClientAuth) -> TlsProblem {
         match tls_error(error) {
-            Some(error) => TlsProblem::of(error),
+            Some(error) => TlsProblem::of(error, auth),
             None => match error.kind() {
+                io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                    if auth.asked =>
+                {
+                    TlsProblem::ClosedAfterAsking { own: auth.own }
+                }
                 io::ErrorKind::UnexpectedEof
                 | io::ErrorKind::ConnectionReset
                 | io::ErrorKind::ConnectionAborted
@@ -233,18 +322,33 @@ impl TlsProblem {
         }
     }
 
-    fn of_alert(alert: AlertDescription) -> TlsProblem {
+    /// Most alerts about certificates can only be about ours. Servers that got none say so in TLS 1.3; in TLS 1.2 there is
+    /// no such alert, and they say that the handshake failed, or that the certificate is bad.
+    pub(crate) fn of_alert(alert: AlertDescription, auth: ClientAuth) -> TlsProblem {
         let words = format!("{alert:?}");
-        match alert {
-            AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied => TlsProblem::ClientCertificate { alert: words },
-            AlertDescription::ProtocolVersion | AlertDescription::InsufficientSecurity => {
+        let why = match alert {
+            AlertDescription::CertificateExpired => Some(WhyRefused::Expired),
+            AlertDescription::CertificateRevoked => Some(WhyRefused::Revoked),
+            AlertDescription::UnknownCA => Some(WhyRefused::UnknownCa),
+            AlertDescription::BadCertificate => Some(WhyRefused::Bad),
+            AlertDescription::DecryptError if auth.asked && auth.own => Some(WhyRefused::Bad),
+            AlertDescription::UnsupportedCertificate => Some(WhyRefused::Unsupported),
+            AlertDescription::AccessDenied => Some(WhyRefused::AccessDenied),
+            AlertDescription::CertificateUnknown => Some(WhyRefused::Unknown),
+            _ => None,
+        };
+        match (alert, why) {
+            (AlertDescription::CertificateRequired, _) if auth.own => {
+                TlsProblem::ClientCertificateRefused { why: WhyRefused::Unknown, alert: words }
+            }
+            (AlertDescription::CertificateRequired, _) => {
+                TlsProblem::ClientCertificateMissing { alert: Some(words) }
+            }
+            (AlertDescription::HandshakeFailure, _) | (_, Some(_)) if auth.asked && !auth.own => {
+                TlsProblem::ClientCertificateMissing { alert: Some(words) }
+            }
+            (_, Some(why)) if auth.own => TlsProblem::ClientCertificateRefused { why, alert: words },
+            (AlertDescription::ProtocolVersion | AlertDescription::InsufficientSecurity, _) => {
                 TlsProblem::Incompatible { detail: words }
             }
             _ => TlsProblem::Alert { alert: words },
@@ -256,7 +360,7 @@ impl From<ConfigError> for TlsProblem {
     fn from(error: ConfigError) -> Self {
         match error {
             ConfigError::Settings(error) => TlsProblem::Settings(error),
-            ConfigError::Library(error) => TlsProblem::of(&error),
+            ConfigError::Library(error) => TlsProblem::of(&error, ClientAuth::default()),
         }
     }
 }

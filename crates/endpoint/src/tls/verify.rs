@@ -2,7 +2,8 @@
 
 use super::certificate::Certificate;
 use super::identity::Trusted;
-use super::problem::Untrusted;
+use super::pin::Pin;
+use super::problem::{NotPinned, Untrusted};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{
@@ -17,10 +18,12 @@ use std::sync::{Arc, OnceLock};
 pub(super) fn verifier(
     provider: &Arc<CryptoProvider>,
     trusted: Option<Trusted>,
+    pins: &[Pin],
     verify: bool,
 ) -> Result<Arc<dyn ServerCertVerifier>, Error> {
-    if !verify {
-        return Ok(Arc::new(AnyCertificate { algorithms: provider.signature_verification_algorithms }));
+    if !verify || !pins.is_empty() {
+        let algorithms = provider.signature_verification_algorithms;
+        return Ok(Arc::new(LeafAlone { algorithms, pins: pins.to_vec() }));
     }
     Ok(Arc::new(match trusted {
         None => Chain { verifier: public_roots(provider)?, own: Vec::new() },
@@ -68,7 +71,7 @@ impl ServerCertVerifier for Chain {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if self.own.iter().any(|own| own == end_entity) {
-            return verify_pinned(end_entity, server_name, now);
+            return verify_own(end_entity, server_name, now);
         }
         self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).map_err(
             |error| match error {
@@ -108,10 +111,11 @@ impl Chain {
     fn untrusted(&self, end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> Error {
         let leaf = Certificate::parse(end_entity);
         // The issuer that is missing is that of the last certificate sent.
-        let last = intermediates.last().and_then(|der| Certificate::parse(der)).or(leaf);
+        let last = intermediates.last().and_then(|der| Certificate::parse(der));
+        let last = last.as_ref().or(leaf.as_ref());
         CertificateError::Other(OtherError(Arc::new(Untrusted {
-            self_signed: leaf.is_some_and(|leaf| leaf.is_self_issued()),
-            issuer: last.and_then(|last| last.issuer_name()),
+            self_signed: leaf.as_ref().is_some_and(Certificate::is_self_issued),
+            issuer: last.and_then(Certificate::issuer_name),
             own_ca: self.own.first().map(|own| {
                 let own = Certificate::parse(own).and_then(|own| own.subject_name());
                 own.unwrap_or_else(|| "without a name".to_owned())
@@ -124,7 +128,7 @@ impl Chain {
 /// The server shows the very certificate that the user gave: a self-signed one, mostly, which common tools make as a CA,
 /// and which a chain verifier refuses as a server's. Who trusts the certificate itself needs no issuer; name and validity
 /// still count, and the handshake proves that the server holds its key.
-fn verify_pinned(
+fn verify_own(
     certificate: &CertificateDer<'_>,
     server_name: &ServerName<'_>,
     now: UnixTime,
@@ -134,34 +138,41 @@ fn verify_pinned(
     let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let unix =
         |seconds: i64| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds.max(0) as u64));
-    if now_s < validity.not_before {
-        let not_before = unix(validity.not_before);
+    if now_s < validity.not_before() {
+        let not_before = unix(validity.not_before());
         return Err(CertificateError::NotValidYetContext { time: now, not_before }.into());
     }
-    if now_s > validity.not_after {
-        let not_after = unix(validity.not_after);
+    if now_s > validity.not_after() {
+        let not_after = unix(validity.not_after());
         return Err(CertificateError::ExpiredContext { time: now, not_after }.into());
     }
     Ok(ServerCertVerified::assertion())
 }
 
-/// Verification off: any certificate will do. The signatures of the handshake are checked all the same, so that the
-/// connection is at least to whoever showed the certificate.
+/// Looks at the server's own certificate alone: it must be one of those pinned or, with verification off and none pinned,
+/// any will do. The signatures of the handshake are checked all the same, so that the connection is to whoever has the
+/// certificate's key.
 #[derive(Debug)]
-struct AnyCertificate {
+struct LeafAlone {
     algorithms: WebPkiSupportedAlgorithms,
+    /// None: any certificate will do.
+    pins: Vec<Pin>,
 }
 
-impl ServerCertVerifier for AnyCertificate {
+impl ServerCertVerifier for LeafAlone {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
+        end_entity: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
         _: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
+        let presented = Pin::of(end_entity);
+        if self.pins.is_empty() || self.pins.contains(&presented) {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(CertificateError::Other(OtherError(Arc::new(NotPinned(presented)))).into())
     }
 
     fn verify_tls12_signature(

@@ -4,10 +4,16 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     IsCa, KeyPair, KeyUsagePurpose,
 };
-use rustls::ServerConfig;
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, SupportedProtocolVersion};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientCertVerifierBuilder, WebPkiClientVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+    SupportedProtocolVersion,
+};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 use std::sync::Arc;
 
 /// The name under which receivers are dialled in most tests.
@@ -59,7 +65,14 @@ impl Authority {
 
     /// A client's certificate.
     pub(crate) fn certify_client(&self) -> Certified {
-        self.sign(leaf_params(ExtendedKeyUsagePurpose::ClientAuth))
+        self.certify_client_as(|_| {})
+    }
+
+    /// The same, changed.
+    pub(crate) fn certify_client_as(&self, change: impl FnOnce(&mut CertificateParams)) -> Certified {
+        let mut params = leaf_params(ExtendedKeyUsagePurpose::ClientAuth);
+        change(&mut params);
+        self.sign(params)
     }
 
     fn sign(&self, params: CertificateParams) -> Certified {
@@ -143,15 +156,98 @@ impl Certified {
         versions: &[&'static SupportedProtocolVersion],
         alpn: &[&str],
     ) -> ServerConfig {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut roots = RootCertStore::empty();
-        roots.add(clients.der()).unwrap();
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
-        let builder = ServerConfig::builder_with_provider(provider);
-        let builder = builder.with_protocol_versions(versions).unwrap().with_client_cert_verifier(verifier);
+        self.server_judging(trusting(clients.der()).build().unwrap(), versions, alpn)
+    }
+
+    /// The same with an authority in PEM.
+    pub(crate) fn server_demanding(
+        &self,
+        clients_pem: &str,
+        versions: &[&'static SupportedProtocolVersion],
+        alpn: &[&str],
+    ) -> ServerConfig {
+        let clients = CertificateDer::from_pem_slice(clients_pem.as_bytes()).unwrap();
+        self.server_judging(trusting(clients).build().unwrap(), versions, alpn)
+    }
+
+    /// A server that asks for a client certificate from this authority, but goes on without.
+    pub(crate) fn asking_server(&self, clients: &Authority) -> ServerConfig {
+        let verifier = trusting(clients.der()).allow_unauthenticated().build().unwrap();
+        self.server_judging(verifier, rustls::ALL_VERSIONS, &["http/1.1"])
+    }
+
+    /// A server that finds this fault with every client certificate.
+    pub(crate) fn refusing_server(
+        &self,
+        fault: CertificateError,
+        versions: &[&'static SupportedProtocolVersion],
+        alpn: &[&str],
+    ) -> ServerConfig {
+        let provider = rustls::crypto::ring::default_provider();
+        let algorithms = provider.signature_verification_algorithms;
+        self.server_judging(Arc::new(FaultFinder { fault, algorithms }), versions, alpn)
+    }
+
+    fn server_judging(
+        &self,
+        clients: Arc<dyn ClientCertVerifier>,
+        versions: &[&'static SupportedProtocolVersion],
+        alpn: &[&str],
+    ) -> ServerConfig {
+        let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let builder = builder.with_protocol_versions(versions).unwrap().with_client_cert_verifier(clients);
         let mut config = builder.with_single_cert(self.chain.clone(), self.key_der()).unwrap();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         config
+    }
+}
+
+fn trusting(ca: CertificateDer<'static>) -> ClientCertVerifierBuilder {
+    let mut roots = RootCertStore::empty();
+    roots.add(ca).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+}
+
+#[derive(Debug)]
+struct FaultFinder {
+    fault: CertificateError,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ClientCertVerifier for FaultFinder {
+    fn root_hint_subjects(&self) -> &[rustls::DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Err(self.fault.clone().into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
     }
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod authority;
+mod client_certificates;
 mod connections;
 mod dialling;
 mod receiver;

@@ -3,7 +3,7 @@
 use super::authority::{Authority, Certified, NAME, named, self_signed};
 use super::receiver::{Receiver, ok};
 use super::support::*;
-use hitwire_endpoint::{CertificateProblem, SendError, TlsProblem};
+use hitwire_endpoint::{CertificateProblem, Pin, SendError, TlsProblem};
 use rcgen::{BasicConstraints, ExtendedKeyUsagePurpose, IsCa, SanType, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -272,10 +272,10 @@ async fn whoever_shows_a_certificate_must_have_its_key_also_without_verification
         let mut config = shown.server_of(&[version], &["http/1.1"]);
         config.cert_resolver =
             Arc::new(Impostor(Arc::new(CertifiedKey::new(shown.chain.clone(), key.clone()))));
-        for verify in [true, false] {
+        for (verify, pins) in [(true, vec![]), (false, vec![]), (true, vec![Pin::of(&shown.chain[0])])] {
             let receiver = Receiver::https(config.clone(), ok).await;
             let mut target = trusting(receiver.https_url(), ca.pem());
-            target.tls.verify = verify;
+            (target.tls.verify, target.tls.pins) = (verify, pins);
             let error = failed(&sender(), &target).await;
             let SendError::Tls { problem: TlsProblem::Certificate(problem), .. } = &error else {
                 panic!("{error:?}")
@@ -301,30 +301,63 @@ async fn a_client_certificate_is_shown_where_it_is_demanded() {
     }
 }
 
+/// A self-signed certificate that everything else is wrong with.
+fn strange_in_every_way() -> Certified {
+    self_signed(|params| {
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2021, 2, 3);
+        params.subject_alt_names = vec![SanType::DnsName("a.example".try_into().unwrap())];
+    })
+}
+
 #[tokio::test]
-async fn a_demanded_client_certificate_that_is_missing_or_not_accepted_is_named_as_the_cause() {
-    let (ca, clients) = (Authority::new("Test CA"), Authority::new("Client CA"));
-    let stranger = Authority::new("Strange CA").certify_client();
-    for (version, alpn) in [(&TLS12, "http/1.1"), (&TLS13, "http/1.1"), (&TLS13, "h2")] {
-        for shown in [None, Some(&stranger)] {
-            let config = ca.certify().demanding_server(&clients, &[version], &[alpn]);
-            let receiver = Receiver::https(config, ok).await;
-            let mut target = trusting(receiver.https_url(), ca.pem());
-            if let Some(stranger) = shown {
-                target.tls.client_cert_pem = stranger.cert_pem.clone();
-                target.tls.client_key_pem = Some(stranger.key_pem().into());
-            }
-            let error = failed(&sender(), &target).await;
-            let SendError::Tls { problem, address } = &error else { panic!("{version:?} {alpn}: {error:?}") };
-            assert_eq!(*address, receiver.address);
-            let named = matches!(problem, TlsProblem::ClientCertificate { .. } | TlsProblem::Alert { .. });
-            assert!(named, "{version:?} {alpn}: {problem:?}");
-            if version.version == TLS13.version {
-                let words = error.to_string();
-                assert!(words.contains("refuses the client certificate, or wants one"), "{words}");
-            }
+async fn a_pinned_certificate_is_accepted_whatever_else_is_wrong_with_it_and_no_other_is() {
+    let (ca, pinned) = (Authority::new("Test CA"), strange_in_every_way());
+    let public = Pin::of(&pinned.chain[0]);
+    for (version, alpn) in [(&TLS12, "http/1.1"), (&TLS13, "h2")] {
+        for (verify, ca_pem) in [(true, String::new()), (true, ca.pem()), (false, String::new())] {
+            let right = Receiver::https(pinned.server_of(&[version], &[alpn]), ok).await;
+            // The CA that is trusted issued this one, and its name is right.
+            let good = ca.certify();
+            let other = Receiver::https(good.server_of(&[version], &[alpn]), ok).await;
+            let pinning = |url: String| {
+                let mut target = trusting(url, ca_pem.clone());
+                target.tls.verify = verify;
+                target.tls.pins = vec![Pin::of(b"another"), public];
+                target
+            };
+            assert_eq!(answered(&sender(), &pinning(right.https_url())).await.status, 200);
+            let error = failed(&sender(), &pinning(other.https_url())).await;
+            let presented = Pin::of(&good.chain[0]);
+            assert!(
+                matches!(
+                    &error,
+                    SendError::Tls { problem: TlsProblem::Certificate(CertificateProblem::NotPinned { presented: told }), .. }
+                        if *told == presented
+                ),
+                "{error:?}"
+            );
+            let words = error.to_string();
+            assert!(words.contains(&format!("its SHA-256 fingerprint is {presented};")), "{words}");
+            assert!(other.seen().is_empty());
         }
     }
+}
+
+#[tokio::test]
+async fn a_connection_is_not_shared_between_those_who_pin_and_those_who_do_not() {
+    let ca = Authority::new("Test CA");
+    let certified = ca.certify();
+    let receiver = Receiver::https(certified.server(), ok).await;
+    let (sender, target) = (sender(), trusting(receiver.https_url(), ca.pem()));
+    assert_eq!(answered(&sender, &target).await.status, 200);
+    let mut pinning = target.clone();
+    pinning.tls.pins = vec![Pin::of(b"another")];
+    assert!(matches!(failed(&sender, &pinning).await, SendError::Tls { .. }));
+    pinning.tls.pins = vec![Pin::of(&certified.chain[0])];
+    let sent = send(&sender, &pinning).await;
+    assert!(!sent.reused && sent.outcome.unwrap().status == 200);
+    assert_eq!(sender.kept_connections(), 2);
 }
 
 #[tokio::test]

@@ -44,14 +44,15 @@ impl EndpointTransport {
 impl Transport for EndpointTransport {
     fn send<'a>(&'a self, integration: &'a Integration, message: Message) -> Sending<'a> {
         Box::pin(async move {
-            let target = target_of(integration);
+            let now_s = message.timestamp_s;
+            let target = target_of(integration, now_s);
             let sent = self.sender.send(integration.client, &target, message).await;
             let address = sent.address.map(|address| address.to_string());
             match sent.outcome {
                 Ok(response) => Delivery {
                     reply: Reply::Complete { status: response.status, retry_after: response.retry_after },
                     address,
-                    error: refusal_in_words(&response, &integration.target),
+                    error: refusal_in_words(&response, &integration.target, now_s),
                 },
                 Err(error) => Delivery { reply: Reply::Incomplete, address, error: Some(error.to_string()) },
             }
@@ -59,9 +60,12 @@ impl Transport for EndpointTransport {
     }
 }
 
-/// The endpoint's view of an integration's settings.
-pub fn target_of(integration: &Integration) -> endpoint::Target {
+/// The endpoint's view of an integration's settings at this moment (Unix seconds).
+pub fn target_of(integration: &Integration, now_s: u64) -> endpoint::Target {
     let target = &integration.target;
+    let previous = target.previous_secret.as_ref().filter(|previous| now_s < previous.expires_at);
+    let signing = [&target.signing_secret].into_iter();
+    let signing = signing.chain(previous.map(|previous| &previous.secret)).chain(&target.signing_key);
     endpoint::Target {
         url: target.url.expose().to_owned(),
         method: match target.http_method {
@@ -76,26 +80,33 @@ pub fn target_of(integration: &Integration) -> endpoint::Target {
         tls: endpoint::TlsIdentity {
             ca_pem: target.ca_file.clone(),
             verify: target.ca_verify,
+            pins: target.pins.iter().copied().map(endpoint::Pin::from).collect(),
             client_cert_pem: target.client_cert.clone(),
             client_key_pem: target.client_key.as_ref().map(|key| key.expose().to_owned().into()),
         },
         open_timeout: Duration::from_secs(target.open_timeout_s.into()),
         timeout: Duration::from_secs(target.timeout_s.into()),
-        signing_secrets: vec![target.signing_secret.expose().to_owned()],
+        signing_secrets: signing.map(|secret| secret.expose().to_owned()).collect(),
     }
 }
 
 /// The longest part of a response that is quoted in an attempt's words.
 const QUOTED_CHARS: usize = 200;
 
-/// What an answer that is no success says; none if it is one. Secrets of `target` that the receiver repeats are masked.
-pub(crate) fn refusal_in_words(response: &endpoint::Response, target: &Target) -> Option<String> {
+/// What an answer that is no success says at this moment (Unix seconds); none if it is one. Secrets of `target` that the
+/// receiver repeats are masked.
+pub(crate) fn refusal_in_words(response: &endpoint::Response, target: &Target, now_s: u64) -> Option<String> {
     if (200..300).contains(&response.status) {
         return None;
     }
     let mut words = format!("the receiver answered {}", response.status);
     if (300..400).contains(&response.status) {
         words.push_str("; redirects are not followed, set the integration's URL to the final address");
+    }
+    if let Some(refusal) = endpoint::client_certificate_refusal(response, &target.client_cert, now_s as i64) {
+        words.push_str(": ");
+        words.push_str(&refusal);
+        return Some(words);
     }
     let text = without_secrets(&response.body, target);
     let text = text.trim();

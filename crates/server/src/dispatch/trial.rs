@@ -35,7 +35,7 @@ pub(crate) async fn try_once(
         content_type: integration.target.format.content_type(),
         body: batch_body::body(integration, &[record]),
     };
-    let target = target_of(integration);
+    let target = target_of(integration, now_s);
     let headers = request_headers(&target, &message).unwrap_or_default();
     let sent = sender.anew().send(integration.client, &target, message.clone()).await;
     Tried { message, headers, sent }

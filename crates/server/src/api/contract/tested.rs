@@ -103,7 +103,7 @@ impl TestAnswer {
         };
         let (response, error) = match sent.outcome {
             Ok(response) => {
-                let error = refusal_in_words(&response, target);
+                let error = refusal_in_words(&response, target, message.timestamp_s);
                 (Some(ResponseAnswer::of(&response, target)), error)
             }
             Err(error) => (None, Some(error.to_string())),
