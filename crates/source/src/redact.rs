@@ -5,12 +5,6 @@ use hitwire_event::hit;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// Headers whose values are secrets. What an attacker put there is in the hit's payloads.
-const SECRET: [&str; 5] = ["authorization", "cookie", "set-cookie", "proxy-authorization", "x-api-key"];
-
-/// What stands in a secret's place.
-const MASK: &str = "[redacted]";
-
 /// The most headers that are kept; web servers take about 100.
 const HEADERS_MAX: usize = 100;
 
@@ -24,8 +18,8 @@ const ALL_CHARS_MAX: usize = 16_000;
 pub(crate) fn headers(headers: &[(Cow<'_, str>, Cow<'_, str>)]) -> Option<Box<RawValue>> {
     let mut left_chars = ALL_CHARS_MAX;
     let kept = headers.iter().take(HEADERS_MAX).map(|(name, value)| {
-        let secret = SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret));
-        (cut(name, TEXT_CHARS_MAX), if secret { MASK } else { cut(value, TEXT_CHARS_MAX) })
+        let value = if hit::is_secret(name) { hit::REDACTED } else { cut(value, TEXT_CHARS_MAX) };
+        (cut(name, TEXT_CHARS_MAX), value)
     });
     let kept: Vec<(&str, &str)> = kept
         .take_while(|(name, value)| {

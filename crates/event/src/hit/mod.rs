@@ -1,8 +1,11 @@
 //! The hit: one malicious request seen through one attack type.
 
+mod head;
 mod identity;
 mod murmur;
 
+pub(crate) use head::without_secrets;
+pub use head::{REDACTED, headers, is_secret};
 pub use identity::{DEFAULT_ENV, DOCUMENT_ID_LEN, HASH_OF_NONE, document_id, index, stamps_hash};
 
 use crate::json::ObjectWriter;
@@ -10,7 +13,6 @@ use crate::{ClientId, Event, EventId, Kind, Number, Point};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -75,7 +77,8 @@ pub struct Hit {
     /// Index and document; see [`index()`] and [`document_id`]. Together they are the event's id.
     pub id: [String; 2],
     /// The request's headers: a compact JSON object, name to value, or to an array of values; see [`headers`]. Written after
-    /// the seed's fields, sent only to integrations that ask for it.
+    /// the seed's fields, sent only to integrations that ask for it, and never with the values of those that
+    /// [are secret](is_secret).
     pub headers: Option<Box<RawValue>>,
     /// Fields that are not in the seed, in the order of arrival, each value compact JSON. No name may be one of the above.
     pub extra: Vec<(String, Box<RawValue>)>,
@@ -219,23 +222,4 @@ impl BlockStatus {
     pub fn from_name(name: &str) -> Option<BlockStatus> {
         [BlockStatus::Monitored, BlockStatus::Blocked].into_iter().find(|status| status.name() == name)
     }
-}
-
-/// A hit's `headers` from the lines of a request's head: names as given, in order of first appearance; a name that occurs
-/// once has its value, one that occurs more often (compared without regard to case) an array of its values.
-pub fn headers<'a>(lines: impl IntoIterator<Item = (&'a str, &'a str)>) -> Box<RawValue> {
-    let mut places: HashMap<String, usize> = HashMap::new();
-    let mut named: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (name, value) in lines {
-        let place = *places.entry(name.to_ascii_lowercase()).or_insert(named.len());
-        match named.get_mut(place) {
-            Some((_, values)) => values.push(value),
-            None => named.push((name, vec![value])),
-        }
-    }
-    let mut object = ObjectWriter::new();
-    for (name, values) in named {
-        object.string_or_strings(name, &values);
-    }
-    object.finish_raw()
 }

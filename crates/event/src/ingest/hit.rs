@@ -2,7 +2,9 @@
 
 use super::field::{self, Refusal};
 use super::items::Item;
-use crate::hit::{AttackType, BlockStatus, DEFAULT_ENV, Hit, document_id, index, stamps_hash};
+use crate::hit::{
+    AttackType, BlockStatus, DEFAULT_ENV, Hit, document_id, index, stamps_hash, without_secrets,
+};
 use crate::json::{Member, Raw, Shape};
 use crate::{ClientId, Point, Step};
 
@@ -51,7 +53,10 @@ pub(super) fn read(item: &Item<'_>, client: ClientId, now_s: u64) -> Result<Hit,
             "block_status" => hit.block_status = block_status(field)?,
             "id" => id = hit_id(field)?,
             "object_type" => {}
-            "headers" => hit.headers = field::object(field)?,
+            // Secrets that a caller did not mask must not even reach the log.
+            "headers" => {
+                hit.headers = field::object(field)?.map(|raw| without_secrets(raw.get()).unwrap_or(raw));
+            }
             name => hit.extra.push((name.to_owned(), field::raw(field)?)),
         }
     }

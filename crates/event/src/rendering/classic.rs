@@ -1,19 +1,22 @@
 //! The classic rendering: the stored object, bare.
 
 use super::{TEST_PREFIX, may_have_headers};
+use crate::hit::without_secrets;
 use crate::json::{self, Member, ObjectWriter, Shape};
 use crate::system::notices::{CREATE_USER, CREATE_USER_CLASSIC};
 use crate::{Event, Kind};
+use serde_json::value::RawValue;
 
 /// The object as the classic rendering writes it, or none if that is the stored body as it is: the canonical form already
 /// has the classic order of fields. What can differ:
 ///
-/// - a hit's request headers are left out;
+/// - a hit's request headers are left out, or, if an older version took them in with secrets, those are masked;
 /// - of a new user only the four fields are sent that the original sent;
 /// - a test message is marked: in its summary, or, since a hit has none, in its payloads.
 pub(super) fn render(event: &Event, with_headers: bool, test: bool) -> Option<Box<str>> {
     let left_out = left_out(event, with_headers);
-    if left_out == LeftOut::Nothing && !test {
+    let masked = if with_headers { masked_headers(event) } else { None };
+    if left_out == LeftOut::Nothing && masked.is_none() && !test {
         return None;
     }
     let members = json::members(&event.body)?;
@@ -24,9 +27,10 @@ pub(super) fn render(event: &Event, with_headers: bool, test: bool) -> Option<Bo
     };
     let mut object = ObjectWriter::with_capacity(event.body.len() + TEST_PREFIX.len());
     for member in members.iter().filter(kept) {
-        match marked(member).filter(|_| test) {
-            Some(marked) => object.member(&member.name, &marked),
-            None => object.member(&member.name, member.value.text),
+        match (marked(member).filter(|_| test), &masked) {
+            (Some(marked), _) => object.member(&member.name, &marked),
+            (None, Some(masked)) if member.name == "headers" => object.member("headers", masked.get()),
+            (None, _) => object.member(&member.name, member.value.text),
         }
     }
     Some(object.finish().into_boxed_str())
@@ -39,9 +43,22 @@ enum LeftOut {
     AllButFour,
 }
 
+/// The headers with their secrets masked, if there are any that are not.
+fn masked_headers(event: &Event) -> Option<Box<RawValue>> {
+    if !may_have_headers(event) || !event.body.contains(HEADERS) {
+        return None;
+    }
+    let members = json::members(&event.body)?;
+    let headers = members.iter().find(|member| member.name == "headers")?;
+    without_secrets(headers.value.text)
+}
+
+/// How they begin in canonical JSON.
+const HEADERS: &str = r#""headers":"#;
+
 fn left_out(event: &Event, with_headers: bool) -> LeftOut {
     match event.kind {
-        Kind::Hit if !with_headers && may_have_headers(event) && event.body.contains(r#""headers":"#) => {
+        Kind::Hit if !with_headers && may_have_headers(event) && event.body.contains(HEADERS) => {
             LeftOut::Headers
         }
         Kind::System if is_new_user(event) => LeftOut::AllButFour,

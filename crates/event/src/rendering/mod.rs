@@ -91,7 +91,9 @@ impl Rendered {
     }
 }
 
-/// Bytes that the renderings of an event take at most, if all are made, but for what labels are longer than usual.
+/// Bytes that the renderings of an event take at most, if all are made, but for what labels are longer than usual, and for a
+/// copy with masked headers: those come masked, but in events that an older version took in, and these are read from the
+/// disk alone.
 pub(crate) fn rendered_bytes_max(event: &Event) -> usize {
     let body = event.body.len();
     match event.kind {

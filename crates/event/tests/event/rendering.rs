@@ -2,7 +2,7 @@
 
 use crate::{event, record};
 use hitwire_event::rendering::{Format, Labels, Rendering, Style, body, body_len};
-use hitwire_event::{ClientId, Event, Kind, Record};
+use hitwire_event::{ClientId, Event, Kind, Record, Seq};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,6 +25,37 @@ fn headers_are_left_out_unless_asked_for() {
         with.rendered(WITH_HEADERS, &Labels::default())
             .ends_with(r#","object_type":"hit","headers":{"HOST":"a"},"x":1}"#)
     );
+}
+
+#[test]
+fn a_callers_secrets_reach_neither_the_log_nor_a_receiver() {
+    let sent = hit(r#""headers":{"HOST":"a","Cookie":["s3cret","s3cret2"],"x-api-key":"s3cret"},"x":1,"#);
+    assert!(!sent.event.body.contains("s3cret"), "{}", sent.event.body);
+    assert!(
+        sent.event
+            .body
+            .ends_with(r#","headers":{"HOST":"a","Cookie":"[redacted]","x-api-key":"[redacted]"},"x":1}"#)
+    );
+}
+
+#[test]
+fn secrets_that_are_in_the_log_already_are_masked_when_they_are_sent() {
+    let masked = hit(r#""headers":{"HOST":"a","Cookie":"[redacted]","X":"b"},"x":1,"#);
+    let body = masked.event.body.replace("[redacted]", "s3cret").into_boxed_str();
+    for test in [false, true] {
+        let made = |body: &str| {
+            let event = Event { body: body.into(), ..masked.event.clone() };
+            if test { Record::test(event) } else { Record::new(Seq(1), 0, false, event) }
+        };
+        let (kept, expected) = (made(&body), made(&masked.event.body));
+        for style in [Style::Classic, Style::Envelope] {
+            for with_headers in [false, true] {
+                let rendering = Rendering { style, with_headers };
+                let rendered = kept.rendered(rendering, &Labels::default());
+                assert_eq!(rendered, expected.rendered(rendering, &Labels::default()));
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `new_hits`: the hit as its newest public examples write it. It has no description.
 
 use super::{Frame, Stored};
+use crate::hit::without_secrets;
 
 /// The fields of a hit in the order of the examples, under the names that they are stored by. What a source adds of the
 /// node's fields (`brute_counter` to `wallarm_mode`, `applications`) takes its place among them.
@@ -62,7 +63,9 @@ pub(super) fn render(stored: &Stored<'_>, frame: Frame<'_>, with_headers: bool) 
             }
         }
         for member in rest {
-            details.member(&member.name, member.value.text);
+            // Headers that an older version took in may hold secrets.
+            let masked = if member.name == "headers" { without_secrets(member.value.text) } else { None };
+            details.member(&member.name, masked.as_ref().map_or(member.value.text, |masked| masked.get()));
         }
         details.close();
     })
