@@ -41,6 +41,9 @@ pub(crate) struct Args {
     env_label: Option<String>,
 
     #[command(flatten)]
+    naming: Naming,
+
+    #[command(flatten)]
     delivery: Delivery,
 
     #[command(flatten)]
@@ -48,6 +51,23 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     logs: Logs,
+}
+
+/// What notifications call this installation.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "What notifications call this installation")]
+struct Naming {
+    /// The product's name, in brackets before each summary of an envelope [default: Hitwire]
+    #[arg(long, value_name = "NAME", env = "HITWIRE_PRODUCT")]
+    product: Option<String>,
+
+    /// The installation's name, in an envelope's field cloud [default: local]
+    #[arg(long, value_name = "NAME", env = "HITWIRE_CLOUD")]
+    cloud: Option<String>,
+
+    /// Where people reach the console: links in envelopes begin with it [default: no links]
+    #[arg(long, value_name = "URL", env = "HITWIRE_PUBLIC_URL")]
+    public_url: Option<String>,
 }
 
 /// Where notifications may go.
@@ -163,6 +183,7 @@ fn config(args: Args) -> Result<Config, Failure> {
         allow_plain_http_api,
         sources,
         env_label,
+        naming,
         delivery,
         keeping,
         logs: _,
@@ -171,6 +192,9 @@ fn config(args: Args) -> Result<Config, Failure> {
     set(&mut config.listen, listen);
     config.allow_plain_http_api |= allow_plain_http_api;
     set(&mut config.env_label, env_label);
+    set(&mut config.naming.product, naming.product);
+    set(&mut config.naming.cloud, naming.cloud);
+    config.naming.public_url = naming.public_url.or(config.naming.public_url);
     set_list(&mut config.sources, sources);
     set_list(&mut config.allow_targets, delivery.allow_targets);
     config.allow_http |= delivery.allow_http;

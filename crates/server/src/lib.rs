@@ -7,6 +7,7 @@
 //!   in the opposite order; there is one shutdown path.
 //! - `api`: handlers that authenticate, parse, call one thing and shape the answer.
 //! - [`dispatch`]: the couriers' shell: wakes couriers when the log advances, carries out what their machines say.
+//! - [`Names`]: what the installation and its clients are called in envelopes.
 //! - `announcer`: moves the outbox, the events that tell of changes, into the log.
 //! - `sources`: one runner for each configured source: reads, converts, appends with its checkpoint.
 //! - [`import`]: a whole file into bodies for `POST /v1/events`, for the command line.
@@ -18,11 +19,13 @@ pub mod config;
 pub mod dispatch;
 pub mod import;
 mod listener;
+mod names;
 mod server;
 mod sources;
 mod tokens;
 
 pub use config::{Config, ConfigError, SourceFormat, SourceSpec};
+pub use names::Names;
 pub use server::{Server, StartError};
 pub use sources::SourceStatus;
 

@@ -5,8 +5,9 @@ use crate::api::{
     self, Api, PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE, Turnstile,
 };
 use crate::config::{Config, ConfigError};
-use crate::dispatch::{Bounds, Clock, Dispatch, EndpointTransport};
+use crate::dispatch::{Bounds, Clock, Dispatch, EndpointTransport, Surroundings};
 use crate::listener::{self, Ending};
+use crate::names::Names;
 use crate::sources::{SourceStatus, Sources};
 use crate::tokens::Tokens;
 use crate::{admin_token, announcer};
@@ -112,15 +113,22 @@ impl Server {
         let sender = Sender::new(guard.clone(), Resolver::system());
         let transport = Arc::new(EndpointTransport::new(sender.clone()));
         let sources = Sources::open(&config, &store).await?;
-        let dispatch =
-            Dispatch::start(Arc::clone(&store), transport, clock, Bounds::default(), Box::new(webhook_id))
-                .await
-                .map_err(|source| store_error(&config, source))?;
+        let names = names(&config, &*store).await?;
+        let surroundings = Surroundings {
+            store: Arc::clone(&store),
+            transport,
+            clock,
+            bounds: Bounds::default(),
+            names: names.clone(),
+            mint: Box::new(webhook_id),
+        };
+        let dispatch = Dispatch::start(surroundings).await.map_err(|source| store_error(&config, source))?;
         let sources = sources.start(&store, clock);
         let api = Api {
             store: Arc::clone(&store),
             dispatch: dispatch.clone(),
             guard,
+            names,
             sender,
             tests: Turnstile::new(TESTS_A_MINUTE, TESTS_AT_ONCE),
             previews: Turnstile::new(PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE),
@@ -225,6 +233,15 @@ impl Server {
 /// A fresh id for a batch: unique over all installations, and of the order in which they were made.
 pub(crate) fn webhook_id() -> WebhookId {
     WebhookId(format!("msg_{}", Uuid::now_v7().simple()).into_boxed_str())
+}
+
+/// What everybody is called.
+async fn names(config: &Config, store: &dyn Store) -> Result<Names, StartError> {
+    let names = Names::new(config.naming.labels());
+    for client in store.clients().await.map_err(|source| store_error(config, source))? {
+        names.set_client(client.id, &client.name);
+    }
+    Ok(names)
 }
 
 fn listen_error(config: &Config, source: std::io::Error) -> StartError {

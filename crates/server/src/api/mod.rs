@@ -38,6 +38,7 @@ mod status;
 mod testing;
 mod turnstile;
 
+use crate::Names;
 use crate::config::ApiBounds;
 use crate::dispatch::{Clock, Dispatch};
 use crate::rfc3339;
@@ -66,6 +67,7 @@ pub(crate) struct Api {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) dispatch: Dispatch,
     pub(crate) guard: Guard,
+    pub(crate) names: Names,
     /// For test messages.
     pub(crate) sender: Sender,
     pub(crate) tests: Turnstile,

@@ -124,7 +124,8 @@ async fn test(api: &Shared, integration: &Integration, asked: AskedTest) -> Resu
     })?;
     let ticked = integration.events.iter().find(|ticked| ticked.active).map(|ticked| ticked.kind);
     let kind = asked.kind.or(ticked).unwrap_or(Kind::Hit);
-    let tried = try_once(&api.sender, integration, kind, webhook_id(), api.now_s()).await;
+    let labels = api.names.labels(integration.client);
+    let tried = try_once(&api.sender, integration, &labels, kind, webhook_id(), api.now_s()).await;
     let answer = TestAnswer::of(integration, kind, tried);
     tracing::info!(integration = %integration.id, client = %integration.client, event = kind.name(),
         delivered = answer.delivered(), "test message sent");

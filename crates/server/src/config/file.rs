@@ -20,6 +20,9 @@ struct Document {
     allow_targets: Option<Vec<Network>>,
     allow_http: Option<bool>,
     env: Option<String>,
+    product: Option<String>,
+    cloud: Option<String>,
+    public_url: Option<String>,
     admin_token_file: Option<PathBuf>,
     ingest_token_file: Option<PathBuf>,
     secret_key_file: Option<PathBuf>,
@@ -152,6 +155,9 @@ impl Config {
             file.allow_targets.unwrap_or_default().into_iter().map(|network| network.0).collect();
         set(&mut config.allow_http, file.allow_http);
         set(&mut config.env_label, file.env);
+        set(&mut config.naming.product, file.product);
+        set(&mut config.naming.cloud, file.cloud);
+        config.naming.public_url = file.public_url;
         set(&mut config.retention.size_bytes, file.retention.size);
         set(&mut config.retention.age, file.retention.age);
         config.retention.lag_bytes = file.retention.lag_size.map(u64::from);
@@ -236,6 +242,9 @@ mod tests {
             allow_targets = ["10.0.0.0/8", "fd00::/8"]
             allow_http = true
             env = "staging"
+            product = "Shield"
+            cloud = "EU"
+            public_url = "https://hitwire.example.com"
 
             [retention]
             size = "1GiB"

@@ -7,10 +7,12 @@
 
 mod file;
 mod measure;
+mod naming;
 mod secrets;
 mod source_spec;
 
 pub use measure::{parse_duration, parse_size};
+pub use naming::Naming;
 pub use secrets::{SecretKey, TOKEN_CHARS_MIN};
 pub use source_spec::{SourceFormat, SourceSpec};
 
@@ -47,6 +49,8 @@ pub struct Config {
     pub allow_http: bool,
     /// The `<env>` in the ids of hits: `hits_<env>_<client>_<yyyymm>_v_1`.
     pub env_label: String,
+    /// What the installation is called in envelopes.
+    pub naming: Naming,
     /// How long and how much the log keeps.
     pub retention: Retention,
     /// Bounds of the log's files.
@@ -109,6 +113,7 @@ impl Default for Config {
             allow_targets: Vec::new(),
             allow_http: false,
             env_label: "production".to_owned(),
+            naming: Naming::default(),
             retention: Retention::default(),
             log: LogBounds::default(),
             api: ApiBounds::default(),
@@ -168,6 +173,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_listen()?;
         self.check_env_label()?;
+        self.naming.check()?;
         self.check_bounds()?;
         self.check_sources()?;
         secrets::check_token("HITWIRE_ADMIN_TOKEN", self.admin_token.as_ref())?;

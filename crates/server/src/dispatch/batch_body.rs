@@ -30,26 +30,22 @@ pub(super) fn rendering(integration: &Integration) -> Rendering {
     Rendering { style: integration.target.rendering, with_headers }
 }
 
-/// What envelopes call the installation and the client.
-fn labels() -> Labels {
-    Labels::default()
-}
-
 /// Cuts the next batch from what was read and renders it. `scanned_to` is where the reading stopped.
 pub(super) fn cut(
     integration: &Integration,
+    labels: &Labels,
     records: &[Arc<Record>],
     scanned_to: Seq,
     max_events: u32,
     max_bytes: u64,
 ) -> Option<(Cut, Bytes)> {
-    let (rendering, labels) = (rendering(integration), labels());
+    let rendering = rendering(integration);
     let items = records
         .iter()
-        .map(|record| (record.event.kind.object_type(), record.rendered(rendering, &labels).len()));
+        .map(|record| (record.event.kind.object_type(), record.rendered(rendering, labels).len()));
     let taken = batch::take(items, max_events, max_bytes);
     let (first, last) = (records.first()?.seq, records.get(taken.checked_sub(1)?)?.seq);
-    let body = body(integration, &records[..taken]);
+    let body = body(integration, labels, &records[..taken]);
     let cut = Cut {
         first,
         last,
@@ -63,8 +59,8 @@ pub(super) fn cut(
 }
 
 /// The body that these records make.
-pub(super) fn body(integration: &Integration, records: &[Arc<Record>]) -> Bytes {
-    Bytes::from(rendering::body(records, rendering(integration), &labels(), integration.target.format))
+pub(super) fn body(integration: &Integration, labels: &Labels, records: &[Arc<Record>]) -> Bytes {
+    Bytes::from(rendering::body(records, rendering(integration), labels, integration.target.format))
 }
 
 /// Whether this is the body that was recorded.

@@ -7,6 +7,7 @@ use super::inbox::{CourierStatus, Flags, Inbox};
 use super::preview::{self, Preview};
 use super::shell::{self, Ended};
 use super::transport::Transport;
+use crate::Names;
 use hitwire_courier::{Input, Machine};
 use hitwire_event::filter::Filter;
 use hitwire_event::{IntegrationId, Lane, Seq, Stream, WebhookId};
@@ -22,6 +23,28 @@ use tokio_util::sync::CancellationToken;
 /// How long a shell that ended by a panic is left alone before its machine is built again.
 const AFTER_A_PANIC: Duration = Duration::from_secs(5);
 
+/// What the dispatch works with.
+pub struct Surroundings {
+    /// Where events, integrations and progress are.
+    pub store: Arc<dyn Store>,
+    /// The way out.
+    pub transport: Arc<dyn Transport>,
+    /// Time.
+    pub clock: Clock,
+    /// How much may be under way.
+    pub bounds: Bounds,
+    /// What envelopes call installation and clients.
+    pub names: Names,
+    /// Makes the ids of batches.
+    pub mint: Box<dyn Fn() -> WebhookId + Send + Sync>,
+}
+
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Surroundings").field("bounds", &self.bounds).finish_non_exhaustive()
+    }
+}
+
 /// The handle of the dispatch. Cheap to clone.
 #[derive(Clone)]
 pub struct Dispatch {
@@ -36,24 +59,19 @@ impl fmt::Debug for Dispatch {
 }
 
 impl Dispatch {
-    /// Starts the couriers of every integration in the store. `mint` makes the ids of batches.
+    /// Starts the couriers of every integration in the store.
     ///
     /// # Errors
     ///
     /// Those of the store, when the integrations cannot be read.
-    pub async fn start(
-        store: Arc<dyn Store>,
-        transport: Arc<dyn Transport>,
-        clock: Clock,
-        bounds: Bounds,
-        mint: Box<dyn Fn() -> WebhookId + Send + Sync>,
-    ) -> Result<Dispatch, StoreError> {
+    pub async fn start(surroundings: Surroundings) -> Result<Dispatch, StoreError> {
+        let store = &surroundings.store;
         // Before the list is read: what is appended from here on wakes couriers by its stream.
         let matched = *store.head().borrow();
         let ids: Vec<_> =
             store.integrations(None).await?.into_iter().map(|integration| integration.id).collect();
         let (notes, inbox) = mpsc::unbounded_channel();
-        let context = Arc::new(Context::new(store, transport, clock, bounds, notes, mint));
+        let context = Arc::new(Context::new(surroundings, notes));
         let ended = CancellationToken::new();
         let board = Board {
             context: Arc::clone(&context),

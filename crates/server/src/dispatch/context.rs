@@ -1,9 +1,11 @@
 //! What every shell shares: the store, the way out, the clocks, the bounds, and the settings of those active lately.
 
-use super::budget::{Bounds, Budget, ShareOf};
+use super::board::Surroundings;
+use super::budget::{Budget, ShareOf};
 use super::clock::Clock;
 use super::inbox::CourierStatus;
 use super::transport::Transport;
+use crate::Names;
 use hitwire_event::{IntegrationId, Stream, WebhookId};
 use hitwire_log::{Integration, Op, Page, Read, Store, StoreError};
 use std::collections::{HashMap, HashSet};
@@ -26,6 +28,7 @@ pub(super) struct Context {
     pub(super) store: Arc<dyn Store>,
     pub(super) transport: Arc<dyn Transport>,
     pub(super) clock: Clock,
+    pub(super) names: Names,
     pub(super) budget: Budget,
     pub(super) stop: CancellationToken,
     pub(super) abandon: CancellationToken,
@@ -63,18 +66,13 @@ struct Cache {
 }
 
 impl Context {
-    pub(super) fn new(
-        store: Arc<dyn Store>,
-        transport: Arc<dyn Transport>,
-        clock: Clock,
-        bounds: Bounds,
-        notes: mpsc::UnboundedSender<Note>,
-        mint: Box<dyn Fn() -> WebhookId + Send + Sync>,
-    ) -> Self {
+    pub(super) fn new(surroundings: Surroundings, notes: mpsc::UnboundedSender<Note>) -> Self {
+        let Surroundings { store, transport, clock, bounds, names, mint } = surroundings;
         Context {
             store,
             transport,
             clock,
+            names,
             budget: Budget::new(bounds),
             stop: CancellationToken::new(),
             abandon: CancellationToken::new(),

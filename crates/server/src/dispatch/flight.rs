@@ -48,7 +48,8 @@ pub(super) async fn read(context: Arc<Context>, integration: Arc<Integration>, w
     let found =
         search::forward(&context, &integration, streams, after, max_events as usize, page_bytes).await;
     let Ok(Found { records, scanned_to, skipped, more }) = found else { return Landed::Nothing };
-    let cut = batch_body::cut(&integration, &records, scanned_to, max_events, max_bytes);
+    let labels = context.names.labels(integration.client);
+    let cut = batch_body::cut(&integration, &labels, &records, scanned_to, max_events, max_bytes);
     let (cut, bytes) = cut.unzip();
     let body = cut.as_ref().zip(bytes).map(|(cut, bytes)| CutBody { sha256: cut.body_sha256, bytes });
     let left_over = cut.as_ref().is_some_and(|cut| (cut.events as usize) < records.len());
@@ -136,7 +137,8 @@ async fn again(
     let span = (batch.first, batch.last);
     let records = search::exactly(context, integration, streams, span, batch.events as usize).await?;
     let Some(records) = records else { return Ok(None) };
-    let body = batch_body::body(integration, &records);
+    let labels = context.names.labels(integration.client);
+    let body = batch_body::body(integration, &labels, &records);
     Ok(batch_body::is_recorded(&body, batch.body_bytes, &batch.body_sha256).then_some(body))
 }
 

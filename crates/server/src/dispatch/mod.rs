@@ -36,7 +36,7 @@ mod shell;
 pub mod transport;
 mod trial;
 
-pub use board::Dispatch;
+pub use board::{Dispatch, Surroundings};
 pub use budget::Bounds;
 pub use clock::Clock;
 pub(crate) use echo::without_secrets;

@@ -3,6 +3,7 @@
 use super::batch_body;
 use super::transport::target_of;
 use hitwire_endpoint::{Message, Sender, Sent, request_headers};
+use hitwire_event::rendering::Labels;
 use hitwire_event::{Kind, WebhookId, test_message};
 use hitwire_log::Integration;
 use http::HeaderMap;
@@ -24,6 +25,7 @@ pub(crate) struct Tried {
 pub(crate) async fn try_once(
     sender: &Sender,
     integration: &Integration,
+    labels: &Labels,
     kind: Kind,
     webhook_id: WebhookId,
     now_s: u64,
@@ -33,7 +35,7 @@ pub(crate) async fn try_once(
         webhook_id,
         timestamp_s: now_s,
         content_type: integration.target.format.content_type(),
-        body: batch_body::body(integration, &[record]),
+        body: batch_body::body(integration, labels, &[record]),
     };
     let target = target_of(integration, now_s);
     let headers = request_headers(&target, &message).unwrap_or_default();

@@ -110,3 +110,45 @@ async fn a_receiver_that_never_answers_does_not_hold_up_the_stop() {
     hitwire.restart().await;
     let (_again, _) = silent.accept().await.expect("the request once more");
 }
+
+#[tokio::test]
+async fn envelopes_say_what_the_installation_is_called() {
+    let receiver = Receiver::start().await;
+    let mut hitwire = Hitwire::start_with(|config| {
+        config.naming.product = "Shield".to_owned();
+        config.naming.cloud = "EU".to_owned();
+        config.naming.public_url = Some("https://shield.example.com/".to_owned());
+    })
+    .await;
+    receiver.answer(503);
+    let integration = json!({
+        "target": {"url": receiver.url(), "rendering": "envelope"},
+        "events": [{"event": "security_issue_low"}],
+    });
+    let id = hitwire.create(&integration).await["id"].clone();
+    let issue =
+        json!({"object_type": "vuln", "id": "7", "type": "xss", "threat": "Low", "title": "An issue"});
+    hitwire.send(&issue).await.expect(202);
+    until(async || !receiver.received().is_empty()).await;
+    let first = &receiver.received()[0];
+    let told: serde_json::Value = serde_json::from_slice(&first.body).expect("JSON");
+    assert!(told[0]["summary"].as_str().expect("text").starts_with("[Shield] "), "{told}");
+    assert_eq!(told[0]["details"]["cloud"], "EU", "{told}");
+    assert_eq!(told[0]["details"]["client_name"], "default", "{told}");
+    assert_eq!(told[0]["details"]["security_issue_link"], "https://shield.example.com/object/7", "{told}");
+
+    let tried = hitwire.admin().send("POST", &format!("/v2/integration/{id}/test"), &json!({})).await;
+    let tried = tried.expect(200)["body"]["object"]["request"]["body"].take();
+    assert!(tried.as_str().expect("text").contains("[Shield] "), "{tried}");
+
+    // Another name makes another body: the batch that was under way is not sent again under its id.
+    hitwire.stop().await;
+    receiver.answer(200);
+    let before = receiver.received().len();
+    hitwire.restart_with(|config| config.naming.product = "Aegis".to_owned()).await;
+    until(async || receiver.received().len() > before).await;
+    let second = &receiver.received()[before];
+    let told: serde_json::Value = serde_json::from_slice(&second.body).expect("JSON");
+    assert!(told[0]["summary"].as_str().expect("text").starts_with("[Aegis] "), "{told}");
+    assert_ne!(first.headers["webhook-id"], second.headers["webhook-id"]);
+}

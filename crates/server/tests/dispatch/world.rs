@@ -14,7 +14,8 @@ use hitwire_log::{
     Integration, Lag, Lease, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Secret, SqliteStore,
     Store, StoreError, StreamFrom, Target, Ticked, Token, Touched, UpdateIntegration, User,
 };
-use hitwire_server::dispatch::{Bounds, Clock, Dispatch};
+use hitwire_server::Names;
+use hitwire_server::dispatch::{Bounds, Clock, Dispatch, Surroundings};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -149,15 +150,16 @@ impl World {
             Arc::new(Jittery { store, random: Mutex::new(faults), calm: Cell64::default() });
         let mint = self.random.next();
         let minted = AtomicU64::new(0);
-        let dispatch = Dispatch::start(
-            Arc::clone(&store),
-            Arc::new(self.network.clone()),
-            Clock::at(Duration::from_millis(now_ms())),
-            Bounds::default(),
-            Box::new(move || {
+        let dispatch = Dispatch::start(Surroundings {
+            store: Arc::clone(&store),
+            transport: Arc::new(self.network.clone()),
+            clock: Clock::at(Duration::from_millis(now_ms())),
+            bounds: Bounds::default(),
+            names: Names::default(),
+            mint: Box::new(move || {
                 WebhookId(format!("msg_{mint:016x}{:016x}", minted.fetch_add(1, Ordering::Relaxed)).into())
             }),
-        )
+        })
         .await
         .expect("the dispatch starts");
         if self.known.is_empty() {

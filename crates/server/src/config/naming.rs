@@ -1,0 +1,114 @@
+//! What the installation is called, and where its console is.
+
+use super::ConfigError;
+use hitwire_event::rendering::{CLOUD, Labels, PRODUCT};
+use url::Url;
+
+/// The longest name: it stands in every envelope, and in the subject of what receivers make of it.
+const NAME_CHARS_MAX: usize = 64;
+
+/// The longest address: it is repeated in every linked object.
+const PUBLIC_URL_BYTES_MAX: usize = 512;
+
+/// What the installation is called in envelopes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Naming {
+    /// The product's name: `[Hitwire] New hit detected`.
+    pub product: String,
+    /// The installation's name, in the field `cloud`: a region, a site.
+    pub cloud: String,
+    /// Where people reach the console (`https://hitwire.example.com`); links in envelopes begin with it. None: there are no
+    /// links.
+    pub public_url: Option<String>,
+}
+
+impl Default for Naming {
+    fn default() -> Self {
+        Naming { product: PRODUCT.to_owned(), cloud: CLOUD.to_owned(), public_url: None }
+    }
+}
+
+impl Naming {
+    /// The labels of a client that has no name of its own.
+    pub(crate) fn labels(&self) -> Labels {
+        let link_base = self.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+        Labels { product: self.product.clone(), cloud: self.cloud.clone(), link_base, ..Labels::default() }
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        check_name("product", &self.product)?;
+        check_name("cloud", &self.cloud)?;
+        let Some(text) = &self.public_url else { return Ok(()) };
+        let is_address = text.len() <= PUBLIC_URL_BYTES_MAX
+            && Url::parse(text).is_ok_and(|url| {
+                matches!(url.scheme(), "https" | "http")
+                    && url.has_host()
+                    && url.username().is_empty()
+                    && url.password().is_none()
+                    && url.query().is_none()
+                    && url.fragment().is_none()
+            })
+            && !text.chars().any(|c| c.is_control() || c.is_whitespace());
+        if is_address {
+            return Ok(());
+        }
+        let problem = format!(
+            "\"{}\" is not the address of a console; write one as in https://hitwire.example.com, without query and password",
+            hitwire_event::escape::visible(text)
+        );
+        Err(ConfigError::new("public_url", problem))
+    }
+}
+
+fn check_name(setting: &str, name: &str) -> Result<(), ConfigError> {
+    let fits = (1..=NAME_CHARS_MAX).contains(&name.chars().count())
+        && !name.chars().any(char::is_control)
+        && !name.trim().is_empty();
+    if fits {
+        return Ok(());
+    }
+    let name = hitwire_event::escape::visible(name);
+    let problem =
+        format!("\"{name}\" is not a name of 1 to {NAME_CHARS_MAX} characters without control characters");
+    Err(ConfigError::new(setting, problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut Naming)) -> String {
+        let mut naming = Naming::default();
+        change(&mut naming);
+        naming.check().expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn names_are_short_and_printable() {
+        assert_eq!(Naming::default().check(), Ok(()));
+        assert!(refused(|naming| naming.product = String::new()).starts_with("product: "));
+        assert!(refused(|naming| naming.product = " ".to_owned()).starts_with("product: "));
+        assert!(refused(|naming| naming.cloud = "a\nb".to_owned()).starts_with("cloud: "));
+        assert!(refused(|naming| naming.cloud = "x".repeat(65)).starts_with("cloud: "));
+    }
+
+    #[test]
+    fn the_console_has_an_address_without_secrets() {
+        for url in ["https://hitwire.example.com", "http://10.0.0.1:8080/waf/"] {
+            let naming = Naming { public_url: Some(url.to_owned()), ..Naming::default() };
+            assert_eq!(naming.check(), Ok(()), "{url}");
+        }
+        for url in
+            ["", "hitwire.example.com", "ftp://a.example", "https://u:p@a.example", "https://a.example/?q"]
+        {
+            let words = refused(|naming| naming.public_url = Some(url.to_owned()));
+            assert!(words.starts_with("public_url: "), "{words}");
+        }
+    }
+
+    #[test]
+    fn links_begin_with_the_consoles_address_without_its_last_slash() {
+        let naming = Naming { public_url: Some("https://a.example/waf/".to_owned()), ..Naming::default() };
+        assert_eq!(naming.labels().link_base.as_deref(), Some("https://a.example/waf"));
+    }
+}
