@@ -42,7 +42,7 @@ enum Command {
     /// file: HITWIRE_ADMIN_TOKEN_FILE and so on.
     ///
     /// SIGTERM and SIGINT stop it within 10 s, without losing anything; a second one stops it at once.
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     /// Receive notifications here: a local HTTPS endpoint with its own CA that shows what arrives
     ///
     /// Give its CA certificate to an integration as target.ca_file and its address as target.url, and let the server
@@ -84,7 +84,7 @@ pub fn main() -> ExitCode {
             Command::Send(args) => send::run(args).await,
             Command::Apply(args) => apply::run(args).await,
             Command::Demo(args) => demo::run(args).await,
-            Command::Serve(args) => serve::run(args).await,
+            Command::Serve(args) => serve::run(*args).await,
             Command::Listen(args) => listen::command::run(args).await,
         }
     });

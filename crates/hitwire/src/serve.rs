@@ -1,7 +1,7 @@
 //! `hitwire serve`: one hitwire, until it is told to stop.
 
 use crate::failure::Failure;
-use crate::signals::Interrupts;
+use crate::signals::{HangUps, Interrupts};
 use crate::terminal::{self, Style, Terminal};
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, ValueEnum};
@@ -27,6 +27,14 @@ pub(crate) struct Args {
     /// Where the API listens; port 0 takes any free port [default: 127.0.0.1:8419]
     #[arg(long, value_name = "ADDRESS", env = "HITWIRE_LISTEN")]
     listen: Option<SocketAddr>,
+
+    /// Serve the API with this certificate: PEM, the chain after it; read again when it changes
+    #[arg(long, value_name = "FILE", env = "HITWIRE_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key: PEM, not encrypted
+    #[arg(long, value_name = "FILE", env = "HITWIRE_TLS_KEY")]
+    tls_key: Option<PathBuf>,
 
     /// Let the API listen beyond loopback without TLS (behind a proxy that adds it)
     #[arg(long, env = "HITWIRE_ALLOW_PLAIN_HTTP_API", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
@@ -155,7 +163,13 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     };
     // A reader of standard output that has gone away is no reason not to serve.
     let _ = terminal::print_line(&greeting(&server, Terminal::stdout()));
-    interrupts.next().await;
+    let mut hang_ups = HangUps::new().map_err(Failure::runtime)?;
+    loop {
+        tokio::select! {
+            () = interrupts.next() => break,
+            () = hang_ups.next() => server.read_certificate_again().await,
+        }
+    }
     tokio::select! {
         () = server.stop() => Ok(()),
         () = interrupts.next() => Err(Failure::Runtime("stopped at once by a second signal; what was under way is sent again after the next start".to_owned())),
@@ -180,6 +194,8 @@ fn config(args: Args) -> Result<Config, Failure> {
         config: _,
         data,
         listen,
+        tls_cert,
+        tls_key,
         allow_plain_http_api,
         sources,
         env_label,
@@ -190,6 +206,8 @@ fn config(args: Args) -> Result<Config, Failure> {
     } = args;
     set(&mut config.data_dir, data);
     set(&mut config.listen, listen);
+    config.tls_cert = tls_cert.or(config.tls_cert);
+    config.tls_key = tls_key.or(config.tls_key);
     config.allow_plain_http_api |= allow_plain_http_api;
     set(&mut config.env_label, env_label);
     set(&mut config.naming.product, naming.product);
@@ -240,7 +258,7 @@ fn greeting(server: &Server, terminal: Terminal) -> String {
     let token = server.admin_token_file().map_or_else(|| "the one in HITWIRE_ADMIN_TOKEN".to_owned(), shown);
     let mut lines = vec![
         format!("hitwire {}", env!("CARGO_PKG_VERSION")),
-        format!("  API          {}", terminal.paint(Style::Strong, format_args!("http://{}", server.addr()))),
+        format!("  API          {}", terminal.paint(Style::Strong, server.url())),
         format!("  data         {}", shown(server.data_dir())),
         format!("  admin token  {token}"),
     ];

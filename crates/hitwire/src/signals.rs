@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM, as requests to stop.
+//! SIGINT and SIGTERM, as requests to stop; SIGHUP, as a request to look at files again.
 
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -25,5 +25,21 @@ impl Interrupts {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+/// Requests to read again what may have changed on disk.
+#[derive(Debug)]
+pub(crate) struct HangUps(Signal);
+
+impl HangUps {
+    /// From now on this signal no longer ends the process by itself.
+    pub(crate) fn new() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(HangUps)
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        self.0.recv().await;
     }
 }

@@ -15,6 +15,7 @@
 mod admin_token;
 mod announcer;
 mod api;
+mod certificate;
 pub mod config;
 pub mod dispatch;
 pub mod import;
@@ -24,6 +25,7 @@ mod server;
 mod sources;
 mod tokens;
 
+pub use certificate::CertificateError;
 pub use config::{Config, ConfigError, SourceFormat, SourceSpec};
 pub use names::Names;
 pub use server::{Server, StartError};

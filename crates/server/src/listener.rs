@@ -1,5 +1,6 @@
-//! Connections: how many, and how long they may take.
+//! Connections: how many, how long they may take, and their encryption.
 
+use crate::certificate::Certificate;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -7,8 +8,12 @@ use hyper_util::service::TowerToHyperService;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +30,9 @@ const BUFFER_BYTES_MAX: usize = 64 << 10;
 /// Headers of a request.
 const HEADERS_MAX: usize = 100;
 
+/// A TLS handshake: two round trips and a signature, with room for the slowest line.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
 /// How long to wait when the system gives no more connections (out of file descriptors, for example).
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
@@ -37,14 +45,22 @@ pub(crate) struct Ending {
     pub(crate) abort: CancellationToken,
 }
 
+/// What listens where.
+#[derive(Debug)]
+pub(crate) struct Door {
+    /// Where connections come from.
+    pub(crate) listener: TcpListener,
+    /// None: they are in clear.
+    pub(crate) certificate: Option<Arc<Certificate>>,
+    /// What answers.
+    pub(crate) router: Router,
+    /// Connections at once, those included whose handshake is under way.
+    pub(crate) connections_max: usize,
+}
+
 /// Accepts and serves connections until told to stop. Each connection is a task of `tasks`.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    router: Router,
-    connections_max: usize,
-    ending: Ending,
-    tasks: TaskTracker,
-) {
+pub(crate) async fn serve(door: Door, ending: Ending, tasks: TaskTracker) {
+    let Door { listener, certificate, router, connections_max } = door;
     let places = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
     loop {
         let accepted = async {
@@ -57,7 +73,8 @@ pub(crate) async fn serve(
         };
         match accepted {
             Some((place, Ok((stream, _)))) => {
-                tasks.spawn(connection(stream, router.clone(), ending.clone(), place));
+                let acceptor = certificate.as_deref().map(Certificate::acceptor);
+                tasks.spawn(connection(stream, acceptor, router.clone(), ending.clone(), place));
             }
             Some((_, Err(error))) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -68,11 +85,52 @@ pub(crate) async fn serve(
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, ending: Ending, _place: OwnedSemaphorePermit) {
+async fn connection(
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    ending: Ending,
+    _place: OwnedSemaphorePermit,
+) {
     // Answers are small and awaited; to hold them back for more would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
+    let Some(acceptor) = acceptor else {
+        return serve_http(stream, router, ending).await;
+    };
+    let stream = tokio::select! {
+        stream = handshake(stream, &acceptor) => stream,
+        // Nothing was asked yet.
+        () = ending.stop.cancelled() => return,
+    };
+    if let Some(stream) = stream {
+        serve_http(stream, router, ending).await;
+    }
+}
+
+/// The handshake; none if it came to nothing, for which the other side was told why as far as it can be told.
+async fn handshake<S>(stream: S, acceptor: &TlsAcceptor) -> Option<TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::debug!("a TLS handshake took too long");
+            None
+        }
+    }
+}
+
+async fn serve_http<S>(stream: S, router: Router, ending: Ending)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_READ_MAX)
@@ -92,5 +150,32 @@ async fn connection(stream: TcpStream, router: Router, ending: Ending, _place: O
     };
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TlsFiles;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn acceptor() -> TlsAcceptor {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = TlsFiles { cert: dir.path().join("c.pem"), key: dir.path().join("k.pem") };
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+        std::fs::write(&files.cert, made.cert.pem()).expect("written");
+        std::fs::write(&files.key, made.signing_key.serialize_pem()).expect("written");
+        Certificate::open(files).expect("opened").acceptor()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_finish_the_handshake_is_cut_off() {
+        let (server, mut client) = tokio::io::duplex(1_024);
+        // The beginning of a ClientHello, of which the rest never comes.
+        client.write_all(&[22, 3, 1, 2, 0, 1]).await.expect("written");
+        let begun = tokio::time::Instant::now();
+        assert!(handshake(server, &acceptor()).await.is_none());
+        assert_eq!(begun.elapsed(), HANDSHAKE_MAX);
+        assert_eq!(client.read(&mut [0; 1]).await.expect("read"), 0, "the connection is closed");
     }
 }

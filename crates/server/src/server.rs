@@ -4,9 +4,10 @@ use crate::api::body::BodyBudget;
 use crate::api::{
     self, Api, PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE, Turnstile,
 };
+use crate::certificate::{Certificate, CertificateError};
 use crate::config::{Config, ConfigError};
 use crate::dispatch::{Bounds, Clock, Dispatch, EndpointTransport, Surroundings};
-use crate::listener::{self, Ending};
+use crate::listener::{self, Door, Ending};
 use crate::names::Names;
 use crate::sources::{SourceStatus, Sources};
 use crate::tokens::Tokens;
@@ -39,6 +40,9 @@ pub enum StartError {
     /// A setting cannot be.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// There is nothing to encrypt the API with.
+    #[error("the API's certificate cannot be used: {0}")]
+    Certificate(#[from] CertificateError),
     /// The data directory cannot be opened, or not read.
     #[error("the data directory {} cannot be used: {source}", data_dir.display())]
     Store {
@@ -79,6 +83,7 @@ pub enum StartError {
 /// runtime ends; nothing that was acknowledged is lost by that either.
 pub struct Server {
     addr: SocketAddr,
+    certificate: Option<Arc<Certificate>>,
     data_dir: PathBuf,
     admin_token: Secret,
     admin_token_file: Option<PathBuf>,
@@ -99,6 +104,7 @@ impl Server {
     /// When a setting cannot be, or something cannot be opened; nothing is left running then.
     pub async fn start(config: Config) -> Result<Server, StartError> {
         config.check()?;
+        let certificate = config.tls().map(Certificate::open).transpose()?.map(Arc::new);
         let store = open_store(&config).await?;
         let clock = Clock::system();
         let (admin_token, admin_token_file) = match config.admin_token.clone() {
@@ -142,19 +148,21 @@ impl Server {
         let ending = Ending { stop: CancellationToken::new(), abort: CancellationToken::new() };
         let connections = TaskTracker::new();
         let announcer = announcer::start(Arc::clone(&store), ending.stop.clone());
-        let router = api::router(Arc::new(api));
-        let connections_max = config.api.connections_max;
-        connections.spawn(listener::serve(
+        if let Some(certificate) = &certificate {
+            connections.spawn(Arc::clone(certificate).watch(ending.stop.clone()));
+        }
+        let door = Door {
             listener,
-            router,
-            connections_max,
-            ending.clone(),
-            connections.clone(),
-        ));
+            certificate: certificate.clone(),
+            router: api::router(Arc::new(api)),
+            connections_max: config.api.connections_max,
+        };
+        connections.spawn(listener::serve(door, ending.clone(), connections.clone()));
         connections.close();
         tracing::info!(%addr, data_dir = %config.data_dir.display(), sources = config.sources.len(), "hitwire started");
         Ok(Server {
             addr,
+            certificate,
             data_dir: config.data_dir,
             admin_token,
             admin_token_file,
@@ -171,6 +179,22 @@ impl Server {
     /// Where the API listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// How the API is reached from this machine: `https://127.0.0.1:8419`.
+    pub fn url(&self) -> String {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.addr)
+    }
+
+    /// Reads the API's certificate again now; its files are looked at every other second anyway. A pair that does not fit is
+    /// refused with a word in the log.
+    pub async fn read_certificate_again(&self) {
+        if let Some(certificate) = self.certificate.clone()
+            && tokio::task::spawn_blocking(move || certificate.read_again()).await.is_err()
+        {
+            tracing::error!("reading the API's certificate failed by a programming error");
+        }
     }
 
     /// Where log, state and keys live.

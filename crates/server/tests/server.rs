@@ -4,5 +4,6 @@ mod api;
 mod delivery;
 mod dispatch;
 mod import;
+mod serving;
 mod sources;
 mod support;

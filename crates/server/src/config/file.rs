@@ -16,6 +16,8 @@ use std::time::Duration;
 struct Document {
     data_dir: Option<PathBuf>,
     listen: Option<SocketAddr>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
     allow_plain_http_api: Option<bool>,
     allow_targets: Option<Vec<Network>>,
     allow_http: Option<bool>,
@@ -150,6 +152,7 @@ impl Config {
         let mut config = Config::default();
         set(&mut config.data_dir, file.data_dir);
         set(&mut config.listen, file.listen);
+        (config.tls_cert, config.tls_key) = (file.tls_cert, file.tls_key);
         set(&mut config.allow_plain_http_api, file.allow_plain_http_api);
         config.allow_targets =
             file.allow_targets.unwrap_or_default().into_iter().map(|network| network.0).collect();
@@ -238,6 +241,8 @@ mod tests {
         let text = r#"
             data_dir = "/srv/hitwire"
             listen = "[::1]:9000"
+            tls_cert = "/etc/hitwire/tls.pem"
+            tls_key = "/etc/hitwire/tls.key"
             allow_plain_http_api = true
             allow_targets = ["10.0.0.0/8", "fd00::/8"]
             allow_http = true

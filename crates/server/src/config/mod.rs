@@ -9,11 +9,13 @@ mod file;
 mod measure;
 mod naming;
 mod secrets;
+mod serving;
 mod source_spec;
 
 pub use measure::{parse_duration, parse_size};
 pub use naming::Naming;
 pub use secrets::{SecretKey, TOKEN_CHARS_MIN};
+pub use serving::TlsFiles;
 pub use source_spec::{SourceFormat, SourceSpec};
 
 use hitwire_log::Secret;
@@ -41,6 +43,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the API listens. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// The certificate that the API serves with, then those between it and the root, in PEM. None: it speaks in clear.
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key in PEM, not encrypted.
+    pub tls_key: Option<PathBuf>,
     /// Allow the API, tokens included, to be spoken in clear beyond loopback (behind a proxy that adds TLS).
     pub allow_plain_http_api: bool,
     /// Networks that integrations may send to although the guard refuses them by default.
@@ -109,6 +115,8 @@ impl Default for Config {
         Config {
             data_dir: PathBuf::from("hitwire-data"),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
+            tls_cert: None,
+            tls_key: None,
             allow_plain_http_api: false,
             allow_targets: Vec::new(),
             allow_http: false,
@@ -171,7 +179,7 @@ impl Config {
     ///
     /// The first setting that cannot be.
     pub fn check(&self) -> Result<(), ConfigError> {
-        self.check_listen()?;
+        self.check_serving()?;
         self.check_env_label()?;
         self.naming.check()?;
         self.check_bounds()?;
@@ -185,18 +193,6 @@ impl Config {
             ));
         }
         Ok(())
-    }
-
-    fn check_listen(&self) -> Result<(), ConfigError> {
-        if self.listen.ip().to_canonical().is_loopback() || self.allow_plain_http_api {
-            return Ok(());
-        }
-        let problem = format!(
-            "{} is reachable from other machines, and the API would carry tokens in clear; listen on a loopback address \
-             behind a proxy that adds TLS, or accept it with --allow-plain-http-api",
-            self.listen
-        );
-        Err(ConfigError::new("listen", problem))
     }
 
     fn check_env_label(&self) -> Result<(), ConfigError> {
@@ -290,12 +286,17 @@ mod tests {
         assert!(words.starts_with("listen: 0.0.0.0:8419 is reachable"), "{words}");
         let allowed = Config { listen: everywhere, allow_plain_http_api: true, ..Config::default() };
         assert_eq!(allowed.check(), Ok(()));
+        let (tls_cert, tls_key) = (Some("c.pem".into()), Some("k.pem".into()));
+        let encrypted = Config { listen: everywhere, tls_cert, tls_key, ..Config::default() };
+        assert_eq!(encrypted.check(), Ok(()));
     }
 
     #[test]
     fn every_refusal_names_its_setting() {
         let short = Secret::new("a".repeat(TOKEN_CHARS_MIN - 1));
         let long = Secret::new("a".repeat(TOKEN_CHARS_MIN));
+        assert!(refused(|c| c.tls_cert = Some("c.pem".into())).starts_with("tls_key: "));
+        assert!(refused(|c| c.tls_key = Some("k.pem".into())).starts_with("tls_cert: "));
         assert!(refused(|c| c.env_label = "Prod".into()).starts_with("env: "));
         assert!(refused(|c| c.retention.size_bytes = 5).starts_with("retention.size: "));
         assert!(refused(|c| c.retention.lag_bytes = Some(u64::MAX)).starts_with("retention.lag_size: "));

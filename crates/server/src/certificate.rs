@@ -1,0 +1,258 @@
+//! The certificate of hitwire's own listeners: read at the start, and again when its files change.
+//!
+//! A renewal replaces two files, one after the other. So files that change are left alone until they have been the same for
+//! a whole look; and a pair that does not fit together is refused with a word in the log, while the one before stays.
+
+use crate::config::TlsFiles;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+/// How often the files are looked at; only their metadata, so it costs nothing. A renewal counts after two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// The largest file that is read: a chain of certificates has some 10 KiB.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Only HTTP/1.1 is spoken: with HTTP/2 one connection carries many requests and may stay open without any, so the bound on
+/// connections would bound neither.
+const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+
+/// Why a pair of files is no certificate to serve with. The text names the file and says what would do.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file holds something else.
+    #[error("{}: {problem}", path.display())]
+    Content {
+        /// Which.
+        path: PathBuf,
+        /// What it lacks, or what is wrong with it.
+        problem: String,
+    },
+    /// Certificate and key cannot be used together.
+    #[error(
+        "{} and {} do not make a certificate to serve with: {source}; the certificate's own key is needed, and the \
+         server's certificate must come first in the chain",
+        cert.display(),
+        key.display()
+    )]
+    Pair {
+        /// The chain.
+        cert: PathBuf,
+        /// The key.
+        key: PathBuf,
+        /// In the words of the TLS library.
+        source: rustls::Error,
+    },
+}
+
+/// The certificate in use.
+#[derive(Debug)]
+pub(crate) struct Certificate {
+    files: TlsFiles,
+    config: RwLock<Arc<ServerConfig>>,
+    looked: Mutex<Looked>,
+}
+
+/// What the files looked like.
+#[derive(Debug)]
+struct Looked {
+    /// When they were read.
+    read: Stamp,
+    /// At the last look.
+    last: Stamp,
+}
+
+/// Tells whether a pair of files has changed; `None` for a file that is not there.
+type Stamp = [Option<(u64, u64, u64, i64, i64)>; 2];
+
+impl Certificate {
+    /// Reads the pair.
+    pub(crate) fn open(files: TlsFiles) -> Result<Certificate, CertificateError> {
+        let stamp = stamp(&files);
+        let config = load(&files)?;
+        Ok(Certificate {
+            files,
+            config: RwLock::new(config),
+            looked: Mutex::new(Looked { read: stamp, last: stamp }),
+        })
+    }
+
+    /// What a new connection is greeted with.
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// Reads the pair again, whether it has changed or not.
+    pub(crate) fn read_again(&self) {
+        let stamp = stamp(&self.files);
+        *self.looked() = Looked { read: stamp, last: stamp };
+        match load(&self.files) {
+            Ok(config) => {
+                *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+                tracing::info!(certificate = %self.files.cert.display(), "the API's certificate was read again");
+            }
+            Err(error) => {
+                tracing::error!(%error, "the API's new certificate is not used, the one before stays");
+            }
+        }
+    }
+
+    /// Looks at the files every now and then, until told to stop.
+    pub(crate) async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            let certificate = Arc::clone(&self);
+            // The files may lie on a file system that answers slowly.
+            let looked = tokio::task::spawn_blocking(move || {
+                if certificate.has_settled() {
+                    certificate.read_again();
+                }
+            });
+            if looked.await.is_err() {
+                tracing::error!("looking at the API's certificate failed by a programming error");
+            }
+        }
+    }
+
+    /// The files are others than those that were read, and were so at the last look.
+    fn has_settled(&self) -> bool {
+        let now = stamp(&self.files);
+        let mut looked = self.looked();
+        let settled = now != looked.read && now == looked.last;
+        looked.last = now;
+        settled
+    }
+
+    fn looked(&self) -> std::sync::MutexGuard<'_, Looked> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn stamp(files: &TlsFiles) -> Stamp {
+    let of = |path: &Path| {
+        let of = |file: Metadata| (file.dev(), file.ino(), file.size(), file.mtime(), file.mtime_nsec());
+        std::fs::metadata(path).ok().map(of)
+    };
+    [of(&files.cert), of(&files.key)]
+}
+
+fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, CertificateError> {
+    let content = |path: &Path, problem: String| CertificateError::Content { path: path.to_owned(), problem };
+    let text = read(&files.cert)?;
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(|error| content(&files.cert, format!("is not PEM: {error}")))?;
+    if chain.is_empty() {
+        let problem = "holds no certificate in PEM (-----BEGIN CERTIFICATE-----)";
+        return Err(content(&files.cert, problem.to_owned()));
+    }
+    let text = read(&files.key)?;
+    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
+        let encrypted = text.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED);
+        let problem = match error {
+            pem::Error::NoItemsFound if encrypted => {
+                "the key is encrypted; hitwire starts without anybody to ask, so it needs the key itself, in a file that \
+                 only hitwire may read"
+                    .to_owned()
+            }
+            pem::Error::NoItemsFound => {
+                "holds no private key in PEM (-----BEGIN PRIVATE KEY-----)".to_owned()
+            }
+            error => format!("is not PEM: {error}"),
+        };
+        content(&files.key, problem)
+    })?;
+    let pair = |source| CertificateError::Pair { cert: files.cert.clone(), key: files.key.clone(), source };
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
+        .map_err(pair)?;
+    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    Ok(Arc::new(config))
+}
+
+/// In the first line of a key that a password protects.
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
+
+fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|source| CertificateError::Read { path: path.to_owned(), source })?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let problem = format!("has more than {FILE_BYTES_MAX} bytes: it is neither a certificate nor a key");
+        return Err(CertificateError::Content { path: path.to_owned(), problem });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+
+    fn pair() -> (String, String) {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).expect("made");
+        (cert.pem(), signing_key.serialize_pem())
+    }
+
+    fn refused(cert: &str, key: &str) -> String {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = TlsFiles { cert: dir.path().join("c.pem"), key: dir.path().join("k.pem") };
+        std::fs::write(&files.cert, cert).expect("written");
+        std::fs::write(&files.key, key).expect("written");
+        Certificate::open(files).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn a_pair_that_cannot_serve_is_refused_in_words_that_name_the_file() {
+        let ((cert, key), (_, other_key)) = (pair(), pair());
+        assert!(refused("", &key).contains("c.pem: holds no certificate"));
+        assert!(refused(&key, &key).contains("c.pem: holds no certificate"));
+        assert!(refused(&cert, &cert).contains("k.pem: holds no private key"));
+        assert!(refused(&cert, &other_key).contains("the certificate's own key is needed"));
+        let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+        assert!(refused(&cert, &encrypted).contains("k.pem: the key is encrypted"));
+        assert!(refused(&"x".repeat(2 << 20), &key).contains("c.pem: has more than"));
+    }
+
+    #[test]
+    fn files_that_are_being_replaced_are_left_alone_until_they_are_still() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = TlsFiles { cert: dir.path().join("c.pem"), key: dir.path().join("k.pem") };
+        let (cert, key) = pair();
+        std::fs::write(&files.cert, cert).expect("written");
+        std::fs::write(&files.key, key).expect("written");
+        let certificate = Certificate::open(files.clone()).expect("opened");
+        assert!(!certificate.has_settled());
+        std::fs::write(&files.cert, "half").expect("written");
+        assert!(!certificate.has_settled(), "it has just changed");
+        std::fs::write(&files.key, "a whole").expect("written");
+        assert!(!certificate.has_settled(), "and again");
+        assert!(certificate.has_settled());
+        certificate.read_again();
+        assert!(!certificate.has_settled(), "it was read, though refused");
+    }
+}

@@ -1,0 +1,3 @@
+//! What listens: hitwire's own TLS.
+
+mod tls;
