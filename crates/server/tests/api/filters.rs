@@ -95,6 +95,29 @@ async fn what_the_filter_does_not_let_pass_is_neither_sent_nor_lost() {
 }
 
 #[tokio::test]
+async fn a_batch_is_made_again_as_it_was_from_among_events_that_nobody_wants() {
+    let receiver = Receiver::start().await;
+    receiver.answer(503);
+    let mut hitwire = Hitwire::start().await;
+    let mut settings = json!({"target": {"url": receiver.url()}, "events": [{"event": "siem"}]});
+    settings["filter"] = json!({"block_status": ["blocked"]});
+    hitwire.create(&settings).await;
+    hitwire.send(&json!([hit(0), blocked(1), hit(2), blocked(3), hit(4)])).await.expect(202);
+    // Once after its wait, and once in another life.
+    until(async || receiver.received().len() == 2).await;
+    hitwire.restart().await;
+    receiver.answer(200);
+    until(async || !receiver.delivered().is_empty()).await;
+    let sent: Vec<_> = receiver
+        .received()
+        .iter()
+        .map(|received| (received.headers["webhook-id"].clone(), received.body.clone()))
+        .collect();
+    assert!(sent.iter().all(|again| *again == sent[0]), "{sent:?}");
+    assert_eq!(receiver.delivered(), [1, 3].map(|number| format!("hit{number:017}")));
+}
+
+#[tokio::test]
 async fn one_event_is_found_behind_many_that_nobody_wants() {
     let receiver = Receiver::start().await;
     let mut hitwire = Hitwire::start().await;
