@@ -3,6 +3,7 @@
 //! - [`messages`]: what goes in and what comes out.
 //! - [`lane`]: one lane's courier and its phase.
 //! - [`endpoint`]: schedule, streak, health: what the lanes share.
+//! - [`pace`]: at most so many requests a minute.
 //! - [`outcome`]: what follows from an answer.
 //! - [`giving_up`]: how unsettled events become a dead range.
 //! - [`edit`]: what follows from changed settings and moved cursors.
@@ -17,6 +18,7 @@ mod giving_up;
 mod lane;
 mod messages;
 mod outcome;
+mod pace;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ use endpoint::Endpoint;
 use giving_up::Ending;
 use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
 use lane::{Courier, Fate, Flight, Phase};
+use pace::Pace;
 use std::time::Duration;
 
 pub use messages::{Command, Input, Reply, Settings};
@@ -39,6 +42,7 @@ pub struct Machine {
     integration: IntegrationId,
     settings: Settings,
     endpoint: Endpoint,
+    pace: Pace,
     /// By [`Lane::index`].
     couriers: [Courier; 2],
     unsaved: Unsaved,
@@ -103,11 +107,13 @@ impl Machine {
             endpoint.begin_schedule_anew();
             endpoint.try_now(now);
         }
+        let pace = Pace::resumed(saved.lanes.iter().any(|lane| lane.open.is_some()), now);
         let couriers = saved.lanes.map(|lane| Courier::restored(lane, &settings, now));
         Machine {
             integration,
             settings,
             endpoint,
+            pace,
             couriers,
             unsaved: Unsaved::default(),
             ending: None,
@@ -212,6 +218,7 @@ impl Machine {
     fn may_begin(&self, lane: Lane) -> bool {
         self.may_begin_anything()
             && self.couriers[lane.index()].waits_until() <= self.now
+            && self.pace_allows(lane)
             && match self.endpoint.sick_until() {
                 None => true,
                 Some(until) => until <= self.now && self.may_probe(lane),
@@ -220,16 +227,28 @@ impl Machine {
 
     /// One lane alone finds out whether a sick endpoint is well again: the urgent one, if it has something to send.
     fn may_probe(&self, lane: Lane) -> bool {
-        let other = &self.couriers[other(lane).index()];
-        let urgent_goes_first = lane == Lane::Bulk && other.has_work() && other.waits_until() <= self.now;
-        !other.is_sending() && !urgent_goes_first
+        !self.couriers[other(lane).index()].is_sending() && !self.urgent_goes_first(lane)
+    }
+
+    /// Whether the endpoint's pace lets this lane read or send now. What the urgent lane has goes first: the bulk lane does
+    /// not read for a request whose turn the urgent one will take.
+    fn pace_allows(&self, lane: Lane) -> bool {
+        let Some(rate) = self.settings.rate else { return true };
+        let urgent = &self.couriers[Lane::Urgent.index()];
+        self.pace.next(Some(rate)) <= self.now && (urgent.is_sending() || !self.urgent_goes_first(lane))
+    }
+
+    fn urgent_goes_first(&self, lane: Lane) -> bool {
+        let urgent = &self.couriers[Lane::Urgent.index()];
+        lane == Lane::Bulk && urgent.has_work() && urgent.waits_until() <= self.now
     }
 
     /// When a lane with something to do may go on, as far as waits decide.
     fn next_attempt(&self, lane: Lane) -> Option<Duration> {
         let courier = &self.couriers[lane.index()];
         let waiting = matches!(courier.phase, Phase::Open(_)) || (courier.is_idle() && courier.wants);
-        waiting.then(|| courier.waits_until().max(self.endpoint.sick_until().unwrap_or_default()))
+        let endpoint = self.endpoint.sick_until().unwrap_or_default().max(self.pace.next(self.settings.rate));
+        waiting.then(|| courier.waits_until().max(endpoint))
     }
 
     /// The answer to a read.
@@ -286,6 +305,7 @@ impl Machine {
         let turn = self.endpoint.turn();
         let courier = &mut self.couriers[lane.index()];
         if let Some(batch) = courier.take_open() {
+            self.pace.begun(self.now);
             self.commands.push(Command::Send { lane, batch: batch.clone(), probe });
             courier.phase = Phase::Sending(Flight { batch, turn, fate: Fate::Wanted });
         }

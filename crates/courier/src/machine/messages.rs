@@ -16,6 +16,8 @@ pub struct Settings {
     pub content_revision: u64,
     /// Bounds for a batch that the user set; `None` = adaptive.
     pub limits: Limits,
+    /// At most this many requests a minute, at least 1; none: no limit.
+    pub rate: Option<u32>,
 }
 
 /// What happened at the other end, as far as the machine cares.

@@ -20,6 +20,8 @@ pub(super) struct Answer {
 impl Machine {
     pub(super) fn outcome(&mut self, lane: Lane, answer: Answer) {
         let Some(flight) = self.couriers[lane.index()].land() else { return };
+        // The shell may have had to wait before it could begin.
+        self.pace.begun(self.now.saturating_sub(answer.took));
         let verdict = classify(answer.reply);
         let (status, retry_after) = match answer.reply {
             Reply::Complete { status, retry_after } => (Some(status), retry_after),

@@ -3,6 +3,7 @@
 mod editing;
 mod giving_up;
 mod lanes;
+mod pacing;
 mod refusing;
 mod resuming;
 mod sending;
@@ -34,7 +35,7 @@ struct Run {
 const INPUTS_MOST: u32 = 2_000;
 
 fn settings(retry: Preset) -> Settings {
-    Settings { retry, enabled: true, content_revision: 1, limits: Limits::default() }
+    Settings { retry, enabled: true, content_revision: 1, limits: Limits::default(), rate: None }
 }
 
 impl Run {

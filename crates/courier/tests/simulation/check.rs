@@ -19,6 +19,9 @@ struct Sent {
     body_sha256: [u8; 32],
 }
 
+/// More wake-ups in a row that lead to nothing are a storm: each wait that ends is one.
+const WOKEN_IN_VAIN_MOST: u32 = 40;
+
 /// Watches everything that passes between machine and world.
 #[derive(Debug, Default)]
 pub(crate) struct Checker {
@@ -39,11 +42,17 @@ pub(crate) struct Checker {
     /// Index of the first event of the lane that is neither received nor lost.
     frontier: [usize; 2],
     enabled: bool,
+    /// When the last request began, as far as the process may know.
+    begun: Option<Duration>,
+    woken_in_vain: u32,
 }
 
 impl Checker {
     /// A new process: nothing of the old one is in flight, and it knows what was saved.
-    pub(crate) fn process_started(&mut self, enabled: bool) {
+    pub(crate) fn process_started(&mut self, enabled: bool, store: &Store, now: Duration) {
+        // A batch on record had perhaps just been sent.
+        self.begun = store.saved.lanes.iter().any(|lane| lane.open.is_some()).then_some(now);
+        self.woken_in_vain = 0;
         self.in_flight = [None, None];
         self.reading = [false; 2];
         self.sick = self.sick_saved;
@@ -69,6 +78,22 @@ impl Checker {
             }
             _ => {}
         }
+    }
+
+    /// Counts wake-ups that led to nothing, one after the other.
+    pub(crate) fn woken_in_vain(&mut self, in_vain: bool) {
+        self.woken_in_vain = if in_vain { self.woken_in_vain + 1 } else { 0 };
+        assert!(self.woken_in_vain <= WOKEN_IN_VAIN_MOST, "woken again and again for nothing");
+    }
+
+    /// A request begins no earlier than a minute's share after the one before it.
+    pub(crate) fn keeps_the_pace(&mut self, rate: Option<u32>, now: Duration) {
+        if let (Some(rate), Some(begun)) = (rate, self.begun) {
+            let apart = now.saturating_sub(begun);
+            assert!(apart * rate >= Duration::from_mins(1), "{apart:?} apart, at most {rate} a minute");
+            self.tally.saw_if(Seen::KeptWaitingByTheRate, apart * rate <= Duration::from_secs(61));
+        }
+        self.begun = Some(now);
     }
 
     pub(crate) fn reading(&mut self, lane: Lane) {

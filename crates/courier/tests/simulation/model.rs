@@ -140,6 +140,7 @@ impl Store {
             enabled: true,
             content_revision: 1,
             limits: any_limits(random),
+            rate: any_rate(random),
         };
         Store { settings, saved: Saved::default(), disabled: None }
     }
@@ -203,6 +204,10 @@ pub(crate) fn any_limits(random: &mut Random) -> Limits {
         max_events: random.percent(30).then(|| random.within(1..40) as u32),
         max_bytes: random.percent(20).then(|| random.within(1..20_000)),
     }
+}
+
+pub(crate) fn any_rate(random: &mut Random) -> Option<u32> {
+    random.percent(30).then(|| random.one_of(&[1, 7, 60, 3_000, 60_000]))
 }
 
 /// What the endpoint is like for a while.

@@ -45,7 +45,9 @@ impl World {
             println!("{:?} (process {}) <- {input:?}", self.now, process.number);
         }
         self.checker.fed(&input, &process.settings);
+        let woken = matches!(input, Input::Due);
         let commands = process.machine.on(at, input);
+        self.checker.woken_in_vain(woken && commands.is_empty());
         let number = process.number;
         for command in commands {
             if self.faults && self.random.within(0..400) == 0 {
@@ -87,6 +89,7 @@ impl World {
                     batch.content_revision, process.settings.content_revision,
                     "sent as nobody wants it"
                 );
+                self.checker.keeps_the_pace(process.settings.rate, self.now);
                 self.checker.sending(lane, &batch, probe, &self.store, self.now);
                 self.send(number, lane, batch);
             }

@@ -25,9 +25,10 @@ pub(crate) enum Seen {
     DisabledNoSuccess,
     DisabledTooManyFailures,
     BothLanesInFlight,
+    KeptWaitingByTheRate,
 }
 
-const ALL: [Seen; 20] = [
+const ALL: [Seen; 21] = [
     Seen::Event,
     Seen::Send,
     Seen::Resend,
@@ -48,6 +49,7 @@ const ALL: [Seen; 20] = [
     Seen::DisabledNoSuccess,
     Seen::DisabledTooManyFailures,
     Seen::BothLanesInFlight,
+    Seen::KeptWaitingByTheRate,
 ];
 
 /// How often each was seen, by its place in [`ALL`].

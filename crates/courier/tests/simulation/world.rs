@@ -1,7 +1,7 @@
 //! Time, what happens when, crashes.
 
 use crate::check::Checker;
-use crate::model::{Endpoint, Fate, Log, Store, Weather, any_limits};
+use crate::model::{Endpoint, Fate, Log, Store, Weather, any_limits, any_rate};
 use crate::random::Random;
 use crate::shell::{Process, Wanted};
 use crate::tally::{Seen, Tally};
@@ -194,7 +194,7 @@ impl World {
         let began_before = self.random.up_to(self.now.min(Duration::from_secs(5)));
         let started = self.now.saturating_sub(began_before);
         let machine = Machine::new(IntegrationId(7), settings.clone(), self.store.load(), began_before, seed);
-        self.checker.process_started(settings.enabled);
+        self.checker.process_started(settings.enabled, &self.store, self.now);
         self.process = Some(Process {
             number,
             started,
@@ -308,6 +308,9 @@ impl World {
         }
         if self.random.percent(30) {
             self.store.settings.limits = any_limits(&mut self.random);
+        }
+        if self.random.percent(20) {
+            self.store.settings.rate = any_rate(&mut self.random);
         }
         if self.random.percent(20) {
             self.store.settings.retry = self.random.one_of(&[Preset::Original, Preset::Patient]);

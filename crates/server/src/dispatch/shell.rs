@@ -234,6 +234,7 @@ fn settings(integration: &Integration) -> Settings {
             max_events: integration.target.max_events,
             max_bytes: integration.target.max_bytes.map(u64::from),
         },
+        rate: integration.target.rate,
     }
 }
 
