@@ -1,6 +1,6 @@
 //! What the store keeps of a courier: enough to go on after a crash exactly where it was.
 
-use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
+use hitwire_event::{IntegrationId, Kind, Lane, Seq, WebhookId};
 use serde::{Deserialize, Serialize};
 
 /// A batch on record before its first byte leaves.
@@ -140,11 +140,14 @@ impl LostReason {
 pub struct LostRange {
     /// The lane.
     pub lane: Lane,
+    /// The kinds that were lost: those of the lane that the integration was subscribed to, or the one that was unticked.
+    /// Never empty.
+    pub kinds: Vec<Kind>,
     /// First position of the range (inclusive).
     pub first: Seq,
     /// Last position of the range (inclusive).
     pub last: Seq,
-    /// How many events of the integration's streams lie in it.
+    /// How many events of these kinds were outstanding in it.
     pub events: u64,
     /// Why.
     pub reason: LostReason,

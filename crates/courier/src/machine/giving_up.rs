@@ -105,8 +105,8 @@ impl Machine {
         courier.drop_open();
         if events > 0 && last > courier.cursor {
             let first = courier.cursor.next();
-            let reason = LostReason::GaveUp;
-            self.unsaved.lost.push(LostRange { lane, first, last, events, reason, detail });
+            let (kinds, reason) = (self.settings.kinds_of(lane), LostReason::GaveUp);
+            self.unsaved.lost.push(LostRange { lane, kinds, first, last, events, reason, detail });
             courier.cursor = last;
         }
         self.unsaved.lanes[lane.index()] = true;

@@ -2,7 +2,7 @@
 
 use crate::{Cut, Limits, OpenBatch, Preset, Progress};
 
-use hitwire_event::{Lane, Seq, WebhookId};
+use hitwire_event::{Kind, Lane, Seq, WebhookId};
 use std::time::Duration;
 
 /// What the machine needs to know of the integration.
@@ -18,6 +18,18 @@ pub struct Settings {
     pub limits: Limits,
     /// At most this many requests a minute, at least 1; none: no limit.
     pub rate: Option<u32>,
+    /// The kinds that are ticked: what a dead range is said to hold.
+    pub kinds: Vec<Kind>,
+}
+
+impl Settings {
+    /// The ticked kinds of a lane. There is nothing to lose of a lane without any; should something be lost all the same,
+    /// it is said of every kind that the lane can have.
+    pub(super) fn kinds_of(&self, lane: Lane) -> Vec<Kind> {
+        let of_lane = |kinds: &[Kind]| kinds.iter().copied().filter(|kind| kind.lane() == lane).collect();
+        let ticked: Vec<Kind> = of_lane(&self.kinds);
+        if ticked.is_empty() { of_lane(&Kind::ALL) } else { ticked }
+    }
 }
 
 /// What happened at the other end, as far as the machine cares.

@@ -15,7 +15,7 @@ use crate::{
     Command, Cut, DisableReason, Input, LaneStatus, Limits, Machine, Preset, Progress, Reply, Saved, Settings,
 };
 use hitwire_event::Lane::{Bulk, Urgent};
-use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
+use hitwire_event::{IntegrationId, Kind, Lane, Risk, Seq, WebhookId};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -34,8 +34,17 @@ struct Run {
 
 const INPUTS_MOST: u32 = 2_000;
 
+const KINDS: [Kind; 4] = [Kind::Hit, Kind::System, Kind::Scope, Kind::Vulnerability(Risk::High)];
+
 fn settings(retry: Preset) -> Settings {
-    Settings { retry, enabled: true, content_revision: 1, limits: Limits::default(), rate: None }
+    Settings {
+        retry,
+        enabled: true,
+        content_revision: 1,
+        limits: Limits::default(),
+        rate: None,
+        kinds: KINDS.into(),
+    }
 }
 
 impl Run {

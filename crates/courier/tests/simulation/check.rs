@@ -186,11 +186,20 @@ impl Checker {
     }
 
     /// A cursor passes only what was acknowledged or is lost; what is given up is given up for cause.
-    pub(crate) fn saving(&mut self, progress: &Progress, store: &Store, log: &mut Log, now: Duration) {
+    pub(crate) fn saving(
+        &mut self,
+        progress: &Progress,
+        settings: &Settings,
+        store: &Store,
+        log: &mut Log,
+        now: Duration,
+    ) {
         for lost in &progress.lost {
             let cursor = store.saved.lanes[lost.lane.index()].cursor;
             assert_eq!(lost.reason, LostReason::GaveUp);
             assert!(!lost.detail.is_empty() && lost.events > 0 && lost.first <= lost.last, "{lost:?}");
+            let of_lane = settings.kinds.iter().copied().filter(|kind| kind.lane() == lost.lane);
+            assert!(lost.kinds.iter().copied().eq(of_lane), "{lost:?}");
             let events = log.between(lost.lane, Seq(lost.first.0 - 1), lost.last);
             assert_eq!(lost.events, events.len() as u64, "{lost:?}");
             for event in events {

@@ -6,7 +6,7 @@ use hitwire_courier::{
     Cut, DisableReason, EndpointState, LaneState, Limits, LostRange, LostReason, OpenBatch, Preset, Progress,
     Reply, Saved, Settings,
 };
-use hitwire_event::{Lane, ObjectType, Seq};
+use hitwire_event::{Kind, Lane, ObjectType, Risk, Seq};
 use std::time::Duration;
 
 /// An event, and what has become of it.
@@ -141,6 +141,7 @@ impl Store {
             content_revision: 1,
             limits: any_limits(random),
             rate: any_rate(random),
+            kinds: any_kinds(random),
         };
         Store { settings, saved: Saved::default(), disabled: None }
     }
@@ -195,7 +196,9 @@ impl Store {
             stored.open = None;
             stored.refusal = None;
         }
-        (events > 0).then(|| LostRange { lane, first, last: cursor, events, reason, detail: String::new() })
+        let kinds = self.settings.kinds.iter().copied().filter(|kind| kind.lane() == lane).collect();
+        let (last, detail) = (cursor, String::new());
+        (events > 0).then_some(LostRange { lane, kinds, first, last, events, reason, detail })
     }
 }
 
@@ -204,6 +207,13 @@ pub(crate) fn any_limits(random: &mut Random) -> Limits {
         max_events: random.percent(30).then(|| random.within(1..40) as u32),
         max_bytes: random.percent(20).then(|| random.within(1..20_000)),
     }
+}
+
+/// At least one of each lane.
+pub(crate) fn any_kinds(random: &mut Random) -> Vec<Kind> {
+    let mut kinds = vec![Kind::Hit, Kind::Vulnerability(Risk::High)];
+    kinds.extend([Kind::Scope, Kind::System].into_iter().filter(|_| random.percent(50)));
+    kinds
 }
 
 pub(crate) fn any_rate(random: &mut Random) -> Option<u32> {

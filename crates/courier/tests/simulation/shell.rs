@@ -69,7 +69,7 @@ impl World {
         let number = process.number;
         match command {
             Command::Save(progress) => {
-                self.checker.saving(&progress, &self.store, &mut self.log, self.now);
+                self.checker.saving(&progress, &process.settings, &self.store, &mut self.log, self.now);
                 let disabled = progress.disable.is_some();
                 self.store.save(progress);
                 if disabled {

@@ -1,7 +1,7 @@
 //! Time, what happens when, crashes.
 
 use crate::check::Checker;
-use crate::model::{Endpoint, Fate, Log, Store, Weather, any_limits, any_rate};
+use crate::model::{Endpoint, Fate, Log, Store, Weather, any_kinds, any_limits, any_rate};
 use crate::random::Random;
 use crate::shell::{Process, Wanted};
 use crate::tally::{Seen, Tally};
@@ -302,6 +302,7 @@ impl World {
     fn edit(&mut self) {
         if self.random.percent(50) {
             self.store.settings.content_revision += 1;
+            self.store.settings.kinds = any_kinds(&mut self.random);
             self.checker.tally.saw(Seen::EditOfContent);
         } else {
             self.checker.tally.saw(Seen::EditOfTransport);

@@ -214,6 +214,7 @@ mod tests {
         old.execute_batch(
             "INSERT INTO integration VALUES (7, 1, 'SIEM', NULL, 0, '', 3, 2, '{}', x'');
              INSERT INTO token VALUES (x'01', 1, 5, 'ci', 20), (x'02', 1, 2, 'admin', 10);
+             INSERT INTO lost VALUES (1, 7, 1, 1, 5, 3, 1, 'no success in 72 h', 9);
              PRAGMA user_version = 1;",
         )
         .unwrap();
@@ -223,6 +224,7 @@ mod tests {
         assert_eq!(one("SELECT name || filter FROM integration WHERE id = 7"), "SIEM{}");
         assert_eq!(one("SELECT group_concat(id || name, ' ') FROM token"), "1admin 2ci");
         assert_eq!(one("SELECT name FROM client WHERE id = 1"), "default");
+        assert_eq!(one("SELECT detail FROM lost WHERE kinds IS NULL"), "no success in 72 h");
         let version: isize = pragma(&new, "user_version").unwrap();
         assert_eq!(version as usize, Kind::State.migrations().len());
     }

@@ -4,7 +4,7 @@
 use crate::support::{
     Backend, Bench, HIGH, ONE, TWO, attempt, event, lane_at, new_integration, open_batch, progress, ticked,
 };
-use hitwire_courier::{DisableReason, LaneState, LostReason, Progress};
+use hitwire_courier::{DisableReason, LaneState, LostRange, LostReason, Progress};
 use hitwire_event::{Event, IntegrationId, Kind, Lane, Seq, Stream};
 use hitwire_log::{
     Activity, Append, Done, Integration, Op, Read, Resume, Store, StoreError, StreamFrom, UpdateIntegration,
@@ -66,8 +66,8 @@ struct Kept {
 struct Webhook {
     now: Integration,
     lanes: [LaneState; 2],
-    /// Reason, lane, events.
-    lost: Vec<(LostReason, Lane, u64)>,
+    /// Reason, lane, kinds, events.
+    lost: Vec<(LostReason, Lane, Vec<Kind>, u64)>,
     attempts: u64,
 }
 
@@ -125,6 +125,12 @@ fn pick<T: Copy>(from: &[T], at: u8) -> Option<T> {
 
 fn kinds(bits: u8) -> Vec<Kind> {
     KINDS.into_iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, kind)| kind).collect()
+}
+
+fn sorted(kinds: impl Iterator<Item = Kind>) -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = kinds.collect();
+    kinds.sort_unstable();
+    kinds
 }
 
 fn client(n: u8) -> hitwire_event::ClientId {
@@ -277,7 +283,7 @@ impl History<'_> {
         for &kind in before.iter().filter(|kind| !kinds.contains(kind)) {
             let events = self.model.outstanding(webhook, kind.lane(), |other| other == kind);
             if events > 0 {
-                lost.push((LostReason::Unticked, kind.lane(), events));
+                lost.push((LostReason::Unticked, kind.lane(), vec![kind], events));
             }
         }
         let head = self.model.head();
@@ -310,7 +316,9 @@ impl History<'_> {
             for lane in Lane::ALL {
                 let events = self.model.outstanding(webhook, lane, |_| true);
                 if events > 0 {
-                    lost.push((LostReason::EnabledFromNow, lane, events));
+                    let of_lane = webhook.now.events.iter().map(|ticked| ticked.kind);
+                    let kinds = sorted(of_lane.filter(|kind| kind.lane() == lane));
+                    lost.push((LostReason::EnabledFromNow, lane, kinds, events));
                 }
             }
         }
@@ -366,10 +374,13 @@ impl History<'_> {
             let lost: Vec<_> = store.lost(*id, None, 1000).await.unwrap();
             let lost: Vec<_> = lost.iter().rev().map(|row| &row.range).collect();
             assert!(lost.iter().all(|range| range.first <= range.last && range.last.0 <= self.model.head()));
-            let lost: Vec<_> = lost.iter().map(|range| (range.reason, range.lane, range.events)).collect();
+            let all = |range: &&LostRange| {
+                (range.reason, range.lane, sorted(range.kinds.iter().copied()), range.events)
+            };
+            let lost: Vec<_> = lost.iter().map(all).collect();
             let mut expected = webhook.lost.clone();
             let mut found = lost;
-            let order = |row: &(LostReason, Lane, u64)| (row.0 as u8, row.1, row.2);
+            let order = |row: &(LostReason, Lane, Vec<Kind>, u64)| (row.0 as u8, row.1, row.2.clone(), row.3);
             expected.sort_by_key(order);
             found.sort_by_key(order);
             assert_eq!(found, expected);

@@ -370,6 +370,7 @@ pub(crate) async fn what_an_unticked_kind_had_outstanding_is_a_skipped_range(bac
     assert_eq!(lost[0].recorded_ms, BEGIN_MS + 1000);
     let range = &lost[0].range;
     assert_eq!((range.lane, range.reason, range.events), (Lane::Bulk, LostReason::Unticked, 3));
+    assert_eq!(range.kinds, [Kind::Hit], "nothing is said of what goes on");
     assert_eq!((range.first, range.last), (Seq(2), Seq(5)));
     // Ticked again, it counts from now; unticked with nothing outstanding, nothing is skipped.
     integration.events[0].active = true;

@@ -253,6 +253,7 @@ pub(crate) fn attempt(number: u32) -> Attempt {
 pub(crate) fn lost_range(first: u64, last: u64) -> LostRange {
     LostRange {
         lane: Lane::Bulk,
+        kinds: vec![Kind::Hit],
         first: Seq(first),
         last: Seq(last),
         events: last - first + 1,

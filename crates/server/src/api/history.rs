@@ -52,8 +52,11 @@ pub(super) struct Lost {
     id: u64,
     recorded_at: String,
     lane: &'static str,
+    /// The kinds that were lost, by their event names.
+    kinds: Vec<&'static str>,
     first: u64,
     last: u64,
+    /// How many events of these kinds.
     events: u64,
     /// `dead` (given up on) or `skipped` (not asked for).
     range: &'static str,
@@ -162,6 +165,7 @@ impl From<LostRow> for Lost {
             id: row.id,
             recorded_at: rfc3339(row.recorded_ms),
             lane: range.lane.name(),
+            kinds: range.kinds.iter().map(|kind| kind.name()).collect(),
             first: range.first.0,
             last: range.last.0,
             events: range.events,

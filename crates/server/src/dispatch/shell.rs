@@ -235,6 +235,7 @@ fn settings(integration: &Integration) -> Settings {
             max_bytes: integration.target.max_bytes.map(u64::from),
         },
         rate: integration.target.rate,
+        kinds: integration.events.iter().filter(|ticked| ticked.active).map(|ticked| ticked.kind).collect(),
     }
 }
 

@@ -109,6 +109,7 @@ async fn what_came_while_a_user_had_disabled_it_is_skipped_and_told() {
         (&range["range"], &range["reason"], &range["events"]),
         (&json!("skipped"), &json!("enabled_from_now"), &json!(2))
     );
+    assert_eq!(range["kinds"], json!(["siem"]));
     hitwire.admin().send("PUT", &path, &json!({"active": false})).await.expect(200);
     hitwire.send(&hit(4)).await.expect(202);
     hitwire.admin().send("PUT", &format!("{path}?resume=missed"), &json!({"active": true})).await.expect(200);

@@ -155,8 +155,10 @@ fn nothing_is_dropped_silently(
     for sent in &world.sent {
         let seq = positions[&sent.n];
         let lane = sent.kind.lane();
-        let covered =
-            lost.iter().any(|row| row.range.lane == lane && row.range.first <= seq && seq <= row.range.last);
+        let covered = lost.iter().any(|row| {
+            let range = &row.range;
+            range.lane == lane && range.kinds.contains(&sent.kind) && range.first <= seq && seq <= range.last
+        });
         let delivered = taken.get(&sent.n).is_some_and(|times| *times > 0);
         let wants = known.wants(sent);
         if sent.expected.contains(&known.id) && wants == Wants::Surely {

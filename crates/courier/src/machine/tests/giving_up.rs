@@ -78,6 +78,14 @@ fn both_lanes_are_given_up_in_one_step() {
 }
 
 #[test]
+fn a_dead_range_says_which_kinds_it_holds() {
+    let mut run = Run::sending(Preset::Original);
+    run.fail_until_the_end(no_answer);
+    run.measured(Bulk, 40, 9);
+    assert_eq!(run.last_step().lost[0].kinds, [Kind::Hit, Kind::Scope], "those of the lane that are ticked");
+}
+
+#[test]
 fn patient_gives_up_after_72_hours_without_a_success_and_disables() {
     let mut run = Run::sending(Preset::Patient);
     let (last, failures) = run.fail_until_the_end(no_answer);

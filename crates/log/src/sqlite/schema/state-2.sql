@@ -88,3 +88,6 @@ CREATE TABLE outbox (
     event_id TEXT    NOT NULL,
     body     TEXT    NOT NULL
 ) STRICT;
+
+-- kinds: the numbers of the lost kinds, one byte each; null in rows of the first version: any of the lane.
+ALTER TABLE lost ADD COLUMN kinds BLOB;

@@ -5,7 +5,8 @@ use super::codes::Code;
 use super::work::Context;
 use crate::{AttemptRow, LostRow};
 use hitwire_courier::{Attempt, LostRange, LostReason, Verdict};
-use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
+use hitwire_event::{IntegrationId, Kind, Lane, Seq, WebhookId};
+use rusqlite::types::FromSqlResult;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// The bounds of the delivery log.
@@ -29,11 +30,12 @@ const SELECT_ATTEMPTS: &str = "SELECT id, lane, webhook_id, number, first, last,
 const DELETE_ATTEMPTS: &str = "DELETE FROM attempt
      WHERE id IN (SELECT id FROM attempt WHERE integration = ?1 ORDER BY id DESC LIMIT ?2)";
 const INSERT_LOST: &str =
-    "INSERT INTO lost (integration, lane, first, last, events, reason, detail, recorded_ms)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    "INSERT INTO lost (integration, lane, first, last, events, reason, detail, recorded_ms, kinds)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const EXTEND_LOST: &str = "UPDATE lost SET last = ?4, events = events + ?5, detail = ?6, recorded_ms = ?7
-     WHERE id = (SELECT max(id) FROM lost WHERE integration = ?1 AND lane = ?2) AND last = ?3 AND reason = ?8";
-const SELECT_LOST: &str = "SELECT id, lane, first, last, events, reason, detail, recorded_ms FROM lost
+     WHERE id = (SELECT max(id) FROM lost WHERE integration = ?1 AND lane = ?2) AND last = ?3 AND reason = ?8
+     AND kinds = ?9";
+const SELECT_LOST: &str = "SELECT id, lane, first, last, events, reason, detail, recorded_ms, kinds FROM lost
      WHERE integration = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
 const OLDEST_ATTEMPTS: &str =
     "SELECT id, integration, started_ms FROM attempt WHERE id > ?1 ORDER BY id LIMIT ?2";
@@ -85,7 +87,8 @@ pub(super) fn insert_lost(
         range.events as i64,
         range.reason.code(),
         range.detail,
-        now_ms as i64
+        now_ms as i64,
+        kind_codes(&range.kinds)
     ])?;
     if let Some(last_kept) = nth(connection, NTH_LOST, id, LOST_OF_EACH_MAX - 1)? {
         let mut statement =
@@ -95,7 +98,8 @@ pub(super) fn insert_lost(
     Ok(())
 }
 
-/// Records what retention takes: as long as an integration does not move, all of it is one range that grows.
+/// Records what retention takes: as long as an integration does not move, and its kinds stay the same, all of it is one
+/// range that grows.
 pub(super) fn extend_lost(
     connection: &Connection,
     id: u64,
@@ -111,7 +115,8 @@ pub(super) fn extend_lost(
         range.events as i64,
         range.detail,
         now_ms as i64,
-        range.reason.code()
+        range.reason.code(),
+        kind_codes(&range.kinds)
     ])?;
     if extended == 0 { insert_lost(connection, id, range, now_ms) } else { Ok(()) }
 }
@@ -139,11 +144,13 @@ pub(in crate::sqlite) fn lost(
 ) -> Result<Vec<LostRow>, Trouble> {
     let mut statement = connection.prepare_cached(SELECT_LOST)?;
     let rows = statement.query_map(params![id.0 as i64, bound(before), limit as i64], |row| {
+        let lane = Lane::from_row(row.get(1)?)?;
         Ok(LostRow {
             id: row.get::<_, i64>(0)? as u64,
             recorded_ms: row.get::<_, i64>(7)? as u64,
             range: LostRange {
-                lane: Lane::from_row(row.get(1)?)?,
+                lane,
+                kinds: kinds(row.get_ref(8)?.as_blob_or_null()?, lane)?,
                 first: seq(row, 2)?,
                 last: seq(row, 3)?,
                 events: row.get::<_, i64>(4)? as u64,
@@ -246,6 +253,21 @@ fn first_kept(connection: &Connection, integration: i64, of_each: u64) -> rusqli
 /// The number of the row that has this many newer ones of the same integration.
 fn nth(connection: &Connection, sql: &str, id: u64, newer: u64) -> rusqlite::Result<Option<i64>> {
     connection.prepare_cached(sql)?.query_row(params![id as i64, newer as i64], |row| row.get(0)).optional()
+}
+
+/// Kinds as they are written down: the number of each, in ascending order.
+fn kind_codes(kinds: &[Kind]) -> Vec<u8> {
+    let mut codes: Vec<u8> = kinds.iter().map(|kind| kind.code()).collect();
+    codes.sort_unstable();
+    codes
+}
+
+/// The kinds that were written down. Rows of the first version do not say them: any kind of the lane may have been lost.
+fn kinds(codes: Option<&[u8]>, lane: Lane) -> FromSqlResult<Vec<Kind>> {
+    match codes {
+        Some(codes) => codes.iter().map(|&code| Kind::from_row(code.into())).collect(),
+        None => Ok(Kind::ALL.into_iter().filter(|kind| kind.lane() == lane).collect()),
+    }
 }
 
 fn bound(before: Option<u64>) -> i64 {

@@ -270,8 +270,15 @@ fn skip(
     let events = if cursor < head { context.view.count(&streams, cursor, head)?.events } else { 0 };
     if events > 0 {
         let first = streams.iter().map(|stream| stream.from.0).min().unwrap_or(1).max(cursor + 1);
-        let range =
-            LostRange { lane, first: Seq(first), last: Seq(head), events, reason, detail: detail.to_owned() };
+        let range = LostRange {
+            lane,
+            kinds: kinds.iter().map(|ticked| ticked.kind).collect(),
+            first: Seq(first),
+            last: Seq(head),
+            events,
+            reason,
+            detail: detail.to_owned(),
+        };
         history::insert_lost(context.connection, integration.id.0, &range, context.now_ms)?;
     }
     Ok(())

@@ -33,6 +33,7 @@ struct Loser {
     integration: u64,
     lane: Lane,
     cursor: u64,
+    kinds: Vec<Kind>,
     events: u64,
 }
 
@@ -44,6 +45,7 @@ pub(super) fn retire(context: &Context<'_>, retire: &Retire) -> Result<Option<Ve
     for loser in losers {
         let range = LostRange {
             lane: loser.lane,
+            kinds: loser.kinds,
             first: Seq(retire.first.max(loser.cursor + 1)),
             last: Seq(retire.last),
             events: loser.events,
@@ -85,7 +87,8 @@ fn losers(context: &Context<'_>, retire: &Retire) -> Result<Option<Vec<Loser>>, 
         if retire.unless_needed && !integrations::is_by_user(row.get_ref(4)?.as_str_or_null()?) {
             return Ok(None);
         }
-        losers.push(Loser { integration, lane, cursor, events });
+        let kinds = streams.iter().map(|from| from.stream.kind).collect();
+        losers.push(Loser { integration, lane, cursor, kinds, events });
     }
     Ok(Some(losers))
 }

@@ -187,8 +187,13 @@ async fn what_a_user_disabled_holds_nothing_and_what_hitwire_disabled_does() {
         append(&store, hits(21..=21)).await;
         assert_eq!(first_position(&store).await, if by_user { 13 } else { 1 });
         let lost = store.lost(id, None, 10).await.unwrap();
-        let lost: Vec<_> = lost.iter().map(|row| (row.range.lane, row.range.events)).collect();
-        let expected = if by_user { vec![(Lane::Bulk, 10), (Lane::Urgent, 1)] } else { vec![] };
+        let lost: Vec<_> =
+            lost.iter().map(|row| (row.range.lane, row.range.events, row.range.kinds.clone())).collect();
+        let expected = if by_user {
+            vec![(Lane::Bulk, 10, vec![Kind::Hit]), (Lane::Urgent, 1, vec![HIGH])]
+        } else {
+            vec![]
+        };
         assert_eq!(lost, expected, "one range for each lane that loses something");
     }
 }
