@@ -1,8 +1,8 @@
 //! The commands, their flags and their exit codes.
 
 use crate::failure::Failure;
-use crate::{apply, demo, import, integration, listen, send, serve};
-use clap::{Parser, Subcommand};
+use crate::{apply, check_config, demo, import, integration, listen, manual, send, serve};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Security events in, webhook notifications out.
@@ -43,6 +43,11 @@ enum Command {
     ///
     /// SIGTERM and SIGINT stop it within 10 s, without losing anything; a second one stops it at once.
     Serve(Box<serve::Args>),
+    /// Check what serve would run with, and print the settings in effect; starts nothing
+    ///
+    /// Takes the flags and variables of serve. What it prints is a configuration file that says the same; tokens and keys are
+    /// not in it.
+    CheckConfig(Box<serve::Args>),
     /// Receive notifications here: a local HTTPS endpoint with its own CA that shows what arrives
     ///
     /// Give its CA certificate to an integration as target.ca_file and its address as target.url, and let the server
@@ -68,6 +73,12 @@ enum Command {
     /// an integration has its default; integrations that it does not name are left alone, unless --prune says otherwise.
     /// Secrets stand in variables and files: { env = "VARIABLE" }, { file = "path" }.
     Apply(apply::Args),
+    /// Print the script that completes this command line in a shell
+    ///
+    /// For bash: hitwire completions bash > /etc/bash_completion.d/hitwire
+    Completions(manual::CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(manual::ManArgs),
 }
 
 /// Runs the command that the process was called with.
@@ -83,6 +94,9 @@ pub fn main() -> ExitCode {
             Command::Integration(args) => integration::run(*args).await,
             Command::Send(args) => send::run(args).await,
             Command::Apply(args) => apply::run(args).await,
+            Command::CheckConfig(args) => check_config::run(*args),
+            Command::Completions(args) => manual::completions(&args, Cli::command()),
+            Command::Man(args) => manual::man(&args, Cli::command()),
             Command::Demo(args) => demo::run(args).await,
             Command::Serve(args) => serve::run(*args).await,
             Command::Listen(args) => listen::command::run(args).await,

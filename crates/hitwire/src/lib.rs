@@ -7,6 +7,7 @@
 //!
 //! - [`api`]: a client of the HTTP API; for the commands that talk to a running server, the demo, and tests.
 //! - `serve`: flags, variables and the configuration file into a [`Config`](hitwire_server::Config); signals.
+//! - `check_config`: the same, without running; `manual`: completions and manual pages.
 //! - `apply`, `demo`, `import`, `integration`, `send`: the commands of these names; `upload`: what those that send events share.
 //! - `remote`: a running server, as commands see it: flags, token, calls. `failure`: how a command ends when it does not
 //!   end well, and its exit code.
@@ -18,12 +19,14 @@
 pub mod api;
 mod apply;
 mod ask;
+mod check_config;
 mod cli;
 mod demo;
 mod failure;
 mod import;
 mod integration;
 pub mod listen;
+mod manual;
 mod output;
 mod remote;
 mod send;

@@ -239,16 +239,25 @@ fn set_list<T>(setting: &mut Vec<T>, given: Vec<T>) {
     }
 }
 
+/// The settings that `serve` would run with, `--log` included in the check.
+pub(crate) fn checked(args: Args) -> Result<Config, Failure> {
+    filter(&args.logs)?;
+    config(args)
+}
+
 /// Log lines go to standard error; standard output has where hitwire is and nothing else.
 fn start_logging(logs: &Logs) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&logs.log)
-        .map_err(|error| Failure::Usage(format!("--log {:?} is not a filter: {error}", logs.log)))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter(logs)?).with_writer(std::io::stderr);
     match logs.log_format {
         LogFormat::Json => lines.json().init(),
         LogFormat::Text => lines.with_ansi(Terminal::stderr().colours()).init(),
     }
     Ok(())
+}
+
+fn filter(logs: &Logs) -> Result<EnvFilter, Failure> {
+    EnvFilter::try_new(&logs.log)
+        .map_err(|error| Failure::Usage(format!("--log {:?} is not a filter: {error}", logs.log)))
 }
 
 fn greeting(server: &Server, terminal: Terminal) -> String {

@@ -8,6 +8,7 @@ mod import;
 mod integration;
 mod kill;
 mod listen;
+mod manual;
 mod power_loss;
 mod send;
 mod serve;

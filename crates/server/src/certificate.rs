@@ -3,7 +3,7 @@
 //! A renewal replaces two files, one after the other. So files that change are left alone until they have been the same for
 //! a whole look; and a pair that does not fit together is refused with a word in the log, while the one before stays.
 
-use crate::config::TlsFiles;
+use crate::config::{Config, TlsFiles};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls_pki_types::pem::{self, PemObject};
@@ -205,6 +205,17 @@ fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
         return Err(CertificateError::Content { path: path.to_owned(), problem });
     }
     Ok(bytes)
+}
+
+impl Config {
+    /// Reads the API's certificate as a start would, if there is one to read.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be used; the text says why.
+    pub fn check_certificate(&self) -> Result<(), CertificateError> {
+        self.tls().map(Certificate::open).transpose().map(|_| ())
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! secret key never stand in the file or on the command line: they come from the environment or from files of their own
 //! ([`Config::take_secrets`]).
 
+mod effective;
 mod file;
 mod measure;
 mod naming;
