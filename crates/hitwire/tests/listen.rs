@@ -233,5 +233,8 @@ async fn what_cannot_be_listened_to_is_said_in_one_sentence() {
     );
     let finished = run(&["listen", "--dir", kept, "--addr", "127.0.0.1:0", "--secret", "hunter2"]).await;
     assert_eq!(finished.code, Some(2));
-    assert_eq!(finished.stderr, "error: --secret: a signing secret begins with whsec_\n");
+    assert_eq!(
+        finished.stderr,
+        "error: --secret: a signing secret begins with whsec_, a public key with whpk_\n"
+    );
 }

@@ -14,6 +14,10 @@ pub enum Field {
     ClientCertificate,
     /// `client_key`
     ClientKey,
+    /// `client_key_password`
+    Password,
+    /// `pin_sha256`
+    Pins,
 }
 
 impl fmt::Display for Field {
@@ -22,6 +26,8 @@ impl fmt::Display for Field {
             Field::Ca => "ca_file",
             Field::ClientCertificate => "client_cert",
             Field::ClientKey => "client_key",
+            Field::Password => "client_key_password",
+            Field::Pins => "pin_sha256",
         })
     }
 }
@@ -149,6 +155,35 @@ pub enum TlsConfigError {
         /// How many certificates it was compared with.
         certificates: usize,
     },
+}
+
+impl TlsConfigError {
+    /// The field to look at.
+    pub fn field(&self) -> Field {
+        match self {
+            TlsConfigError::TooLong { field }
+            | TlsConfigError::NoCertificate { field }
+            | TlsConfigError::Pem { field, .. }
+            | TlsConfigError::KeyAmongCertificates { field }
+            | TlsConfigError::Certificate { field, .. }
+            | TlsConfigError::Encryption { field, .. }
+            | TlsConfigError::TooCostly { field } => *field,
+            TlsConfigError::PasswordMissing { .. }
+            | TlsConfigError::PasswordWrong { .. }
+            | TlsConfigError::PasswordTooLong => Field::Password,
+            TlsConfigError::KeyMissing
+            | TlsConfigError::KeyEncrypted
+            | TlsConfigError::KeyTraditional
+            | TlsConfigError::KeyUnreadable
+            | TlsConfigError::SeveralKeys { .. }
+            | TlsConfigError::KeyMismatch { .. } => Field::ClientKey,
+            TlsConfigError::ClientCertificateMissing
+            | TlsConfigError::NeitherPemNorPkcs12
+            | TlsConfigError::NoCertificateInPkcs12
+            | TlsConfigError::NoKeyInPkcs12 => Field::ClientCertificate,
+            TlsConfigError::TooManyPins => Field::Pins,
+        }
+    }
 }
 
 struct Certificates(usize);

@@ -57,6 +57,8 @@ fn change(desired: &Desired, current: &Value, fields: &[Field]) -> Value {
             target.insert("client_cert".to_owned(), json!(""));
             target.insert("client_key".to_owned(), json!(""));
         }
+        // Left out, a key that signs would stay.
+        target.insert("signing".to_owned(), json!("v1"));
         target.extend(desired.target.clone());
         if desired.is_pkcs12() {
             target.remove("client_key");

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long = "name", value_name = "HOST")]
     names: Vec<String>,
 
-    /// Check signatures with this secret (repeatable: any of them may have signed)
+    /// Check signatures with this secret or public key (whsec_, whpk_; repeatable: any of them may fit)
     #[arg(
         long = "secret",
         value_name = "WHSEC",

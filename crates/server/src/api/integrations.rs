@@ -7,15 +7,16 @@ use super::fields::{self, Errors};
 use super::precondition::{IfMatch, with_etag};
 use super::problem::{FieldError, Problem};
 use super::query::Query;
-use super::rules::{self, Author};
+use super::rules::{self, Author, Random};
 use super::{Shared, success};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_endpoint::sign;
 use hitwire_event::IntegrationId;
-use hitwire_log::{Done, Integration, Op, Resume, StoreError, UpdateIntegration};
+use hitwire_log::{Done, Integration, NewIntegration, Op, Resume, StoreError, UpdateIntegration};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// How often a change is made again when hitwire itself changed the integration meanwhile (disabled it, for example).
 const CHANGE_TRIES: usize = 5;
@@ -82,10 +83,7 @@ pub(super) async fn create(
     query.finish()?;
     let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
     let asked = read(&bytes, &caller, "created")?;
-    let random = new_signing_secret()?;
-    let author = Author { client: caller.client(), name: &caller.token.name, now_s: api.now_s() };
-    let new =
-        rules::create(asked, &api.guard, &author, &random).map_err(|errors| invalid(errors, "created"))?;
+    let new = as_new(&api, &caller, asked, "created").await?;
     let created = integration_of(commit(&api, Op::CreateIntegration(new)).await?)?;
     tracing::info!(integration = %created.id, client = %created.client, by = caller.token.name, "integration created");
     Ok(with_etag(success(Creation::from(&*created)), created.revision))
@@ -122,8 +120,7 @@ pub(super) async fn change(
         let current = find(&api, &caller, &id).await?;
         if_match.check(current.revision)?;
         let asked = read(&bytes, &caller, "changed")?;
-        let integration =
-            rules::change(&current, asked, &api.guard).map_err(|errors| invalid(errors, "changed"))?;
+        let integration = as_changed(&api, current, asked, "changed").await?;
         let update = Op::UpdateIntegration(UpdateIntegration { integration, resume });
         match commit(&api, update).await {
             Ok(done) => {
@@ -177,13 +174,66 @@ pub(super) async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<Inte
     }
 }
 
-/// The random bytes of a signing secret.
-pub(super) fn new_signing_secret() -> Result<[u8; sign::SECRET_BYTES], Problem> {
-    let mut random = [0; sign::SECRET_BYTES];
-    getrandom::fill(&mut random).map_err(|error| {
-        tracing::error!(%error, "no randomness for a signing secret");
-        Problem::unavailable("the system gives no random bytes for a signing secret; try again later")
-    })?;
+/// The new integration that a caller asks for. `done`: what is not done if the rules refuse.
+pub(super) async fn as_new(
+    api: &Shared,
+    caller: &Caller,
+    asked: Asked,
+    done: &str,
+) -> Result<NewIntegration, Problem> {
+    let random = random()?;
+    let (guard, client, name, now_s) =
+        (api.guard.clone(), caller.client(), caller.token.name.clone(), api.now_s());
+    let new = by_the_rules(asked.brings_an_identity(), move || {
+        rules::create(asked, &guard, &Author { client, name: &name, now_s }, &random)
+    });
+    new.await?.map_err(|errors| invalid(errors, done))
+}
+
+/// The integration as a caller wants it to be. `done`: what is not done if the rules refuse.
+pub(super) async fn as_changed(
+    api: &Shared,
+    current: Integration,
+    asked: Asked,
+    done: &str,
+) -> Result<Integration, Problem> {
+    let random = random()?;
+    let guard = api.guard.clone();
+    let changed =
+        by_the_rules(asked.brings_an_identity(), move || rules::change(&current, asked, &guard, &random));
+    changed.await?.map_err(|errors| invalid(errors, done))
+}
+
+/// Applies rules. Where a password is tried, that may take a second or two, whose length the caller has a say in: apart from
+/// the threads that serve others, and for one caller at a time.
+async fn by_the_rules<T: Send + 'static>(
+    slow: bool,
+    rules: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
+    if !slow {
+        return Ok(rules());
+    }
+    // The semaphore is never closed; the error cannot occur.
+    let turn = ONE_AT_A_TIME.acquire().await.map_err(|_| Problem::internal())?;
+    let ruled = tokio::task::spawn_blocking(move || {
+        let ruled = rules();
+        // Also when the caller has gone meanwhile, the next one waits until here.
+        drop(turn);
+        ruled
+    });
+    ruled.await.map_err(|_| Problem::internal())
+}
+
+/// The random bytes of a signing secret and of a private key.
+fn random() -> Result<Random, Problem> {
+    let mut random = Random { secret: [0; sign::SECRET_BYTES], key: [0; sign::SEED_BYTES] };
+    for bytes in [&mut random.secret, &mut random.key] {
+        getrandom::fill(bytes).map_err(|error| {
+            tracing::error!(%error, "no randomness for a signing secret");
+            Problem::unavailable("the system gives no random bytes for a signing secret; try again later")
+        })?;
+    }
     Ok(random)
 }
 

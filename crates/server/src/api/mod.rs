@@ -36,6 +36,7 @@ mod query;
 mod rules;
 mod status;
 mod testing;
+mod trust;
 mod turnstile;
 
 use crate::Names;

@@ -1,12 +1,15 @@
 //! What an integration may be, and what a change of one may do. Plain functions: what a caller asks for goes in, an
 //! integration or everything that is wrong with it comes out.
 
-use super::contract::{Asked, AskedHeader, AskedTarget, AskedTick};
+mod identity;
+
+use super::contract::{Asked, AskedHeader, AskedTarget, AskedTick, Signing};
 use super::fields::{Errors, pointer};
 use super::problem::FieldError;
-use hitwire_endpoint::{Guard, TlsIdentity, check_headers, sign};
+use hitwire_endpoint::{Guard, Pin, TlsIdentity, check_headers, sign};
 use hitwire_event::{ClientId, Kind, Seq};
 use hitwire_log::{Activity, Integration, MASK, NewIntegration, Secret, Target, Ticked};
+use std::collections::BTreeSet;
 use url::Url;
 
 /// The longest name of an integration, in characters.
@@ -22,12 +25,18 @@ pub(super) struct Author<'a> {
     pub(super) now_s: u64,
 }
 
-/// A new integration of what was asked for. `random` becomes its signing secret.
+/// Random bytes that become a signing secret and a private key, should they be needed.
+pub(super) struct Random {
+    pub(super) secret: [u8; sign::SECRET_BYTES],
+    pub(super) key: [u8; sign::SEED_BYTES],
+}
+
+/// A new integration of what was asked for.
 pub(super) fn create(
     asked: Asked,
     guard: &Guard,
     author: &Author<'_>,
-    random: &[u8; sign::SECRET_BYTES],
+    random: &Random,
 ) -> Result<NewIntegration, Vec<FieldError>> {
     let errors = Errors::default();
     if asked.signing_secret.is_some() {
@@ -37,10 +46,8 @@ pub(super) fn create(
         Some(name) => checked_name(name, &errors),
         None => default_name(author),
     };
-    let target = asked.target.map(|target| {
-        let secret = Secret::new(sign::secret(random).as_str());
-        checked_target(target, None, secret, (guard, author.client), &errors)
-    });
+    let target =
+        asked.target.map(|target| checked_target(target, None, (guard, author.client), random, &errors));
     if target.is_none() {
         errors.add("/target", "is missing: say at least where to send, {\"url\":\"https://...\"}");
     }
@@ -65,6 +72,7 @@ pub(super) fn change(
     current: &Integration,
     asked: Asked,
     guard: &Guard,
+    random: &Random,
 ) -> Result<Integration, Vec<FieldError>> {
     let errors = Errors::default();
     if let Some(id) = asked.id
@@ -89,9 +97,8 @@ pub(super) fn change(
         changed.filter = filter;
     }
     if let Some(target) = asked.target {
-        let secret = current.target.signing_secret.clone();
         changed.target =
-            checked_target(target, Some(&current.target), secret, (guard, current.client), &errors);
+            checked_target(target, Some(&current.target), (guard, current.client), random, &errors);
     }
     match asked.active {
         Some(true) => changed.activity = Activity::Active,
@@ -137,8 +144,8 @@ fn default_name(author: &Author<'_>) -> String {
 fn checked_target(
     asked: AskedTarget,
     current: Option<&Target>,
-    signing_secret: Secret,
     (guard, client): (&Guard, ClientId),
+    random: &Random,
     errors: &Errors,
 ) -> Target {
     if let Err(error) = guard.check_url(client, asked.url.expose()) {
@@ -150,6 +157,7 @@ fn checked_target(
         errors.add("/target/ca_file", error.to_string());
     }
     let moved = current.and_then(|current| why_secrets_are_needed(current, &asked));
+    let (client_cert, client_key) = identity::checked(asked.client, current, moved, errors);
     let headers = match (asked.headers, current) {
         (Some(headers), _) => headers,
         (None, Some(current)) => current.headers.iter().map(|(name, _)| masked(name)).collect(),
@@ -168,14 +176,27 @@ fn checked_target(
         retry: asked.retry,
         max_events: asked.max_events,
         max_bytes: asked.max_bytes,
-        client_cert: String::new(),
-        client_key: None,
-        pins: Vec::new(),
+        client_cert,
+        client_key,
+        pins: asked.pins.iter().map(|pin| *pin.as_bytes()).collect(),
         rate: None,
         in_flight: 1,
-        signing_secret,
+        signing_secret: current.map_or_else(
+            || Secret::new(sign::secret(&random.secret).as_str()),
+            |current| current.signing_secret.clone(),
+        ),
         previous_secret: current.and_then(|current| current.previous_secret.clone()),
-        signing_key: current.and_then(|current| current.signing_key.clone()),
+        signing_key: signing_key(asked.signing, current, random),
+    }
+}
+
+/// The private key that signs too, if one does.
+fn signing_key(asked: Option<Signing>, current: Option<&Target>, random: &Random) -> Option<Secret> {
+    let kept = current.and_then(|current| current.signing_key.clone());
+    match asked {
+        None => kept,
+        Some(Signing::V1) => None,
+        Some(Signing::V1a) => kept.or_else(|| Some(Secret::new(sign::private_key(&random.key).as_str()))),
     }
 }
 
@@ -240,6 +261,10 @@ fn why_secrets_are_needed(current: &Target, asked: &AskedTarget) -> Option<&'sta
     }
     if current.ca_verify && !asked.ca_verify {
         return Some("the server's certificate is no longer verified");
+    }
+    let after: BTreeSet<&[u8; 32]> = asked.pins.iter().map(Pin::as_bytes).collect();
+    if current.pins.iter().collect::<BTreeSet<_>>() != after {
+        return Some("the pins change");
     }
     None
 }

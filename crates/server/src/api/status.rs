@@ -3,6 +3,7 @@
 use super::auth::Administrator;
 use super::history::Attempt;
 use super::problem::Problem;
+use super::trust::{self, Certificates};
 use super::{Shared, integrations, json, rfc3339};
 use crate::dispatch::{CourierStatus, LaneNow};
 use axum::extract::{Path, State};
@@ -27,6 +28,10 @@ pub(super) struct Status {
     sends: bool,
     /// Why not, or what to do; null when all is well.
     notice: Option<String>,
+    /// What is not as it should be, although it may work: verification that is off, certificates that end.
+    warnings: Vec<String>,
+    /// The certificates of its settings.
+    tls: Certificates,
     /// Failed attempts in a row; 0 when well.
     failures_in_a_row: u32,
     /// The end of the log.
@@ -105,11 +110,14 @@ pub(super) async fn show(
         lanes.push(LaneStatus::of(&integration, lane, now, lag, last_error, api.clock.wall_ms()));
     }
     let notice = notice(&integration);
+    let (tls, warnings) = trust::told(&integration.target, api.now_s() as i64);
     let status = Status {
         id: integration.id.0,
         active: integration.activity == Activity::Active,
         sends: notice.is_none(),
         notice,
+        warnings,
+        tls,
         failures_in_a_row: courier.failures_in_a_row,
         head: head.0,
         lanes,

@@ -4,10 +4,9 @@ use super::auth::{Administrator, Caller};
 use super::contract::{Asked, AskedTest, TestAnswer};
 use super::description::schema::{Success, TestSettings, UnsavedSettings};
 use super::fields::{self, Errors, Fields};
-use super::integrations::{find, invalid, new_signing_secret, own_clientid};
+use super::integrations::{as_changed, as_new, find, invalid, own_clientid};
 use super::problem::Problem;
 use super::query::Query;
-use super::rules::{self, Author};
 use super::turnstile::ComeAgain;
 use super::{Shared, enveloped};
 use crate::dispatch::try_once;
@@ -95,11 +94,9 @@ fn read(bytes: &[u8]) -> Result<AskedTest, Problem> {
 async fn as_it_would_be(api: &Shared, caller: &Caller, asked: Asked) -> Result<Integration, Problem> {
     if let Some(id) = asked.id {
         let current = find(api, caller, &id.to_string()).await?;
-        return rules::change(&current, asked, &api.guard).map_err(|errors| invalid(errors, SENT));
+        return as_changed(api, current, asked, SENT).await;
     }
-    let author = Author { client: caller.client(), name: &caller.token.name, now_s: api.now_s() };
-    let random = new_signing_secret()?;
-    let new = rules::create(asked, &api.guard, &author, &random).map_err(|errors| invalid(errors, SENT))?;
+    let new = as_new(api, caller, asked, SENT).await?;
     Ok(Integration {
         id: IntegrationId(0),
         client: new.client,

@@ -11,3 +11,4 @@ mod original_clients;
 mod secrets;
 mod service;
 mod test_messages;
+mod tls;

@@ -2,6 +2,7 @@
 
 use crate::api::description::schema::FilterSettings;
 use hitwire_courier::Preset;
+use hitwire_endpoint::{Pin, sign};
 use hitwire_event::Kind;
 use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
@@ -63,6 +64,17 @@ pub(in crate::api) struct TargetAnswer<'a> {
     headers: MaskedHeaders<'a>,
     ca_file: &'a str,
     ca_verify: bool,
+    /// `AB:CD:...`, SHA-256.
+    #[schema(value_type = Vec<String>)]
+    pin_sha256: Vec<String>,
+    /// PEM, the key's certificate first.
+    client_cert: &'a str,
+    /// The mask; null if there is none.
+    client_key: Option<&'static str>,
+    /// `v1`, or `v1a`: with a private key too.
+    signing: &'static str,
+    /// `whpk_...`, with which receivers verify `v1a`.
+    signing_public_key: Option<String>,
     timeout: u16,
     open_timeout: u16,
     format: &'static str,
@@ -135,6 +147,15 @@ impl<'a> From<&'a Target> for TargetAnswer<'a> {
             headers: MaskedHeaders(target),
             ca_file: &target.ca_file,
             ca_verify: target.ca_verify,
+            pin_sha256: target.pins.iter().map(|pin| Pin::from(*pin).to_string()).collect(),
+            client_cert: &target.client_cert,
+            client_key: target.client_key.as_ref().map(|_| MASK),
+            signing: if target.signing_key.is_some() { "v1a" } else { "v1" },
+            // What signs was made by hitwire; it has a public key.
+            signing_public_key: target
+                .signing_key
+                .as_ref()
+                .and_then(|key| sign::public_key(key.expose()).ok()),
             timeout: target.timeout_s,
             open_timeout: target.open_timeout_s,
             format: match target.format {

@@ -5,6 +5,7 @@ use super::filter;
 use super::tested::AskedTest;
 use crate::api::fields::{self, Errors, Fields};
 use hitwire_courier::Preset;
+use hitwire_endpoint::{PINS_MAX, Pin};
 use hitwire_event::Kind;
 use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
@@ -27,7 +28,7 @@ const MAX_EVENTS: std::ops::RangeInclusive<u64> = 1..=5_000;
 const MAX_BYTES: std::ops::RangeInclusive<u64> = 4_096..=5 * 1_048_576;
 
 /// Fields that are promised, but whose feature does not exist yet: refused, not ignored.
-const NOT_YET: [&str; 5] = ["client_cert", "client_key", "pin_sha256", "rate", "in_flight"];
+const NOT_YET: [&str; 2] = ["rate", "in_flight"];
 
 /// What a caller asks for. `None`: not named, so it stays as it is, or takes its default.
 #[derive(Debug, Default)]
@@ -61,6 +62,10 @@ pub(in crate::api) struct AskedTarget {
     pub(in crate::api) headers: Option<Vec<AskedHeader>>,
     pub(in crate::api) ca_file: String,
     pub(in crate::api) ca_verify: bool,
+    pub(in crate::api) pins: Vec<Pin>,
+    pub(in crate::api) client: AskedClient,
+    /// `None`: left out, so it stays as it is, since a key hangs on it.
+    pub(in crate::api) signing: Option<Signing>,
     pub(in crate::api) timeout_s: u16,
     pub(in crate::api) open_timeout_s: u16,
     pub(in crate::api) format: Format,
@@ -68,6 +73,23 @@ pub(in crate::api) struct AskedTarget {
     pub(in crate::api) retry: Preset,
     pub(in crate::api) max_events: Option<u32>,
     pub(in crate::api) max_bytes: Option<u32>,
+}
+
+/// As whom to appear. `None`: left out, so it stays as it is; an empty text takes it away.
+#[derive(Debug, Default)]
+pub(in crate::api) struct AskedClient {
+    pub(in crate::api) cert: Option<String>,
+    pub(in crate::api) key: Option<Secret>,
+    pub(in crate::api) password: Option<Secret>,
+}
+
+/// How requests are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::api) enum Signing {
+    /// With the secret.
+    V1,
+    /// With a private key too.
+    V1a,
 }
 
 /// A header as it was sent.
@@ -78,6 +100,12 @@ pub(in crate::api) struct AskedHeader {
 }
 
 impl Asked {
+    /// Whether it brings a certificate or key: to try a password for one takes a while.
+    pub(in crate::api) fn brings_an_identity(&self) -> bool {
+        let client = self.target.as_ref().map(|target| &target.client);
+        client.is_some_and(|client| client.cert.is_some() || client.key.is_some())
+    }
+
     /// Reads a body. What is wrong is noted in `errors`, all of it; the result is only of use if nothing was noted.
     pub(in crate::api) fn read(body: &RawValue, errors: &Errors) -> Asked {
         let Some(mut fields) = Fields::of(body, "", errors) else { return Asked::default() };
@@ -175,6 +203,16 @@ fn target(raw: &RawValue, at: &str, errors: &Errors) -> Option<AskedTarget> {
         headers: headers(&mut fields, errors),
         ca_file: fields.string("ca_file").unwrap_or_default(),
         ca_verify: fields.bool("ca_verify").unwrap_or(true),
+        pins: fields
+            .raw("pin_sha256")
+            .and_then(|raw| pins(raw, &fields.pointer("pin_sha256"), errors))
+            .unwrap_or_default(),
+        client: AskedClient {
+            cert: fields.string("client_cert"),
+            key: fields.string("client_key").map(Secret::new),
+            password: fields.string("client_key_password").map(Secret::new),
+        },
+        signing: fields.one_of("signing", &[("v1", Signing::V1), ("v1a", Signing::V1a)]),
         timeout_s: seconds(fields.integer("timeout", TIMEOUT_S), TIMEOUT_DEFAULT_S),
         open_timeout_s: seconds(fields.integer("open_timeout", TIMEOUT_S), OPEN_TIMEOUT_DEFAULT_S),
         format: fields
@@ -198,10 +236,24 @@ fn target(raw: &RawValue, at: &str, errors: &Errors) -> Option<AskedTarget> {
             fields.refuse(name, format!("is not a field of \"{TYPE}\"; leave it out"));
         }
     }
-    // Accepted, ignored (contract.md section 1).
+    // Accepted, ignored (contract.md section 1); the key stands in answers.
     fields.string("subtype");
+    fields.string("signing_public_key");
     fields.finish();
     Some(target)
+}
+
+fn pins(raw: &RawValue, at: &str, errors: &Errors) -> Option<Vec<Pin>> {
+    let mut pins = Vec::new();
+    for (index, raw) in fields::elements(raw, at, PINS_MAX, errors)?.into_iter().enumerate() {
+        match serde_json::from_str::<String>(raw.get()).map(|text| text.parse::<Pin>()) {
+            Ok(Ok(pin)) if pins.contains(&pin) => {}
+            Ok(Ok(pin)) => pins.push(pin),
+            Ok(Err(error)) => errors.add(format!("{at}/{index}"), error.to_string()),
+            Err(_) => errors.add(format!("{at}/{index}"), "must be a string"),
+        }
+    }
+    Some(pins)
 }
 
 fn rendering(fields: &mut Fields<'_>) -> Style {

@@ -8,6 +8,6 @@ mod filter;
 mod tested;
 
 pub(super) use answer::{Answer, Creation};
-pub(super) use asked::{Asked, AskedHeader, AskedTarget, AskedTick};
+pub(super) use asked::{Asked, AskedClient, AskedHeader, AskedTarget, AskedTick, Signing};
 pub(super) use filter::{AskedPreview, PreviewAnswer};
 pub(super) use tested::{AskedTest, TestAnswer};

@@ -295,6 +295,25 @@ pub(in crate::api) struct TargetSettings {
     ca_file: Option<String>,
     /// Verify the receiver's certificate. Default: true.
     ca_verify: Option<bool>,
+    /// SHA-256 fingerprints of the receiver's own certificate, in hexadecimal digits, with or without colons. If there are
+    /// any, it must have one of them, and no CA is asked.
+    #[schema(max_items = 16)]
+    pin_sha256: Option<Vec<String>>,
+    /// The client's certificate: PEM, the chain too, in any order; or the base64 of a PKCS#12 file. Left out, it stays as it
+    /// was; empty, it is taken away.
+    #[schema(max_length = 524_288)]
+    client_cert: Option<String>,
+    /// PEM, plain or encrypted PKCS#8: the key of the client's certificate. It is never shown; left out, or the mask, it
+    /// stays as it was.
+    #[schema(max_length = 524_288)]
+    client_key: Option<String>,
+    /// Of the key or the PKCS#12 file; it is not stored.
+    #[schema(max_length = 1_024)]
+    client_key_password: Option<String>,
+    /// `v1a`: with a private key too. Left out, it stays as it was; at first `v1`.
+    signing: Option<SigningName>,
+    /// Of an answer: not looked at.
+    signing_public_key: Option<String>,
     /// Seconds, from the first byte of the request to the end of the answer. Default: 15.
     #[schema(minimum = 1, maximum = 300)]
     timeout: Option<u16>,
@@ -315,6 +334,14 @@ pub(in crate::api) struct TargetSettings {
     max_bytes: Option<u32>,
     /// Taken from older clients; without meaning.
     subtype: Option<String>,
+}
+
+/// How requests are signed.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api) enum SigningName {
+    V1,
+    V1a,
 }
 
 /// The HTTP method of deliveries.

@@ -5,6 +5,8 @@ use hitwire_event::IntegrationId;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+const RANDOM: Random = Random { secret: [7; sign::SECRET_BYTES], key: [8; sign::SEED_BYTES] };
+
 fn guard() -> Guard {
     Guard::new(Vec::new(), false)
 }
@@ -22,7 +24,7 @@ fn author() -> Author<'static> {
 }
 
 fn created(body: &Value) -> NewIntegration {
-    create(asked(body), &guard(), &author(), &[7; sign::SECRET_BYTES]).expect("created")
+    create(asked(body), &guard(), &author(), &RANDOM).expect("created")
 }
 
 /// An integration as the store would answer it.
@@ -63,28 +65,28 @@ fn defaults_are_those_of_the_contract() {
 #[test]
 fn a_signing_secret_is_not_taken_but_may_come_back() {
     let body = json!({"signing_secret": "whsec_mine", "target": {"url": "https://example.com/"}});
-    let errors = create(asked(&body), &guard(), &author(), &[7; sign::SECRET_BYTES]).expect_err("refused");
+    let errors = create(asked(&body), &guard(), &author(), &RANDOM).expect_err("refused");
     assert_eq!(errors[0].pointer, "/signing_secret");
     let current = integration(&at_example());
     let own = current.target.signing_secret.expose().to_owned();
-    assert!(change(&current, asked(&json!({"signing_secret": own})), &guard()).is_ok());
-    assert!(change(&current, asked(&json!({"signing_secret": "********"})), &guard()).is_ok());
-    assert!(change(&current, asked(&json!({"signing_secret": "whsec_other"})), &guard()).is_err());
+    assert!(change(&current, asked(&json!({"signing_secret": own})), &guard(), &RANDOM).is_ok());
+    assert!(change(&current, asked(&json!({"signing_secret": "********"})), &guard(), &RANDOM).is_ok());
+    assert!(change(&current, asked(&json!({"signing_secret": "whsec_other"})), &guard(), &RANDOM).is_err());
 }
 
 #[test]
 fn what_hitwire_disabled_keeps_its_reason_until_it_is_enabled() {
     let mut current = integration(&at_example());
     current.activity = Activity::DisabledAutomatically(DisableReason::Gone);
-    let changed = |body| change(&current, asked(&body), &guard()).expect("changed").activity;
+    let changed = |body| change(&current, asked(&body), &guard(), &RANDOM).expect("changed").activity;
     assert_eq!(changed(json!({"active": false, "name": "x"})), current.activity);
     assert_eq!(changed(json!({"active": true})), Activity::Active);
 }
 
 #[test]
 fn an_id_that_is_another_is_refused() {
-    let errors =
-        change(&integration(&at_example()), asked(&json!({"id": 6})), &guard()).expect_err("refused");
+    let errors = change(&integration(&at_example()), asked(&json!({"id": 6})), &guard(), &RANDOM)
+        .expect_err("refused");
     assert_eq!(
         (errors[0].pointer.as_str(), errors[0].message.as_str()),
         ("/id", "is 6, but the path names 5")
@@ -101,12 +103,12 @@ fn only_hits_keep_with_headers() {
 #[test]
 fn a_name_is_bounded_and_plain() {
     for name in [" ", "a\nb", &"x".repeat(NAME_CHARS_MAX + 1)] {
-        let errors = change(&integration(&at_example()), asked(&json!({"name": name})), &guard())
+        let errors = change(&integration(&at_example()), asked(&json!({"name": name})), &guard(), &RANDOM)
             .expect_err("refused");
         assert_eq!(errors[0].pointer, "/name");
     }
-    let changed =
-        change(&integration(&at_example()), asked(&json!({"name": " Größe "})), &guard()).expect("changed");
+    let changed = change(&integration(&at_example()), asked(&json!({"name": " Größe "})), &guard(), &RANDOM)
+        .expect("changed");
     assert_eq!(changed.name, "Größe");
 }
 
@@ -136,7 +138,7 @@ proptest! {
     fn no_chain_of_edits_sends_a_secret_anywhere_else(edits in prop::collection::vec(targets(), 1..6)) {
         let mut current = integration(&json!({"target": {"url": "https://example.com/", "headers": {"X-Key": "secret"}}}));
         for target in edits {
-            let Ok(changed) = change(&current, asked(&json!({"target": target})), &guard()) else { continue };
+            let Ok(changed) = change(&current, asked(&json!({"target": target})), &guard(), &RANDOM) else { continue };
             current = changed;
             let url = Url::parse(current.target.url.expose()).expect("a URL");
             let at_home = url.host_str() == Some("example.com")
