@@ -171,6 +171,36 @@ async fn a_pinned_receiver_is_sent_to_without_a_ca_and_another_one_is_told_by_it
     assert_eq!(receiver.received().len(), 1);
 }
 
+/// Answers one request as nginx does where it wants a client certificate.
+async fn like_nginx() -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut request = Vec::new();
+        // The body is an array.
+        while !request.ends_with(b"]") {
+            stream.read_buf(&mut request).await.expect("more of the request");
+        }
+        let page = "<center>No required SSL certificate was sent</center>";
+        let head = format!("HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\n\r\n", page.len());
+        stream.write_all(format!("{head}{page}").as_bytes()).await.expect("written");
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_page_about_a_missing_client_certificate_is_told_in_words() {
+    let hitwire = Hitwire::start().await;
+    let settings = json!({"target": {"url": like_nginx().await}});
+    let answer = hitwire.admin().send("POST", "/v2/integration/test", &settings).await.expect(200);
+    assert_eq!(
+        answer["body"]["object"]["error"],
+        "the receiver answered 400: the receiver wants a client certificate, and the integration has none"
+    );
+}
+
 #[tokio::test]
 async fn a_private_key_signs_too_and_stays_until_it_is_given_up() {
     let hitwire = Hitwire::start().await;
