@@ -78,6 +78,12 @@ impl ServerCertVerifier for Chain {
                 Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
                     self.untrusted(end_entity, intermediates)
                 }
+                // Common tools make a self-signed certificate as that of a CA, and the library only says that it is one.
+                Error::InvalidCertificate(CertificateError::Other(_))
+                    if Certificate::parse(end_entity).is_some_and(|leaf| leaf.is_self_issued()) =>
+                {
+                    self.untrusted(end_entity, intermediates)
+                }
                 error => error,
             },
         )

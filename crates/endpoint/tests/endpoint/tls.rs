@@ -164,16 +164,17 @@ async fn an_address_needs_a_certificate_for_the_address() {
 
 #[tokio::test]
 async fn a_self_signed_certificate_is_named_as_such() {
-    let certified = self_signed(|_| {});
-    assert_eq!(
-        words_about(certified.server(), "").await,
-        "the receiver's certificate is self-signed; to trust it, make it the integration's CA certificate"
-    );
     let ca = Authority::new("Test CA");
-    assert_eq!(
-        words_about(certified.server(), &ca.pem()).await,
-        "the receiver's certificate is self-signed, and not the integration's CA certificate (Test CA)"
-    );
+    for certified in [self_signed(|_| {}), self_signed(made_as_a_ca)] {
+        assert_eq!(
+            words_about(certified.server(), "").await,
+            "the receiver's certificate is self-signed; to trust it, make it the integration's CA certificate"
+        );
+        assert_eq!(
+            words_about(certified.server(), &ca.pem()).await,
+            "the receiver's certificate is self-signed, and not the integration's CA certificate (Test CA)"
+        );
+    }
 }
 
 /// Common tools make a self-signed certificate as that of a CA.
