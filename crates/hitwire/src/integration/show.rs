@@ -163,6 +163,7 @@ fn settings(integration: &Object, facts: &mut Facts) {
         ("rendering", "rendering", "classic".into()),
         ("retry", "retry", "patient".into()),
         ("signing", "signing", "v1".into()),
+        ("signing_public_key", "public key", Value::Null),
         ("timeout", "timeout", 15.into()),
         ("open_timeout", "open timeout", 20.into()),
         ("max_events", "events at most", Value::Null),
