@@ -1,7 +1,7 @@
 //! The commands, their flags and their exit codes.
 
 use crate::failure::Failure;
-use crate::{apply, check_config, demo, import, integration, listen, manual, send, serve};
+use crate::{apply, check_config, demo, import, integration, listen, manual, send, serve, tail};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -65,6 +65,11 @@ enum Command {
     /// in batches, each acknowledged when it is on disk. A file can be sent again: what the server has had before is left
     /// out.
     Send(send::Args),
+    /// Show the newest events of a running server, and those that come
+    ///
+    /// One line each: time, type, status, client, request, where something was found, and what. With --output json one JSON
+    /// object a line, as the API answers it. A stream that breaks is taken up where it ended.
+    Tail(tail::Args),
     /// The webhooks of a running server: list, show, add, edit, enable, disable, delete, test
     Integration(Box<integration::Args>),
     /// Make the integrations of a running server what a file says, in TOML or YAML
@@ -97,6 +102,7 @@ pub fn main() -> ExitCode {
             Command::CheckConfig(args) => check_config::run(*args),
             Command::Completions(args) => manual::completions(&args, Cli::command()),
             Command::Man(args) => manual::man(&args, Cli::command()),
+            Command::Tail(args) => tail::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Serve(args) => serve::run(*args).await,
             Command::Listen(args) => listen::command::run(args).await,

@@ -8,7 +8,7 @@
 //! - [`api`]: a client of the HTTP API; for the commands that talk to a running server, the demo, and tests.
 //! - `serve`: flags, variables and the configuration file into a [`Config`](hitwire_server::Config); signals.
 //! - `check_config`: the same, without running; `manual`: completions and manual pages.
-//! - `apply`, `demo`, `import`, `integration`, `send`: the commands of these names; `upload`: what those that send events share.
+//! - `apply`, `demo`, `import`, `integration`, `send`, `tail`: the commands of these names; `upload`: what those that send events share.
 //! - `remote`: a running server, as commands see it: flags, token, calls. `failure`: how a command ends when it does not
 //!   end well, and its exit code.
 //! - `output`, `table`, `ask`: what commands print and ask; `terminal`: what may be written to a terminal, and how wide it
@@ -33,6 +33,7 @@ mod send;
 mod serve;
 mod signals;
 mod table;
+mod tail;
 mod terminal;
 mod units;
 mod upload;

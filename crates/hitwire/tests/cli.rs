@@ -13,3 +13,4 @@ mod power_loss;
 mod send;
 mod serve;
 mod support;
+mod tail;

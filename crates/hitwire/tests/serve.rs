@@ -176,6 +176,7 @@ async fn every_page_of_help_teaches() {
         &["listen", "--help"],
         &["import", "--help"],
         &["send", "--help"],
+        &["tail", "--help"],
         &["apply", "--help"],
         &["integration", "--help"],
         &["integration", "add", "--help"],

@@ -2,7 +2,7 @@
 
 use crate::api::body::BodyBudget;
 use crate::api::{
-    self, Api, PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE, Turnstile,
+    self, Api, Feed, PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE, Turnstile,
 };
 use crate::certificate::{Certificate, CertificateError};
 use crate::config::{Config, ConfigError};
@@ -130,6 +130,7 @@ impl Server {
         };
         let dispatch = Dispatch::start(surroundings).await.map_err(|source| store_error(&config, source))?;
         let sources = sources.start(&store, clock);
+        let ending = Ending { stop: CancellationToken::new(), abort: CancellationToken::new() };
         let api = Api {
             store: Arc::clone(&store),
             dispatch: dispatch.clone(),
@@ -138,6 +139,7 @@ impl Server {
             sender,
             tests: Turnstile::new(TESTS_A_MINUTE, TESTS_AT_ONCE),
             previews: Turnstile::new(PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE),
+            feed: Feed::new(ending.stop.clone()),
             tokens,
             bodies: BodyBudget::new(config.api.bodies_in_flight_bytes),
             bounds: config.api,
@@ -145,7 +147,6 @@ impl Server {
             readiness: Readiness::default(),
             clock,
         };
-        let ending = Ending { stop: CancellationToken::new(), abort: CancellationToken::new() };
         let connections = TaskTracker::new();
         let announcer = announcer::start(Arc::clone(&store), ending.stop.clone());
         if let Some(certificate) = &certificate {

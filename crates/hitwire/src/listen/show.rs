@@ -215,6 +215,11 @@ fn fields(object: &RawValue) -> Map<String, Value> {
     serde_json::from_str(object.get()).unwrap_or_default()
 }
 
+/// Whether an object is a hit.
+pub(crate) fn is_hit_object(object: &RawValue) -> bool {
+    is_hit(&fields(object))
+}
+
 fn is_hit(fields: &Map<String, Value>) -> bool {
     text(fields, "object_type") == "hit"
 }

@@ -32,8 +32,9 @@ impl RunningServer {
     /// Starts a server without waiting for anything.
     pub(crate) fn launch(data: &Path, flags: &[&str]) -> Program {
         let data = data.to_str().expect("a path in UTF-8");
-        let fixed = ["serve", "--data", data, "--listen", "127.0.0.1:0", "--allow-target", "127.0.0.0/8"];
-        Program::start(&[&fixed, flags].concat(), &[("HITWIRE_ADMIN_TOKEN", TOKEN)])
+        let fixed = ["serve", "--data", data, "--allow-target", "127.0.0.0/8"];
+        let anywhere = if flags.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
+        Program::start(&[&fixed, anywhere, flags].concat(), &[("HITWIRE_ADMIN_TOKEN", TOKEN)])
     }
 
     /// Where its API is.

@@ -12,7 +12,7 @@
 //! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
 //! - [`turnstile`]: how often a client may make a call that costs more than an answer.
 //! - [`description`]: all calls described, for programs and for people.
-//! - the handlers: [`events`], [`integrations`], [`testing`], [`previews`], [`history`], [`status`], [`clients`], [`health`].
+//! - the handlers: [`events`], [`feed`], [`integrations`], [`testing`], [`previews`], [`history`], [`status`], [`clients`], [`health`].
 //! - [`problem`]: every error, in one form.
 //!
 //! No handler holds policy or knows how something is stored.
@@ -23,6 +23,7 @@ mod clients;
 mod contract;
 mod description;
 mod events;
+mod feed;
 mod fields;
 mod health;
 mod history;
@@ -49,6 +50,7 @@ use axum::Router;
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 use body::BodyBudget;
+pub(crate) use feed::Feed;
 pub(crate) use health::Readiness;
 use hitwire_endpoint::{Guard, Sender};
 use hitwire_log::Store;
@@ -73,6 +75,8 @@ pub(crate) struct Api {
     pub(crate) sender: Sender,
     pub(crate) tests: Turnstile,
     pub(crate) previews: Turnstile,
+    /// For events that are read back.
+    pub(crate) feed: Feed,
     pub(crate) tokens: Tokens,
     pub(crate) bodies: BodyBudget,
     pub(crate) bounds: ApiBounds,
@@ -94,7 +98,7 @@ impl Api {
 /// All calls that are described.
 fn calls() -> OpenApiRouter<Shared> {
     description::router()
-        .routes(routes!(events::post))
+        .routes(routes!(events::post, feed::read))
         .routes(routes!(integrations::list, integrations::create))
         .routes(routes!(integrations::show, integrations::change, integrations::delete))
         .routes(routes!(previews::preview))

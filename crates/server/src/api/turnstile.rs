@@ -2,7 +2,7 @@
 
 use hitwire_event::ClientId;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Within which the calls are counted.
@@ -17,8 +17,11 @@ const RETRY_WHEN_BUSY: Duration = Duration::from_secs(10);
 pub(crate) struct Turnstile {
     a_minute: usize,
     at_once: usize,
-    clients: Mutex<HashMap<ClientId, Passages>>,
+    clients: Clients,
 }
+
+/// Those who came lately; shared with those who are still inside.
+type Clients = Arc<Mutex<HashMap<ClientId, Passages>>>;
 
 #[derive(Debug, Default)]
 struct Passages {
@@ -29,8 +32,8 @@ struct Passages {
 
 /// One who was let through; dropped when the call has ended.
 #[derive(Debug)]
-pub(crate) struct Passage<'a> {
-    turnstile: &'a Turnstile,
+pub(crate) struct Passage {
+    clients: Clients,
     client: ClientId,
 }
 
@@ -40,12 +43,12 @@ pub(crate) struct ComeAgain(pub(crate) Duration);
 
 impl Turnstile {
     pub(crate) fn new(a_minute: usize, at_once: usize) -> Self {
-        Turnstile { a_minute, at_once, clients: Mutex::default() }
+        Turnstile { a_minute, at_once, clients: Clients::default() }
     }
 
     /// Lets the client through, or says when to come again. `now` is monotonic time.
-    pub(crate) fn pass(&self, client: ClientId, now: Duration) -> Result<Passage<'_>, ComeAgain> {
-        let mut clients = self.clients();
+    pub(crate) fn pass(&self, client: ClientId, now: Duration) -> Result<Passage, ComeAgain> {
+        let mut clients = locked(&self.clients);
         clients.retain(|_, passages| {
             passages.forget_before(now);
             passages.under_way > 0 || !passages.begun.is_empty()
@@ -60,12 +63,12 @@ impl Turnstile {
         }
         passages.begun.push_back(now);
         passages.under_way += 1;
-        Ok(Passage { turnstile: self, client })
+        Ok(Passage { clients: Arc::clone(&self.clients), client })
     }
+}
 
-    fn clients(&self) -> MutexGuard<'_, HashMap<ClientId, Passages>> {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked(clients: &Clients) -> MutexGuard<'_, HashMap<ClientId, Passages>> {
+    clients.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Passages {
@@ -76,9 +79,9 @@ impl Passages {
     }
 }
 
-impl Drop for Passage<'_> {
+impl Drop for Passage {
     fn drop(&mut self) {
-        if let Some(passages) = self.turnstile.clients().get_mut(&self.client) {
+        if let Some(passages) = locked(&self.clients).get_mut(&self.client) {
             passages.under_way = passages.under_way.saturating_sub(1);
         }
     }
@@ -124,6 +127,6 @@ mod tests {
             turnstile.pass(ClientId(client), at(0)).expect("let through");
         }
         turnstile.pass(ONE, at(60)).expect("let through");
-        assert_eq!(turnstile.clients().len(), 1);
+        assert_eq!(locked(&turnstile.clients).len(), 1);
     }
 }

@@ -4,6 +4,7 @@ mod auth;
 mod clients;
 mod description;
 mod events;
+mod feed;
 mod filters;
 mod history;
 mod integrations;
