@@ -7,8 +7,9 @@ use hitwire_log::{LostRow, Read, Store, StreamFrom};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How long after an event was appended, or after the process came up, a healthy receiver has it, whatever the others
-/// do. Store pauses, two full latencies and two refusals of the disk fit in.
-const HEALTHY_MS: u64 = 5_000;
+/// do. What comes in a burst waits for what came before it, in batches of one event if the limits are such; 60 of them fit
+/// in, with their latencies, the store's pauses and some refusals of the disk. A hanging receiver takes longer.
+const HEALTHY_MS: u64 = 10_000;
 
 /// The streams of a lane as they are subscribed now.
 pub(super) async fn streams(known: &Known, lane: Lane, store: &dyn Store) -> Vec<StreamFrom> {
