@@ -1,6 +1,8 @@
 //! Secrets go in and do not come out.
 
 use crate::support::{Hitwire, Receiver, hit, until};
+use hitwire_event::{ClientId, Event, EventId, Kind};
+use hitwire_log::{Append, Op, Options, SqliteStore, Store};
 use serde_json::{Value, json};
 
 const SECRET: &str = "Bearer of-the-receiver-7f3a9c";
@@ -105,6 +107,23 @@ async fn the_mask_is_never_stored() {
     let path = format!("/v2/integration/{}", created["id"]);
     let body = json!({"target": {"url": "https://example.com/", "headers": {"X-Other": "********"}}});
     hitwire.admin().send("PUT", &path, &body).await.expect(422);
+}
+
+#[tokio::test]
+async fn what_an_older_version_kept_of_a_hits_headers_is_not_shown() {
+    let mut hitwire = Hitwire::start().await;
+    hitwire.stop().await;
+    let store = SqliteStore::open(Options::new(hitwire.data_dir())).expect("opened");
+    let body = r#"{"type":"sqli","object_type":"hit","headers":{"Host":"a","Cookie":"s3cret"}}"#;
+    let event = Event { client: ClientId(1), kind: Kind::Hit, id: EventId::from("i/d"), body: body.into() };
+    let append = Append { events: vec![event], deduplicate: false, checkpoint: None };
+    store.commit(vec![Op::Append(append)]).await.expect("kept");
+    store.close().await.expect("closed");
+    drop(store);
+    hitwire.restart().await;
+    let events = hitwire.admin().get("/v1/events").await.expect(200);
+    let headers = &events["events"][0]["body"]["headers"];
+    assert_eq!(*headers, json!({"Host": "a", "Cookie": "[redacted]"}), "{events}");
 }
 
 #[tokio::test]

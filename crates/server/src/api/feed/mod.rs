@@ -20,6 +20,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use follower::Follower;
 use futures_util::stream;
+use hitwire_event::rendering::{Labels, Rendering, Style};
 use hitwire_event::{ClientId, Kind, Record, Seq, Stream};
 use hitwire_log::StreamFrom;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -193,8 +194,15 @@ fn streams(client: ClientId, kinds: &[Kind]) -> Vec<StreamFrom> {
     kinds.iter().map(from).collect()
 }
 
+const WITH_HEADERS: Rendering = Rendering { style: Style::Classic, with_headers: true };
+
 fn event(record: &Record) -> Result<LoggedEvent<'_>, Problem> {
-    let body = serde_json::from_str(&record.event.body).map_err(|error| {
+    // The classic form of a hit is its body as it is stored, but without the secrets that an older version kept in its headers.
+    let text = match record.event.kind {
+        Kind::Hit => record.rendered(WITH_HEADERS, &Labels::default()),
+        _ => &record.event.body,
+    };
+    let body = serde_json::from_str(text).map_err(|error| {
         tracing::error!(%error, seq = record.seq.0, "an event in the log is no JSON");
         Problem::internal()
     })?;
