@@ -129,6 +129,25 @@ pub enum LostReason {
 }
 
 impl LostReason {
+    /// All of them.
+    pub const ALL: [LostReason; 4] =
+        [LostReason::GaveUp, LostReason::Retention, LostReason::Unticked, LostReason::EnabledFromNow];
+
+    /// The place among all.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// As answers and metrics write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            LostReason::GaveUp => "gave_up",
+            LostReason::Retention => "retention",
+            LostReason::Unticked => "unticked",
+            LostReason::EnabledFromNow => "enabled_from_now",
+        }
+    }
+
     /// True for a dead range, false for a skipped one.
     pub const fn is_dead(self) -> bool {
         matches!(self, LostReason::GaveUp | LostReason::Retention)

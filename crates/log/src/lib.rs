@@ -9,11 +9,13 @@
 //! - [`Integration`]: a webhook that a user set up. Its secrets are [`Secret`]s: sealed at rest, masked when printed.
 //! - [`Client`], [`User`], [`Token`], [`Application`]: who may do what; [`ActivityEntry`]: what the activity log says of it.
 //! - the *outbox*: events that tell of changes, kept in the same transaction as the change until they are in the log.
+//! - [`Counts`]: what the store counts while it runs; [`Figures`]: how full it is.
 //! - the *tail*: the newest events in memory, shared by every reader, bounded in bytes.
 //!
 //! It knows nothing of HTTP, and takes no decision about delivery: couriers decide, the store keeps.
 
 mod account;
+mod counts;
 mod integration;
 mod ops;
 mod secret;
@@ -24,6 +26,7 @@ pub use account::{
     ActivityEntry, ActivityQuery, ActivityRow, ActivitySource, Application, Client, ClientLimits,
     FieldChange, Role, Sequence, Token, TokenId, User, UserId,
 };
+pub use counts::{Counts, Distribution, Figures};
 pub use integration::{Activity, HttpMethod, Integration, NewIntegration, PreviousSecret, Target, Ticked};
 pub use ops::{
     Append, Appended, AttemptRow, Done, Lag, LostRow, Op, Page, Read, Resume, StreamFrom, UpdateIntegration,

@@ -1,13 +1,14 @@
 //! The trait that every store fulfils.
 
 use crate::{
-    ActivityQuery, ActivityRow, Application, AttemptRow, Client, Done, Integration, Lag, LostRow, Op, Page,
-    Read, StreamFrom, Token, User,
+    ActivityQuery, ActivityRow, Application, AttemptRow, Client, Counts, Done, Figures, Integration, Lag,
+    LostRow, Op, Page, Read, StreamFrom, Token, User,
 };
 use hitwire_courier::Saved;
 use hitwire_event::{ClientId, Event, IntegrationId, Seq, Stream};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// The right to settle: given once to each owner of the couriers; a settlement under an older one is refused.
@@ -100,6 +101,12 @@ pub trait Store: Send + Sync + 'static {
     /// The integrations whose cursors the store itself moved lately (retention, enabling from now), the last ones first.
     /// Changes on each; an integration stays in the list for a while, so that a slow receiver misses none.
     fn moved(&self) -> watch::Receiver<Vec<IntegrationId>>;
+
+    /// What the store counted since it was opened.
+    fn counts(&self) -> Arc<Counts>;
+
+    /// How full the store is now. Costs a look at each file and one short read.
+    fn figures(&self) -> Answer<'_, Figures>;
 
     /// Ends the writers after what is queued; nothing is accepted afterwards.
     fn close(&self) -> Answer<'_, ()>;

@@ -14,7 +14,7 @@ use super::options::FaultPoint;
 use super::slice_writer::{self, SliceWriter};
 use super::view::Checkpoints;
 use crate::StoreError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long appends are refused after a failure before a new slice is tried.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -67,6 +67,7 @@ impl LogCore {
             refuse([first], &error);
             return;
         }
+        let began = Instant::now();
         let mut written = Vec::new();
         let mut unwritten = None;
         let mut job = Some(first);
@@ -90,7 +91,11 @@ impl LogCore {
             self.finish(&written)
         });
         match result {
-            Ok(()) => self.acknowledge(written),
+            Ok(()) => {
+                let took = began.elapsed();
+                let events = self.acknowledge(written);
+                self.ground.counts.log_committed(took, events);
+            }
             Err(error) => {
                 let waiting = written.into_iter().map(|caller| caller.job).chain(unwritten).chain(job);
                 self.fail(error, waiting.collect());
@@ -269,8 +274,8 @@ impl LogCore {
         Ok(())
     }
 
-    /// The group is durable: shows it, and answers.
-    fn acknowledge(&mut self, written: Vec<Written>) {
+    /// The group is durable: shows it, and answers. How many events it had.
+    fn acknowledge(&mut self, written: Vec<Written>) -> u64 {
         self.dedup.keep();
         let mut records = Vec::new();
         let mut checkpoints = Checkpoints::new();
@@ -278,7 +283,8 @@ impl LogCore {
         for caller in written {
             answers.push(caller.take_apart(&mut records, &mut checkpoints));
         }
-        self.head += records.len() as u64;
+        let events = records.len() as u64;
+        self.head += events;
         if let Some(writer) = &self.writer {
             for record in &records {
                 writer.slice.extend(record.appended_ms);
@@ -290,6 +296,7 @@ impl LogCore {
             let _ = reply.send(Ok(appended));
         }
         self.bound_wal();
+        events
     }
 
     /// Truncates the WAL if the checkpointer could not keep it small.
@@ -316,6 +323,7 @@ impl LogCore {
     /// Gives the slice up: nothing of the group counts. Returns what the callers are told.
     fn fail(&mut self, error: StoreError, jobs: Vec<Job>) -> StoreError {
         tracing::error!(%error, last_acknowledged = self.head, "the log cannot be written; its slice is given up");
+        self.ground.counts.log_failed();
         self.dedup.take_back(0);
         if let Some(writer) = self.writer.take() {
             writer.slice.give_up();

@@ -22,6 +22,7 @@ mod append;
 mod catalog;
 mod clock;
 mod dedup;
+mod figures;
 mod files;
 mod gather;
 mod inline;
@@ -42,8 +43,9 @@ mod writer;
 pub use options::{FaultHook, FaultPoint, MonotonicClock, Options, WallClock};
 
 use crate::{
-    ActivityQuery, ActivityRow, Answer, Append, Appended, Application, AttemptRow, Client, Done, Integration,
-    Lag, Lease, LostRow, Op, Page, Read, Store, StoreError, StreamFrom, Token, Touched, User,
+    ActivityQuery, ActivityRow, Answer, Append, Appended, Application, AttemptRow, Client, Counts, Done,
+    Figures, Integration, Lag, Lease, LostRow, Op, Page, Read, Store, StoreError, StreamFrom, Token, Touched,
+    User,
 };
 use append::Prepared;
 use clock::Clock;
@@ -96,6 +98,7 @@ struct Ground {
     directory: Arc<DataDir>,
     log: Arc<LogView>,
     state: Arc<StateView>,
+    counts: Arc<Counts>,
 }
 
 /// The parts that the writers are made of.
@@ -140,6 +143,7 @@ fn open(options: Options) -> Result<Opened, StoreError> {
         directory,
         log: recovered.view,
         state: Arc::new(StateView::new(state_path)),
+        counts: Arc::default(),
     };
     let (keeping, to_keeper, notices) = Keeping::new();
     let lease = Lease(lease);
@@ -382,6 +386,17 @@ impl Store for SqliteStore {
 
     fn moved(&self) -> watch::Receiver<Vec<IntegrationId>> {
         self.ground.state.watch_moved()
+    }
+
+    fn counts(&self) -> Arc<Counts> {
+        self.ground.counts.clone()
+    }
+
+    fn figures(&self) -> Answer<'_, Figures> {
+        let ground = self.ground.clone();
+        Box::pin(
+            self.read_state(move |connection| figures::with_state(figures::of_files(&ground), connection)),
+        )
     }
 
     fn close(&self) -> Answer<'_, ()> {

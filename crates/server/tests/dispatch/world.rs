@@ -632,6 +632,14 @@ impl Store for Jittery {
         self.store.moved()
     }
 
+    fn counts(&self) -> Arc<hitwire_log::Counts> {
+        self.store.counts()
+    }
+
+    fn figures(&self) -> Answer<'_, hitwire_log::Figures> {
+        self.store.figures()
+    }
+
     fn close(&self) -> Answer<'_, ()> {
         self.store.close()
     }

@@ -73,12 +73,9 @@ pub(super) fn delete_attempts(context: &Context<'_>, id: u64) -> Result<(), Trou
 }
 
 /// Records a dead or skipped range.
-pub(super) fn insert_lost(
-    connection: &Connection,
-    id: u64,
-    range: &LostRange,
-    now_ms: u64,
-) -> Result<(), Trouble> {
+pub(super) fn insert_lost(context: &Context<'_>, id: u64, range: &LostRange) -> Result<(), Trouble> {
+    let (connection, now_ms) = (context.connection, context.now_ms);
+    context.count_lost(range);
     connection.prepare_cached(INSERT_LOST)?.execute(params![
         id as i64,
         range.lane.code(),
@@ -101,24 +98,27 @@ pub(super) fn insert_lost(
 /// Records what retention takes: as long as an integration does not move, and its kinds stay the same, all of it is one
 /// range that grows.
 pub(super) fn extend_lost(
-    connection: &Connection,
+    context: &Context<'_>,
     id: u64,
     cursor: u64,
     range: &LostRange,
-    now_ms: u64,
 ) -> Result<(), Trouble> {
-    let extended = connection.prepare_cached(EXTEND_LOST)?.execute(params![
+    let extended = context.connection.prepare_cached(EXTEND_LOST)?.execute(params![
         id as i64,
         range.lane.code(),
         cursor as i64,
         range.last.0 as i64,
         range.events as i64,
         range.detail,
-        now_ms as i64,
+        context.now_ms as i64,
         range.reason.code(),
         kind_codes(&range.kinds)
     ])?;
-    if extended == 0 { insert_lost(connection, id, range, now_ms) } else { Ok(()) }
+    if extended == 0 {
+        return insert_lost(context, id, range);
+    }
+    context.count_lost(range);
+    Ok(())
 }
 
 /// The delivery log of an integration, newest first.

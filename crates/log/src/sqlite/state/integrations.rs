@@ -279,7 +279,7 @@ fn skip(
             reason,
             detail: detail.to_owned(),
         };
-        history::insert_lost(context.connection, integration.id.0, &range, context.now_ms)?;
+        history::insert_lost(context, integration.id.0, &range)?;
     }
     Ok(())
 }

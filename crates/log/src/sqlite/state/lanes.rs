@@ -75,7 +75,7 @@ pub(super) fn save(context: &Context<'_>, progress: &Progress) -> Result<(), Tro
         history::insert_attempt(context, id.0, attempt)?;
     }
     for range in &progress.lost {
-        history::insert_lost(connection, id.0, range, context.now_ms)?;
+        history::insert_lost(context, id.0, range)?;
     }
     if let Some(reason) = &progress.disable {
         integrations::disable(connection, id, reason)?;

@@ -24,10 +24,11 @@ use super::seal::Sealer;
 use super::slice_writer::checkpoint;
 use crate::{Done, Lease, Op, StoreError};
 use history::Pruner;
+use hitwire_courier::LostReason;
 use hitwire_event::IntegrationId;
 use rusqlite::Connection;
-use std::cell::Cell;
-use std::time::Duration;
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use work::Context;
 
@@ -41,6 +42,8 @@ struct Effects {
     wipe: bool,
     /// The number of the last event put into the outbox.
     announced: Option<u64>,
+    /// What integrations lose.
+    lost: Vec<(LostReason, u64)>,
 }
 
 /// The state's writer.
@@ -94,6 +97,7 @@ impl StateCore {
             answer(first.reply, Err(error));
             return;
         }
+        let began = Instant::now();
         let synced = first.work.must_be_synced();
         let mut effects = Effects::default();
         let mut attempts = 0;
@@ -121,6 +125,10 @@ impl StateCore {
         }
         match result.map_err(|error| error.to_string()).and_then(|()| self.commit()) {
             Ok(()) => {
+                self.ground.counts.state_committed(began.elapsed());
+                for (reason, events) in effects.lost {
+                    self.ground.counts.lost(reason, events);
+                }
                 self.pruner.count(attempts);
                 if !effects.moved.is_empty() {
                     self.ground.state.announce(effects.moved);
@@ -221,6 +229,7 @@ impl StateCore {
             view: &self.ground.log,
             now_ms: self.ground.clock.now_ms(),
             attempts: Cell::new(0),
+            lost: RefCell::default(),
         };
         let mut of_job = Effects::default();
         run(connection, "SAVEPOINT caller")?;
@@ -240,6 +249,7 @@ impl StateCore {
             Ok(answer) => {
                 run(connection, "RELEASE caller")?;
                 *attempts += context.attempts.get();
+                effects.lost.extend(context.lost.take());
                 effects.moved.extend(of_job.moved);
                 effects.wipe |= of_job.wipe;
                 effects.announced = effects.announced.max(of_job.announced);
@@ -275,6 +285,7 @@ impl StateCore {
     /// Gives the file up: nothing of the group counts, and a copy takes its place.
     fn fail(&mut self, error: &str) {
         tracing::error!(error, "the state cannot be written; its file will be replaced by a copy");
+        self.ground.counts.state_failed();
         self.ground.state.poison();
         self.broken = self.connection.take().or(self.broken.take());
         // An open transaction would keep the copy waiting.

@@ -52,7 +52,7 @@ pub(super) fn retire(context: &Context<'_>, retire: &Retire) -> Result<Option<Ve
             reason: LostReason::Retention,
             detail: retire.detail.clone(),
         };
-        history::extend_lost(context.connection, loser.integration, loser.cursor, &range, context.now_ms)?;
+        history::extend_lost(context, loser.integration, loser.cursor, &range)?;
         lanes::jump(context.connection, loser.integration, loser.lane, retire.last)?;
         moved.push(IntegrationId(loser.integration));
     }

@@ -4,8 +4,9 @@ use super::Retire;
 use crate::sqlite::seal::Sealer;
 use crate::sqlite::view::LogView;
 use crate::{Done, Op, StoreError};
+use hitwire_courier::{LostRange, LostReason};
 use rusqlite::Connection;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use tokio::sync::oneshot;
 
 /// Why a step did not succeed: what was asked is not possible, or the file is in trouble.
@@ -59,12 +60,18 @@ pub(in crate::sqlite) struct Context<'a> {
     /// The wall clock, for times on record.
     pub now_ms: u64,
     pub(super) attempts: Cell<i64>,
+    pub(super) lost: RefCell<Vec<(LostReason, u64)>>,
 }
 
 impl Context<'_> {
     /// The end of the log as this step sees it.
     pub(super) fn head(&self) -> u64 {
         self.view.head()
+    }
+
+    /// Counts events that an integration does not get.
+    pub(super) fn count_lost(&self, range: &LostRange) {
+        self.lost.borrow_mut().push((range.reason, range.events));
     }
 
     /// Counts attempts that came or went.
