@@ -47,10 +47,10 @@ pub use headers::{
 };
 pub use resolve::{Answer, Resolver};
 pub use response::{RESPONSE_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX, Response};
-pub use send::{Phase, SendError, Sender, Sent, Timings};
+pub use send::{Cause, Phase, SendError, Sender, Sent, Timings};
 pub use target::{KeyPem, Message, Method, Target};
 pub use tls::{
     CertificateFacts, CertificateProblem, ClientIdentity, PASSWORD_BYTES_MAX, PEM_BYTES_MAX, PINS_MAX, Pin,
-    PinError, TlsConfigError, TlsField, TlsIdentity, TlsProblem, Validity, WARN_BEFORE_EXPIRY_S, WhyRefused,
-    client_certificate_refusal, client_identity, describe,
+    PinError, TlsClass, TlsConfigError, TlsField, TlsIdentity, TlsProblem, Validity, WARN_BEFORE_EXPIRY_S,
+    WhyRefused, client_certificate_refusal, client_identity, describe,
 };

@@ -48,6 +48,56 @@ pub enum Rule {
     NotGlobal,
 }
 
+impl Rule {
+    /// All of them.
+    pub const ALL: [Rule; 19] = [
+        Rule::Loopback,
+        Rule::Private,
+        Rule::CarrierGradeNat,
+        Rule::LinkLocal,
+        Rule::CloudMetadata,
+        Rule::UniqueLocal,
+        Rule::SiteLocal,
+        Rule::Unspecified,
+        Rule::Multicast,
+        Rule::Broadcast,
+        Rule::Documentation,
+        Rule::Benchmarking,
+        Rule::Reserved,
+        Rule::ProtocolAssignments,
+        Rule::RelayAnycast,
+        Rule::Ipv4Compatible,
+        Rule::LocalNat64,
+        Rule::Teredo,
+        Rule::NotGlobal,
+    ];
+
+    /// In one word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Rule::Loopback => "loopback",
+            Rule::Private => "private",
+            Rule::CarrierGradeNat => "carrier_grade_nat",
+            Rule::LinkLocal => "link_local",
+            Rule::CloudMetadata => "cloud_metadata",
+            Rule::UniqueLocal => "unique_local",
+            Rule::SiteLocal => "site_local",
+            Rule::Unspecified => "unspecified",
+            Rule::Multicast => "multicast",
+            Rule::Broadcast => "broadcast",
+            Rule::Documentation => "documentation",
+            Rule::Benchmarking => "benchmarking",
+            Rule::Reserved => "reserved",
+            Rule::ProtocolAssignments => "protocol_assignments",
+            Rule::RelayAnycast => "relay_anycast",
+            Rule::Ipv4Compatible => "ipv4_compatible",
+            Rule::LocalNat64 => "local_nat64",
+            Rule::Teredo => "teredo",
+            Rule::NotGlobal => "not_global",
+        }
+    }
+}
+
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

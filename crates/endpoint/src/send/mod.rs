@@ -1,8 +1,10 @@
 //! Sending one message to one target.
 
+mod cause;
 mod error;
 mod exchange;
 
+pub use cause::Cause;
 pub use error::{Phase, SendError};
 
 use crate::connection::Connection;

@@ -11,6 +11,7 @@
 //!   answer over one says that the client certificate is not accepted.
 
 mod certificate;
+mod class;
 mod client;
 mod client_auth;
 mod config_error;
@@ -22,6 +23,7 @@ mod pin;
 mod problem;
 mod verify;
 
+pub use class::TlsClass;
 pub use client::{ClientIdentity, PASSWORD_BYTES_MAX, client_identity};
 pub(crate) use client_auth::ClientAuth;
 pub use client_auth::client_certificate_refusal;
