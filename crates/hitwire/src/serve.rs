@@ -28,6 +28,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS", env = "HITWIRE_LISTEN")]
     listen: Option<SocketAddr>,
 
+    /// Tell metrics to a Prometheus here, without a token; the API tells them to operators [default: only there]
+    #[arg(long, value_name = "ADDRESS", env = "HITWIRE_METRICS_LISTEN")]
+    metrics_listen: Option<SocketAddr>,
+
     /// Serve the API with this certificate: PEM, the chain after it; read again when it changes
     #[arg(long, value_name = "FILE", env = "HITWIRE_TLS_CERT")]
     tls_cert: Option<PathBuf>,
@@ -194,6 +198,7 @@ fn config(args: Args) -> Result<Config, Failure> {
         config: _,
         data,
         listen,
+        metrics_listen,
         tls_cert,
         tls_key,
         allow_plain_http_api,
@@ -206,6 +211,7 @@ fn config(args: Args) -> Result<Config, Failure> {
     } = args;
     set(&mut config.data_dir, data);
     set(&mut config.listen, listen);
+    config.metrics_listen = metrics_listen.or(config.metrics_listen);
     config.tls_cert = tls_cert.or(config.tls_cert);
     config.tls_key = tls_key.or(config.tls_key);
     config.allow_plain_http_api |= allow_plain_http_api;
@@ -271,6 +277,7 @@ fn greeting(server: &Server, terminal: Terminal) -> String {
         format!("  data         {}", shown(server.data_dir())),
         format!("  admin token  {token}"),
     ];
+    lines.extend(server.metrics_url().map(|url| format!("  metrics      {url}")));
     let sources = server.source_status();
     lines.extend(sources.iter().map(|source| format!("  source       {}", terminal::safe(&source.name))));
     lines.join("\n")

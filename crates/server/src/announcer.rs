@@ -3,7 +3,8 @@
 //! An event of the outbox is appended first and taken out of it afterwards. If hitwire ends in between, it is appended
 //! again at the next start and recognised by its id, so it is told once.
 
-use hitwire_log::{Append, Op, Store, StoreError};
+use crate::metrics::{Intake, Origin};
+use hitwire_log::{Append, Done, Op, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -16,12 +17,12 @@ const EVENTS_AT_ONCE: usize = 256;
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
 /// Starts it; ends when told to stop. What is left in the outbox then is moved at the next start.
-pub(crate) fn start(store: Arc<dyn Store>, stop: CancellationToken) -> JoinHandle<()> {
+pub(crate) fn start(store: Arc<dyn Store>, intake: Intake, stop: CancellationToken) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut announced = store.announced();
         while !stop.is_cancelled() {
             announced.mark_unchanged();
-            let wait = match move_some(&*store).await {
+            let wait = match move_some(&*store, &intake).await {
                 Ok(0) => None,
                 Ok(_) => continue,
                 Err(StoreError::Closed) => return,
@@ -40,11 +41,14 @@ pub(crate) fn start(store: Arc<dyn Store>, stop: CancellationToken) -> JoinHandl
 }
 
 /// Moves the oldest events; how many there were.
-async fn move_some(store: &dyn Store) -> Result<usize, StoreError> {
+async fn move_some(store: &dyn Store, intake: &Intake) -> Result<usize, StoreError> {
     let (numbers, events): (Vec<u64>, Vec<_>) = store.outbox(EVENTS_AT_ONCE).await?.into_iter().unzip();
     let Some(&through) = numbers.last() else { return Ok(0) };
+    let kinds = Intake::kinds(&events);
     let append = Append { events, deduplicate: true, checkpoint: None };
-    store.commit(vec![Op::Append(append)]).await?;
+    if let Some(Done::Appended(appended)) = store.commit(vec![Op::Append(append)]).await?.pop() {
+        intake.appended(Origin::Hitwire, &kinds, &appended);
+    }
     store.commit(vec![Op::Announced { through }]).await?;
     Ok(numbers.len())
 }
@@ -91,7 +95,7 @@ mod tests {
         store.commit(vec![Op::Append(append)]).await.expect("appended");
 
         let stop = CancellationToken::new();
-        let announcer = start(Arc::clone(&store), stop.clone());
+        let announcer = start(Arc::clone(&store), Intake::default(), stop.clone());
         until_told(&*store, &[event(1), event(2)]).await;
         store.commit(vec![Op::Announce(event(3))]).await.expect("kept");
         until_told(&*store, &[event(1), event(2), event(3)]).await;

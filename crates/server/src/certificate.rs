@@ -4,6 +4,7 @@
 //! a whole look; and a pair that does not fit together is refused with a word in the log, while the one before stays.
 
 use crate::config::{Config, TlsFiles};
+use hitwire_endpoint::TlsField;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls_pki_types::pem::{self, PemObject};
@@ -67,8 +68,16 @@ pub enum CertificateError {
 #[derive(Debug)]
 pub(crate) struct Certificate {
     files: TlsFiles,
-    config: RwLock<Arc<ServerConfig>>,
+    loaded: RwLock<Loaded>,
     looked: Mutex<Looked>,
+}
+
+/// A pair that fits.
+#[derive(Clone, Debug)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    /// When the server's certificate expires, Unix seconds, if it can be read.
+    expires_s: Option<i64>,
 }
 
 /// What the files looked like.
@@ -87,17 +96,22 @@ impl Certificate {
     /// Reads the pair.
     pub(crate) fn open(files: TlsFiles) -> Result<Certificate, CertificateError> {
         let stamp = stamp(&files);
-        let config = load(&files)?;
+        let loaded = load(&files)?;
         Ok(Certificate {
             files,
-            config: RwLock::new(config),
+            loaded: RwLock::new(loaded),
             looked: Mutex::new(Looked { read: stamp, last: stamp }),
         })
     }
 
     /// What a new connection is greeted with.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner)))
+        TlsAcceptor::from(Arc::clone(&self.loaded.read().unwrap_or_else(PoisonError::into_inner).config))
+    }
+
+    /// When it expires, Unix seconds, if that can be read.
+    pub(crate) fn expires_s(&self) -> Option<i64> {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).expires_s
     }
 
     /// Reads the pair again, whether it has changed or not.
@@ -105,8 +119,8 @@ impl Certificate {
         let stamp = stamp(&self.files);
         *self.looked() = Looked { read: stamp, last: stamp };
         match load(&self.files) {
-            Ok(config) => {
-                *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+            Ok(loaded) => {
+                *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
                 tracing::info!(certificate = %self.files.cert.display(), "the API's certificate was read again");
             }
             Err(error) => {
@@ -157,7 +171,7 @@ fn stamp(files: &TlsFiles) -> Stamp {
     [of(&files.cert), of(&files.key)]
 }
 
-fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, CertificateError> {
+fn load(files: &TlsFiles) -> Result<Loaded, CertificateError> {
     let content = |path: &Path, problem: String| CertificateError::Content { path: path.to_owned(), problem };
     let text = read(&files.cert)?;
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
@@ -167,6 +181,10 @@ fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, CertificateError> {
         let problem = "holds no certificate in PEM (-----BEGIN CERTIFICATE-----)";
         return Err(content(&files.cert, problem.to_owned()));
     }
+    let expires_s = std::str::from_utf8(&text)
+        .ok()
+        .and_then(|pem| hitwire_endpoint::describe(pem, TlsField::ClientCertificate).ok())
+        .and_then(|facts| facts.first().map(|facts| facts.not_after));
     let text = read(&files.key)?;
     let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
         let encrypted = text.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED);
@@ -189,7 +207,7 @@ fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, CertificateError> {
         .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
         .map_err(pair)?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
-    Ok(Arc::new(config))
+    Ok(Loaded { config: Arc::new(config), expires_s })
 }
 
 /// In the first line of a key that a password protects.

@@ -8,6 +8,7 @@
 //! - `api`: handlers that authenticate, parse, call one thing and shape the answer.
 //! - [`dispatch`]: the couriers' shell: wakes couriers when the log advances, carries out what their machines say.
 //! - [`Names`]: what the installation and its clients are called in envelopes.
+//! - `metrics`: what hitwire tells a Prometheus.
 //! - `announcer`: moves the outbox, the events that tell of changes, into the log.
 //! - `sources`: one runner for each configured source: reads, converts, appends with its checkpoint.
 //! - [`import`]: a whole file into bodies for `POST /v1/events`, for the command line.
@@ -20,6 +21,7 @@ pub mod config;
 pub mod dispatch;
 pub mod import;
 mod listener;
+mod metrics;
 mod names;
 mod server;
 mod sources;

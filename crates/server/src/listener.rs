@@ -1,6 +1,7 @@
 //! Connections: how many, how long they may take, and their encryption.
 
 use crate::certificate::Certificate;
+use crate::metrics::{Open, Requests};
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -54,13 +55,15 @@ pub(crate) struct Door {
     pub(crate) certificate: Option<Arc<Certificate>>,
     /// What answers.
     pub(crate) router: Router,
+    /// Counts.
+    pub(crate) requests: Requests,
     /// Connections at once, those included whose handshake is under way.
     pub(crate) connections_max: usize,
 }
 
 /// Accepts and serves connections until told to stop. Each connection is a task of `tasks`.
 pub(crate) async fn serve(door: Door, ending: Ending, tasks: TaskTracker) {
-    let Door { listener, certificate, router, connections_max } = door;
+    let Door { listener, certificate, router, requests, connections_max } = door;
     let places = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
     loop {
         let accepted = async {
@@ -74,7 +77,8 @@ pub(crate) async fn serve(door: Door, ending: Ending, tasks: TaskTracker) {
         match accepted {
             Some((place, Ok((stream, _)))) => {
                 let acceptor = certificate.as_deref().map(Certificate::acceptor);
-                tasks.spawn(connection(stream, acceptor, router.clone(), ending.clone(), place));
+                let held = Held { _place: place, _open: requests.connected(), requests: requests.clone() };
+                tasks.spawn(connection(stream, acceptor, router.clone(), ending.clone(), held));
             }
             Some((_, Err(error))) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -85,12 +89,19 @@ pub(crate) async fn serve(door: Door, ending: Ending, tasks: TaskTracker) {
     }
 }
 
+/// What a connection holds as long as it is open.
+struct Held {
+    _place: OwnedSemaphorePermit,
+    _open: Open,
+    requests: Requests,
+}
+
 async fn connection(
     stream: TcpStream,
     acceptor: Option<TlsAcceptor>,
     router: Router,
     ending: Ending,
-    _place: OwnedSemaphorePermit,
+    held: Held,
 ) {
     // Answers are small and awaited; to hold them back for more would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
@@ -104,8 +115,9 @@ async fn connection(
         // Nothing was asked yet.
         () = ending.stop.cancelled() => return,
     };
-    if let Some(stream) = stream {
-        serve_http(stream, router, ending).await;
+    match stream {
+        Some(stream) => serve_http(stream, router, ending).await,
+        None => held.requests.handshake_failed(),
     }
 }
 

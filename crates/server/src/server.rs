@@ -8,6 +8,7 @@ use crate::certificate::{Certificate, CertificateError};
 use crate::config::{Config, ConfigError};
 use crate::dispatch::{Bounds, Clock, Dispatch, EndpointTransport, Surroundings};
 use crate::listener::{self, Door, Ending};
+use crate::metrics::{Around, Counted, Metrics, Requests};
 use crate::names::Names;
 use crate::sources::{SourceStatus, Sources};
 use crate::tokens::Tokens;
@@ -30,6 +31,9 @@ use uuid::Uuid;
 /// How long requests under way, on either side, and sources may take to finish when hitwire stops. With
 /// [`CLOSE_WITHIN`] it stays below the 10 s after which service managers and people lose patience.
 const FINISH_WITHIN: Duration = Duration::from_secs(6);
+
+/// Connections to the listener for metrics: a few Prometheus servers, and whoever looks by hand.
+const METRICS_CONNECTIONS_MAX: usize = 64;
 
 /// How long the store may take to write what is queued.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
@@ -60,10 +64,12 @@ pub enum StartError {
         problem: String,
     },
     /// Nobody can listen there.
-    #[error("cannot listen on {addr}: {source}; choose another address with --listen")]
+    #[error("cannot listen on {addr}: {source}; choose another address with {flag}")]
     Listen {
         /// The address.
         addr: SocketAddr,
+        /// What chooses it.
+        flag: &'static str,
         /// Why.
         source: std::io::Error,
     },
@@ -83,6 +89,7 @@ pub enum StartError {
 /// runtime ends; nothing that was acknowledged is lost by that either.
 pub struct Server {
     addr: SocketAddr,
+    metrics_addr: Option<SocketAddr>,
     certificate: Option<Arc<Certificate>>,
     data_dir: PathBuf,
     admin_token: Secret,
@@ -112,24 +119,39 @@ impl Server {
             None => (admin_token::read_or_make(&config.data_dir)?, Some(admin_token::path(&config.data_dir))),
         };
         let tokens = Tokens::new(&admin_token, config.ingest_token.as_ref(), clock.wall_ms() / 1_000);
-        let listener =
-            TcpListener::bind(config.listen).await.map_err(|source| listen_error(&config, source))?;
-        let addr = listener.local_addr().map_err(|source| listen_error(&config, source))?;
+        let (listener, addr) = bind(config.listen, "--listen").await?;
+        let for_metrics = match config.metrics_listen {
+            Some(addr) => Some(bind(addr, "--metrics-listen").await?),
+            None => None,
+        };
         let guard = Guard::new(config.allow_targets.clone(), config.allow_http);
         let sender = Sender::new(guard.clone(), Resolver::system());
         let transport = Arc::new(EndpointTransport::new(sender.clone()));
         let sources = Sources::open(&config, &store).await?;
         let names = names(&config, &*store).await?;
+        let counted = Counted::default();
         let surroundings = Surroundings {
             store: Arc::clone(&store),
             transport,
             clock,
             bounds: Bounds::default(),
             names: names.clone(),
+            deliveries: counted.deliveries.clone(),
             mint: Box::new(webhook_id),
         };
         let dispatch = Dispatch::start(surroundings).await.map_err(|source| store_error(&config, source))?;
-        let sources = sources.start(&store, clock);
+        let sources = sources.start(&store, &counted.intake, clock);
+        let bodies = BodyBudget::new(config.api.bodies_in_flight_bytes);
+        let around = Around {
+            store: Arc::clone(&store),
+            dispatch: dispatch.clone(),
+            sources: sources.gauges(),
+            bodies: bodies.clone(),
+            certificate: certificate.clone(),
+            clock,
+            log_bytes_max: config.retention.size_bytes,
+            disk_floor_bytes: config.log.disk_floor_bytes,
+        };
         let ending = Ending { stop: CancellationToken::new(), abort: CancellationToken::new() };
         let api = Api {
             store: Arc::clone(&store),
@@ -141,28 +163,44 @@ impl Server {
             previews: Turnstile::new(PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE),
             feed: Feed::new(ending.stop.clone()),
             tokens,
-            bodies: BodyBudget::new(config.api.bodies_in_flight_bytes),
+            bodies,
             bounds: config.api,
             sources: sources.gauges(),
             readiness: Readiness::default(),
+            metrics: Metrics::new(&counted, around),
+            counted: counted.clone(),
             clock,
         };
         let connections = TaskTracker::new();
-        let announcer = announcer::start(Arc::clone(&store), ending.stop.clone());
+        let announcer = announcer::start(Arc::clone(&store), counted.intake.clone(), ending.stop.clone());
         if let Some(certificate) = &certificate {
             connections.spawn(Arc::clone(certificate).watch(ending.stop.clone()));
         }
+        let api = Arc::new(api);
+        let metrics_addr = for_metrics.as_ref().map(|(_, addr)| *addr);
+        let for_metrics = for_metrics.map(|(listener, _)| Door {
+            listener,
+            certificate: certificate.clone(),
+            router: api::metrics_router(Arc::clone(&api)),
+            // Scrapes are not what is to be watched.
+            requests: Requests::default(),
+            connections_max: METRICS_CONNECTIONS_MAX,
+        });
         let door = Door {
             listener,
             certificate: certificate.clone(),
-            router: api::router(Arc::new(api)),
+            router: api::router(api),
+            requests: counted.requests,
             connections_max: config.api.connections_max,
         };
-        connections.spawn(listener::serve(door, ending.clone(), connections.clone()));
+        for door in [Some(door), for_metrics].into_iter().flatten() {
+            connections.spawn(listener::serve(door, ending.clone(), connections.clone()));
+        }
         connections.close();
         tracing::info!(%addr, data_dir = %config.data_dir.display(), sources = config.sources.len(), "hitwire started");
         Ok(Server {
             addr,
+            metrics_addr,
             certificate,
             data_dir: config.data_dir,
             admin_token,
@@ -184,8 +222,16 @@ impl Server {
 
     /// How the API is reached from this machine: `https://127.0.0.1:8419`.
     pub fn url(&self) -> String {
-        let scheme = if self.certificate.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", self.addr)
+        format!("{}://{}", self.scheme(), self.addr)
+    }
+
+    /// Where metrics are told without a token, if anywhere: `http://127.0.0.1:9419/metrics`.
+    pub fn metrics_url(&self) -> Option<String> {
+        self.metrics_addr.map(|addr| format!("{}://{addr}/metrics", self.scheme()))
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.certificate.is_some() { "https" } else { "http" }
     }
 
     /// Reads the API's certificate again now; its files are looked at every other second anyway. A pair that does not fit is
@@ -269,8 +315,12 @@ async fn names(config: &Config, store: &dyn Store) -> Result<Names, StartError> 
     Ok(names)
 }
 
-fn listen_error(config: &Config, source: std::io::Error) -> StartError {
-    StartError::Listen { addr: config.listen, source }
+/// Listens; `flag` chooses another address.
+async fn bind(addr: SocketAddr, flag: &'static str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { addr, flag, source };
+    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
 }
 
 fn store_error(config: &Config, source: StoreError) -> StartError {

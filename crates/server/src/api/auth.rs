@@ -25,6 +25,10 @@ pub(super) struct Caller {
 #[derive(Clone, Debug)]
 pub(super) struct Administrator(pub(super) Caller);
 
+/// A caller who looks after the installation.
+#[derive(Clone, Debug)]
+pub(super) struct Operator;
+
 /// A caller who may send events.
 #[derive(Clone, Debug)]
 pub(super) struct Ingester(pub(super) Caller);
@@ -79,6 +83,15 @@ impl FromRequestParts<Shared> for Administrator {
         caller
             .may(&[Role::Operator, Role::Administrator], "set up integrations or read about them")
             .map(Administrator)
+    }
+}
+
+impl FromRequestParts<Shared> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, api).await?;
+        caller.may(&[Role::Operator], "see or change what concerns the whole installation").map(|_| Operator)
     }
 }
 

@@ -31,9 +31,10 @@ const SHARE_WAIT: Duration = Duration::from_secs(2);
 /// How many bytes of bodies may be in memory at once. A share is taken as the bytes come, not as they are announced: who
 /// announces much and sends nothing holds nothing. When the budget is used up, a caller waits a little, and is then told
 /// to come back.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct BodyBudget {
     kib: Arc<Semaphore>,
+    kib_max: usize,
 }
 
 /// A body in memory, and the share of the budget that it takes until it is dropped.
@@ -79,7 +80,17 @@ impl BodyBudget {
     /// A budget of this many bytes.
     pub(crate) fn new(bytes: u64) -> Self {
         let kib = usize::try_from(bytes / 1024).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        BodyBudget { kib: Arc::new(Semaphore::new(kib)) }
+        BodyBudget { kib: Arc::new(Semaphore::new(kib)), kib_max: kib }
+    }
+
+    /// How much of it is used at the moment.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.kib_max.saturating_sub(self.kib.available_permits()) as u64 * 1024
+    }
+
+    /// All of it.
+    pub(crate) fn bytes_max(&self) -> u64 {
+        self.kib_max as u64 * 1024
     }
 
     /// Reads a body of at most `bytes_max`.

@@ -5,6 +5,7 @@ use super::description::schema;
 use super::problem::{FieldError, Problem};
 use super::query::Query;
 use super::{Shared, json};
+use crate::metrics::{Intake, Origin};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -102,9 +103,13 @@ async fn append(api: &Shared, events: Vec<Event>) -> Result<Appended, Problem> {
     if events.is_empty() {
         return Ok(Appended::default());
     }
+    let kinds = Intake::kinds(&events);
     let append = Append { events, deduplicate: true, checkpoint: None };
     match api.store.commit(vec![Op::Append(append)]).await?.pop() {
-        Some(Done::Appended(appended)) => Ok(appended),
+        Some(Done::Appended(appended)) => {
+            api.counted.intake.appended(Origin::Api, &kinds, &appended);
+            Ok(appended)
+        }
         _ => Err(Problem::internal()),
     }
 }

@@ -12,7 +12,8 @@
 //! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
 //! - [`turnstile`]: how often a client may make a call that costs more than an answer.
 //! - [`description`]: all calls described, for programs and for people.
-//! - the handlers: [`events`], [`feed`], [`integrations`], [`testing`], [`previews`], [`history`], [`status`], [`clients`], [`health`].
+//! - the handlers: [`events`], [`feed`], [`integrations`], [`testing`], [`previews`], [`history`], [`status`], [`metrics`], [`clients`],
+//!   [`health`].
 //! - [`problem`]: every error, in one form.
 //!
 //! No handler holds policy or knows how something is stored.
@@ -29,6 +30,7 @@ mod health;
 mod history;
 mod integrations;
 mod leftover;
+mod metrics;
 mod observe;
 mod precondition;
 mod previews;
@@ -43,6 +45,7 @@ mod turnstile;
 use crate::Names;
 use crate::config::ApiBounds;
 use crate::dispatch::{Clock, Dispatch};
+use crate::metrics::{Counted, Metrics};
 use crate::rfc3339;
 use crate::sources::SourceGauge;
 use crate::tokens::Tokens;
@@ -56,6 +59,7 @@ use hitwire_endpoint::{Guard, Sender};
 use hitwire_log::Store;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
+pub(crate) use metrics::router as metrics_router;
 pub(crate) use previews::{PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE};
 use problem::Problem;
 use serde::Serialize;
@@ -82,6 +86,8 @@ pub(crate) struct Api {
     pub(crate) bounds: ApiBounds,
     pub(crate) sources: Vec<Arc<SourceGauge>>,
     pub(crate) readiness: Readiness,
+    pub(crate) counted: Counted,
+    pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
 }
 
@@ -112,6 +118,7 @@ fn calls() -> OpenApiRouter<Shared> {
         .routes(routes!(health::sources))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
+        .routes(routes!(metrics::show))
 }
 
 /// All calls.
@@ -119,7 +126,7 @@ pub(crate) fn router(api: Shared) -> Router {
     description::described(calls())
         .fallback(no_such_call)
         .method_not_allowed_fallback(no_such_method)
-        .layer(axum::middleware::from_fn(observe::observe))
+        .layer(axum::middleware::from_fn_with_state(api.counted.requests.clone(), observe::observe))
         .with_state(api)
 }
 

@@ -2,15 +2,20 @@
 
 use super::leftover;
 use super::problem::Problem;
-use axum::extract::{MatchedPath, Request};
+use crate::metrics::Requests;
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use http::Method;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
+/// The routes by which events come.
+const INGEST: [&str; 2] = ["/v1/events", "/v1/counters"];
+
 /// Runs a request. The line names the route, not the path as it came: paths and queries are the caller's.
-pub(super) async fn observe(request: Request, next: Next) -> Response {
+pub(super) async fn observe(State(requests): State<Requests>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -23,7 +28,9 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     });
     leftover.discard().await;
     let status = response.status().as_u16();
-    let took_us = started.elapsed().as_micros() as u64;
+    let took = started.elapsed();
+    requests.answered(status, INGEST.contains(&route) && method == Method::POST, took);
+    let took_us = took.as_micros() as u64;
     if response.status().is_server_error() {
         tracing::warn!(%method, route, status, took_us, "request");
     } else {
@@ -47,7 +54,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_handler_that_panics_is_answered_with_500() {
-        let router = Router::new().route("/", get(panics)).layer(axum::middleware::from_fn(observe));
+        let observe = axum::middleware::from_fn_with_state(Requests::default(), observe);
+        let router = Router::new().route("/", get(panics)).layer(observe);
         let request = Request::get("/").body(Body::empty()).expect("a request");
         let response = TowerToHyperService::new(router).call(request).await.expect("an answer");
         assert_eq!(response.status(), 500);

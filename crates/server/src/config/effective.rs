@@ -19,6 +19,7 @@ impl Config {
         let Config {
             data_dir,
             listen,
+            metrics_listen,
             tls_cert,
             tls_key,
             allow_plain_http_api,
@@ -43,6 +44,7 @@ impl Config {
         file.comment("secret key", secret_key.as_ref().map_or_else(|| made("secret.key"), |_| own()));
         file.text("data_dir", data_dir.display());
         file.text("listen", listen);
+        file.maybe("metrics_listen", *metrics_listen);
         file.maybe("tls_cert", tls_cert.as_ref().map(|path| path.display()));
         file.maybe("tls_key", tls_key.as_ref().map(|path| path.display()));
         file.bare("allow_plain_http_api", allow_plain_http_api);
@@ -199,6 +201,7 @@ mod tests {
             allow_targets = ["10.0.0.0/8", "fd00::/8"]
             allow_http = true
             env = "staging"
+            metrics_listen = "127.0.0.1:9419"
             tls_cert = "/etc/hitwire/tls.pem"
             tls_key = "/etc/hitwire/tls.key"
             product = "Shield"

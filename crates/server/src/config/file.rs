@@ -16,6 +16,7 @@ use std::time::Duration;
 struct Document {
     data_dir: Option<PathBuf>,
     listen: Option<SocketAddr>,
+    metrics_listen: Option<SocketAddr>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     allow_plain_http_api: Option<bool>,
@@ -152,6 +153,7 @@ impl Config {
         let mut config = Config::default();
         set(&mut config.data_dir, file.data_dir);
         set(&mut config.listen, file.listen);
+        config.metrics_listen = file.metrics_listen;
         (config.tls_cert, config.tls_key) = (file.tls_cert, file.tls_key);
         set(&mut config.allow_plain_http_api, file.allow_plain_http_api);
         config.allow_targets =
@@ -241,6 +243,7 @@ mod tests {
         let text = r#"
             data_dir = "/srv/hitwire"
             listen = "[::1]:9000"
+            metrics_listen = "127.0.0.1:9419"
             tls_cert = "/etc/hitwire/tls.pem"
             tls_key = "/etc/hitwire/tls.key"
             allow_plain_http_api = true

@@ -44,6 +44,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where the API listens. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where metrics are told without a token; none: only on the API, to operators. Port 0 takes a free one.
+    pub metrics_listen: Option<SocketAddr>,
     /// The certificate that the API serves with, then those between it and the root, in PEM. None: it speaks in clear.
     pub tls_cert: Option<PathBuf>,
     /// The certificate's private key in PEM, not encrypted.
@@ -116,6 +118,7 @@ impl Default for Config {
         Config {
             data_dir: PathBuf::from("hitwire-data"),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
+            metrics_listen: None,
             tls_cert: None,
             tls_key: None,
             allow_plain_http_api: false,

@@ -32,7 +32,10 @@ impl Config {
             }
             _ => {}
         }
-        self.check_address("listen", self.listen, "the API would carry tokens in clear")
+        self.check_address("listen", self.listen, "the API would carry tokens in clear")?;
+        self.metrics_listen.map_or(Ok(()), |addr| {
+            self.check_address("metrics_listen", addr, "metrics would be told in clear")
+        })
     }
 
     fn check_address(&self, setting: &str, addr: SocketAddr, why: &str) -> Result<(), ConfigError> {

@@ -1,17 +1,19 @@
 //! The board: who waits for what.
 
 use super::budget::Bounds;
+use super::budget::InFlight;
 use super::clock::Clock;
 use super::context::{Context, Note};
-use super::inbox::{CourierStatus, Flags, Inbox};
+use super::inbox::{CourierStatus, Flags, Inbox, Surveyed};
 use super::preview::{self, Preview};
 use super::shell::{self, Ended};
 use super::transport::Transport;
 use crate::Names;
+use crate::metrics::Deliveries;
 use hitwire_courier::{Input, Machine};
 use hitwire_event::filter::Filter;
 use hitwire_event::{IntegrationId, Lane, Seq, Stream, WebhookId};
-use hitwire_log::{Store, StoreError};
+use hitwire_log::{Store, StoreError, StreamFrom};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -35,6 +37,8 @@ pub struct Surroundings {
     pub bounds: Bounds,
     /// What envelopes call installation and clients.
     pub names: Names,
+    /// Counts attempts.
+    pub deliveries: Deliveries,
     /// Makes the ids of batches.
     pub mint: Box<dyn Fn() -> WebhookId + Send + Sync>,
 }
@@ -114,6 +118,18 @@ impl Dispatch {
         preview::preview(&self.context, streams, filter, last).await
     }
 
+    /// How the couriers of all integrations are doing; none once the dispatch has ended.
+    pub(crate) async fn survey(&self) -> Option<Vec<Surveyed>> {
+        let (answer, surveyed) = oneshot::channel();
+        self.context.note(Note::Survey(answer));
+        surveyed.await.ok()
+    }
+
+    /// How many requests are under way.
+    pub(crate) fn in_flight(&self) -> InFlight {
+        self.context.budget.in_flight()
+    }
+
     /// True while couriers are served.
     pub fn is_running(&self) -> bool {
         !self.ended.is_cancelled()
@@ -132,7 +148,7 @@ impl Dispatch {
 
 /// One integration on the board. Idle, it is this and its machine: well under 1 KB.
 struct Entry {
-    streams: Vec<Stream>,
+    streams: Vec<StreamFrom>,
     /// The streams are those of the settings in force, so a lane that is caught up has settled all that was matched.
     subscribed: bool,
     wake: Option<Duration>,
@@ -203,7 +219,18 @@ impl Board {
                 // Who asked may have left.
                 let _ = answer.send(status);
             }
+            Note::Survey(answer) => {
+                let _ = answer.send(self.survey());
+            }
         }
+    }
+
+    fn survey(&self) -> Vec<Surveyed> {
+        let surveyed = self.entries.iter().filter_map(|(id, entry)| match &entry.state {
+            State::Parked(machine) => Some(Surveyed::of_machine(*id, machine, &entry.streams)),
+            State::Running(inbox) => Some(Surveyed::of_status(*id, &inbox.status()?, &entry.streams)),
+        });
+        surveyed.collect()
     }
 
     /// A new integration gets an entry; a known one is told to look at its settings.
@@ -219,16 +246,16 @@ impl Board {
         }
     }
 
-    fn subscribe(&mut self, id: IntegrationId, streams: Vec<Stream>) {
+    fn subscribe(&mut self, id: IntegrationId, streams: Vec<StreamFrom>) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let before = std::mem::replace(&mut entry.streams, streams);
         entry.subscribed = true;
         let now = entry.streams.clone();
-        for stream in before {
+        for StreamFrom { stream, .. } in before {
             self.unsubscribe(stream, id);
         }
         let mut lanes = Flags::NONE;
-        for stream in now {
+        for StreamFrom { stream, .. } in now {
             self.subscribers.entry(stream).or_default().push(id);
             lanes = lanes.and(Flags::advanced(stream.kind.lane()));
         }
@@ -345,7 +372,10 @@ impl Board {
         let Some(id) = self.running.remove(&task) else { return };
         match ended {
             Some(Ended::Parked(machine)) => self.park(id, machine),
-            Some(Ended::Gone) => self.remove(id),
+            Some(Ended::Gone) => {
+                self.context.deliveries.forget(id);
+                self.remove(id);
+            }
             Some(Ended::Stopped) => {}
             Some(Ended::LeaseLost) => {
                 tracing::error!("another hitwire owns the couriers now; this one stops sending");
@@ -376,7 +406,7 @@ impl Board {
 
     fn remove(&mut self, id: IntegrationId) {
         if let Some(entry) = self.entries.remove(&id) {
-            for stream in entry.streams {
+            for StreamFrom { stream, .. } in entry.streams {
                 self.unsubscribe(stream, id);
             }
             if let Some(at) = entry.wake {

@@ -44,8 +44,16 @@ pub(super) struct Budget {
 #[derive(Debug)]
 struct Share {
     requests: Arc<Semaphore>,
+    requests_max: usize,
     kib: Arc<Semaphore>,
     kib_max: usize,
+}
+
+/// Requests under way, from each share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InFlight {
+    pub(crate) well: u64,
+    pub(crate) probes: u64,
 }
 
 /// Held while a request is under way.
@@ -59,9 +67,14 @@ impl Share {
     fn new(requests: usize, kib: usize) -> Self {
         Share {
             requests: Arc::new(Semaphore::new(requests)),
+            requests_max: requests,
             kib: Arc::new(Semaphore::new(kib)),
             kib_max: kib,
         }
+    }
+
+    fn requests_under_way(&self) -> u64 {
+        self.requests_max.saturating_sub(self.requests.available_permits()) as u64
     }
 
     fn kib_of(&self, body_bytes: u64) -> u32 {
@@ -101,6 +114,11 @@ impl Budget {
         let kib = Arc::clone(&share.kib).try_acquire_many_owned(share.kib_of(body_bytes)).ok()?;
         let request = Arc::clone(&share.requests).try_acquire_owned().ok()?;
         Some(Slot { _request: request, _kib: kib })
+    }
+
+    /// How many requests are under way.
+    pub(super) fn in_flight(&self) -> InFlight {
+        InFlight { well: self.well.requests_under_way(), probes: self.probes.requests_under_way() }
     }
 
     /// Waits for the right to read a batch from the log.

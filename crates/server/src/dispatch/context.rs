@@ -3,11 +3,12 @@
 use super::board::Surroundings;
 use super::budget::{Budget, ShareOf};
 use super::clock::Clock;
-use super::inbox::CourierStatus;
+use super::inbox::{CourierStatus, Surveyed};
 use super::transport::Transport;
 use crate::Names;
-use hitwire_event::{IntegrationId, Stream, WebhookId};
-use hitwire_log::{Integration, Op, Page, Read, Store, StoreError};
+use crate::metrics::Deliveries;
+use hitwire_event::{IntegrationId, WebhookId};
+use hitwire_log::{Integration, Op, Page, Read, Store, StoreError, StreamFrom};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub(super) struct Context {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) clock: Clock,
     pub(super) names: Names,
+    pub(super) deliveries: Deliveries,
     pub(super) budget: Budget,
     pub(super) stop: CancellationToken,
     pub(super) abandon: CancellationToken,
@@ -44,9 +46,11 @@ pub(super) enum Note {
     /// An integration was made, changed or deleted.
     Configured(IntegrationId),
     /// These streams wake the integration from now on.
-    Subscribed(IntegrationId, Vec<Stream>),
+    Subscribed(IntegrationId, Vec<StreamFrom>),
     /// How is it doing?
     Status(IntegrationId, oneshot::Sender<Option<CourierStatus>>),
+    /// How is everybody doing?
+    Survey(oneshot::Sender<Vec<Surveyed>>),
 }
 
 /// Why a run ends before it parks.
@@ -67,12 +71,13 @@ struct Cache {
 
 impl Context {
     pub(super) fn new(surroundings: Surroundings, notes: mpsc::UnboundedSender<Note>) -> Self {
-        let Surroundings { store, transport, clock, bounds, names, mint } = surroundings;
+        let Surroundings { store, transport, clock, bounds, names, deliveries, mint } = surroundings;
         Context {
             store,
             transport,
             clock,
             names,
+            deliveries,
             budget: Budget::new(bounds),
             stop: CancellationToken::new(),
             abandon: CancellationToken::new(),

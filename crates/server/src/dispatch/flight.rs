@@ -3,6 +3,7 @@
 use super::batch_body::{self, lane_streams};
 use super::context::{Context, Interrupt};
 use super::search::{self, Found};
+use crate::metrics::Ended;
 use bytes::Bytes;
 use hitwire_courier::{Input, OpenBatch};
 use hitwire_endpoint::Message;
@@ -99,6 +100,7 @@ pub(super) async fn send(
             "the open batch cannot be made again as it was; it is superseded by a new one");
         return Landed::Input(Input::Unreproducible { lane });
     };
+    let (batch_events, body_bytes) = (batch.events, batch.body_bytes);
     let started = context.clock.now();
     let started_ms = context.clock.wall_ms();
     let message = Message {
@@ -111,6 +113,14 @@ pub(super) async fn send(
     drop(slot);
     let took = context.clock.now().saturating_sub(started);
     context.took(integration.id, took);
+    context.deliveries.ended(&Ended {
+        integration: integration.id,
+        reply: delivery.reply,
+        cause: delivery.cause,
+        events: batch_events,
+        body_bytes,
+        took,
+    });
     Landed::Input(Input::Outcome {
         lane,
         reply: delivery.reply,

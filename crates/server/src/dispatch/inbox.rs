@@ -1,7 +1,8 @@
 //! What others leave for a running shell, and what it shows of itself.
 
 use hitwire_courier::{Machine, OpenBatch};
-use hitwire_event::{Lane, Seq};
+use hitwire_event::{IntegrationId, Lane, Seq};
+use hitwire_log::StreamFrom;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
@@ -69,6 +70,52 @@ pub struct CourierStatus {
     pub lanes: [LaneNow; 2],
     /// Failed attempts in a row; 0 when well.
     pub failures_in_a_row: u32,
+}
+
+/// How the lanes of an integration are doing, for whoever looks at all of them.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Surveyed {
+    pub(crate) id: IntegrationId,
+    /// By [`Lane::index`].
+    pub(crate) lanes: [SurveyedLane; 2],
+    pub(crate) failures_in_a_row: u32,
+}
+
+/// One of these lanes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SurveyedLane {
+    pub(crate) state: &'static str,
+    pub(crate) cursor: Seq,
+    /// What is to be counted after the cursor; empty if the lane is caught up.
+    pub(crate) streams: Vec<StreamFrom>,
+}
+
+impl Surveyed {
+    pub(super) fn of_machine(id: IntegrationId, machine: &Machine, streams: &[StreamFrom]) -> Self {
+        let status = machine.status();
+        let failures_in_a_row = status.failures_in_a_row;
+        let [urgent, bulk] = status.lanes.map(|lane| (lane.state, lane.cursor));
+        Surveyed { id, lanes: surveyed(urgent, bulk, streams), failures_in_a_row }
+    }
+
+    pub(super) fn of_status(id: IntegrationId, status: &CourierStatus, streams: &[StreamFrom]) -> Self {
+        let [urgent, bulk] = [&status.lanes[0], &status.lanes[1]].map(|lane| (lane.state, lane.cursor));
+        let failures_in_a_row = status.failures_in_a_row;
+        Surveyed { id, lanes: surveyed(urgent, bulk, streams), failures_in_a_row }
+    }
+}
+
+fn surveyed(
+    urgent: (&'static str, Seq),
+    bulk: (&'static str, Seq),
+    streams: &[StreamFrom],
+) -> [SurveyedLane; 2] {
+    let of = |lane: Lane, (state, cursor): (&'static str, Seq)| {
+        let is_behind = state != "caught_up";
+        let of_lane = streams.iter().filter(|from| is_behind && from.stream.kind.lane() == lane);
+        SurveyedLane { state, cursor, streams: of_lane.copied().collect() }
+    };
+    [of(Lane::Urgent, urgent), of(Lane::Bulk, bulk)]
 }
 
 /// How one lane is doing.

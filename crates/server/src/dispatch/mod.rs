@@ -36,11 +36,14 @@ mod shell;
 pub mod transport;
 mod trial;
 
+pub use crate::metrics::Deliveries;
 pub use board::{Dispatch, Surroundings};
 pub use budget::Bounds;
+pub(crate) use budget::InFlight;
 pub use clock::Clock;
 pub(crate) use echo::without_secrets;
 pub use hitwire_endpoint::Message;
+pub(crate) use inbox::Surveyed;
 pub use inbox::{CourierStatus, LaneNow};
 pub(crate) use preview::Preview;
 pub(crate) use transport::refusal_in_words;

@@ -6,7 +6,7 @@ use super::flight::{self, CutBody, Landed, Wanted};
 use super::inbox::{CourierStatus, Flags, Inbox};
 use hitwire_courier::{Command, Input, Limits, Machine, Settings};
 use hitwire_event::{IntegrationId, Lane};
-use hitwire_log::{Activity, Integration};
+use hitwire_log::{Activity, Integration, StreamFrom};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -240,9 +240,9 @@ fn settings(integration: &Integration) -> Settings {
 }
 
 /// The streams that wake an integration.
-fn subscribed(integration: &Integration) -> Vec<hitwire_event::Stream> {
+fn subscribed(integration: &Integration) -> Vec<StreamFrom> {
     if integration.activity != Activity::Active {
         return Vec::new();
     }
-    Lane::ALL.into_iter().flat_map(|lane| lane_streams(integration, lane)).map(|from| from.stream).collect()
+    Lane::ALL.into_iter().flat_map(|lane| lane_streams(integration, lane)).collect()
 }

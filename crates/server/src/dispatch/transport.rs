@@ -2,7 +2,7 @@
 
 use super::echo::without_secrets;
 use hitwire_courier::Reply;
-use hitwire_endpoint::{self as endpoint, Message};
+use hitwire_endpoint::{self as endpoint, Cause, Message};
 use hitwire_log::{HttpMethod, Integration, Target};
 use std::future::Future;
 use std::pin::Pin;
@@ -17,6 +17,8 @@ pub struct Delivery {
     pub address: Option<String>,
     /// Why it failed, in words, without secrets. None for 2xx.
     pub error: Option<String>,
+    /// Why there is no complete answer; none if there is one.
+    pub cause: Option<Cause>,
 }
 
 /// A delivery under way.
@@ -53,8 +55,14 @@ impl Transport for EndpointTransport {
                     reply: Reply::Complete { status: response.status, retry_after: response.retry_after },
                     address,
                     error: refusal_in_words(&response, &integration.target, now_s),
+                    cause: None,
                 },
-                Err(error) => Delivery { reply: Reply::Incomplete, address, error: Some(error.to_string()) },
+                Err(error) => Delivery {
+                    reply: Reply::Incomplete,
+                    address,
+                    error: Some(error.to_string()),
+                    cause: Some(error.cause()),
+                },
             }
         })
     }

@@ -14,6 +14,7 @@ pub use gauge::SourceStatus;
 use crate::StartError;
 use crate::config::{Config, SourceSpec};
 use crate::dispatch::Clock;
+use crate::metrics::Intake;
 use crate::tokens::FIRST_CLIENT;
 use hitwire_log::Store;
 use hitwire_source::Settings;
@@ -97,7 +98,7 @@ impl Drop for Sources {
 
 impl Opened {
     /// Starts to read. To be called within the runtime that serves the store.
-    pub(crate) fn start(self, store: &Arc<dyn Store>, clock: Clock) -> Sources {
+    pub(crate) fn start(self, store: &Arc<dyn Store>, intake: &Intake, clock: Clock) -> Sources {
         let stop = CancellationToken::new();
         let start = |(spec, follower, settings): (SourceSpec, Follower, Settings)| {
             let watch = Watch::new(&spec.path);
@@ -110,6 +111,7 @@ impl Opened {
                 watch,
                 store: Arc::clone(store),
                 gauge: Arc::clone(&gauge),
+                intake: intake.clone(),
                 clock,
                 runtime: Handle::current(),
                 stop: stop.clone(),

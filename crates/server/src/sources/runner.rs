@@ -2,9 +2,10 @@
 
 use super::SourceGauge;
 use crate::dispatch::Clock;
+use crate::metrics::{Intake, Origin};
 use hitwire_event::Event;
 use hitwire_event::escape::visible;
-use hitwire_log::{Append, Op, Store, StoreError};
+use hitwire_log::{Append, Done, Op, Store, StoreError};
 use hitwire_source::follow::{Chunk, FileEvent, Follower, Watch};
 use hitwire_source::{Position, Settings, modsecurity};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,6 +34,7 @@ pub(super) struct Runner {
     pub(super) watch: Watch,
     pub(super) store: Arc<dyn Store>,
     pub(super) gauge: Arc<SourceGauge>,
+    pub(super) intake: Intake,
     pub(super) clock: Clock,
     pub(super) runtime: Handle,
     pub(super) stop: CancellationToken,
@@ -113,11 +115,17 @@ impl Runner {
 
     /// Offers the events and their checkpoint to the log until it has taken them: a chunk is never skipped.
     fn commit(&self, events: Vec<Event>, checkpoint: Vec<u8>) -> Result<(), Stopped> {
+        let kinds = Intake::kinds(&events);
         let append = Append { events, deduplicate: false, checkpoint: Some((self.name.clone(), checkpoint)) };
         let offer = async {
             loop {
                 match self.store.commit(vec![Op::Append(append.clone())]).await {
-                    Ok(_) => return Ok(()),
+                    Ok(done) => {
+                        if let Some(Done::Appended(appended)) = done.first() {
+                            self.intake.appended(Origin::ModSecurity, &kinds, appended);
+                        }
+                        return Ok(());
+                    }
                     Err(StoreError::Closed) => return Err(Stopped),
                     Err(error) => {
                         tracing::error!(source = self.name, %error, "the log does not take a source's events; trying again");

@@ -15,7 +15,7 @@ use hitwire_log::{
     Store, StoreError, StreamFrom, Target, Ticked, Token, Touched, UpdateIntegration, User,
 };
 use hitwire_server::Names;
-use hitwire_server::dispatch::{Bounds, Clock, Dispatch, Surroundings};
+use hitwire_server::dispatch::{Bounds, Clock, Deliveries, Dispatch, Surroundings};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -156,6 +156,7 @@ impl World {
             clock: Clock::at(Duration::from_millis(now_ms())),
             bounds: Bounds::default(),
             names: Names::default(),
+            deliveries: Deliveries::default(),
             mint: Box::new(move || {
                 WebhookId(format!("msg_{mint:016x}{:016x}", minted.fetch_add(1, Ordering::Relaxed)).into())
             }),
