@@ -9,8 +9,8 @@ const GAP: &str = "  ";
 /// A column that gives way where there is little room keeps at least this.
 const COLUMN_MIN: usize = 12;
 
-/// Where there is no terminal, a cell is shown up to this many characters.
-const CELL_MAX: usize = 400;
+/// A cell is shown up to this many characters.
+const CELL_MAX: usize = 1_000;
 
 /// A cell: text from anywhere, and how it looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,22 +117,48 @@ impl Facts {
         self.0.extend(cell.map(|cell| (name, cell.into())));
     }
 
-    /// The lines, each with its end, indented.
+    /// The lines, each with its end, indented. What is longer than the terminal is wide goes on below.
     pub(crate) fn lines(&self, terminal: Terminal) -> String {
         let widest = self.0.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         let room =
-            terminal.width().map_or(CELL_MAX, |width| width.saturating_sub(widest + 4).max(COLUMN_MIN));
+            terminal.width().map_or(usize::MAX, |width| width.saturating_sub(widest + 4).max(COLUMN_MIN));
         let mut lines = String::new();
         for (name, cell) in &self.0 {
-            let text = terminal::cut(&cell.text, room);
-            let name = terminal.paint(Style::Faint, format!("{name:<widest$}"));
-            let _ = match cell.style {
-                Some(style) => writeln!(lines, "  {name}  {}", terminal.paint(style, text)),
-                None => writeln!(lines, "  {name}  {text}"),
-            };
+            for (index, text) in wrapped(&cell.text, room).into_iter().enumerate() {
+                let name = if index == 0 { name } else { "" };
+                let name = terminal.paint(Style::Faint, format!("{name:<widest$}"));
+                let _ = match cell.style {
+                    Some(style) => writeln!(lines, "  {name}  {}", terminal.paint(style, text)),
+                    None => writeln!(lines, "  {name}  {text}"),
+                };
+            }
         }
         lines
     }
+}
+
+/// Text in lines of at most `room` characters, broken at blanks where there are some.
+fn wrapped(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut filled = 0;
+    for word in text.split_inclusive(' ') {
+        let length = word.trim_end().chars().count();
+        if filled > 0 && filled + length > room {
+            lines.push(String::new());
+            filled = 0;
+        }
+        for char in word.chars() {
+            if filled >= room && char != ' ' {
+                lines.push(String::new());
+                filled = 0;
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push(char);
+                filled += 1;
+            }
+        }
+    }
+    lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -161,6 +187,17 @@ mod tests {
         let lines = sample().lines(Terminal::of_width(60));
         assert!(lines.lines().all(|line| line.chars().count() <= 60), "{lines}");
         assert!(lines.contains("Chat of the team") && lines.contains("https://siem"), "{lines}");
+    }
+
+    #[test]
+    fn a_long_fact_goes_on_below_and_is_whole() {
+        let mut facts = Facts::default();
+        facts.add("warning", format!("{} {}", "word ".repeat(20), "x".repeat(100)));
+        let lines = facts.lines(Terminal::of_width(60));
+        assert!(lines.lines().all(|line| line.chars().count() <= 60), "{lines}");
+        assert_eq!(lines.matches("word").count(), 20);
+        assert_eq!(lines.matches('x').count(), 100);
+        assert!(lines.lines().skip(1).all(|line| line.starts_with("           ")), "{lines}");
     }
 
     #[test]

@@ -193,3 +193,25 @@ async fn the_token_of_a_server_on_this_machine_is_found_in_its_data_directory() 
     let elsewhere = run(&["integration", "list", "--server", "http://192.0.2.1:8419", "--data", data]).await;
     assert_eq!(elsewhere.code, Some(2), "the token of this machine goes nowhere else: {}", elsewhere.stderr);
 }
+
+#[tokio::test]
+async fn a_test_message_shows_what_became_of_it_and_its_exit_code_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(&dir.path().join("data"), &[]).await;
+    let (mut receiver, ca) = receiver(dir.path()).await;
+    let url = receiver.url();
+    let add = ["integration", "add", "--name", "SIEM", "--url", &url, "--ca-file", &ca, "--event", "siem"];
+    succeeds(&server, &add).await;
+    let delivered = succeeds(&server, &["integration", "test", "SIEM"]).await;
+    assert!(delivered.starts_with("delivered\n") && delivered.contains("answered  200"), "{delivered}");
+    assert_eq!(in_time("the test message", receiver.events.recv()).await.unwrap().object_count(), 1);
+    let outcome = json(&server, &["integration", "test", "SIEM", "--event", "scope"]).await;
+    assert_eq!((&outcome["delivered"], &outcome["event"]), (&true.into(), &"scope".into()));
+
+    // The receiver is not known any more: its CA is not among the public ones.
+    succeeds(&server, &["integration", "edit", "SIEM", "--unset", "ca-file"]).await;
+    let refused = hitwire_with(&server, &[], &["integration", "test", "SIEM"]).await;
+    assert_eq!(refused.code, Some(1), "{}", refused.stdout);
+    assert!(refused.stdout.starts_with("not delivered\n"), "{}", refused.stdout);
+    assert!(refused.stderr.starts_with("error: the test message was not delivered: "), "{}", refused.stderr);
+}

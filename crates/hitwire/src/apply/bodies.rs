@@ -48,8 +48,15 @@ fn change(desired: &Desired, current: &Value, fields: &[Field]) -> Value {
     }
     if fields.iter().any(|field| field.name.starts_with("target.")) || desired.has_secrets() {
         let mut target = current["target"].as_object().cloned().unwrap_or_default();
-        let known = plain_fields().into_iter().map(|(name, _)| name);
-        for name in known.chain(["in_flight", "ca_file", "pin_sha256", "client_cert", "client_key"]) {
+        // Said outright: what is left out may stay as it is.
+        for (name, default) in
+            plain_fields().into_iter().chain([("in_flight", 1.into()), ("ca_file", "".into())])
+        {
+            if target.contains_key(name) {
+                target.insert(name.to_owned(), default);
+            }
+        }
+        for name in ["pin_sha256", "client_cert", "client_key"] {
             target.remove(name);
         }
         if !is_blank(&current["target"]["client_cert"]) || !is_blank(&current["target"]["client_key"]) {
@@ -60,7 +67,7 @@ fn change(desired: &Desired, current: &Value, fields: &[Field]) -> Value {
         // Left out, a key that signs would stay.
         target.insert("signing".to_owned(), json!("v1"));
         target.extend(desired.target.clone());
-        if desired.is_pkcs12() {
+        if desired.certificate_has_key() {
             target.remove("client_key");
         }
         target.insert("headers".to_owned(), headers(desired));

@@ -9,6 +9,8 @@
 use super::document::Desired;
 use crate::remote::Object;
 use hitwire_event::filter::Filter;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -104,12 +106,14 @@ pub(super) fn plan(
 
 impl Desired {
     pub(super) fn has_secrets(&self) -> bool {
-        !self.headers.is_empty() || self.target.contains_key("client_key") || self.is_pkcs12()
+        !self.headers.is_empty() || self.target.contains_key("client_key") || self.certificate_has_key()
     }
 
-    /// A certificate that is not PEM comes with its key.
-    pub(super) fn is_pkcs12(&self) -> bool {
-        self.target.get("client_cert").is_some_and(|text| !is_blank(text) && !is_pem(text))
+    /// A client certificate may come with its key: as PKCS#12, or as PEM of both.
+    pub(super) fn certificate_has_key(&self) -> bool {
+        let certificate = self.field("client_cert");
+        let text = certificate.as_str().unwrap_or_default();
+        !is_blank(certificate) && (!is_pem(certificate) || text.contains("PRIVATE KEY-----"))
     }
 
     fn field(&self, name: &str) -> &Value {
@@ -156,14 +160,16 @@ fn differences(desired: &Desired, current: &Value) -> Vec<Field> {
         differs("target.pin_sha256", String::new());
     }
     let certificate = desired.field("client_cert");
-    let same = if desired.is_pkcs12() {
-        !is_blank(&target["client_cert"])
+    // What a PKCS#12 file holds is not looked at.
+    let same = if is_blank(certificate) || is_pem(certificate) {
+        certificates(&target["client_cert"]) == certificates(certificate)
     } else {
-        pem(&target["client_cert"]) == pem(certificate)
+        !is_blank(&target["client_cert"])
     };
     if !same {
         differs("target.client_cert", String::new());
-    } else if !desired.is_pkcs12() && is_blank(&target["client_key"]) != is_blank(desired.field("client_key"))
+    } else if !desired.certificate_has_key()
+        && is_blank(&target["client_key"]) != is_blank(desired.field("client_key"))
     {
         differs("target.client_key", String::new());
     }
@@ -235,6 +241,15 @@ fn pem(value: &Value) -> Vec<&str> {
             counts
         })
         .collect()
+}
+
+/// The certificates of a chain, in whatever order it is written; keys beside them do not count.
+fn certificates(value: &Value) -> Vec<Vec<u8>> {
+    let text = value.as_str().unwrap_or_default();
+    let found = CertificateDer::pem_slice_iter(text.as_bytes()).filter_map(Result::ok);
+    let mut found: Vec<_> = found.map(|certificate| certificate.to_vec()).collect();
+    found.sort_unstable();
+    found
 }
 
 /// Hashes in any letter case, with colons or without, in any order.

@@ -148,13 +148,6 @@ fn settings(integration: &Object, facts: &mut Facts) {
     if target["ca_verify"] == false {
         facts.add("verification", Cell::from("off: any certificate is accepted").styled(Style::Bad));
     }
-    let pem = |name: &str| target[name].as_str().is_some_and(|text| !text.is_empty());
-    if pem("ca_file") {
-        facts.add("CA", "its own, in place of the public roots");
-    }
-    if pem("client_cert") {
-        facts.add("client certificate", "shown");
-    }
     if let Some(filter) = integration.value.get("filter").filter(|filter| is_set(filter)) {
         facts.add("filter", filter.to_string());
     }
@@ -190,16 +183,12 @@ fn is_set(value: &Value) -> bool {
 
 /// The certificates, as the server describes them.
 fn certificates(status: &Object, facts: &mut Facts) {
-    for (pointer, name) in [("/tls/ca", "CA certificate"), ("/tls/client_cert", "certificate")] {
+    for (pointer, name) in [("/tls/ca", "CA"), ("/tls/client_cert", "client certificate")] {
         let listed = status.value.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
         for certificate in listed {
             let subject = certificate["subject"].as_str().unwrap_or_default();
-            let until = ["not_after", "expires_at"].into_iter().find_map(|field| certificate.get(field));
-            let until = until.map(|until| until.as_str().map_or_else(|| until.to_string(), str::to_owned));
-            facts.add(
-                name,
-                until.map_or_else(|| subject.to_owned(), |until| format!("{subject}, until {until}")),
-            );
+            let until = certificate["not_after"].as_str().unwrap_or("?");
+            facts.add(name, format!("{subject}, until {until}"));
         }
     }
 }

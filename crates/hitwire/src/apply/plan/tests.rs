@@ -89,7 +89,7 @@ fn what_the_file_no_longer_says_goes_back_to_its_default() {
     let step = planned(desired("SIEM"), current);
     assert_eq!(words(&step), ["filter ", "target.timeout 60 -> 15"]);
     let body = step.body().unwrap();
-    assert_eq!(body["target"].get("timeout"), None, "left out: the server takes its default");
+    assert_eq!(body["target"]["timeout"], 15);
     assert_eq!(body["target"]["of_a_later_version"], 7);
     assert_eq!(body["target"]["headers"], json!({"X-Api-Key": "s3cret"}), "secrets travel with a change");
     assert_eq!(body.get("events"), None, "only what differs is sent");
@@ -108,21 +108,52 @@ fn secrets_alone_are_sent_only_if_that_is_wished() {
     assert_eq!(steps, [Step::Unchanged { name: "SIEM".to_owned() }]);
 }
 
+const CHAIN: [&str; 2] = [
+    "-----BEGIN CERTIFICATE-----\nAQ==\n-----END CERTIFICATE-----\n",
+    "-----BEGIN CERTIFICATE-----\nAg==\n-----END CERTIFICATE-----\n",
+];
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAw==\n-----END PRIVATE KEY-----\n";
+
+fn with_certificate(certificate: &str, key: Option<&str>) -> Desired {
+    let mut desired = desired("SIEM");
+    desired.target.insert("client_cert".to_owned(), json!(certificate));
+    desired.target.extend(key.map(|key| ("client_key".to_owned(), json!(key))));
+    desired
+}
+
 #[test]
 fn a_key_is_compared_by_whether_there_is_one() {
-    let mut with_key = desired("SIEM");
-    let pem = "-----BEGIN C-----\ny\n-----END C-----";
-    with_key.target.insert("client_cert".to_owned(), json!(pem));
-    with_key.target.insert("client_key".to_owned(), json!("-----BEGIN K-----"));
-    assert_eq!(words(&planned(with_key.clone(), answer(1, "SIEM"))), ["target.client_cert "]);
+    let desired = with_certificate(&CHAIN.concat(), Some(KEY));
+    assert_eq!(words(&planned(desired.clone(), answer(1, "SIEM"))), ["target.client_cert "]);
     let mut current = answer(1, "SIEM");
-    current.value["target"]["client_cert"] = json!(pem);
-    assert_eq!(words(&planned(with_key.clone(), current.clone())), ["target.client_key "]);
+    current.value["target"]["client_cert"] = json!(format!("{}{}", CHAIN[1], CHAIN[0]));
+    assert_eq!(
+        words(&planned(desired.clone(), current.clone())),
+        ["target.client_key "],
+        "any order will do"
+    );
     current.value["target"]["client_key"] = json!(MASK);
-    assert!(matches!(planned(with_key.clone(), current.clone()), Step::Unchanged { .. }));
-    with_key.target.insert("client_cert".to_owned(), json!("MIIKPKCS12"));
-    with_key.target.remove("client_key");
-    assert!(matches!(planned(with_key, current), Step::Unchanged { .. }), "a PKCS#12 file holds the key");
+    assert!(matches!(planned(desired, current.clone()), Step::Unchanged { .. }));
+    for with_key in [format!("{}{KEY}", CHAIN.concat()), "MIIKPKCS12".to_owned()] {
+        let desired = with_certificate(&with_key, None);
+        assert!(
+            matches!(planned(desired, current.clone()), Step::Unchanged { .. }),
+            "{with_key} holds the key"
+        );
+    }
+    let step = planned(super::tests::desired("SIEM"), current);
+    assert_eq!(words(&step), ["target.client_cert "]);
+    let target = &step.body().unwrap()["target"];
+    assert_eq!((&target["client_cert"], &target["client_key"]), (&json!(""), &json!("")));
+}
+
+#[test]
+fn what_the_server_keeps_unless_told_is_told() {
+    let mut current = answer(1, "SIEM");
+    current.value["target"]["signing"] = json!("v1a");
+    let step = planned(desired("SIEM"), current);
+    assert_eq!(words(&step), ["target.signing v1a -> v1"]);
+    assert_eq!(step.body().unwrap()["target"]["signing"], "v1");
 }
 
 #[test]

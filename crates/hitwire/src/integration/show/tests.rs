@@ -18,7 +18,8 @@ fn integration(name: &str, active: bool) -> Object {
 
 fn status(failures: u64) -> Object {
     object(json!({
-        "failures_in_a_row": failures, "notice": null,
+        "failures_in_a_row": failures, "notice": null, "warnings": ["the receiver's certificate is not verified"],
+        "tls": {"ca": [{"subject": "CN=Own CA", "not_after": "2036-01-01T00:00:00Z"}], "client_cert": []},
         "lanes": [
             {"lane": "urgent", "events": [], "state": "caught_up", "lag": {"events": 0, "seconds": 0}},
             {"lane": "bulk", "events": ["siem"], "state": "waiting", "lag": {"events": 1200, "seconds": 95},
@@ -52,12 +53,14 @@ fn the_page_has_state_lanes_errors_and_losses() {
     insta::assert_snapshot!(page(&integration("SIEM", true), &status(2), &lost, Terminal::plain()), @r"
     SIEM (7)
       state         failing (2)
+      warning       the receiver's certificate is not verified
       sends to      POST https://siem.example.com/hits
       events        siem
       with headers  yes
       headers       X-Api-Key
       verification  off: any certificate is accepted
       timeout       30
+      CA            CN=Own CA, until 2036-01-01T00:00:00Z
       created       2026-11-23 by admin
 
     LANE  STATE    BEHIND        OLDEST  OPEN BATCH                NEXT ATTEMPT
