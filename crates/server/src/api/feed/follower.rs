@@ -107,3 +107,42 @@ fn lines<'a>(records: impl Iterator<Item = &'a Arc<Record>>) -> Option<Bytes> {
     }
     Some(text.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::turnstile::Turnstile;
+    use hitwire_event::ClientId;
+    use hitwire_log::{Options, SqliteStore};
+
+    fn follower(dir: &std::path::Path, stop: &CancellationToken) -> Follower {
+        let store = Arc::new(SqliteStore::open(Options::new(dir)).expect("opened"));
+        let passage = Turnstile::new(1, 1).pass(ClientId(1), Duration::ZERO).expect("let through");
+        Follower::new(store, stop.clone(), Vec::new(), Seq::ZERO, Vec::new(), passage)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_on_which_nothing_happens_gives_signs_of_life_and_ends_after_an_hour() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut follower = follower(dir.path(), &CancellationToken::new());
+        let begun = Instant::now();
+        assert_eq!(follower.next().await.as_deref(), Some(&b"\n"[..]));
+        assert_eq!(begun.elapsed(), KEEP_ALIVE);
+        let mut signs = 1;
+        while let Some(chunk) = follower.next().await {
+            assert_eq!(&*chunk, b"\n");
+            signs += 1;
+        }
+        assert_eq!((begun.elapsed(), signs), (STREAM_MAX, 240));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_at_once_when_hitwire_stops() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let stop = CancellationToken::new();
+        let mut follower = follower(dir.path(), &stop);
+        let begun = Instant::now();
+        let (end, ()) = tokio::join!(follower.next(), async { stop.cancel() });
+        assert_eq!((end, begun.elapsed()), (None, Duration::ZERO));
+    }
+}
