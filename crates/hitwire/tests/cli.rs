@@ -4,6 +4,7 @@
 
 mod apply;
 mod demo;
+mod ecosystem;
 mod import;
 mod integration;
 mod kill;

@@ -15,7 +15,17 @@ pub(crate) struct Integration {
 
 /// Makes an integration that sends hits to `receiver`; `target` adds to its target or replaces parts of it.
 pub(crate) async fn of_hits(server: &RunningServer, receiver: &Listener, target: Value) -> Integration {
-    let mut wanted = json!({"url": receiver.url(), "ca_file": receiver.ca_pem});
+    of_hits_at(server, &receiver.url(), &receiver.ca_pem, target).await
+}
+
+/// The same for a receiver at this address, whose certificate is verified with this authority's.
+pub(crate) async fn of_hits_at(
+    server: &RunningServer,
+    url: &str,
+    ca_pem: &str,
+    target: Value,
+) -> Integration {
+    let mut wanted = json!({"url": url, "ca_file": ca_pem});
     let fields = wanted.as_object_mut().expect("an object");
     fields.extend(target.as_object().expect("an object").clone());
     let body = json!({

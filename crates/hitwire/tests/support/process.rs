@@ -65,7 +65,13 @@ pub(crate) struct Program {
 impl Program {
     /// Starts the binary.
     pub(crate) fn start(args: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = command(args, variables).spawn().expect("the binary starts");
+        Self::spawn(command(args, variables))
+    }
+
+    /// Starts another program, such as a receiver.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} starts: {error}"));
         let mut lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
         let (line, stdout) = mpsc::unbounded_channel();
         tokio::spawn(async move {
@@ -126,6 +132,11 @@ impl Program {
         let pid = self.child.id().and_then(|id| Pid::from_raw(id as i32));
         // It may have ended by itself in between.
         let _ = pid.map(|pid| kill_process(pid, signal));
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().expect("it can be asked").is_none()
     }
 
     /// Waits for its end.
