@@ -50,8 +50,8 @@ enum Command {
     CheckConfig(Box<serve::Args>),
     /// Receive notifications here: a local HTTPS endpoint with its own CA that shows what arrives
     ///
-    /// Give its CA certificate to an integration as target.ca_file and its address as target.url, and let the server
-    /// send there: hitwire serve --allow-target 127.0.0.0/8.
+    /// It says how an integration is made that sends here. The server must be allowed to: hitwire serve --allow-target
+    /// 127.0.0.0/8.
     ///
     /// What arrives is shown harmlessly: control characters of a payload appear as escapes.
     Listen(listen::command::Args),

@@ -155,7 +155,11 @@ fn greeting(
     [
         format!("hitwire listen on {} (any path)", strong(listener.url())),
         format!("  CA certificate  {}", strong(dir.join(CERTIFICATE_FILE).display().to_string())),
-        "                  Give its content to the integration as target.ca_file.".to_owned(),
+        format!(
+            "  to send here    hitwire integration add --url {} --ca-file {} --event siem",
+            listener.url(),
+            dir.join(CERTIFICATE_FILE).display()
+        ),
         format!("  its key         {} (mode 0600)", dir.join(KEY_FILE).display()),
         format!("  signatures      {signatures}"),
         format!("  answers         {answers}{after}"),
