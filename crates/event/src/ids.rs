@@ -31,6 +31,11 @@ integer_id! {
     IntegrationId
 }
 
+impl ClientId {
+    /// hitwire itself: what is kept for all clients together. Tenants begin at 1.
+    pub const HITWIRE: ClientId = ClientId(0);
+}
+
 impl Seq {
     /// Before the first event.
     pub const ZERO: Seq = Seq(0);

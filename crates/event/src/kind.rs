@@ -59,6 +59,9 @@ pub enum Kind {
     RulesAndTriggers,
     /// Once an hour: the number of requests processed in the hour before.
     RequestsPerHour,
+    /// A number of requests that is told by the hour. Kept in the log for hitwire alone: nobody can tick it, and it is never
+    /// sent; so it is not among [`Kind::ALL`].
+    Counter,
 }
 
 /// The type of the objects in a body: a batch holds one object type.
@@ -76,6 +79,8 @@ pub enum ObjectType {
     RulesAndTriggers,
     /// `number_of_requests_per_hour`
     RequestsPerHour,
+    /// `counter`
+    Counter,
 }
 
 impl ObjectType {
@@ -88,6 +93,7 @@ impl ObjectType {
             ObjectType::System => "system",
             ObjectType::RulesAndTriggers => "rules_and_triggers",
             ObjectType::RequestsPerHour => "number_of_requests_per_hour",
+            ObjectType::Counter => "counter",
         }
     }
 }
@@ -127,7 +133,7 @@ impl fmt::Display for Lane {
 }
 
 impl Kind {
-    /// All kinds, in the order in which pages and answers list them.
+    /// All kinds that can be ticked, in the order in which pages and answers list them.
     pub const ALL: [Kind; 10] = [
         Kind::Hit,
         Kind::RulesAndTriggers,
@@ -154,12 +160,13 @@ impl Kind {
             Kind::Vulnerability(Risk::Medium) => 18,
             Kind::Vulnerability(Risk::Low) => 19,
             Kind::Vulnerability(Risk::Info) => 20,
+            Kind::Counter => 64,
         }
     }
 
     /// The kind with this number.
     pub fn from_code(code: u8) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.code() == code)
+        Kind::ALL.into_iter().chain([Kind::Counter]).find(|kind| kind.code() == code)
     }
 
     /// The event name of today, as the API answers it (contract.md section 1; `scope` keeps its older name).
@@ -175,6 +182,7 @@ impl Kind {
             Kind::Vulnerability(Risk::Medium) => "security_issue_medium",
             Kind::Vulnerability(Risk::Low) => "security_issue_low",
             Kind::Vulnerability(Risk::Info) => "security_issue_info",
+            Kind::Counter => "counter",
         }
     }
 
@@ -209,6 +217,7 @@ impl Kind {
             Kind::System => ObjectType::System,
             Kind::RulesAndTriggers => ObjectType::RulesAndTriggers,
             Kind::RequestsPerHour => ObjectType::RequestsPerHour,
+            Kind::Counter => ObjectType::Counter,
         }
     }
 }
@@ -254,6 +263,14 @@ mod tests {
             assert_eq!(Kind::from_code(kind.code()), Some(kind));
             assert_eq!(Kind::named(kind.name()), [kind]);
         }
+    }
+
+    #[test]
+    fn a_counter_is_known_to_the_log_and_to_nobody_else() {
+        assert_eq!(Kind::from_code(Kind::Counter.code()), Some(Kind::Counter));
+        assert!(!Kind::ALL.contains(&Kind::Counter));
+        assert_eq!(Kind::named(Kind::Counter.name()), []);
+        assert!(Kind::try_from("counter".to_owned()).is_err());
     }
 
     #[test]

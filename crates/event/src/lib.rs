@@ -10,6 +10,7 @@
 //!   made at most once.
 //! - [`hit`], [`vulnerability`], [`scope`]: the payloads that others send or that are read from them, typed.
 //! - [`system`], [`rules_and_triggers`], [`requests_per_hour`]: what hitwire alone tells, typed.
+//! - [`Counter`]: a number of requests, kept until it is told by the hour. Nobody can subscribe to it.
 //! - [`ingest`]: bytes that a caller sent into events, or an error that says where it is wrong.
 //! - [`escape`]: attacker bytes made harmless for terminals, logs and pages.
 //! - [`rendering`]: an event's canonical JSON into what an integration asked for, and records into a request body.
@@ -19,6 +20,7 @@
 //! This crate knows no IO and no clock. What it deliberately does not do: decide when anything is sent (courier), keep
 //! anything (log), or read other tools' formats (source).
 
+mod counter;
 pub mod escape;
 mod event;
 mod facets;
@@ -40,6 +42,7 @@ mod test_message;
 mod time;
 pub mod vulnerability;
 
+pub use counter::Counter;
 pub use event::{Event, Record, content_of};
 pub use facets::Facets;
 pub use ids::{ClientId, EventId, IntegrationId, Seq, WebhookId};

@@ -29,7 +29,8 @@ pub fn test_message(kind: Kind, client: ClientId, now_s: u64) -> Record {
         Kind::Scope => scope(now_s, document_id(&id)).to_event(client),
         Kind::System => user_created().to_event(client, now_s, &id),
         Kind::RulesAndTriggers => trigger_created().to_event(client, now_s, &id),
-        Kind::RequestsPerHour => requests_per_hour(now_s).event_known_by(client, &id),
+        // What a counter becomes.
+        Kind::RequestsPerHour | Kind::Counter => requests_per_hour(now_s).event_known_by(client, &id),
     })
 }
 

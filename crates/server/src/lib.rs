@@ -10,6 +10,7 @@
 //! - [`Names`]: what the installation and its clients are called in envelopes.
 //! - `metrics`: what hitwire tells a Prometheus.
 //! - `announcer`: moves the outbox, the events that tell of changes, into the log.
+//! - `processors`: events made of events, such as the hourly count of requests.
 //! - `sources`: one runner for each configured source: reads, converts, appends with its checkpoint.
 //! - [`import`]: a whole file into bodies for `POST /v1/events`, for the command line.
 
@@ -23,6 +24,7 @@ pub mod import;
 mod listener;
 mod metrics;
 mod names;
+mod processors;
 mod server;
 mod sources;
 mod tokens;

@@ -10,6 +10,7 @@ use crate::dispatch::{Bounds, Clock, Dispatch, EndpointTransport, Surroundings};
 use crate::listener::{self, Door, Ending};
 use crate::metrics::{Around, Counted, Metrics, Requests};
 use crate::names::Names;
+use crate::processors::requests_per_hour::Processor;
 use crate::sources::{SourceStatus, Sources};
 use crate::tokens::Tokens;
 use crate::{admin_token, announcer};
@@ -98,6 +99,7 @@ pub struct Server {
     dispatch: Dispatch,
     sources: Sources,
     announcer: JoinHandle<()>,
+    processor: JoinHandle<()>,
     ending: Ending,
     connections: TaskTracker,
     _dropped: [DropGuard; 2],
@@ -140,6 +142,9 @@ impl Server {
             mint: Box::new(webhook_id),
         };
         let dispatch = Dispatch::start(surroundings).await.map_err(|source| store_error(&config, source))?;
+        let processor = Processor::open(Arc::clone(&store), clock, counted.intake.clone())
+            .await
+            .map_err(|source| store_error(&config, source))?;
         let sources = sources.start(&store, &counted.intake, clock);
         let bodies = BodyBudget::new(config.api.bodies_in_flight_bytes);
         let around = Around {
@@ -172,6 +177,7 @@ impl Server {
             clock,
         };
         let connections = TaskTracker::new();
+        let processor = processor.start(ending.stop.clone());
         let announcer = announcer::start(Arc::clone(&store), counted.intake.clone(), ending.stop.clone());
         if let Some(certificate) = &certificate {
             connections.spawn(Arc::clone(certificate).watch(ending.stop.clone()));
@@ -209,6 +215,7 @@ impl Server {
             dispatch,
             sources,
             announcer,
+            processor,
             _dropped: [ending.stop.clone().drop_guard(), ending.abort.clone().drop_guard()],
             ending,
             connections,
@@ -289,8 +296,14 @@ impl Server {
                 );
             }
         };
+        let processor = async {
+            // What it had not kept is counted again at the next start.
+            if timeout(FINISH_WITHIN, self.processor).await.is_err() {
+                tracing::warn!("requests were still being counted by the hour; the next start goes on");
+            }
+        };
         let dispatch = self.dispatch.stop(FINISH_WITHIN);
-        tokio::join!(connections, dispatch, self.sources.stop(FINISH_WITHIN), announcer);
+        tokio::join!(connections, dispatch, self.sources.stop(FINISH_WITHIN), announcer, processor);
         match timeout(CLOSE_WITHIN, self.store.close()).await {
             Ok(Ok(())) => tracing::info!("hitwire stopped"),
             Ok(Err(error)) => {

@@ -73,7 +73,9 @@ impl Filter {
                 takes(&self.risks, |listed| *listed == risk)
                     && (!self.asks_where() || self.takes_place(&record.facets()))
             }
-            Kind::Scope | Kind::System | Kind::RulesAndTriggers | Kind::RequestsPerHour => true,
+            Kind::Scope | Kind::System | Kind::RulesAndTriggers | Kind::RequestsPerHour | Kind::Counter => {
+                true
+            }
         }
     }
 

@@ -67,9 +67,15 @@ pub(super) fn object_type(members: &[Member<'_>]) -> Result<ObjectType, Refusal>
     let known = Kind::ALL.into_iter().map(Kind::object_type).find(|object_type| object_type.name() == name);
     match known {
         Some(accepted @ (ObjectType::Hit | ObjectType::Vulnerability | ObjectType::Scope)) => Ok(accepted),
-        Some(ObjectType::System | ObjectType::RulesAndTriggers | ObjectType::RequestsPerHour) => Err(
-            Refusal::field(FIELD, format!("events of type \"{name}\" are made by hitwire alone; {ACCEPTED}")),
-        ),
+        Some(
+            ObjectType::System
+            | ObjectType::RulesAndTriggers
+            | ObjectType::RequestsPerHour
+            | ObjectType::Counter,
+        ) => Err(Refusal::field(
+            FIELD,
+            format!("events of type \"{name}\" are made by hitwire alone; {ACCEPTED}"),
+        )),
         None => Err(Refusal::field(FIELD, format!("{} is no type of event; {ACCEPTED}", quoted(&name)))),
     }
 }

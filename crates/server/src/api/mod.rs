@@ -12,7 +12,7 @@
 //! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
 //! - [`turnstile`]: how often a client may make a call that costs more than an answer.
 //! - [`description`]: all calls described, for programs and for people.
-//! - the handlers: [`events`], [`feed`], [`integrations`], [`testing`], [`previews`], [`history`], [`status`], [`metrics`], [`clients`],
+//! - the handlers: [`events`], [`counters`], [`feed`], [`integrations`], [`testing`], [`previews`], [`history`], [`status`], [`metrics`], [`clients`],
 //!   [`health`].
 //! - [`problem`]: every error, in one form.
 //!
@@ -22,6 +22,7 @@ mod auth;
 pub(crate) mod body;
 mod clients;
 mod contract;
+mod counters;
 mod description;
 mod events;
 mod feed;
@@ -105,6 +106,7 @@ impl Api {
 fn calls() -> OpenApiRouter<Shared> {
     description::router()
         .routes(routes!(events::post, feed::read))
+        .routes(routes!(counters::post))
         .routes(routes!(integrations::list, integrations::create))
         .routes(routes!(integrations::show, integrations::change, integrations::delete))
         .routes(routes!(previews::preview))

@@ -80,7 +80,7 @@ impl Config {
 }
 
 fn source(file: &mut File, spec: &SourceSpec) {
-    let SourceSpec { format, path, from_end, settings } = spec;
+    let SourceSpec { format, path, from_end, count_requests, settings } = spec;
     // Client and environment are the server's.
     let Settings {
         client: _,
@@ -99,6 +99,7 @@ fn source(file: &mut File, spec: &SourceSpec) {
     file.text("type", format.name());
     file.text("path", path.display());
     file.bare("from_end", from_end);
+    file.bare("count_requests", count_requests);
     file.maybe("timezone", timezone.as_ref().and_then(|zone| zone.iana_name()));
     file.bare("protocol_hits", protocol_hits);
     file.bare("response_rules", response_rules);

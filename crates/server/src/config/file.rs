@@ -72,6 +72,8 @@ struct SourceTable {
     path: PathBuf,
     #[serde(default)]
     from_end: bool,
+    #[serde(default)]
+    count_requests: bool,
     timezone: Option<String>,
     protocol_hits: Option<bool>,
     response_rules: Option<bool>,
@@ -192,7 +194,11 @@ impl SourceTable {
     fn spec(self) -> Result<SourceSpec, ConfigError> {
         let refused = |key: &str, problem: String| ConfigError::new(format!("source.{key}"), problem);
         let format = SourceFormat::named(&self.r#type).map_err(|problem| refused("type", problem))?;
-        let mut spec = SourceSpec { from_end: self.from_end, ..SourceSpec::new(format, self.path) };
+        let mut spec = SourceSpec {
+            from_end: self.from_end,
+            count_requests: self.count_requests,
+            ..SourceSpec::new(format, self.path)
+        };
         let settings = &mut spec.settings;
         if let Some(name) = self.timezone {
             let zone = TimeZone::get(&name).map_err(|_| {
@@ -275,6 +281,7 @@ mod tests {
             type = "modsecurity"
             path = "/var/log/modsec_audit.log"
             from_end = true
+            count_requests = true
             timezone = "Asia/Kolkata"
             protocol_hits = true
             response_rules = true

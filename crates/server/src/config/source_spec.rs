@@ -44,6 +44,8 @@ pub struct SourceSpec {
     pub path: PathBuf,
     /// Where to begin when the file was never read before: its beginning, or only what comes from now on.
     pub from_end: bool,
+    /// Each record counts as a processed request. Only right if every request is in the log (`SecAuditEngine On`).
+    pub count_requests: bool,
     /// How records become hits. Tenant and environment are the server's, whatever stands here.
     pub settings: Settings,
 }
@@ -51,7 +53,13 @@ pub struct SourceSpec {
 impl SourceSpec {
     /// A source with default settings.
     pub fn new(format: SourceFormat, path: impl Into<PathBuf>) -> Self {
-        SourceSpec { format, path: path.into(), from_end: false, settings: Settings::default() }
+        SourceSpec {
+            format,
+            path: path.into(),
+            from_end: false,
+            count_requests: false,
+            settings: Settings::default(),
+        }
     }
 
     /// Reads the form of the command line, `modsecurity:PATH`.

@@ -106,6 +106,7 @@ impl Opened {
             let gauge = Arc::new(SourceGauge::new(&spec));
             let runner = Runner {
                 name: spec.name(),
+                count_requests: spec.count_requests,
                 settings,
                 follower,
                 watch,

@@ -3,8 +3,8 @@
 use super::SourceGauge;
 use crate::dispatch::Clock;
 use crate::metrics::{Intake, Origin};
-use hitwire_event::Event;
 use hitwire_event::escape::visible;
+use hitwire_event::{Counter, Event};
 use hitwire_log::{Append, Done, Op, Store, StoreError};
 use hitwire_source::follow::{Chunk, FileEvent, Follower, Watch};
 use hitwire_source::{Position, Settings, modsecurity};
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Bytes of the file that become one commit: some 100 records, well below what a transaction should hold.
 const CHUNK_BYTES: usize = 512 << 10;
@@ -29,6 +30,8 @@ struct Stopped;
 /// Reads, converts, appends.
 pub(super) struct Runner {
     pub(super) name: String,
+    /// Each record counts as a processed request.
+    pub(super) count_requests: bool,
     pub(super) settings: Settings,
     pub(super) follower: Follower,
     pub(super) watch: Watch,
@@ -97,8 +100,12 @@ impl Runner {
             tracing::warn!(source, offset, errors, problem = %visible(problem), "lines that are no records were passed over");
         }
         let hits = converted.events.len() as u64;
+        let mut events = converted.events;
+        if self.count_requests && converted.records > 0 {
+            events.push(self.counter(converted.records));
+        }
         if chunk.moved {
-            self.commit(converted.events, chunk.checkpoint)?;
+            self.commit(events, chunk.checkpoint)?;
         }
         let now = crate::rfc3339(self.clock.wall_ms());
         self.gauge.update(|status| {
@@ -111,6 +118,14 @@ impl Runner {
             }
         });
         Ok(())
+    }
+
+    /// The records of a chunk as a counter. It counts when it is read: while a source is followed, that is now.
+    fn counter(&self, requests: u64) -> Event {
+        let at = self.clock.wall_ms() / 1_000;
+        let counter = Counter { client: self.settings.client, requests, at };
+        // The checkpoint beside it sees to it that no record counts twice; the id need only be new.
+        counter.to_event(&Uuid::now_v7().simple().to_string())
     }
 
     /// Offers the events and their checkpoint to the log until it has taken them: a chunk is never skipped.

@@ -2,6 +2,7 @@
 
 mod auth;
 mod clients;
+mod counters;
 mod description;
 mod events;
 mod feed;

@@ -24,7 +24,9 @@ pub(super) fn render(event: &Event, labels: &Labels, with_headers: bool, test: b
         Kind::Hit => hit::render(&stored, frame, with_headers),
         Kind::Vulnerability(_) => vulnerability::render(&stored, frame),
         Kind::Scope => scope::render(&stored, frame),
-        Kind::System | Kind::RulesAndTriggers | Kind::RequestsPerHour => flat::render(&stored, frame),
+        Kind::System | Kind::RulesAndTriggers | Kind::RequestsPerHour | Kind::Counter => {
+            flat::render(&stored, frame)
+        }
     };
     Some(envelope.into_boxed_str())
 }

@@ -376,6 +376,30 @@ pub(in crate::api) enum RetryName {
     Original,
 }
 
+/// Counters as callers send them: one, or several.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::api) enum SentCounters {
+    One(SentCounter),
+    Several(Vec<SentCounter>),
+}
+
+/// How many requests were processed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Counter)]
+pub(in crate::api) struct SentCounter {
+    /// How many.
+    #[schema(maximum = 1_000_000_000_000_000_u64)]
+    requests: u64,
+    /// When, Unix seconds. Default: now. What is later than now counts in this hour.
+    #[schema(maximum = 253_402_300_799_u64)]
+    at: Option<u64>,
+    /// A counter that comes again under the same id is left out. Default: each call counts.
+    #[schema(min_length = 1, max_length = 128)]
+    id: Option<String>,
+}
+
 /// An event as callers send it; what hitwire does not know of it is kept and passed on.
 #[derive(ToSchema)]
 pub(in crate::api) struct SentEvent {
