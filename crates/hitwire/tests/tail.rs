@@ -61,6 +61,27 @@ async fn a_stream_is_taken_up_where_it_ended() {
 }
 
 #[tokio::test]
+async fn what_comes_while_a_stream_is_broken_is_shown_even_if_nothing_was_shown_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(dir.path(), &["--log", "hitwire_server=debug"]).await;
+    let listen = server.url().trim_start_matches("http://").to_owned();
+    server.accept(&hits::hits("tail", 0, 0..1)).await;
+    let mut shown = tail(&server, &["-n", "0", "--output", "json"]);
+    // The page that says where the log ends has been asked for, and so has the stream.
+    crate::support::in_time("the stream", async {
+        while server.log().matches("method=GET route=\"/v1/events\"").count() < 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    server.terminate().await;
+    shown.says("taking it up again").await;
+    let again = RunningServer::start(dir.path(), &["--listen", &listen]).await;
+    again.accept(&hits::hits("tail", 0, 1..2)).await;
+    assert_eq!(seq(&shown.next_line().await.unwrap()), 2);
+}
+
+#[tokio::test]
 async fn what_an_attacker_sent_cannot_act_on_the_terminal_that_shows_it() {
     let dir = tempfile::tempdir().unwrap();
     let server = RunningServer::start(dir.path(), &[]).await;

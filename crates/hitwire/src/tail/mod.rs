@@ -1,6 +1,7 @@
 //! `hitwire tail`: the newest events of a running server, and those that come.
 //!
-//! A stream that breaks is taken up where it ended: the position of the last event that was shown is known.
+//! First a page with the newest events, then a stream. A stream that breaks is taken up where it ended: the position of the
+//! last event that was shown is known.
 
 mod show;
 
@@ -69,27 +70,18 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let kinds = if args.kinds.is_empty() { String::new() } else { format!("&kind={}", args.kinds.join(",")) };
     let path = |from: &str| args.tenant.path(&format!("/v1/events?{from}{kinds}"));
     let screen = Screen { output: args.output, terminal: Terminal::stdout() };
-    if args.no_follow {
-        return newest(&client, &path(&format!("tail={}", args.lines)), screen).await;
-    }
-    let mut shown = None;
+    let newest = newest(&client, &path(&format!("tail={}", args.lines)), screen).await?;
+    let Some(mut after) = newest.filter(|_| !args.no_follow) else { return Ok(()) };
     let mut failures = 0;
     loop {
-        let from = match shown {
-            None => format!("follow=true&tail={}", args.lines),
-            Some(seq) => format!("follow=true&after={seq}"),
-        };
-        let before = shown;
-        let ended = follow(&client, &path(&from), screen, &mut shown).await;
-        failures = if shown == before { failures + 1 } else { 1 };
+        let before = after;
+        let ended = follow(&client, &path(&format!("follow=true&after={after}")), screen, &mut after).await;
+        failures = if after == before { failures + 1 } else { 1 };
         match ended {
             Ok(Ended::NobodyReads) => return Ok(()),
             Ok(Ended::ByServer) => {}
-            // Who is not there at first will not be there in a moment.
-            Err(error) if !error.is_passing() || (failures == 1 && shown.is_none()) => {
-                return Err(error.into());
-            }
-            Err(error) => eprintln!("{}", terminal::safe(&error.to_string())),
+            Err(error) if error.is_passing() => eprintln!("{}", terminal::safe(&error.to_string())),
+            Err(error) => return Err(error.into()),
         }
         let wait = failures.min(WAIT_MAX_S);
         eprintln!("the stream of events ended; taking it up again in {wait} s");
@@ -102,13 +94,8 @@ enum Ended {
     NobodyReads,
 }
 
-/// Shows one stream to its end; `shown` is the position of the last event.
-async fn follow(
-    client: &Client,
-    path: &str,
-    screen: Screen,
-    shown: &mut Option<u64>,
-) -> Result<Ended, ApiError> {
+/// Shows one stream to its end; `after` moves on to the position of the last event that was shown.
+async fn follow(client: &Client, path: &str, screen: Screen, after: &mut u64) -> Result<Ended, ApiError> {
     let mut lines = client.connect().await?.lines(path).await?;
     loop {
         let line = match timeout(SIGN_OF_LIFE, lines.next()).await {
@@ -123,7 +110,7 @@ async fn follow(
         let text = std::str::from_utf8(&line).map_err(|error| strange(client, &error))?;
         let event: Event<'_> = serde_json::from_str(text).map_err(|error| strange(client, &error))?;
         match screen.show(text, &event) {
-            Ok(true) => *shown = Some(event.seq),
+            Ok(true) => *after = event.seq,
             // What cannot be written is not read either.
             Ok(false) | Err(_) => return Ok(Ended::NobodyReads),
         }
@@ -134,21 +121,24 @@ fn strange(client: &Client, error: &impl ToString) -> ApiError {
     ApiError::Strange { server: client.server(), problem: error.to_string() }
 }
 
-async fn newest(client: &Client, path: &str, screen: Screen) -> Result<(), Failure> {
+/// Shows the newest events; the position to go on from, if somebody reads on. A stream would tell none before its first
+/// event, and what came while it was broken would be missing.
+async fn newest(client: &Client, path: &str, screen: Screen) -> Result<Option<u64>, Failure> {
     #[derive(Deserialize)]
-    struct Events {
+    struct Page {
         events: Vec<Box<RawValue>>,
+        next: u64,
     }
     let answer = client.request(Method::GET, path, ()).await?;
-    let Events { events } = answer.successful(client)?;
+    let Page { events, next } = answer.successful(client)?;
     for event in events {
         let text = event.get();
         let event = serde_json::from_str(text).map_err(|error| strange(client, &error))?;
         if !screen.show(text, &event)? {
-            return Ok(());
+            return Ok(None);
         }
     }
-    Ok(())
+    Ok(Some(next))
 }
 
 /// Where events are shown, and how.
