@@ -374,6 +374,7 @@ impl Board {
             Some(Ended::Parked(machine)) => self.park(id, machine),
             Some(Ended::Gone) => {
                 self.context.deliveries.forget(id);
+                self.context.refused.forget(id);
                 self.remove(id);
             }
             Some(Ended::Stopped) => {}

@@ -4,6 +4,7 @@ use super::board::Surroundings;
 use super::budget::{Budget, ShareOf};
 use super::clock::Clock;
 use super::inbox::{CourierStatus, Surveyed};
+use super::refused::Refused;
 use super::transport::Transport;
 use crate::Names;
 use crate::metrics::Deliveries;
@@ -37,6 +38,8 @@ pub(super) struct Context {
     notes: mpsc::UnboundedSender<Note>,
     mint: Box<dyn Fn() -> WebhookId + Send + Sync>,
     cache: Mutex<Cache>,
+    /// Integrations whose targets the guard refuses.
+    pub(super) refused: Refused,
     /// Integrations whose last answer took longer than [`SLOW`].
     slow: Mutex<HashSet<IntegrationId>>,
 }
@@ -84,6 +87,7 @@ impl Context {
             notes,
             mint,
             cache: Mutex::default(),
+            refused: Refused::default(),
             slow: Mutex::default(),
         }
     }

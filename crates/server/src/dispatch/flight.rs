@@ -2,6 +2,7 @@
 
 use super::batch_body::{self, lane_streams};
 use super::context::{Context, Interrupt};
+use super::refused;
 use super::search::{self, Found};
 use crate::metrics::Ended;
 use bytes::Bytes;
@@ -121,6 +122,7 @@ pub(super) async fn send(
         body_bytes,
         took,
     });
+    refused::look(&context, &integration, &delivery, started_ms).await;
     Landed::Input(Input::Outcome {
         lane,
         reply: delivery.reply,

@@ -13,6 +13,7 @@
 //! - `preview`: how many of the newest events a filter would have let pass.
 //! - `batch_body`: records into the bytes of a request, the same bytes each time.
 //! - `echo`: a receiver's words without the secrets that it was sent.
+//! - `refused`: that the guard refuses a target, told once.
 //! - `trial`: a test message, sent once the way batches go, and everything about it.
 //! - `budget`: how many requests and bytes may be under way at once; probes of sick endpoints have their own share, so
 //!   that a thousand hanging receivers cannot take the healthy ones' place.
@@ -31,6 +32,7 @@ mod echo;
 mod flight;
 mod inbox;
 mod preview;
+mod refused;
 mod search;
 mod shell;
 pub mod transport;

@@ -3,10 +3,12 @@
 //! - [`Sources`]: all of them; opened before anything is started, started after the dispatch, stopped with it.
 //! - [`runner`]: a thread that follows one file. What it reads at once, a *chunk*, becomes one commit: the events and the
 //!   checkpoint behind them, so that each line becomes its events exactly once.
+//! - [`trouble`]: a source that is in trouble, told once, and its end.
 //! - [`SourceGauge`]: what it counted so far, for whoever asks.
 
 mod gauge;
 mod runner;
+mod trouble;
 
 pub(crate) use gauge::SourceGauge;
 pub use gauge::SourceStatus;
@@ -22,9 +24,10 @@ use hitwire_source::follow::{Follower, Start, Waker, Watch};
 use runner::Runner;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread;
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -34,13 +37,15 @@ pub(crate) struct Opened(Vec<(SourceSpec, Follower, Settings)>);
 /// All running sources. Dropping it ends them, but does not wait for that.
 pub(crate) struct Sources {
     running: Vec<Running>,
+    /// Tells of trouble; none if there are no sources.
+    watching: Option<JoinHandle<()>>,
     stop: CancellationToken,
 }
 
 struct Running {
     gauge: Arc<SourceGauge>,
     waker: Waker,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Sources {
@@ -69,6 +74,11 @@ impl Sources {
     /// Stops all. What was read and not committed is read again after the next start.
     pub(crate) async fn stop(mut self, within: Duration) {
         self.end();
+        if let Some(watching) = self.watching.take()
+            && timeout(within, watching).await.is_err()
+        {
+            tracing::warn!("a source's trouble was still being told");
+        }
         let threads: Vec<_> = self.running.iter_mut().filter_map(|running| running.thread.take()).collect();
         let joined = tokio::task::spawn_blocking(move || {
             threads.into_iter().filter_map(|thread| thread.join().err()).count()
@@ -118,7 +128,7 @@ impl Opened {
                 stop: stop.clone(),
             };
             let told = Arc::clone(&gauge);
-            let thread = std::thread::spawn(move || {
+            let thread = thread::spawn(move || {
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| runner.run())) {
                     // Blind, and known to be: `GET /v1/sources` says so until hitwire is started again.
                     told.update(|status| {
@@ -133,6 +143,10 @@ impl Opened {
             });
             Running { gauge, waker, thread: Some(thread) }
         };
-        Sources { running: self.0.into_iter().map(start).collect(), stop }
+        let running: Vec<Running> = self.0.into_iter().map(start).collect();
+        let gauges: Vec<_> = running.iter().map(|running| Arc::clone(&running.gauge)).collect();
+        let watch = || trouble::watch(gauges, Arc::clone(store), intake.clone(), clock, stop.clone());
+        let watching = (!running.is_empty()).then(watch);
+        Sources { running, watching, stop }
     }
 }

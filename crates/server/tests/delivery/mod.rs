@@ -152,3 +152,38 @@ async fn envelopes_say_what_the_installation_is_called() {
     assert!(told[0]["summary"].as_str().expect("text").starts_with("[Aegis] "), "{told}");
     assert_ne!(first.headers["webhook-id"], second.headers["webhook-id"]);
 }
+
+#[tokio::test]
+async fn that_the_guard_refuses_a_target_is_told_once_to_the_others() {
+    let (refused, watcher) = (Receiver::start().await, Receiver::start().await);
+    let mut hitwire = Hitwire::start_with(|config| {
+        config.allow_targets =
+            vec!["127.0.0.1/32".parse().expect("a network"), "::1/128".parse().expect("a network")];
+    })
+    .await;
+    let port =
+        refused.url().split(':').nth(2).and_then(|rest| rest.split('/').next()).expect("a port").to_owned();
+    // Another spelling of this machine, which is allowed now and will not be.
+    let id = hitwire.subscribe(&format!("http://[::1]:{port}/hook?key=in-the-query")).await;
+    hitwire.create(&json!({"target": {"url": watcher.url()}, "events": [{"event": "system"}]})).await;
+    let only = "127.0.0.1/32".parse().expect("a network");
+    hitwire.restart_with(|config| config.allow_targets = vec![only]).await;
+    hitwire.send(&hit(1)).await.expect(202);
+    let told = || -> Vec<serde_json::Value> {
+        let bodies = watcher.received();
+        let arrays = bodies.iter().map(|received| serde_json::from_slice(&received.body).expect("JSON"));
+        let events = arrays.flat_map(|array: Vec<serde_json::Value>| array);
+        events.filter(|event| event["notification_type"] == "guard_refused").collect()
+    };
+    until(async || !told().is_empty()).await;
+    let attempts = async || {
+        let attempts = hitwire.admin().get(&format!("/v2/integration/{id}/attempts")).await.expect(200);
+        attempts["attempts"].as_array().expect("attempts").len()
+    };
+    until(async || attempts().await >= 3).await;
+    let told = told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["host"], format!("[::1]:{port}"));
+    assert_eq!(told[0]["reason"], "it is a loopback address");
+    assert!(!told[0].to_string().contains("in-the-query"), "{told:?}");
+}
