@@ -17,7 +17,8 @@
 //!
 //! What always holds (checked by assertions and by the simulation):
 //!
-//! 1. One request in flight in a lane; events leave in log order; a cursor never goes back.
+//! 1. One request in flight in a lane, and events leave in log order, unless the user allows more; a cursor never goes back,
+//!    and never passes an event that is not settled.
 //! 2. What is sent was saved as an open batch before; a resent batch has the same id, range and body hash.
 //! 3. An event leaves the open range only as delivered, or in a dead or skipped range that is saved in the same step.
 //! 4. While the endpoint is sick, at most one request is in flight in all its lanes.
@@ -34,7 +35,7 @@ pub use batch::{Cut, Limits};
 pub use machine::{Command, Input, LaneStatus, Machine, Reply, Settings, Status};
 pub use progress::{
     Attempt, DisableReason, EndpointState, LaneState, LostRange, LostReason, OpenBatch, Progress, Saved,
-    Verdict,
+    Unsettled, Verdict,
 };
 pub use refusal::RefusalState;
 pub use schedule::{Preset, UnknownPreset};

@@ -1,12 +1,13 @@
 //! The machine: inputs in, commands out.
 //!
 //! - [`messages`]: what goes in and what comes out.
-//! - [`lane`]: one lane's courier and its phase.
+//! - [`lane`]: one lane's courier and its open batches.
 //! - [`endpoint`]: schedule, streak, health: what the lanes share.
 //! - [`pace`]: at most so many requests a minute.
 //! - [`outcome`]: what follows from an answer.
 //! - [`giving_up`]: how unsettled events become a dead range.
 //! - [`edit`]: what follows from changed settings and moved cursors.
+//! - [`turns`]: who may begin something, and when.
 //! - [`status`]: how it is doing, for people.
 //!
 //! Each input is applied to the state; then whatever may begin begins (`pump`), and what has not been saved yet is saved,
@@ -22,6 +23,7 @@ mod pace;
 mod status;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use crate::batch::Cut;
 use crate::schedule::Jitter;
@@ -29,7 +31,7 @@ use crate::{Attempt, DisableReason, LostRange, OpenBatch, Progress, Saved};
 use endpoint::Endpoint;
 use giving_up::Ending;
 use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
-use lane::{Courier, Fate, Flight, Phase};
+use lane::{Courier, Flight, Growth, Reading, Slot};
 use pace::Pace;
 use std::time::Duration;
 
@@ -91,8 +93,8 @@ impl Unsaved {
 }
 
 impl Machine {
-    /// A machine that goes on from what was saved. An open batch is sent again as it was, after what is left of its wait;
-    /// if the content settings have changed since, it is superseded. `now` is the shell's monotonic clock, `seed` decides
+    /// A machine that goes on from what was saved. Open batches are sent again as they were, after what is left of their
+    /// waits; if the content settings have changed since, they are superseded. `now` is the shell's monotonic clock, `seed` decides
     /// how waits are spread.
     pub fn new(
         integration: IntegrationId,
@@ -102,12 +104,12 @@ impl Machine {
         seed: u64,
     ) -> Self {
         let mut endpoint = Endpoint::restored(&saved.endpoint, settings.retry, now);
-        let outdated = |open: &OpenBatch| open.content_revision != settings.content_revision;
-        if saved.lanes.iter().filter_map(|lane| lane.open.as_ref()).any(outdated) {
+        let mut open = saved.lanes.iter().flat_map(|lane| &lane.open);
+        let pace = Pace::resumed(open.clone().next().is_some(), now);
+        if open.any(|open| open.batch.content_revision != settings.content_revision) {
             endpoint.begin_schedule_anew();
             endpoint.try_now(now);
         }
-        let pace = Pace::resumed(saved.lanes.iter().any(|lane| lane.open.is_some()), now);
         let couriers = saved.lanes.map(|lane| Courier::restored(lane, &settings, now));
         Machine {
             integration,
@@ -139,9 +141,9 @@ impl Machine {
             Input::Batch { lane, cut, scanned_to, skipped, more, webhook_id } => {
                 self.batch(lane, cut, Searched { scanned_to, skipped, more }, webhook_id);
             }
-            Input::Unreproducible { lane } => self.unreproducible(lane),
-            Input::Outcome { lane, reply, started_ms, took, address, error } => {
-                self.outcome(lane, outcome::Answer { reply, started_ms, took, address, error });
+            Input::Unreproducible { lane, webhook_id } => self.unreproducible(lane, &webhook_id),
+            Input::Outcome { lane, webhook_id, reply, started_ms, took, address, error } => {
+                self.outcome(lane, &webhook_id, outcome::Answer { reply, started_ms, took, address, error });
             }
             Input::Measured { lane, through, events } => self.measured(lane, through, events),
             Input::Configured(settings) => self.configured(settings),
@@ -159,6 +161,11 @@ impl Machine {
         std::mem::take(&mut self.commands)
     }
 
+    /// The commands of the last input are carried out; saving may have taken its time before a request could begin.
+    pub fn carried_out(&mut self, now: Duration) {
+        self.pace.carried_out(now);
+    }
+
     /// When it wants [`Input::Due`], if at all.
     pub fn wake_at(&self) -> Option<Duration> {
         if !self.may_begin_anything() {
@@ -168,7 +175,7 @@ impl Machine {
         let begun = self.life != Life::Built;
         Lane::ALL
             .into_iter()
-            .filter_map(|lane| self.next_attempt(lane))
+            .flat_map(|lane| self.attempts(lane))
             .filter(|&at| !begun || at > self.now)
             .chain(Lane::ALL.into_iter().filter_map(|lane| self.to_be_put_on_record(lane)))
             .min()
@@ -182,88 +189,53 @@ impl Machine {
 
     /// Nothing in flight and nothing asked: the shell may keep it as data until an input comes.
     pub fn is_parked(&self) -> bool {
-        self.couriers.iter().all(|courier| matches!(courier.phase, Phase::Idle | Phase::Open(_)))
+        self.couriers.iter().all(Courier::rests)
     }
 
     /// Begins whatever may begin, the urgent lane first.
     fn pump(&mut self) {
         for lane in Lane::ALL {
-            if !self.may_begin(lane) {
-                continue;
-            }
-            let courier = &mut self.couriers[lane.index()];
-            match &mut courier.phase {
-                Phase::Open(_) => self.send(lane),
-                Phase::Idle if courier.wants => {
-                    courier.wants = false;
-                    courier.phase = Phase::Reading { outdated: false };
-                    courier.asked = courier.sizer.ask(self.settings.limits, self.endpoint.body_bytes_max());
-                    self.commands.push(Command::Read {
-                        lane,
-                        after: courier.cursor,
-                        max_events: courier.asked.max_events,
-                        max_bytes: courier.asked.max_bytes,
-                    });
-                }
-                Phase::Idle | Phase::Reading { .. } | Phase::Sending(_) | Phase::Measuring(_) => {}
-            }
+            while self.may_begin(lane) && self.begin(lane) {}
         }
     }
 
-    fn may_begin_anything(&self) -> bool {
-        self.settings.enabled && self.life != Life::Stopping && self.ending.is_none()
-    }
-
-    /// Whether a lane may read or send now.
-    fn may_begin(&self, lane: Lane) -> bool {
-        self.may_begin_anything()
-            && self.couriers[lane.index()].waits_until() <= self.now
-            && self.pace_allows(lane)
-            && match self.endpoint.sick_until() {
-                None => true,
-                Some(until) => until <= self.now && self.may_probe(lane),
-            }
-    }
-
-    /// One lane alone finds out whether a sick endpoint is well again: the urgent one, if it has something to send.
-    fn may_probe(&self, lane: Lane) -> bool {
-        !self.couriers[other(lane).index()].is_sending() && !self.urgent_goes_first(lane)
-    }
-
-    /// Whether the endpoint's pace lets this lane read or send now. What the urgent lane has goes first: the bulk lane does
-    /// not read for a request whose turn the urgent one will take.
-    fn pace_allows(&self, lane: Lane) -> bool {
-        let Some(rate) = self.settings.rate else { return true };
-        let urgent = &self.couriers[Lane::Urgent.index()];
-        self.pace.next(Some(rate)) <= self.now && (urgent.is_sending() || !self.urgent_goes_first(lane))
-    }
-
-    fn urgent_goes_first(&self, lane: Lane) -> bool {
-        let urgent = &self.couriers[Lane::Urgent.index()];
-        lane == Lane::Bulk && urgent.has_work() && urgent.waits_until() <= self.now
-    }
-
-    /// When a lane with something to do may go on, as far as waits decide.
-    fn next_attempt(&self, lane: Lane) -> Option<Duration> {
-        let courier = &self.couriers[lane.index()];
-        let waiting = matches!(courier.phase, Phase::Open(_)) || (courier.is_idle() && courier.wants);
-        let endpoint = self.endpoint.sick_until().unwrap_or_default().max(self.pace.next(self.settings.rate));
-        waiting.then(|| courier.waits_until().max(endpoint))
+    /// Begins the next thing in a lane: what is on record already goes before what is still to be read. False: there is
+    /// nothing.
+    fn begin(&mut self, lane: Lane) -> bool {
+        let in_flight = self.settings.in_flight();
+        let courier = &mut self.couriers[lane.index()];
+        let due = courier.waiting().find(|(_, until)| *until <= self.now);
+        if let Some((at, _)) = due.filter(|_| courier.may_send(in_flight)) {
+            self.send(lane, at);
+            return true;
+        }
+        if !courier.may_read(in_flight) {
+            return false;
+        }
+        courier.wants = false;
+        courier.reading = Some(Reading { outdated: false });
+        courier.asked = courier.sizer.ask(self.settings.limits, self.endpoint.body_bytes_max());
+        self.commands.push(Command::Read {
+            lane,
+            after: courier.end(),
+            max_events: courier.asked.max_events,
+            max_bytes: courier.asked.max_bytes,
+        });
+        true
     }
 
     /// The answer to a read.
     fn batch(&mut self, lane: Lane, cut: Option<Cut>, searched: Searched, webhook_id: WebhookId) {
         let Searched { scanned_to, skipped, more } = searched;
         let courier = &mut self.couriers[lane.index()];
-        let Phase::Reading { outdated } = courier.phase else { return };
-        courier.phase = Phase::Idle;
+        let Some(Reading { outdated }) = courier.reading.take() else { return };
         match cut {
-            // Read under other settings, or from where the cursor no longer stands: read again.
-            Some(cut) if outdated || cut.first <= courier.cursor => courier.wants = true,
+            // Read under other settings, or from where the lane no longer stands: read again.
+            Some(cut) if outdated || cut.first <= courier.end() => courier.wants = true,
             None if outdated => courier.wants = true,
             // An empty answer that searched nothing and promises more would be asked for again and again.
             None => {
-                courier.wants |= more && scanned_to > courier.cursor;
+                courier.wants |= more && scanned_to > courier.end();
                 courier.pass(scanned_to, skipped, self.now);
             }
             Some(cut) => {
@@ -282,8 +254,7 @@ impl Machine {
         let courier = &mut self.couriers[lane.index()];
         let filled = courier.asked.is_filled_by(cut.events, cut.body_bytes);
         courier.wants |= more;
-        courier.growth = lane::Growth { behind: more, filled };
-        courier.phase = Phase::Open(OpenBatch {
+        let batch = OpenBatch {
             first: cut.first,
             last: cut.last,
             through: cut.through.max(cut.last),
@@ -293,31 +264,33 @@ impl Machine {
             body_bytes: cut.body_bytes,
             body_sha256: cut.body_sha256,
             tries: 0,
-        });
+        };
+        let growth = Growth { behind: more, filled };
+        let at = courier.open.len();
+        courier.open.push(Slot { batch, settled_behind: 0, flight: None, refusal: None, growth });
         self.unsaved.lanes[lane.index()] = true;
         self.save();
-        self.send(lane);
+        self.send(lane, at);
     }
 
-    /// Sends the open batch, which is on record.
-    fn send(&mut self, lane: Lane) {
+    /// Sends an open batch, which is on record.
+    fn send(&mut self, lane: Lane, at: usize) {
         let probe = self.endpoint.failures_in_a_row() > 0;
-        let turn = self.endpoint.turn();
-        let courier = &mut self.couriers[lane.index()];
-        if let Some(batch) = courier.take_open() {
-            self.pace.begun(self.now);
-            self.commands.push(Command::Send { lane, batch: batch.clone(), probe });
-            courier.phase = Phase::Sending(Flight { batch, turn, fate: Fate::Wanted });
-        }
+        let slot = &mut self.couriers[lane.index()].open[at];
+        slot.flight = Some(Flight { turn: self.endpoint.turn(), superseded: false });
+        self.pace.tell(self.now);
+        self.commands.push(Command::Send { lane, batch: slot.batch.clone(), probe });
     }
 
-    fn unreproducible(&mut self, lane: Lane) {
+    fn unreproducible(&mut self, lane: Lane, webhook_id: &WebhookId) {
         let courier = &mut self.couriers[lane.index()];
-        if courier.land().is_some() {
-            courier.drop_open();
-            self.unsaved.lanes[lane.index()] = true;
-            self.save();
+        let Some(landed) = courier.land(webhook_id) else { return };
+        courier.wants = true;
+        if let Some(at) = landed.slot {
+            courier.drop_from(at);
         }
+        self.unsaved.lanes[lane.index()] = true;
+        self.save();
     }
 
     fn stop(&mut self) {
@@ -337,7 +310,7 @@ impl Machine {
     /// A settlement waits for the batch that is being read.
     fn is_one_step_with_something_to_come(&self) -> bool {
         let settles =
-            |lane: Lane| self.unsaved.lanes[lane.index()] && self.couriers[lane.index()].is_reading();
+            |lane: Lane| self.unsaved.lanes[lane.index()] && self.couriers[lane.index()].reading.is_some();
         self.life != Life::Stopping && Lane::ALL.into_iter().any(settles)
     }
 
@@ -372,18 +345,15 @@ impl Machine {
             "unsaved, and nothing will save it: {:?}",
             self.unsaved
         );
-        debug_assert!(
-            self.couriers.iter().all(|courier| courier.refusal.is_none() || courier.has_batch()),
-            "a refusal is about a batch: {:?}",
-            self.couriers
-        );
-    }
-}
-
-/// The other lane.
-fn other(lane: Lane) -> Lane {
-    match lane {
-        Lane::Urgent => Lane::Bulk,
-        Lane::Bulk => Lane::Urgent,
+        for courier in &self.couriers {
+            let mut end = courier.cursor;
+            for Slot { batch, .. } in &courier.open {
+                debug_assert!(
+                    end < batch.first && batch.first <= batch.last && batch.last <= batch.through,
+                    "open batches lie in log order behind the cursor: {courier:?}"
+                );
+                end = batch.through;
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ pub struct OpenBatch {
     pub first: Seq,
     /// Its last event.
     pub last: Seq,
-    /// Where the cursor stands once the batch is settled: no event of the lane lies in `last < seq <= through`.
+    /// Where the cursor stands once the batch is settled: no event of the lane in `last < seq <= through` is unsettled.
     pub through: Seq,
     /// Number of events.
     pub events: u32,
@@ -26,15 +26,65 @@ pub struct OpenBatch {
     pub tries: u32,
 }
 
+/// An open batch, and what goes with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsettled {
+    /// The batch.
+    pub batch: OpenBatch,
+    /// Events in `last < seq <= through` that were settled before it: those of batches that were sent beside it.
+    pub settled_behind: u64,
+    /// State of a refusal (kept by the `refusal` module; opaque to the store, shaped for bisecting).
+    pub refusal: Option<serde_json::Value>,
+}
+
 /// A lane as the store keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaneState {
     /// Every event of the lane up to here is settled.
     pub cursor: Seq,
-    /// The batch that is on its way, if any.
-    pub open: Option<OpenBatch>,
-    /// State of a refusal (kept by the `refusal` module; opaque to the store, shaped for bisecting).
-    pub refusal: Option<serde_json::Value>,
+    /// The batches on their way, in log order. What lies between two of them is settled.
+    pub open: Vec<Unsettled>,
+}
+
+impl LaneState {
+    /// Moves the cursor past what is settled and on record. An open batch that it passes goes; one that it parts goes with
+    /// all behind it, since what is left of it is to be cut anew. Never moves it back.
+    pub fn pass(&mut self, cursor: Seq) {
+        let cursor = cursor.max(self.cursor);
+        let (cursor, gone) = passed_by(cursor, self.open.iter().map(|open| &open.batch));
+        self.cursor = cursor;
+        self.open.drain(..gone);
+    }
+
+    /// The parts of the log that are not settled, in order, each as `after < seq <= through`.
+    pub fn unsettled(&self) -> Vec<(Seq, Seq)> {
+        let mut after = self.cursor;
+        let mut parts = Vec::new();
+        for open in self.open.iter().filter(|open| open.settled_behind > 0) {
+            parts.push((after, open.batch.last));
+            after = open.batch.through;
+        }
+        parts.push((after, Seq(u64::MAX)));
+        parts
+    }
+}
+
+/// Where a cursor that is moved here comes to stand, and how many open batches, in log order, go with it.
+pub(crate) fn passed_by<'a>(
+    mut cursor: Seq,
+    open: impl ExactSizeIterator<Item = &'a OpenBatch>,
+) -> (Seq, usize) {
+    let all = open.len();
+    for (at, batch) in open.enumerate() {
+        if batch.first > cursor {
+            return (cursor, at);
+        }
+        if batch.last > cursor {
+            return (cursor, all);
+        }
+        cursor = cursor.max(batch.through);
+    }
+    (cursor, all)
 }
 
 /// The endpoint's schedule and health as the store keeps them: opaque JSON, written by the machine.
@@ -58,8 +108,8 @@ pub struct Progress {
     pub integration: IntegrationId,
     /// Schedule and health after the step.
     pub endpoint: EndpointState,
-    /// The lanes that changed, after the step. The store never moves a cursor back: a lane whose cursor lies below the
-    /// stored one is left as stored.
+    /// The lanes that changed, after the step. The store never moves a cursor back: if the stored one lies further on, the
+    /// lane is moved there first ([`LaneState::pass`]).
     pub lanes: Vec<(Lane, LaneState)>,
     /// Attempts that ended with this step.
     pub attempts: Vec<Attempt>,
@@ -192,4 +242,60 @@ pub enum DisableReason {
         /// All requests in the window.
         total: u32,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(first: u64, last: u64, through: u64, settled_behind: u64) -> Unsettled {
+        let batch = OpenBatch {
+            first: Seq(first),
+            last: Seq(last),
+            through: Seq(through),
+            events: (last - first + 1) as u32,
+            webhook_id: WebhookId(format!("msg_{first}").into()),
+            content_revision: 1,
+            body_bytes: 1,
+            body_sha256: [0; 32],
+            tries: 0,
+        };
+        Unsettled { batch, settled_behind, refusal: None }
+    }
+
+    /// Settled up to 10; on their way 11-20 and 41-50; settled 21-40 and, out of turn, 51-60.
+    fn lane() -> LaneState {
+        LaneState { cursor: Seq(10), open: vec![open(11, 20, 40, 20), open(41, 50, 60, 10)] }
+    }
+
+    fn moved(cursor: u64) -> (u64, Vec<u64>) {
+        let mut lane = lane();
+        lane.pass(Seq(cursor));
+        (lane.cursor.0, lane.open.iter().map(|open| open.batch.first.0).collect())
+    }
+
+    #[test]
+    fn a_cursor_that_is_moved_takes_along_what_is_settled_behind_the_batches_it_passes() {
+        assert_eq!(moved(5), (10, vec![11, 41]), "never back");
+        assert_eq!(moved(10), (10, vec![11, 41]));
+        assert_eq!(moved(20), (40, vec![41]));
+        assert_eq!(moved(33), (40, vec![41]));
+        assert_eq!(moved(50), (60, vec![]));
+        assert_eq!(moved(99), (99, vec![]));
+    }
+
+    #[test]
+    fn a_batch_that_a_moved_cursor_parts_goes_with_those_behind_it() {
+        assert_eq!(moved(15), (15, vec![]));
+        assert_eq!(moved(45), (45, vec![]));
+    }
+
+    #[test]
+    fn what_is_settled_out_of_turn_is_not_outstanding() {
+        let parts: Vec<_> =
+            lane().unsettled().into_iter().map(|(after, through)| (after.0, through.0)).collect();
+        assert_eq!(parts, [(10, 20), (40, 50), (60, u64::MAX)]);
+        let in_turn = LaneState { open: vec![open(11, 20, 40, 0), open(41, 50, 60, 0)], ..lane() };
+        assert_eq!(in_turn.unsettled(), [(Seq(10), Seq(u64::MAX))], "nothing lies between the batches");
+    }
 }

@@ -1,6 +1,6 @@
 //! What follows from changed settings, and from a cursor that the store moved.
 
-use super::lane::{Courier, Fate, Phase};
+use super::lane::Courier;
 use super::{Machine, Settings};
 use hitwire_event::{Lane, Seq};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 impl Machine {
     /// The settings, again or changed. Transport settings (URL, headers, ...) are none of the machine's business, but that a
     /// user touched them is: he wants to see whether it works now, so whatever waits tries again at once. Changed content
-    /// supersedes the open batch. Enabling begins with a clean slate.
+    /// supersedes the open batches. Enabling begins with a clean slate.
     pub(super) fn configured(&mut self, settings: Settings) {
         let before = std::mem::replace(&mut self.settings, settings);
         self.cancel_giving_up();
@@ -27,49 +27,44 @@ impl Machine {
         }
     }
 
-    /// The store moved a cursor: everything up to it is settled and on record, the open batch with it if it began there.
+    /// The store moved a cursor: everything up to it is settled and on record, open batches with it if they began there.
     pub(super) fn moved(&mut self, lane: Lane, cursor: Seq) {
         let ending = self.ending.is_some();
         let courier = &mut self.couriers[lane.index()];
-        if cursor <= courier.cursor {
+        if cursor <= courier.cursor || !courier.move_to(cursor) {
             return;
         }
-        courier.cursor = cursor;
-        if courier.open().is_none_or(|open| open.first > cursor) {
-            return;
-        }
-        courier.refusal = None;
+        courier.outdate_read();
         courier.wants = true;
-        match &mut courier.phase {
-            Phase::Open(_) => courier.phase = Phase::Idle,
-            Phase::Sending(flight) => flight.fate = Fate::Passed,
-            Phase::Measuring(measuring) => {
-                measuring.open = None;
-                if !ending {
-                    // It was about this batch alone.
-                    measuring.giving_up = None;
-                }
-            }
-            Phase::Idle | Phase::Reading { .. } => {}
+        if let Some(measuring) = &mut courier.measuring
+            && !ending
+        {
+            // It was about this batch alone.
+            measuring.giving_up = None;
         }
     }
 }
 
 impl Courier {
+    /// A batch that waits is cut anew under the new content settings; one under way is settled if it is delivered after all.
     fn edited(&mut self, content_revision: u64, now: Duration) {
         self.outdate_read();
         self.wants = true;
-        if self.open().is_some_and(|open| open.content_revision != content_revision) {
-            self.refusal = None;
-            match &mut self.phase {
-                Phase::Open(_) => self.phase = Phase::Idle,
-                Phase::Sending(flight) if flight.fate == Fate::Wanted => flight.fate = Fate::Superseded,
-                Phase::Measuring(measuring) => measuring.open = None,
-                Phase::Sending(_) | Phase::Idle | Phase::Reading { .. } => {}
-            }
+        let is_outdated = |batch: &crate::OpenBatch| batch.content_revision != content_revision;
+        let waits = self.open.iter().position(|slot| slot.flight.is_none() && is_outdated(&slot.batch));
+        if let Some(at) = waits {
+            self.drop_from(at);
         }
-        if let Some(refusal) = &mut self.refusal {
-            refusal.until = refusal.until.min(now);
+        for slot in &mut self.open {
+            if is_outdated(&slot.batch) {
+                slot.refusal = None;
+                if let Some(flight) = &mut slot.flight {
+                    flight.superseded = true;
+                }
+            }
+            if let Some(refusal) = &mut slot.refusal {
+                refusal.until = refusal.until.min(now);
+            }
         }
     }
 }

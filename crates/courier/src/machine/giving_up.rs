@@ -1,10 +1,11 @@
 //! How unsettled events become a dead range.
 //!
 //! The shell is asked how far the limit reaches ([`Command::Measure`]); with the answer the range is recorded, and the
-//! cursor moves behind it, in one step. At least the open batch goes. When the whole endpoint is given up, each lane that
+//! cursor moves behind it, in one step. At least the open batches go; what was settled beside them is not lost, so there may
+//! be several ranges. A refused batch that others overtake goes alone. When the whole endpoint is given up, each lane that
 //! has something unsettled is measured first, and then all of it is one step; until then it can be called off.
 
-use super::lane::{Courier, Measuring, Phase};
+use super::lane::{Courier, Measuring};
 use super::{Command, Machine};
 use crate::{DisableReason, LostRange, LostReason};
 use hitwire_event::{Lane, Seq};
@@ -52,30 +53,47 @@ impl Machine {
         }));
     }
 
-    /// The lane's batch was refused for as long as the preset goes on.
-    pub(super) fn give_up_on_lane(&mut self, lane: Lane, error: &str) {
+    /// A batch was refused for as long as the preset goes on. If it is all that the lane has open, what waits behind it and is
+    /// as old goes with it; otherwise the lane goes on beside it, and it alone has to go.
+    pub(super) fn give_up_on_batch(&mut self, lane: Lane, at: usize, error: &str) {
         let preset = self.settings.retry;
         let what = match preset.patience() {
             Some(patience) => format!("refused for {} h", patience.as_secs() / 3_600),
             None => format!("refused in {} retries", crate::schedule::WAITS_S.len()),
         };
-        self.measure(lane, preset.gives_up_events_older_than(), format!("{what}; last: {error}"));
+        let detail = format!("{what}; last: {error}");
+        let courier = &mut self.couriers[lane.index()];
+        if courier.open.len() == 1 {
+            return self.measure(lane, preset.gives_up_events_older_than(), detail);
+        }
+        let batch = &courier.open[at].batch;
+        let (first, last, events) = (batch.first, batch.last, u64::from(batch.events));
+        courier.settle(at);
+        courier.wants = true;
+        self.record_lost(lane, first, last, events, &detail);
+        self.save();
+    }
+
+    fn record_lost(&mut self, lane: Lane, first: Seq, last: Seq, events: u64, detail: &str) {
+        let (kinds, reason, detail) = (self.settings.kinds_of(lane), LostReason::GaveUp, detail.to_owned());
+        self.unsaved.lost.push(LostRange { lane, kinds, first, last, events, reason, detail });
+        self.unsaved.lanes[lane.index()] = true;
     }
 
     fn measure(&mut self, lane: Lane, age: Duration, detail: String) {
         let courier = &mut self.couriers[lane.index()];
-        let open = courier.take_open();
+        courier.outdate_read();
         let after = courier.cursor;
-        let at_least = open.as_ref().map_or(after, |open| open.last);
+        let at_least = courier.open.last().map_or(after, |slot| slot.batch.last);
         let giving_up = Some(Box::new(GivingUp { after, age, detail, answer: None }));
-        courier.phase = Phase::Measuring(Measuring { open, giving_up });
+        courier.measuring = Some(Measuring { giving_up });
         self.commands.push(Command::Measure { lane, after, age, at_least });
     }
 
     /// The answer to [`Command::Measure`].
     pub(super) fn measured(&mut self, lane: Lane, through: Seq, events: u64) {
         let courier = &mut self.couriers[lane.index()];
-        let Phase::Measuring(measuring) = &mut courier.phase else { return };
+        let Some(measuring) = &mut courier.measuring else { return };
         let Some(giving_up) = &mut measuring.giving_up else { return courier.call_off() };
         giving_up.answer = Some(Extent { through, events });
         if self.ending.is_none() {
@@ -86,30 +104,44 @@ impl Machine {
 
     fn measure_again(&mut self, lane: Lane) {
         let courier = &mut self.couriers[lane.index()];
-        let Phase::Measuring(measuring) = &mut courier.phase else { return };
-        let Some(giving_up) = measuring.giving_up.take() else { return };
-        courier.call_off();
+        let Some(measuring) = courier.measuring.take() else { return };
+        let Some(giving_up) = measuring.giving_up else { return };
         self.measure(lane, giving_up.age, giving_up.detail);
     }
 
-    /// Turns what was measured into a dead range, and the lane goes on behind it.
+    /// Turns what was measured into dead ranges, and the lane goes on behind them.
     fn lose(&mut self, lane: Lane) {
         let courier = &mut self.couriers[lane.index()];
-        let Phase::Measuring(Measuring { open, giving_up: Some(giving_up) }) = &mut courier.phase else {
+        let giving_up = courier.measuring.as_mut().and_then(|measuring| measuring.giving_up.take());
+        let Some(GivingUp { answer: Some(Extent { through, events }), detail, .. }) = giving_up.map(|it| *it)
+        else {
             return;
         };
-        let Some(Extent { through, events }) = giving_up.answer else { return };
-        let last = open.as_ref().map_or(through, |open| through.max(open.last));
-        let events = open.as_ref().map_or(events, |open| events.max(u64::from(open.events)));
-        let detail = std::mem::take(&mut giving_up.detail);
-        courier.drop_open();
-        if events > 0 && last > courier.cursor {
-            let first = courier.cursor.next();
-            let (kinds, reason) = (self.settings.kinds_of(lane), LostReason::GaveUp);
-            self.unsaved.lost.push(LostRange { lane, kinds, first, last, events, reason, detail });
-            courier.cursor = last;
+        courier.measuring = None;
+        courier.wants = true;
+        let open = std::mem::take(&mut courier.open);
+        let counted = |events: u32, settled_behind: u64| u64::from(events) + settled_behind;
+        let in_batches: u64 = open.iter().map(|slot| counted(slot.batch.events, slot.settled_behind)).sum();
+        let (mut after, mut in_range) = (courier.cursor, 0);
+        let mut ranges = Vec::new();
+        for slot in &open {
+            in_range += u64::from(slot.batch.events);
+            if slot.settled_behind > 0 {
+                ranges.push((after.next(), slot.batch.last, in_range));
+                (after, in_range) = (slot.batch.through, 0);
+            }
         }
+        in_range += events.saturating_sub(in_batches);
+        let last = open.last().map_or(through, |slot| through.max(slot.batch.last));
+        if in_range > 0 && last > after {
+            ranges.push((after.next(), last, in_range));
+            after = last;
+        }
+        courier.cursor = courier.cursor.max(after);
         self.unsaved.lanes[lane.index()] = true;
+        for (first, last, events) in ranges {
+            self.record_lost(lane, first, last, events, &detail);
+        }
     }
 
     /// Measures the lanes that are still to be given up; when all are measured, the endpoint is given up.
@@ -119,12 +151,11 @@ impl Machine {
         let mut waiting = false;
         for lane in Lane::ALL {
             let courier = &mut self.couriers[lane.index()];
-            match &courier.phase {
-                Phase::Reading { .. } => {
-                    courier.outdate_read();
-                    waiting = true;
-                }
-                Phase::Measuring(measuring) => match &measuring.giving_up {
+            if courier.reading.is_some() {
+                courier.outdate_read();
+                waiting = true;
+            } else if let Some(measuring) = &courier.measuring {
+                match &measuring.giving_up {
                     Some(giving_up) if giving_up.answer.is_some() => {
                         if giving_up.after != courier.cursor {
                             self.measure_again(lane);
@@ -132,11 +163,10 @@ impl Machine {
                         }
                     }
                     Some(_) | None => waiting = true,
-                },
-                Phase::Open(_) => waiting |= self.measure_for_ending(lane, age),
-                Phase::Idle if courier.wants => waiting |= self.measure_for_ending(lane, age),
+                }
+            } else if !courier.is_sending() && !courier.is_caught_up() {
                 // What is under way has its own outcome; what is caught up has nothing to lose.
-                Phase::Sending(_) | Phase::Idle => {}
+                waiting |= self.measure_for_ending(lane, age);
             }
         }
         if !waiting {
@@ -167,7 +197,7 @@ impl Machine {
     pub(super) fn cancel_giving_up(&mut self) {
         self.ending = None;
         for courier in &mut self.couriers {
-            let Phase::Measuring(measuring) = &mut courier.phase else { continue };
+            let Some(measuring) = &mut courier.measuring else { continue };
             let answered = measuring.giving_up.take().is_some_and(|giving_up| giving_up.answer.is_some());
             if answered {
                 courier.call_off();
@@ -177,11 +207,9 @@ impl Machine {
 }
 
 impl Courier {
-    /// The batch is tried again, or another is cut.
+    /// The batches are tried again, or others are cut.
     fn call_off(&mut self) {
-        if let Phase::Measuring(measuring) = &mut self.phase {
-            self.phase = measuring.open.take().map_or(Phase::Idle, Phase::Open);
-            self.wants = true;
-        }
+        self.measuring = None;
+        self.wants = true;
     }
 }

@@ -1,11 +1,16 @@
 //! One lane's courier: where it stands, what it has under way.
+//!
+//! The log from the cursor on, as a lane sees it: open batches in log order, between them only what is settled, behind the
+//! last one what is still to be read. Each batch's `through` reaches to where the next one begins, so that a batch which is
+//! settled out of turn becomes a part of what lies behind the one before it, and nothing more need be remembered.
 
 use super::Settings;
 use super::giving_up::GivingUp;
 use crate::batch::{Ask, Sizer};
+use crate::progress::passed_by;
 use crate::refusal::Refusal;
-use crate::{LaneState, Limits, OpenBatch};
-use hitwire_event::Seq;
+use crate::{LaneState, Limits, OpenBatch, Unsettled};
+use hitwire_event::{Seq, WebhookId};
 use std::time::Duration;
 
 /// One lane.
@@ -13,24 +18,26 @@ use std::time::Duration;
 pub(super) struct Courier {
     /// Every event of the lane up to here is settled.
     pub(super) cursor: Seq,
-    /// The cursor passed events that are not wanted, and this is not on record yet.
+    /// Events that are not wanted were passed, and this is not on record yet.
     pub(super) passed: Option<Passed>,
-    /// The log has, or may have, events of the lane past the cursor and past the open batch.
+    /// The log has, or may have, events of the lane past the last open batch.
     pub(super) wants: bool,
-    pub(super) phase: Phase,
-    /// The open batch is being refused.
-    pub(super) refusal: Option<Refusal>,
+    /// The batches that are on record and not settled, in log order. What lies between two of them is settled.
+    pub(super) open: Vec<Slot>,
+    /// Requests under way whose batch is on record no more: they settle nothing.
+    strays: Vec<Stray>,
+    pub(super) reading: Option<Reading>,
+    /// It was asked how much to give up; nothing begins meanwhile.
+    pub(super) measuring: Option<Measuring>,
     pub(super) sizer: Sizer,
     /// What the last read asked for.
     pub(super) asked: Ask,
-    /// What the delivery of the open batch will say about its size.
-    pub(super) growth: Growth,
 }
 
 /// Events that were passed without a batch, and nobody knows of it yet but this process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Passed {
-    /// Where the cursor stood before.
+    /// Where the lane stood before.
     from: Seq,
     /// When the first of them was passed, monotonic.
     since: Duration,
@@ -50,45 +57,55 @@ impl Passed {
     }
 }
 
-/// What a lane has under way.
+/// An open batch.
 #[derive(Debug)]
-pub(super) enum Phase {
-    /// Nothing.
-    Idle,
-    /// A read was asked for. Outdated: its answer no longer fits.
-    Reading { outdated: bool },
-    /// A batch is on record, and waits to be sent.
-    Open(OpenBatch),
-    /// The batch is on its way.
-    Sending(Flight),
-    /// It was asked how much to give up.
-    Measuring(Measuring),
+pub(super) struct Slot {
+    pub(super) batch: OpenBatch,
+    /// Events behind it, up to its `through`, that were settled before it.
+    pub(super) settled_behind: u64,
+    /// None: it waits to be sent.
+    pub(super) flight: Option<Flight>,
+    /// It is being refused.
+    pub(super) refusal: Option<Refusal>,
+    /// What its delivery will say about its size.
+    pub(super) growth: Growth,
 }
 
-/// A batch on its way.
-#[derive(Debug)]
+/// A request under way.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Flight {
-    pub(super) batch: OpenBatch,
     /// The endpoint's turn when it was sent: tells an answer to this wait from one to the wait before.
     pub(super) turn: u32,
-    pub(super) fate: Fate,
+    /// The content settings changed: delivered settles the batch, failed supersedes it.
+    pub(super) superseded: bool,
 }
 
-/// What the outcome of a batch under way will count for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// As usual.
-    Wanted,
-    /// The content settings changed: delivered settles it, failed supersedes it.
-    Superseded,
-    /// The cursor has passed it: it settles nothing.
-    Passed,
+#[derive(Debug)]
+struct Stray {
+    batch: OpenBatch,
+    turn: u32,
+}
+
+/// What has come back.
+#[derive(Debug)]
+pub(super) struct Landed {
+    pub(super) batch: OpenBatch,
+    pub(super) turn: u32,
+    /// The place of its batch among the open ones; none: it is on record no more.
+    pub(super) slot: Option<usize>,
+    pub(super) superseded: bool,
+}
+
+/// A read was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    /// Its answer no longer fits.
+    pub(super) outdated: bool,
 }
 
 /// Waiting to hear how much is to be given up.
 #[derive(Debug)]
 pub(super) struct Measuring {
-    pub(super) open: Option<OpenBatch>,
     /// None: called off meanwhile; the answer is awaited and counts for nothing.
     pub(super) giving_up: Option<Box<GivingUp>>,
 }
@@ -103,130 +120,172 @@ pub(super) struct Growth {
 }
 
 impl Courier {
-    /// As it was saved. A batch that was cut under other content settings, or that the cursor has passed, is dropped.
-    pub(super) fn restored(saved: LaneState, settings: &Settings, now: Duration) -> Self {
-        let open = saved
-            .open
-            .filter(|open| open.content_revision == settings.content_revision && open.first > saved.cursor);
-        let refusal = saved
-            .refusal
-            .filter(|_| open.is_some())
-            .and_then(|refusal| Refusal::restored(&refusal, settings.retry, now));
+    /// As it was saved. A batch that was cut under other content settings is dropped, and those behind it with it.
+    pub(super) fn restored(mut saved: LaneState, settings: &Settings, now: Duration) -> Self {
+        saved.pass(saved.cursor);
+        let is_current = |open: &Unsettled| open.batch.content_revision == settings.content_revision;
+        let slot = |open: Unsettled| Slot {
+            refusal: open.refusal.and_then(|refusal| Refusal::restored(&refusal, settings.retry, now)),
+            batch: open.batch,
+            settled_behind: open.settled_behind,
+            flight: None,
+            growth: Growth::default(),
+        };
         Courier {
             cursor: saved.cursor,
             passed: None,
             wants: true,
-            phase: open.map_or(Phase::Idle, Phase::Open),
-            refusal,
+            open: saved.open.into_iter().take_while(is_current).map(slot).collect(),
+            strays: Vec::new(),
+            reading: None,
+            measuring: None,
             sizer: Sizer::default(),
             asked: Sizer::default().ask(Limits::default(), None),
-            growth: Growth::default(),
         }
     }
 
     /// The lane was searched up to here, and nothing was wanted.
     pub(super) fn pass(&mut self, scanned_to: Seq, skipped: bool, now: Duration) {
-        if skipped && scanned_to > self.cursor {
-            self.passed.get_or_insert(Passed { from: self.cursor, since: now });
+        let end = self.end();
+        if scanned_to <= end {
+            return;
         }
-        self.cursor = self.cursor.max(scanned_to);
+        if skipped {
+            self.passed.get_or_insert(Passed { from: end, since: now });
+        }
+        match self.open.last_mut() {
+            Some(slot) => slot.batch.through = scanned_to,
+            None => self.cursor = scanned_to,
+        }
     }
 
-    /// Whether it is time to put on record how far the cursor has come without a batch.
+    /// Whether it is time to put on record how far the lane has come without a batch.
     pub(super) fn has_passed_enough(&self, now: Duration) -> bool {
         self.passed.is_some_and(|passed| {
-            passed.due() <= now || self.cursor.0.saturating_sub(passed.from.0) >= Passed::POSITIONS_MAX
+            passed.due() <= now || self.end().0.saturating_sub(passed.from.0) >= Passed::POSITIONS_MAX
         })
     }
 
     /// For the store.
     pub(super) fn state(&self) -> LaneState {
-        let open = match &self.phase {
-            Phase::Open(open) | Phase::Measuring(Measuring { open: Some(open), .. }) => Some(open.clone()),
-            Phase::Sending(flight) => (flight.fate != Fate::Passed).then(|| flight.batch.clone()),
-            Phase::Idle | Phase::Reading { .. } | Phase::Measuring(_) => None,
-        };
-        LaneState {
-            cursor: self.cursor,
-            open,
+        let unsettled = |slot: &Slot| Unsettled {
+            batch: slot.batch.clone(),
+            settled_behind: slot.settled_behind,
             // An enum of numbers: it always has a JSON value.
-            refusal: self.refusal.and_then(|refusal| serde_json::to_value(refusal.state()).ok()),
-        }
+            refusal: slot.refusal.and_then(|refusal| serde_json::to_value(refusal.state()).ok()),
+        };
+        LaneState { cursor: self.cursor, open: self.open.iter().map(unsettled).collect() }
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Idle)
+    /// Where the lane reads on: everything up to here is settled or in an open batch.
+    pub(super) fn end(&self) -> Seq {
+        self.open.last().map_or(self.cursor, |slot| slot.batch.through)
     }
 
-    pub(super) fn is_reading(&self) -> bool {
-        matches!(self.phase, Phase::Reading { .. })
+    /// Requests under way.
+    pub(super) fn requests(&self) -> usize {
+        self.open.iter().filter(|slot| slot.flight.is_some()).count() + self.strays.len()
     }
 
     pub(super) fn is_sending(&self) -> bool {
-        matches!(self.phase, Phase::Sending(_))
+        self.requests() > 0
     }
 
-    pub(super) fn has_batch(&self) -> bool {
-        self.open().is_some()
+    /// Nothing is under way and nothing asked.
+    pub(super) fn rests(&self) -> bool {
+        self.reading.is_none() && self.measuring.is_none() && !self.is_sending()
     }
 
-    /// It has, or is about to have, something to send.
-    pub(super) fn has_work(&self) -> bool {
-        match &self.phase {
-            Phase::Idle => self.wants,
-            Phase::Reading { .. } | Phase::Open(_) | Phase::Sending(_) => true,
-            Phase::Measuring(_) => false,
+    /// Nothing is left to do, as far as is known.
+    pub(super) fn is_caught_up(&self) -> bool {
+        self.rests() && self.open.is_empty() && !self.wants
+    }
+
+    /// The open batches that wait to be sent, with the time from which they may be, as far as their own waits decide.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (usize, Duration)> {
+        let waits = |(_, slot): &(usize, &Slot)| slot.flight.is_none();
+        let until = |slot: &Slot| slot.refusal.map(|refusal| refusal.until).unwrap_or_default();
+        self.open.iter().enumerate().filter(waits).map(move |(at, slot)| (at, until(slot)))
+    }
+
+    /// Whether one more request may be under way.
+    pub(super) fn may_send(&self, in_flight: usize) -> bool {
+        self.measuring.is_none() && self.requests() < in_flight
+    }
+
+    /// Whether there is something to be read, and room for one more batch. While a batch of other content settings is under
+    /// way there is none: if it fails, what was cut behind it would be cut anew with it.
+    pub(super) fn may_read(&self, in_flight: usize) -> bool {
+        let superseded = |slot: &Slot| slot.flight.is_some_and(|flight| flight.superseded);
+        self.wants
+            && self.reading.is_none()
+            && self.measuring.is_none()
+            && self.open.len() + self.strays.len() < in_flight
+            && !self.open.iter().any(superseded)
+    }
+
+    /// It has, or is about to have, something to send now.
+    pub(super) fn is_next(&self, in_flight: usize, now: Duration) -> bool {
+        self.reading.is_some()
+            || self.may_read(in_flight)
+            || (self.may_send(in_flight) && self.waiting().any(|(_, until)| until <= now))
+    }
+
+    /// What was under way under this id has come back.
+    pub(super) fn land(&mut self, webhook_id: &WebhookId) -> Option<Landed> {
+        let is_it = |batch: &OpenBatch| batch.webhook_id == *webhook_id;
+        if let Some(at) = self.open.iter().position(|slot| slot.flight.is_some() && is_it(&slot.batch)) {
+            let slot = &mut self.open[at];
+            let flight = slot.flight.take()?;
+            let (batch, superseded) = (slot.batch.clone(), flight.superseded);
+            return Some(Landed { batch, turn: flight.turn, slot: Some(at), superseded });
         }
+        let at = self.strays.iter().position(|stray| is_it(&stray.batch))?;
+        let Stray { batch, turn } = self.strays.swap_remove(at);
+        Some(Landed { batch, turn, slot: None, superseded: false })
     }
 
-    /// The batch that is open, on its way or not.
-    pub(super) fn open(&self) -> Option<&OpenBatch> {
-        match &self.phase {
-            Phase::Open(open) => Some(open),
-            Phase::Sending(flight) => Some(&flight.batch),
-            Phase::Measuring(measuring) => measuring.open.as_ref(),
-            Phase::Idle | Phase::Reading { .. } => None,
-        }
-    }
-
-    /// The lane's own wait: that of a refused batch.
-    pub(super) fn waits_until(&self) -> Duration {
-        self.refusal.map(|refusal| refusal.until).unwrap_or_default()
-    }
-
-    /// The open batch, if it waits to be sent; the lane is idle then.
-    pub(super) fn take_open(&mut self) -> Option<OpenBatch> {
-        match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Open(open) => Some(open),
-            phase => {
-                self.phase = phase;
-                None
+    /// An open batch is settled, and what lies behind it. The first one takes the cursor with it; others are remembered
+    /// with the batch before them.
+    pub(super) fn settle(&mut self, at: usize) {
+        let Slot { batch, settled_behind, .. } = self.open.remove(at);
+        match at.checked_sub(1).and_then(|before| self.open.get_mut(before)) {
+            Some(before) => {
+                before.batch.through = batch.through;
+                before.settled_behind += u64::from(batch.events) + settled_behind;
             }
+            None => self.cursor = self.cursor.max(batch.through),
         }
     }
 
-    /// What was under way has come back; the lane is idle then.
-    pub(super) fn land(&mut self) -> Option<Flight> {
-        match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Sending(flight) => Some(flight),
-            phase => {
-                self.phase = phase;
-                None
-            }
-        }
-    }
-
-    /// Gives the batch up for another one that begins at the cursor.
-    pub(super) fn drop_open(&mut self) {
-        self.phase = Phase::Idle;
-        self.refusal = None;
+    /// Gives an open batch up for another one that begins where it began, and those behind it with it: the lane goes on from
+    /// there. What was settled behind it is sent once more.
+    pub(super) fn drop_from(&mut self, at: usize) {
+        self.forget(at..self.open.len());
+        self.outdate_read();
         self.wants = true;
+    }
+
+    /// Moves the cursor past what is settled and on record. Returns whether open batches went with it.
+    pub(super) fn move_to(&mut self, cursor: Seq) -> bool {
+        let (cursor, gone) = passed_by(cursor, self.open.iter().map(|slot| &slot.batch));
+        self.cursor = cursor;
+        self.forget(0..gone);
+        gone > 0
+    }
+
+    fn forget(&mut self, gone: std::ops::Range<usize>) {
+        let strays = self.open.drain(gone).filter_map(|Slot { batch, flight, .. }| {
+            let turn = flight?.turn;
+            Some(Stray { batch, turn })
+        });
+        self.strays.extend(strays);
     }
 
     /// What a read under way brings no longer fits.
     pub(super) fn outdate_read(&mut self) {
-        if let Phase::Reading { outdated } = &mut self.phase {
-            *outdated = true;
+        if let Some(reading) = &mut self.reading {
+            reading.outdated = true;
         }
     }
 }

@@ -18,11 +18,18 @@ pub struct Settings {
     pub limits: Limits,
     /// At most this many requests a minute, at least 1; none: no limit.
     pub rate: Option<u32>,
+    /// Requests that may be under way in a lane at once, at least 1; above 1 batches are settled in any order.
+    pub in_flight: u8,
     /// The kinds that are ticked: what a dead range is said to hold.
     pub kinds: Vec<Kind>,
 }
 
 impl Settings {
+    /// Requests that may be under way in a lane at once.
+    pub(super) fn in_flight(&self) -> usize {
+        usize::from(self.in_flight.max(1))
+    }
+
     /// The ticked kinds of a lane. There is nothing to lose of a lane without any; should something be lost all the same,
     /// it is said of every kind that the lane can have.
     pub(super) fn kinds_of(&self, lane: Lane) -> Vec<Kind> {
@@ -69,15 +76,19 @@ pub enum Input {
         /// A fresh id for the batch.
         webhook_id: WebhookId,
     },
-    /// The open batch cannot be made again as it was (hash differs, or events are gone): supersede it.
+    /// An open batch cannot be made again as it was (hash differs, or events are gone): supersede it.
     Unreproducible {
         /// The lane.
         lane: Lane,
+        /// The batch's id.
+        webhook_id: WebhookId,
     },
     /// The answer to [`Command::Send`].
     Outcome {
         /// The lane.
         lane: Lane,
+        /// The batch's id.
+        webhook_id: WebhookId,
         /// What came back.
         reply: Reply,
         /// When the attempt began, milliseconds since the Unix epoch.
@@ -93,7 +104,7 @@ pub enum Input {
     Measured {
         /// The lane.
         lane: Lane,
-        /// The last position to give up (at least the open batch's last).
+        /// The last position to give up (at least the last open batch's last).
         through: Seq,
         /// Events of the lane from its cursor up to there.
         events: u64,
@@ -123,7 +134,7 @@ pub enum Command {
     Read {
         /// The lane.
         lane: Lane,
-        /// The cursor: events after it.
+        /// The cursor, or the end of the last open batch: events after it.
         after: Seq,
         /// At most this many events.
         max_events: u32,

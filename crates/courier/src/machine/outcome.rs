@@ -1,11 +1,11 @@
 //! What follows from an answer.
 
 use super::endpoint::Sickness;
-use super::lane::{Fate, Flight, Phase};
-use super::{Life, Machine, Reply, other};
+use super::lane::{Growth, Landed};
+use super::{Life, Machine, Reply};
 use crate::refusal::{TOO_LARGE, classify};
 use crate::{Attempt, DisableReason, Verdict, schedule};
-use hitwire_event::Lane;
+use hitwire_event::{Lane, WebhookId};
 use std::time::Duration;
 
 /// How an attempt ended.
@@ -18,8 +18,8 @@ pub(super) struct Answer {
 }
 
 impl Machine {
-    pub(super) fn outcome(&mut self, lane: Lane, answer: Answer) {
-        let Some(flight) = self.couriers[lane.index()].land() else { return };
+    pub(super) fn outcome(&mut self, lane: Lane, webhook_id: &WebhookId, answer: Answer) {
+        let Some(landed) = self.couriers[lane.index()].land(webhook_id) else { return };
         // The shell may have had to wait before it could begin.
         self.pace.begun(self.now.saturating_sub(answer.took));
         let verdict = classify(answer.reply);
@@ -27,7 +27,7 @@ impl Machine {
             Reply::Complete { status, retry_after } => (Some(status), retry_after),
             Reply::Incomplete => (None, None),
         };
-        let batch = &flight.batch;
+        let batch = &landed.batch;
         self.unsaved.attempts.push(Attempt {
             lane,
             webhook_id: batch.webhook_id.clone(),
@@ -45,33 +45,31 @@ impl Machine {
         });
         self.unsaved.lanes[lane.index()] = true;
         if verdict == Verdict::Delivered {
-            self.delivered(lane, flight, answer.took);
+            self.delivered(lane, &landed, answer.took);
         } else {
             let in_words = answer.error.unwrap_or_else(|| match status {
                 Some(status) => format!("answered with status {status}"),
                 None => "no complete response".to_owned(),
             });
-            self.failed(lane, flight, verdict, Failure { status, retry_after, in_words });
+            self.failed(lane, &landed, verdict, &Failure { status, retry_after, in_words });
         }
     }
 
     /// Settles the batch. It is saved with the next batch, or at once if there is none to be read.
-    fn delivered(&mut self, lane: Lane, flight: Flight, took: Duration) {
+    fn delivered(&mut self, lane: Lane, landed: &Landed, took: Duration) {
         self.endpoint.delivered(self.settings.retry, self.now);
         let courier = &mut self.couriers[lane.index()];
-        let growth = std::mem::take(&mut courier.growth);
+        let growth = landed.slot.map(|at| courier.open[at].growth).unwrap_or_default();
         courier.sizer.delivered(took, growth.behind, growth.filled);
-        courier.refusal = None;
-        courier.wants |= flight.fate != Fate::Wanted;
-        if flight.fate != Fate::Passed {
-            courier.cursor = courier.cursor.max(flight.batch.through);
+        courier.wants |= landed.superseded || landed.slot.is_none();
+        if let Some(at) = landed.slot {
+            courier.settle(at);
         }
     }
 
-    /// Puts the batch back, if it is still wanted, and lets the endpoint, or the lane alone, wait; or gives up.
-    fn failed(&mut self, lane: Lane, flight: Flight, verdict: Verdict, failure: Failure) {
-        let Flight { mut batch, turn, fate } = flight;
-        batch.tries = batch.tries.saturating_add(1);
+    /// Puts the batch back, if it is still wanted, and lets the endpoint, or the batch alone, wait; or gives up.
+    fn failed(&mut self, lane: Lane, landed: &Landed, verdict: Verdict, failure: &Failure) {
+        let (batch, turn) = (&landed.batch, landed.turn);
         let (status, retry_after) = (failure.status, failure.retry_after);
         let preset = self.settings.retry;
         let without_success = self.endpoint.failed(preset, self.now, status != Some(429));
@@ -82,11 +80,16 @@ impl Machine {
 
         let courier = &mut self.couriers[lane.index()];
         courier.sizer.failed();
-        courier.growth = super::lane::Growth::default();
-        if fate == Fate::Wanted && !too_large {
-            courier.phase = Phase::Open(batch);
+        let kept = landed.slot.filter(|_| !landed.superseded && !too_large);
+        if let Some(at) = kept {
+            let slot = &mut courier.open[at];
+            slot.batch.tries = slot.batch.tries.saturating_add(1);
+            slot.growth = Growth::default();
         } else {
-            courier.drop_open();
+            courier.wants = true;
+            if let Some(at) = landed.slot {
+                courier.drop_from(at);
+            }
         }
 
         if let Some(reason) = self.disables_at_once(verdict) {
@@ -104,12 +107,10 @@ impl Machine {
             }
         } else {
             self.endpoint.answered();
-            if !self.refuse(lane, retry_after) {
-                ends = Some(Ends::Lane);
-            }
+            ends = kept.filter(|&at| !self.refuse(lane, at, retry_after)).map(Ends::Batch);
         }
-        // The other lane's request is still under way: it may yet be the success.
-        let last_word = !self.couriers[other(lane).index()].is_sending();
+        // Another request is still under way: it may yet be the success.
+        let last_word = !self.is_sending();
         if let Some(limit) = preset.patience().filter(|&limit| without_success >= limit && last_word) {
             ends = Some(Ends::Endpoint(Some(DisableReason::NoSuccess { limit_s: limit.as_secs() })));
         }
@@ -119,18 +120,14 @@ impl Machine {
         }
         match ends {
             Some(Ends::Endpoint(disable)) => self.give_up_on_endpoint(disable, &failure.in_words),
-            Some(Ends::Lane) => self.give_up_on_lane(lane, &failure.in_words),
+            Some(Ends::Batch(at)) => self.give_up_on_batch(lane, at, &failure.in_words),
             None => {}
         }
     }
 
-    /// The batch was refused: its lane waits. False: it was refused for long enough.
-    fn refuse(&mut self, lane: Lane, retry_after: Option<Duration>) -> bool {
-        let courier = &mut self.couriers[lane.index()];
-        if !courier.has_batch() {
-            return true;
-        }
-        let refusal = courier.refusal.get_or_insert_default();
+    /// A batch was refused: it waits. False: it was refused for long enough.
+    fn refuse(&mut self, lane: Lane, at: usize, retry_after: Option<Duration>) -> bool {
+        let refusal = self.couriers[lane.index()].open[at].refusal.get_or_insert_default();
         match refusal.refused(self.settings.retry, self.now) {
             Some(wait) => {
                 refusal.until = self.now + self.jitter.added_to(schedule::lengthened(wait, retry_after));
@@ -163,8 +160,8 @@ impl Machine {
     pub(super) fn pardon(&mut self) {
         self.endpoint.pardon();
         for lane in Lane::ALL {
-            if self.couriers[lane.index()].refusal.take().is_some() {
-                self.unsaved.lanes[lane.index()] = true;
+            for slot in &mut self.couriers[lane.index()].open {
+                self.unsaved.lanes[lane.index()] |= slot.refusal.take().is_some();
             }
         }
     }
@@ -181,6 +178,6 @@ struct Failure {
 enum Ends {
     /// Both lanes; perhaps the integration is disabled.
     Endpoint(Option<DisableReason>),
-    /// The lane whose batch is refused.
-    Lane,
+    /// A batch of this lane that is refused, by its place.
+    Batch(usize),
 }

@@ -10,12 +10,27 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
     begun: Option<Duration>,
+    /// The shell was told to send, and has not said yet that it has.
+    is_told: bool,
 }
 
 impl Pace {
     /// After a restart. A batch on record had most likely been sent, and when is not known: it counts as if just now.
     pub(super) fn resumed(has_open_batch: bool, now: Duration) -> Self {
-        Pace { begun: has_open_batch.then_some(now) }
+        Pace { begun: has_open_batch.then_some(now), is_told: false }
+    }
+
+    /// The shell is told to send.
+    pub(super) fn tell(&mut self, now: Duration) {
+        self.is_told = true;
+        self.begun(now);
+    }
+
+    /// The shell has done what it was told.
+    pub(super) fn carried_out(&mut self, now: Duration) {
+        if std::mem::take(&mut self.is_told) {
+            self.begun(now);
+        }
     }
 
     /// A request began at this time (monotonic), or no earlier.

@@ -1,7 +1,6 @@
 //! How a machine is doing, for people.
 
 use super::Machine;
-use super::lane::Phase;
 use crate::OpenBatch;
 use hitwire_event::{Lane, Seq};
 use std::time::Duration;
@@ -22,8 +21,10 @@ pub struct LaneStatus {
     pub state: &'static str,
     /// Everything up to here is settled.
     pub cursor: Seq,
-    /// The batch on its way.
-    pub open: Option<OpenBatch>,
+    /// The batches on their way, in log order.
+    pub open: Vec<OpenBatch>,
+    /// Events past the cursor that are settled all the same: they were sent beside a batch that is still on its way.
+    pub settled_ahead: u64,
     /// When the next attempt is made, on the clock of `now`.
     pub next_attempt: Option<Duration>,
 }
@@ -39,15 +40,25 @@ impl Machine {
 
     fn lane_status(&self, lane: Lane) -> LaneStatus {
         let courier = &self.couriers[lane.index()];
-        let next_attempt = self.next_attempt(lane).filter(|_| self.may_begin_anything());
-        let state = match &courier.phase {
-            Phase::Sending(_) => "sending",
-            _ if !self.settings.enabled => "disabled",
-            _ if courier.refusal.is_some() => "refused",
-            Phase::Idle if !courier.wants => "caught_up",
-            Phase::Reading { .. } => "sending",
-            Phase::Idle | Phase::Open(_) | Phase::Measuring(_) => "waiting",
+        let state = if courier.is_sending() {
+            "sending"
+        } else if !self.settings.enabled {
+            "disabled"
+        } else if courier.open.iter().any(|slot| slot.refusal.is_some()) {
+            "refused"
+        } else if courier.is_caught_up() {
+            "caught_up"
+        } else if courier.reading.is_some() {
+            "sending"
+        } else {
+            "waiting"
         };
-        LaneStatus { state, cursor: courier.cursor, open: courier.open().cloned(), next_attempt }
+        LaneStatus {
+            state,
+            cursor: courier.cursor,
+            open: courier.open.iter().map(|slot| slot.batch.clone()).collect(),
+            settled_ahead: courier.open.iter().map(|slot| slot.settled_behind).sum(),
+            next_attempt: self.attempts(lane).min().filter(|_| self.may_begin_anything()),
+        }
     }
 }

@@ -7,12 +7,14 @@ mod pacing;
 mod refusing;
 mod resuming;
 mod sending;
+mod several;
 mod sickness;
 mod size;
 mod skipping;
 
 use crate::{
-    Command, Cut, DisableReason, Input, LaneStatus, Limits, Machine, Preset, Progress, Reply, Saved, Settings,
+    Command, Cut, DisableReason, Input, LaneStatus, Limits, Machine, Preset, Progress, Reply, Saved,
+    Settings, Unsettled,
 };
 use hitwire_event::Lane::{Bulk, Urgent};
 use hitwire_event::{IntegrationId, Kind, Lane, Risk, Seq, WebhookId};
@@ -28,6 +30,8 @@ struct Run {
     saved: Saved,
     /// The steps that were saved.
     steps: Vec<Progress>,
+    /// What is on its way, by [`Lane::index`], in the order in which it was sent.
+    sent: [Vec<WebhookId>; 2],
     /// No story needs so many inputs: what goes on for ever fails instead.
     inputs_left: u32,
 }
@@ -43,6 +47,7 @@ fn settings(retry: Preset) -> Settings {
         content_revision: 1,
         limits: Limits::default(),
         rate: None,
+        in_flight: 1,
         kinds: KINDS.into(),
     }
 }
@@ -75,6 +80,7 @@ impl Run {
             minted: 0,
             saved,
             steps: Vec::new(),
+            sent: [Vec::new(), Vec::new()],
             inputs_left: INPUTS_MOST,
         };
         run.feed(Input::Configured(settings));
@@ -96,6 +102,7 @@ impl Run {
             minted: self.minted,
             saved: self.saved.clone(),
             steps: Vec::new(),
+            sent: [Vec::new(), Vec::new()],
             inputs_left: INPUTS_MOST,
         };
         // Nothing is asked of it yet.
@@ -108,8 +115,14 @@ impl Run {
             self.settings = settings.clone();
         }
         self.inputs_left = self.inputs_left.checked_sub(1).expect("it goes on for ever");
+        if let Input::Outcome { lane, webhook_id, .. } | Input::Unreproducible { lane, webhook_id } = &input {
+            self.sent[lane.index()].retain(|sent| sent != webhook_id);
+        }
         let commands = self.machine.on(self.now, input);
         for command in &commands {
+            if let Command::Send { lane, batch, .. } = command {
+                self.sent[lane.index()].push(batch.webhook_id.clone());
+            }
             if let Command::Save(progress) = command {
                 self.saved.endpoint = progress.endpoint.clone();
                 for (lane, state) in &progress.lanes {
@@ -176,7 +189,19 @@ impl Run {
             Reply::Incomplete => Some("connection refused".to_owned()),
             Reply::Complete { .. } => None,
         };
-        self.feed(Input::Outcome { lane, reply, started_ms: 1_700_000_000_000, took, address: None, error })
+        let webhook_id = self.under_way(lane);
+        let started_ms = 1_700_000_000_000;
+        self.feed(Input::Outcome { lane, webhook_id, reply, started_ms, took, address: None, error })
+    }
+
+    /// The batch under way, the first one if there are several.
+    fn under_way(&self, lane: Lane) -> WebhookId {
+        self.sent[lane.index()].first().cloned().unwrap_or_else(|| WebhookId("msg_unheard_of".into()))
+    }
+
+    fn unreproducible(&mut self, lane: Lane) -> Vec<String> {
+        let webhook_id = self.under_way(lane);
+        self.feed(Input::Unreproducible { lane, webhook_id })
     }
 
     fn status(&mut self, lane: Lane, status: u16) -> Vec<String> {
@@ -190,7 +215,8 @@ impl Run {
     /// The outcome of a request that took this long.
     fn ok_after(&mut self, lane: Lane, took: Duration) -> Vec<String> {
         let reply = Reply::Complete { status: 200, retry_after: None };
-        self.feed(Input::Outcome { lane, reply, started_ms: 0, took, address: None, error: None })
+        let webhook_id = self.under_way(lane);
+        self.feed(Input::Outcome { lane, webhook_id, reply, started_ms: 0, took, address: None, error: None })
     }
 
     fn measured(&mut self, lane: Lane, through: u64, events: u64) -> Vec<String> {
@@ -227,7 +253,7 @@ impl Run {
     fn retry(&mut self) {
         while self.lane(Bulk).state != "sending" {
             self.wake();
-            if self.machine.couriers[Urgent.index()].is_reading() {
+            if self.machine.couriers[Urgent.index()].reading.is_some() {
                 self.nothing(Urgent, 0);
             }
         }
@@ -271,14 +297,16 @@ fn said(command: &Command) -> String {
 }
 
 fn said_of_save(progress: &Progress) -> String {
-    let lanes = progress.lanes.iter().map(|(lane, state)| match &state.open {
-        Some(open) => {
-            format!(
-                " {lane}@{} open {}-{} {} tried {}",
-                state.cursor, open.first, open.last, open.webhook_id, open.tries
-            )
-        }
-        None => format!(" {lane}@{}", state.cursor),
+    let open = |open: &Unsettled| {
+        let Unsettled { batch, settled_behind, .. } = open;
+        let behind = match settled_behind {
+            0 => String::new(),
+            events => format!(" and {events} settled to {}", batch.through),
+        };
+        format!(" open {}-{} {} tried {}{behind}", batch.first, batch.last, batch.webhook_id, batch.tries)
+    };
+    let lanes = progress.lanes.iter().map(|(lane, state)| {
+        format!(" {lane}@{}{}", state.cursor, state.open.iter().map(open).collect::<String>())
     });
     let attempts =
         progress.attempts.iter().map(|attempt| format!(" | {:?} {}", attempt.verdict, attempt.number));

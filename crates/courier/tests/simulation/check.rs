@@ -1,13 +1,13 @@
 //! What must hold.
 
-use crate::model::{Log, Store, body_hash};
+use crate::model::{Log, Store, body_hash, mark_settled};
 use crate::tally::{Seen, Tally};
 use hitwire_courier::refusal::classify;
 use hitwire_courier::{
-    DisableReason, Input, LostReason, OpenBatch, Preset, Progress, Reply, Settings, Verdict,
+    DisableReason, Input, LaneState, LostReason, OpenBatch, Preset, Progress, Reply, Settings, Verdict,
 };
 use hitwire_event::{Lane, Seq, WebhookId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// A batch as it was first sent under its id.
@@ -27,14 +27,18 @@ const WOKEN_IN_VAIN_MOST: u32 = 40;
 pub(crate) struct Checker {
     pub(crate) tally: Tally,
     sent: HashMap<WebhookId, Sent>,
-    in_flight: [Option<OpenBatch>; 2],
+    /// Requests must arrive in log order.
+    in_order: bool,
+    /// When each batch was sent for the first time.
+    first_sent: HashMap<WebhookId, Duration>,
+    in_flight: [Vec<OpenBatch>; 2],
     reading: [bool; 2],
     /// The endpoint's last word was a sick one; and the same as it was last saved.
     sick: bool,
     sick_saved: bool,
     last_status: Option<u16>,
-    /// The lane's open batch cannot be sent as it is: too large, or it cannot be made again.
-    unfit: [bool; 2],
+    /// Batches that cannot be sent as they are: too large, or they cannot be made again.
+    unfit: HashSet<WebhookId>,
     /// The receiver asked to be left alone until then.
     not_before: Duration,
     /// When the lane last had a success, or the machine was last disabled.
@@ -48,16 +52,20 @@ pub(crate) struct Checker {
 }
 
 impl Checker {
+    pub(crate) fn new(in_order: bool) -> Self {
+        Checker { in_order, ..Checker::default() }
+    }
+
     /// A new process: nothing of the old one is in flight, and it knows what was saved.
     pub(crate) fn process_started(&mut self, enabled: bool, store: &Store, now: Duration) {
         // A batch on record had perhaps just been sent.
-        self.begun = store.saved.lanes.iter().any(|lane| lane.open.is_some()).then_some(now);
+        self.begun = store.saved.lanes.iter().any(|lane| !lane.open.is_empty()).then_some(now);
         self.woken_in_vain = 0;
-        self.in_flight = [None, None];
+        self.in_flight = [Vec::new(), Vec::new()];
         self.reading = [false; 2];
         self.sick = self.sick_saved;
         self.not_before = Duration::ZERO;
-        self.unfit = [false; 2];
+        self.unfit.clear();
         self.enabled = enabled;
     }
 
@@ -72,9 +80,9 @@ impl Checker {
                 self.not_before = Duration::ZERO;
             }
             Input::Batch { lane, .. } => self.reading[lane.index()] = false,
-            Input::Unreproducible { lane } => {
-                self.in_flight[lane.index()] = None;
-                self.unfit[lane.index()] = true;
+            Input::Unreproducible { lane, webhook_id } => {
+                self.landed(*lane, webhook_id);
+                self.unfit.insert(webhook_id.clone());
             }
             _ => {}
         }
@@ -101,22 +109,40 @@ impl Checker {
         self.reading[lane.index()] = true;
     }
 
-    /// Nothing is sent that was not saved; a resent batch is the same; one request in a lane; one at all while sick.
+    fn landed(&mut self, lane: Lane, webhook_id: &WebhookId) {
+        self.in_flight[lane.index()].retain(|batch| batch.webhook_id != *webhook_id);
+    }
+
+    /// As many requests in a lane as the user allows.
+    pub(crate) fn has_room(&mut self, lane: Lane, in_flight: usize) {
+        let requests = self.in_flight[lane.index()].len();
+        assert!(requests < in_flight, "{requests} requests in flight in a lane that may have {in_flight}");
+    }
+
+    /// Nothing is sent that was not saved; a resent batch is the same; what is settled on record is not sent again; one
+    /// request at all while sick. `heard_of`: the lane's cursor as the machine knows it.
     pub(crate) fn sending(
         &mut self,
         lane: Lane,
         batch: &OpenBatch,
         probe: bool,
-        store: &Store,
+        (store, heard_of): (&Store, Seq),
+        log: &mut Log,
         now: Duration,
     ) {
         assert!(now >= self.not_before, "sent before the time that the receiver asked for");
         let stored = &store.saved.lanes[lane.index()];
-        let passed = batch.first <= stored.cursor;
+        // The store has moved the cursor, and the machine has not heard of it yet.
+        let passed = heard_of < stored.cursor;
+        let is_it = |open: &OpenBatch| OpenBatch { through: open.through, ..batch.clone() } == *open;
         assert!(
-            passed || stored.open.as_ref() == Some(batch),
+            passed || stored.open.iter().any(|open| is_it(&open.batch)),
             "sent, but not on record: {batch:?}, {stored:?}"
         );
+        for event in log.between(lane, Seq(batch.first.0 - 1), batch.last) {
+            assert!(passed || !event.settled, "{event:?} is settled on record, and sent again in {batch:?}");
+        }
+        self.first_sent.entry(batch.webhook_id.clone()).or_insert(now);
         let sent = Sent { lane, first: batch.first, last: batch.last, body_sha256: batch.body_sha256 };
         match self.sent.get(&batch.webhook_id) {
             Some(before) => {
@@ -127,11 +153,11 @@ impl Checker {
                 self.sent.insert(batch.webhook_id.clone(), sent);
             }
         }
-        assert!(self.in_flight[lane.index()].is_none(), "one request in flight in a lane");
-        self.in_flight[lane.index()] = Some(batch.clone());
+        self.in_flight[lane.index()].push(batch.clone());
         let requests = self.in_flight.iter().flatten().count();
+        self.tally.saw_if(Seen::ManyInFlight, self.in_flight[lane.index()].len() > 3);
         assert!(!self.sick || requests == 1, "one request in flight while the endpoint is sick");
-        self.tally.saw_if(Seen::BothLanesInFlight, requests == 2);
+        self.tally.saw_if(Seen::BothLanesInFlight, self.in_flight.iter().all(|lane| !lane.is_empty()));
         self.tally.saw(Seen::Send);
         self.tally.saw_if(Seen::Probe, probe);
     }
@@ -142,7 +168,7 @@ impl Checker {
             event.received = true;
         }
         let frontier = self.advance_frontier(lane, log);
-        if let Some(due) = log.lane(lane).get(frontier) {
+        if let Some(due) = log.lane(lane).get(frontier).filter(|_| self.in_order) {
             assert!(due.seq > batch.last, "{:?} is due before {batch:?}", due.seq);
         }
     }
@@ -164,13 +190,15 @@ impl Checker {
         log: &mut Log,
         now: Duration,
     ) {
-        self.in_flight[lane.index()] = None;
+        self.landed(lane, &batch.webhook_id);
         let (status, retry_after) = match reply {
             Reply::Complete { status, retry_after } => (Some(status), retry_after.unwrap_or_default()),
             Reply::Incomplete => (None, Duration::ZERO),
         };
         self.last_status = status;
-        self.unfit[lane.index()] = status == Some(413) && batch.events > 1;
+        if status == Some(413) && batch.events > 1 {
+            self.unfit.insert(batch.webhook_id.clone());
+        }
         let verdict = classify(reply);
         self.sick = verdict == Verdict::Sick;
         self.not_before = match verdict {
@@ -195,7 +223,7 @@ impl Checker {
         now: Duration,
     ) {
         for lost in &progress.lost {
-            let cursor = store.saved.lanes[lost.lane.index()].cursor;
+            let stored = &store.saved.lanes[lost.lane.index()];
             assert_eq!(lost.reason, LostReason::GaveUp);
             assert!(!lost.detail.is_empty() && lost.events > 0 && lost.first <= lost.last, "{lost:?}");
             let of_lane = settings.kinds.iter().copied().filter(|kind| kind.lane() == lost.lane);
@@ -205,42 +233,37 @@ impl Checker {
             for event in events {
                 event.lost = true;
             }
-            let events = log.between(lost.lane, cursor, Seq(lost.first.0 - 1));
-            assert!(events.iter().all(|event| event.acknowledged || event.lost), "{lost:?} leaves a hole");
+            let of_batch = |open: &&hitwire_courier::Unsettled| open.batch.first == lost.first;
+            let batch = stored.open.iter().find(of_batch).map(|open| &open.batch);
+            self.tally.saw_if(
+                Seen::GivenUpAlone,
+                batch.is_some_and(|batch| batch.first > stored.open[0].batch.first),
+            );
             if store.settings.retry == Preset::Patient {
-                let without = now.checked_sub(self.last_success[lost.lane.index()]);
+                // Others may have succeeded beside a batch that was refused all the time.
+                let refused_since = batch.map(|batch| self.first_sent[&batch.webhook_id]);
+                let since = self.last_success[lost.lane.index()].min(refused_since.unwrap_or(now));
+                let without = now.checked_sub(since);
                 assert!(without >= Some(Duration::from_hours(72)), "given up after only {without:?}");
                 self.tally.saw(Seen::GivenUpByPatient);
             } else {
                 self.tally.saw(Seen::GivenUpByOriginal);
             }
         }
-        self.tally.saw_if(Seen::GivenUpInBothLanes, progress.lost.len() == 2);
+        let in_lane = |lane: Lane| progress.lost.iter().any(|lost| lost.lane == lane);
+        self.tally.saw_if(Seen::GivenUpInBothLanes, Lane::ALL.into_iter().all(in_lane));
         for (lane, state) in &progress.lanes {
             let stored = &store.saved.lanes[lane.index()];
             let passed = log.between(*lane, stored.cursor, state.cursor);
             for event in passed {
                 assert!(event.acknowledged || event.lost, "{lane} passes {event:?}, which nobody has");
             }
-            if let Some(open) = &state.open {
-                assert!(open.first > state.cursor, "{open:?} lies before the cursor {:?}", state.cursor);
-                let waiting = log.between(*lane, state.cursor, Seq(open.first.0 - 1));
-                assert!(waiting.is_empty(), "{open:?} jumps over {waiting:?}");
-                if let Some(events) = log.of_batch(*lane, open) {
-                    let body = body_hash(events, open.content_revision);
-                    assert_eq!(open.body_sha256, body, "{open:?} is not of its content revision");
-                }
-            }
-            if let (Some(before), after) = (&stored.open, &state.open) {
-                let other = after.as_ref().is_none_or(|after| after.webhook_id != before.webhook_id);
-                let settled = before.last <= state.cursor;
-                self.tally.saw_if(Seen::SettledWithTheNextBatch, settled && after.is_some());
-                if other && !settled {
-                    let outdated = before.content_revision != store.settings.content_revision;
-                    assert!(outdated || self.unfit[lane.index()], "{before:?} is superseded for no reason");
-                }
-                self.tally.saw_if(Seen::Superseded, other && !settled);
-            }
+            Self::open_batches_are_whole(*lane, state, log);
+            self.superseded_for_a_reason(stored, state, &store.settings);
+            self.tally.saw_if(Seen::SettledOutOfTurn, state.open.iter().any(|open| open.settled_behind > 0));
+            let mut state = state.clone();
+            state.pass(stored.cursor);
+            mark_settled(log, *lane, &state);
         }
         if let Some(reason) = &progress.disable {
             // Whoever enables it again begins with a clean slate.
@@ -264,9 +287,49 @@ impl Checker {
         self.sick_saved = self.sick;
     }
 
+    /// Open batches lie in log order behind the cursor, with nothing between them but what is settled.
+    fn open_batches_are_whole(lane: Lane, state: &LaneState, log: &mut Log) {
+        let mut end = state.cursor;
+        for open in &state.open {
+            let batch = &open.batch;
+            assert!(batch.first > end, "{batch:?} lies before {end:?}");
+            let between = log.between(lane, end, Seq(batch.first.0 - 1));
+            assert!(between.iter().all(|event| event.lost), "{batch:?} jumps over {between:?}");
+            let behind = log.between(lane, batch.last, batch.through);
+            assert!(behind.iter().all(|event| event.acknowledged || event.lost), "{open:?}, {behind:?}");
+            assert_eq!(open.settled_behind, behind.len() as u64, "{open:?}");
+            end = batch.through;
+            if let Some(events) = log.of_batch(lane, batch) {
+                let body = body_hash(events, batch.content_revision);
+                assert_eq!(batch.body_sha256, body, "{batch:?} is not of its content revision");
+            }
+        }
+        assert!(state.open.len() <= 16, "{state:?}");
+    }
+
+    /// A batch leaves the record when it is settled. Otherwise there is a reason: its own, or that of one before it.
+    fn superseded_for_a_reason(&mut self, before: &LaneState, after: &LaneState, settings: &Settings) {
+        let is_open =
+            |batch: &OpenBatch| after.open.iter().any(|open| open.batch.webhook_id == batch.webhook_id);
+        let settled = |seq: Seq| {
+            let behind =
+                |open: &hitwire_courier::Unsettled| open.batch.last < seq && seq <= open.batch.through;
+            seq <= after.cursor || after.open.iter().any(behind)
+        };
+        let mut gone = before.open.iter().map(|open| &open.batch).filter(|batch| !is_open(batch));
+        let settled_now = gone.clone().any(|batch| settled(batch.last));
+        self.tally.saw_if(Seen::SettledWithTheNextBatch, settled_now && !after.open.is_empty());
+        if let Some(batch) = gone.find(|batch| !settled(batch.last)) {
+            let outdated = batch.content_revision != settings.content_revision;
+            let unfit = self.unfit.contains(&batch.webhook_id);
+            assert!(outdated || unfit, "{batch:?} is superseded for no reason");
+            self.tally.saw(Seen::Superseded);
+        }
+    }
+
     /// The store moved a cursor of its own.
     pub(crate) fn moved(&mut self, lane: Lane, cursor: Seq) {
-        let under_way = self.in_flight[lane.index()].as_ref().is_some_and(|batch| batch.first <= cursor);
+        let under_way = self.in_flight[lane.index()].iter().any(|batch| batch.first <= cursor);
         self.tally.saw_if(Seen::MovedUnderARequest, under_way);
     }
 
@@ -276,7 +339,7 @@ impl Checker {
             let frontier = self.advance_frontier(lane, log);
             assert_eq!(log.lane(lane).get(frontier).map(|event| event.seq), None, "{lane} never got it");
             let stored = &store.saved.lanes[lane.index()];
-            assert_eq!(stored.open, None, "{lane} is not settled");
+            assert_eq!(stored.open, [], "{lane} is not settled");
             assert!(
                 log.lane(lane).last().is_none_or(|event| event.seq <= stored.cursor),
                 "{lane} {stored:?}"

@@ -22,6 +22,8 @@ pub(crate) struct Event {
     pub(crate) acknowledged: bool,
     /// It lies in a lost range on record.
     pub(crate) lost: bool,
+    /// It is settled on record: it must not be sent again.
+    pub(crate) settled: bool,
 }
 
 /// The log, by lane.
@@ -63,6 +65,7 @@ impl Log {
             received: false,
             acknowledged: false,
             lost: false,
+            settled: false,
         });
     }
 
@@ -141,6 +144,7 @@ impl Store {
             content_revision: 1,
             limits: any_limits(random),
             rate: any_rate(random),
+            in_flight: 1,
             kinds: any_kinds(random),
         };
         Store { settings, saved: Saved::default(), disabled: None }
@@ -161,11 +165,10 @@ impl Store {
 
     pub(crate) fn save(&mut self, progress: Progress) {
         self.saved.endpoint = progress.endpoint;
-        for (lane, state) in progress.lanes {
+        for (lane, mut state) in progress.lanes {
             let stored = &mut self.saved.lanes[lane.index()];
-            if state.cursor >= stored.cursor {
-                *stored = state;
-            }
+            state.pass(stored.cursor);
+            *stored = state;
         }
         if let Some(reason) = progress.disable {
             self.settings.enabled = false;
@@ -180,25 +183,43 @@ impl Store {
         lane: Lane,
         cursor: Seq,
         reason: LostReason,
-    ) -> Option<LostRange> {
+    ) -> Vec<LostRange> {
         let stored = &mut self.saved.lanes[lane.index()];
-        if cursor <= stored.cursor {
-            return None;
+        let mut lost = Vec::new();
+        for (after, through) in stored.unsettled() {
+            let (first, last) = (after.next(), through.min(cursor));
+            let passed = log.between(lane, after, last);
+            for event in &mut *passed {
+                event.lost = true;
+            }
+            let events = passed.len() as u64;
+            let kinds = self.settings.kinds.iter().copied().filter(|kind| kind.lane() == lane).collect();
+            if events > 0 {
+                lost.push(LostRange { lane, kinds, first, last, events, reason, detail: String::new() });
+            }
         }
-        let first = stored.cursor.next();
-        let passed = log.between(lane, stored.cursor, cursor);
-        for event in &mut *passed {
-            event.lost = true;
+        let before = stored.open.len();
+        stored.pass(cursor);
+        if stored.open.len() < before {
+            mark_settled(log, lane, stored);
         }
-        let events = passed.len() as u64;
-        stored.cursor = cursor;
-        if stored.open.as_ref().is_some_and(|open| open.first <= cursor) {
-            stored.open = None;
-            stored.refusal = None;
+        lost
+    }
+}
+
+/// Marks what a lane has settled on record, and nothing else.
+pub(crate) fn mark_settled(log: &mut Log, lane: Lane, stored: &LaneState) {
+    for event in log.between(lane, Seq::ZERO, Seq(u64::MAX)) {
+        event.settled = true;
+    }
+    for open in &stored.open {
+        for event in log.between(lane, Seq(open.batch.first.0 - 1), open.batch.last) {
+            event.settled = false;
         }
-        let kinds = self.settings.kinds.iter().copied().filter(|kind| kind.lane() == lane).collect();
-        let (last, detail) = (cursor, String::new());
-        (events > 0).then_some(LostRange { lane, kinds, first, last, events, reason, detail })
+    }
+    let end = stored.open.last().map_or(stored.cursor, |open| open.batch.through);
+    for event in log.between(lane, end, Seq(u64::MAX)) {
+        event.settled = false;
     }
 }
 
@@ -207,6 +228,10 @@ pub(crate) fn any_limits(random: &mut Random) -> Limits {
         max_events: random.percent(30).then(|| random.within(1..40) as u32),
         max_bytes: random.percent(20).then(|| random.within(1..20_000)),
     }
+}
+
+pub(crate) fn any_in_flight(random: &mut Random) -> u8 {
+    random.one_of(&[1, 2, 3, 5, 16])
 }
 
 /// At least one of each lane.

@@ -90,7 +90,10 @@ impl World {
                     "sent as nobody wants it"
                 );
                 self.checker.keeps_the_pace(process.settings.rate, self.now);
-                self.checker.sending(lane, &batch, probe, &self.store, self.now);
+                let heard_of = process.machine.status().lanes[lane.index()].cursor;
+                let in_flight = process.settings.in_flight.into();
+                self.checker.has_room(lane, in_flight);
+                self.checker.sending(lane, &batch, probe, (&self.store, heard_of), &mut self.log, self.now);
                 self.send(number, lane, batch);
             }
             Command::Measure { lane, after, age, at_least } => {
@@ -169,7 +172,10 @@ impl World {
             self.checker.tally.saw(Seen::Unreproducible);
             self.soon(
                 Duration::from_millis(20),
-                Happening::Input { number, input: Input::Unreproducible { lane } },
+                Happening::Input {
+                    number,
+                    input: Input::Unreproducible { lane, webhook_id: batch.webhook_id },
+                },
             );
             return;
         };
@@ -208,6 +214,7 @@ impl World {
         let started_ms = (self.wall_ms_at_start + sent.as_millis() as i64).max(0) as u64;
         let took = fate.took;
         let reply = fate.reply;
-        self.feed(Input::Outcome { lane, reply, started_ms, took, address: None, error });
+        let webhook_id = batch.webhook_id.clone();
+        self.feed(Input::Outcome { lane, webhook_id, reply, started_ms, took, address: None, error });
     }
 }

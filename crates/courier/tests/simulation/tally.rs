@@ -26,9 +26,12 @@ pub(crate) enum Seen {
     DisabledTooManyFailures,
     BothLanesInFlight,
     KeptWaitingByTheRate,
+    ManyInFlight,
+    SettledOutOfTurn,
+    GivenUpAlone,
 }
 
-const ALL: [Seen; 21] = [
+const ALL: [Seen; 24] = [
     Seen::Event,
     Seen::Send,
     Seen::Resend,
@@ -50,6 +53,9 @@ const ALL: [Seen; 21] = [
     Seen::DisabledTooManyFailures,
     Seen::BothLanesInFlight,
     Seen::KeptWaitingByTheRate,
+    Seen::ManyInFlight,
+    Seen::SettledOutOfTurn,
+    Seen::GivenUpAlone,
 ];
 
 /// How often each was seen, by its place in [`ALL`].

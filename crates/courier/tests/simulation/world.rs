@@ -1,7 +1,7 @@
 //! Time, what happens when, crashes.
 
 use crate::check::Checker;
-use crate::model::{Endpoint, Fate, Log, Store, Weather, any_kinds, any_limits, any_rate};
+use crate::model::{Endpoint, Fate, Log, Store, Weather, any_in_flight, any_kinds, any_limits, any_rate};
 use crate::random::Random;
 use crate::shell::{Process, Wanted};
 use crate::tally::{Seen, Tally};
@@ -52,6 +52,8 @@ pub(crate) struct World {
     pub(crate) endpoint: Endpoint,
     pub(crate) process: Option<Process>,
     pub(crate) checker: Checker,
+    /// One request at a time in each lane, all the time.
+    in_order: bool,
     /// Things still go wrong.
     pub(crate) faults: bool,
     pub(crate) minted: u64,
@@ -69,7 +71,11 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, traced: bool) -> Self {
         let mut random = Random::new(seed);
-        let (store, mut endpoint) = (Store::new(&mut random), Endpoint::new(&mut random));
+        let (mut store, mut endpoint) = (Store::new(&mut random), Endpoint::new(&mut random));
+        let in_order = random.percent(50);
+        if !in_order {
+            store.settings.in_flight = any_in_flight(&mut random);
+        }
         let outside_left = random.within(10..50);
         // From a burst within seconds to weeks.
         let mut pace = Duration::from_millis(random.one_of(&[20, 300, 3_000, 60_000, 1_200_000, 14_400_000]));
@@ -87,7 +93,8 @@ impl World {
             store,
             endpoint,
             process: None,
-            checker: Checker::default(),
+            checker: Checker::new(in_order),
+            in_order,
             faults: true,
             minted: 0,
             processes: 0,
@@ -309,6 +316,9 @@ impl World {
         }
         if self.random.percent(30) {
             self.store.settings.limits = any_limits(&mut self.random);
+        }
+        if !self.in_order && self.random.percent(30) {
+            self.store.settings.in_flight = any_in_flight(&mut self.random);
         }
         if self.random.percent(20) {
             self.store.settings.rate = any_rate(&mut self.random);

@@ -231,7 +231,7 @@ async fn check_lanes(store: &SqliteStore, integration: IntegrationId, head: Seq)
         ensure(lane.cursor <= head, || {
             format!("integration {integration}: the cursor is at {}, the log ends at {head}", lane.cursor)
         })?;
-        if let Some(open) = lane.open {
+        for open in lane.open.into_iter().map(|open| open.batch) {
             ensure(open.last <= head && open.first > lane.cursor, || {
                 format!("integration {integration}: {open:?} with the log's end at {head}")
             })?;

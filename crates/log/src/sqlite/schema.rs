@@ -214,6 +214,8 @@ mod tests {
         old.execute_batch(
             "INSERT INTO integration VALUES (7, 1, 'SIEM', NULL, 0, '', 3, 2, '{}', x'');
              INSERT INTO token VALUES (x'01', 1, 5, 'ci', 20), (x'02', 1, 2, 'admin', 10);
+             INSERT INTO lane (integration, lane, cursor) VALUES (7, 0, 5);
+             INSERT INTO lane VALUES (7, 1, 10, 11, 13, 20, 3, 'msg_1', 2, 900, x'0a', 4, '{}');
              INSERT INTO lost VALUES (1, 7, 1, 1, 5, 3, 1, 'no success in 72 h', 9);
              PRAGMA user_version = 1;",
         )
@@ -224,6 +226,11 @@ mod tests {
         assert_eq!(one("SELECT name || filter FROM integration WHERE id = 7"), "SIEM{}");
         assert_eq!(one("SELECT group_concat(id || name, ' ') FROM token"), "1admin 2ci");
         assert_eq!(one("SELECT name FROM client WHERE id = 1"), "default");
+        let lanes = "SELECT group_concat(lane || '@' || cursor, ' ') FROM lane WHERE integration = 7";
+        assert_eq!(one(lanes), "0@5 1@10");
+        let open = "SELECT concat_ws(' ', integration, lane, first, last, through, settled_behind, events, webhook_id,
+                    content_revision, body_bytes, hex(body_sha256), tries, refusal) FROM open_batch";
+        assert_eq!(one(open), "7 1 11 13 20 0 3 msg_1 2 900 0A 4 {}");
         assert_eq!(one("SELECT detail FROM lost WHERE kinds IS NULL"), "no success in 72 h");
         let version: isize = pragma(&new, "user_version").unwrap();
         assert_eq!(version as usize, Kind::State.migrations().len());

@@ -57,6 +57,8 @@ macro_rules! suites {
                     a_deleted_integration_is_gone_with_all_it_had,
                     a_step_of_a_courier_is_saved_as_a_whole,
                     a_cursor_never_goes_back,
+                    a_late_step_keeps_what_lies_behind_the_stored_cursor,
+                    what_was_settled_out_of_turn_is_not_skipped,
                     a_step_under_an_older_lease_is_refused,
                     a_step_that_disables_does_not_overrule_the_user,
                     the_delivery_log_is_read_page_by_page_newest_first,

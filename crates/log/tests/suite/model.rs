@@ -2,7 +2,7 @@
 //! have by the plain words of the contract.
 
 use crate::support::{
-    Backend, Bench, HIGH, ONE, TWO, attempt, event, lane_at, new_integration, open_batch, progress, ticked,
+    Backend, Bench, HIGH, ONE, TWO, attempt, event, lane_at, new_integration, progress, ticked, unsettled,
 };
 use hitwire_courier::{DisableReason, LaneState, LostRange, LostReason, Progress};
 use hitwire_event::{Event, IntegrationId, Kind, Lane, Seq, Stream};
@@ -24,7 +24,7 @@ enum Step {
     Tick { integration: u8, kinds: u8 },
     Enable { integration: u8, enable: bool, resume: u8 },
     Delete { integration: u8 },
-    Save { integration: u8, lane: bool, cursor: u8, open: bool, disable: bool },
+    Save { integration: u8, lane: bool, cursor: u8, open: u8, disable: bool },
     Restart,
     Pass(u16),
 }
@@ -46,7 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (any::<u8>(), any::<bool>(), 0..3_u8)
             .prop_map(|(integration, enable, resume)| Step::Enable { integration, enable, resume }),
         1 => any::<u8>().prop_map(|integration| Step::Delete { integration }),
-        4 => (any::<u8>(), any::<bool>(), any::<u8>(), any::<bool>(), prop::bool::weighted(0.2)).prop_map(
+        4 => (any::<u8>(), any::<bool>(), any::<u8>(), 0..4_u8, prop::bool::weighted(0.2)).prop_map(
             |(integration, lane, cursor, open, disable)| Step::Save { integration, lane, cursor, open, disable }
         ),
         1 => Just(Step::Restart),
@@ -106,7 +106,8 @@ impl Model {
             .collect()
     }
 
-    fn outstanding(&self, webhook: &Webhook, lane: Lane, kinds: impl Fn(Kind) -> bool) -> u64 {
+    /// How much a lane has outstanding, in each part of the log that is not settled.
+    fn outstanding(&self, webhook: &Webhook, lane: Lane, kinds: impl Fn(Kind) -> bool) -> Vec<u64> {
         let active = webhook.now.events.iter().filter(|ticked| ticked.active && ticked.kind.lane() == lane);
         let streams: Vec<_> = active
             .filter(|ticked| kinds(ticked.kind))
@@ -115,7 +116,11 @@ impl Model {
                 from: ticked.from,
             })
             .collect();
-        self.positions(&streams, webhook.lanes[lane.index()].cursor.0, self.head()).len() as u64
+        let parts = webhook.lanes[lane.index()].unsettled().into_iter();
+        parts
+            .map(|(after, through)| self.positions(&streams, after.0, through.0).len() as u64)
+            .filter(|events| *events > 0)
+            .collect()
     }
 }
 
@@ -281,8 +286,7 @@ impl History<'_> {
         let before: Vec<Kind> = webhook.now.events.iter().map(|ticked| ticked.kind).collect();
         let mut lost = Vec::new();
         for &kind in before.iter().filter(|kind| !kinds.contains(kind)) {
-            let events = self.model.outstanding(webhook, kind.lane(), |other| other == kind);
-            if events > 0 {
+            for events in self.model.outstanding(webhook, kind.lane(), |other| other == kind) {
                 lost.push((LostReason::Unticked, kind.lane(), vec![kind], events));
             }
         }
@@ -314,8 +318,7 @@ impl History<'_> {
         let mut lost = Vec::new();
         if begins && from_now {
             for lane in Lane::ALL {
-                let events = self.model.outstanding(webhook, lane, |_| true);
-                if events > 0 {
+                for events in self.model.outstanding(webhook, lane, |_| true) {
                     let of_lane = webhook.now.events.iter().map(|ticked| ticked.kind);
                     let kinds = sorted(of_lane.filter(|kind| kind.lane() == lane));
                     lost.push((LostReason::EnabledFromNow, lane, kinds, events));
@@ -325,20 +328,21 @@ impl History<'_> {
         let webhook = self.model.webhooks.get_mut(&id).unwrap();
         if begins && from_now {
             for lane in &mut webhook.lanes {
-                if lane.cursor.0 < head {
-                    *lane = lane_at(head);
-                }
+                lane.pass(Seq(head));
             }
         }
         webhook.lost.extend(lost);
         webhook.now = now;
     }
 
-    async fn save(&mut self, id: IntegrationId, lane: Lane, cursor: u64, open: bool, disable: bool) {
+    async fn save(&mut self, id: IntegrationId, lane: Lane, cursor: u64, open: u8, disable: bool) {
         let state = LaneState {
             cursor: Seq(cursor),
-            open: open.then(|| open_batch(cursor + 1, cursor + 2)),
-            refusal: open.then(|| serde_json::json!({"at": cursor})),
+            // Two events each, as far as there are any; one more is settled behind every other batch.
+            open: (0..u64::from(open))
+                .map(|n| unsettled(cursor + 1 + 3 * n, cursor + 2 + 3 * n, n % 2))
+                .take_while(|open| open.batch.through.0 <= self.model.head())
+                .collect(),
         };
         let reason = DisableReason::TooManyFailures { failed: 12, total: 20 };
         let step = Progress {
@@ -351,9 +355,9 @@ impl History<'_> {
         let webhook = self.model.webhooks.get_mut(&id).unwrap();
         webhook.attempts += 1;
         let kept = &mut webhook.lanes[lane.index()];
-        if kept.cursor.0 <= cursor {
-            *kept = state;
-        }
+        let stored = kept.cursor;
+        *kept = state;
+        kept.pass(stored);
         if disable && webhook.now.activity == Activity::Active {
             webhook.now.activity = Activity::DisabledAutomatically(reason);
             webhook.now.revision += 1;

@@ -2,8 +2,8 @@
 
 use crate::support::{
     BEGIN_MS, Backend, HIGH, ONE, TWO, append, append_once, append_with, attempt, commit, create, disable,
-    event, hits, ids, lane_at, lost_range, new_integration, open_batch, progress, read_all, save_cursor,
-    stream, ticked, update, update_with,
+    event, hits, ids, lane_at, lost_range, new_integration, progress, read_all, save_cursor, stream, ticked,
+    unsettled, update, update_with,
 };
 use hitwire_courier::{DisableReason, EndpointState, LostReason, Progress};
 use hitwire_event::rendering::Format;
@@ -464,8 +464,7 @@ pub(crate) async fn a_step_of_a_courier_is_saved_as_a_whole(backend: &dyn Backen
     let id = create(&*store, ONE, &[Kind::Hit]).await.id;
     append(&*store, hits(10..=20)).await;
     let mut lane = lane_at(10);
-    lane.open = Some(open_batch(11, 15));
-    lane.refusal = Some(serde_json::json!({"cycle": 2}));
+    lane.open = vec![unsettled(11, 12, 2), unsettled(15, 15, 0), unsettled(16, 20, 0)];
     let step = Progress {
         lanes: vec![(Lane::Bulk, lane.clone())],
         attempts: vec![attempt(1), attempt(2)],
@@ -489,7 +488,7 @@ pub(crate) async fn a_cursor_never_goes_back(backend: &dyn Backend) {
     append(&*store, hits(1..=9)).await;
     save_cursor(&*store, id, Lane::Bulk, 7).await;
     let mut behind = lane_at(3);
-    behind.open = Some(open_batch(4, 6));
+    behind.open = vec![unsettled(4, 6, 0)];
     let step = Progress { lanes: vec![(Lane::Bulk, behind)], attempts: vec![attempt(1)], ..progress(id) };
     commit(&*store, Op::Save(store.lease(), step)).await;
     assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[1], lane_at(7));
@@ -498,6 +497,39 @@ pub(crate) async fn a_cursor_never_goes_back(backend: &dyn Backend) {
         1,
         "what happened is on record all the same"
     );
+}
+
+pub(crate) async fn a_late_step_keeps_what_lies_behind_the_stored_cursor(backend: &dyn Backend) {
+    let store = backend.open();
+    let id = create(&*store, ONE, &[Kind::Hit]).await.id;
+    append(&*store, hits(1..=9)).await;
+    save_cursor(&*store, id, Lane::Bulk, 3).await;
+    let mut late = lane_at(0);
+    late.open = vec![unsettled(1, 2, 2), unsettled(5, 6, 0)];
+    let step = Progress { lanes: vec![(Lane::Bulk, late)], ..progress(id) };
+    commit(&*store, Op::Save(store.lease(), step)).await;
+    let mut expected = lane_at(4);
+    expected.open = vec![unsettled(5, 6, 0)];
+    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[1], expected);
+}
+
+pub(crate) async fn what_was_settled_out_of_turn_is_not_skipped(backend: &dyn Backend) {
+    let store = backend.open();
+    let integration = create(&*store, ONE, &[Kind::Hit]).await;
+    let id = integration.id;
+    append(&*store, hits(1..=20)).await;
+    let mut lane = lane_at(2);
+    lane.open = vec![unsettled(3, 5, 4), unsettled(10, 12, 0)];
+    let step = Progress { lanes: vec![(Lane::Bulk, lane)], ..progress(id) };
+    commit(&*store, Op::Save(store.lease(), step)).await;
+    let mut disabled = disable(&*store, integration).await;
+    disabled.activity = Activity::Active;
+    update(&*store, disabled).await;
+    let lost = store.lost(id, None, 10).await.unwrap();
+    let lost: Vec<_> =
+        lost.iter().map(|row| (row.range.first.0, row.range.last.0, row.range.events)).collect();
+    assert_eq!(lost, [(10, 20, 11), (3, 5, 3)], "6 to 9 were delivered beside 3 to 5");
+    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[1], lane_at(20));
 }
 
 pub(crate) async fn a_step_under_an_older_lease_is_refused(backend: &dyn Backend) {

@@ -1,7 +1,7 @@
 //! Helpers that speak the domain.
 
 use hitwire_courier::{
-    Attempt, EndpointState, LaneState, LostRange, LostReason, OpenBatch, Preset, Progress, Verdict,
+    Attempt, EndpointState, LaneState, LostRange, LostReason, OpenBatch, Preset, Progress, Unsettled, Verdict,
 };
 use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
@@ -210,7 +210,7 @@ pub(crate) fn progress(integration: IntegrationId) -> Progress {
 }
 
 pub(crate) fn lane_at(cursor: u64) -> LaneState {
-    LaneState { cursor: Seq(cursor), open: None, refusal: None }
+    LaneState { cursor: Seq(cursor), open: Vec::new() }
 }
 
 pub(crate) async fn save_cursor(store: &dyn Store, id: IntegrationId, lane: Lane, cursor: u64) {
@@ -230,6 +230,12 @@ pub(crate) fn open_batch(first: u64, last: u64) -> OpenBatch {
         body_sha256: [first as u8; 32],
         tries: 2,
     }
+}
+
+/// An open batch with a refusal. `behind`: so many events behind it are settled.
+pub(crate) fn unsettled(first: u64, last: u64, behind: u64) -> Unsettled {
+    let batch = OpenBatch { through: Seq(last + behind), ..open_batch(first, last) };
+    Unsettled { batch, settled_behind: behind, refusal: Some(serde_json::json!({"at": first})) }
 }
 
 pub(crate) fn attempt(number: u32) -> Attempt {

@@ -50,7 +50,10 @@ pub(super) struct LaneStatus {
     /// Every event of the lane up to here is settled.
     cursor: u64,
     lag: LagAnswer,
+    /// The first of the batches on their way.
     open_batch: Option<OpenBatchAnswer>,
+    /// All of them, in log order: more than one only if `target.in_flight` allows it.
+    open_batches: Vec<OpenBatchAnswer>,
     next_attempt_at: Option<String>,
     /// Of the newest attempt of the lane; null if that one succeeded.
     last_error: Option<String>,
@@ -66,8 +69,8 @@ pub(super) struct LagAnswer {
     seconds: u64,
 }
 
-/// The batch on its way.
-#[derive(Serialize, ToSchema)]
+/// A batch on its way.
+#[derive(Clone, Serialize, ToSchema)]
 #[schema(as = OpenBatch)]
 pub(super) struct OpenBatchAnswer {
     webhook_id: String,
@@ -137,7 +140,8 @@ async fn courier(api: &Shared, integration: &Integration) -> Result<CourierStatu
     let lanes = saved.lanes.map(|lane| LaneNow {
         state,
         cursor: lane.cursor,
-        open: lane.open,
+        settled_ahead: lane.open.iter().map(|open| open.settled_behind).sum(),
+        open: lane.open.into_iter().map(|open| open.batch).collect(),
         next_attempt_ms: None,
     });
     Ok(CourierStatus { lanes, failures_in_a_row: 0 })
@@ -185,7 +189,8 @@ impl LaneStatus {
         last_error: Option<String>,
         now_ms: u64,
     ) -> Self {
-        let LaneNow { state, cursor: Seq(cursor), open, next_attempt_ms } = now;
+        let LaneNow { state, cursor: Seq(cursor), open, settled_ahead, next_attempt_ms } = now;
+        let open_batches: Vec<_> = open.iter().map(OpenBatchAnswer::from).collect();
         let ticked = integration.events.iter().filter(|ticked| ticked.active && ticked.kind.lane() == lane);
         LaneStatus {
             lane: lane.name(),
@@ -193,10 +198,11 @@ impl LaneStatus {
             state,
             cursor,
             lag: LagAnswer {
-                events: lag.events,
+                events: lag.events.saturating_sub(settled_ahead),
                 seconds: lag.oldest_ms.map_or(0, |oldest| now_ms.saturating_sub(oldest) / 1_000),
             },
-            open_batch: open.as_ref().map(OpenBatchAnswer::from),
+            open_batch: open_batches.first().cloned(),
+            open_batches,
             next_attempt_at: next_attempt_ms.map(rfc3339),
             last_error,
         }

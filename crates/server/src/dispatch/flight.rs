@@ -34,6 +34,13 @@ pub(super) struct CutBody {
     bytes: Bytes,
 }
 
+impl CutBody {
+    /// Whether it is the body of this batch.
+    pub(super) fn is_of(&self, batch: &OpenBatch) -> bool {
+        self.sha256 == batch.body_sha256
+    }
+}
+
 /// A read that the machine asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
@@ -88,7 +95,7 @@ pub(super) async fn send(
         Ok(Some(integration)) if !context.stop.is_cancelled() => integration,
         _ => return Landed::Nothing,
     };
-    let body = match body.filter(|body| body.sha256 == batch.body_sha256) {
+    let body = match body.filter(|body| body.is_of(&batch)) {
         _ if !is_wanted(&integration, &batch) => None,
         Some(body) => Some(body.bytes),
         None => match again(&context, &integration, lane, &batch).await {
@@ -99,13 +106,13 @@ pub(super) async fn send(
     let Some(body) = body else {
         tracing::warn!(integration = %integration.id, %lane, webhook_id = %batch.webhook_id,
             "the open batch cannot be made again as it was; it is superseded by a new one");
-        return Landed::Input(Input::Unreproducible { lane });
+        return Landed::Input(Input::Unreproducible { lane, webhook_id: batch.webhook_id });
     };
     let (batch_events, body_bytes) = (batch.events, batch.body_bytes);
     let started = context.clock.now();
     let started_ms = context.clock.wall_ms();
     let message = Message {
-        webhook_id: batch.webhook_id,
+        webhook_id: batch.webhook_id.clone(),
         timestamp_s: started_ms / 1000,
         content_type: integration.target.format.content_type(),
         body,
@@ -125,6 +132,7 @@ pub(super) async fn send(
     refused::look(&context, &integration, &delivery, started_ms).await;
     Landed::Input(Input::Outcome {
         lane,
+        webhook_id: batch.webhook_id,
         reply: delivery.reply,
         started_ms,
         took,

@@ -125,8 +125,10 @@ pub struct LaneNow {
     pub state: &'static str,
     /// Every event of the lane up to here is settled.
     pub cursor: Seq,
-    /// The batch on its way.
-    pub open: Option<OpenBatch>,
+    /// The batches on their way, in log order.
+    pub open: Vec<OpenBatch>,
+    /// Events past the cursor that are settled all the same.
+    pub settled_ahead: u64,
     /// When the next attempt is made, milliseconds since the Unix epoch.
     pub next_attempt_ms: Option<u64>,
 }
@@ -139,6 +141,7 @@ impl CourierStatus {
                 state: lane.state,
                 cursor: lane.cursor,
                 open: lane.open,
+                settled_ahead: lane.settled_ahead,
                 next_attempt_ms: lane.next_attempt.map(|at| clock.wall_of(at)),
             }),
             failures_in_a_row: status.failures_in_a_row,

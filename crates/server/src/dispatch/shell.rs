@@ -31,7 +31,7 @@ pub(super) struct Shell {
     inbox: Arc<Inbox>,
     integration: Arc<Integration>,
     machine: Box<Machine>,
-    /// The body of a batch that was just cut, so that it need not be made twice.
+    /// The body of the batch that was just cut in each lane, so that it need not be made twice.
     bodies: [Option<CutBody>; 2],
     /// On tasks of their own, so that a request's time runs on while a step is being saved. Dropped, they are abandoned.
     flights: JoinSet<Landed>,
@@ -97,6 +97,7 @@ impl Shell {
                 for command in commands {
                     self.carry_out(command).await?;
                 }
+                self.machine.carried_out(self.context.clock.now());
             }
             self.publish();
             if self.flights.is_empty() {
@@ -199,7 +200,8 @@ impl Shell {
                 self.read(Wanted { lane, after, max_events, max_bytes });
             }
             Command::Send { lane, batch, probe } => {
-                let body = self.bodies[lane.index()].take();
+                // What was just cut, unless this is an older batch.
+                let body = self.bodies[lane.index()].take_if(|body| body.is_of(&batch));
                 self.flights.spawn(flight::send(
                     Arc::clone(&self.context),
                     Arc::clone(&self.integration),
@@ -235,6 +237,7 @@ fn settings(integration: &Integration) -> Settings {
             max_bytes: integration.target.max_bytes.map(u64::from),
         },
         rate: integration.target.rate,
+        in_flight: integration.target.in_flight,
         kinds: integration.events.iter().filter(|ticked| ticked.active).map(|ticked| ticked.kind).collect(),
     }
 }

@@ -11,6 +11,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// in, with their latencies, the store's pauses and some refusals of the disk. A hanging receiver takes longer.
 const HEALTHY_MS: u64 = 10_000;
 
+/// How much longer it may take to prepare one request than the next: reading settings, and making a body again.
+const PREPARED_MS: u64 = 50;
+
 /// The streams of a lane as they are subscribed now.
 pub(super) async fn streams(known: &Known, lane: Lane, store: &dyn Store) -> Vec<StreamFrom> {
     let Ok(Some(integration)) = store.integration(known.id).await else { return Vec::new() };
@@ -33,7 +36,10 @@ pub(super) async fn all(world: &World, store: &dyn Store) {
         let arrivals = world.network.arrivals(known.id);
         let lost = lost(known.id, store).await;
         a_resent_batch_has_the_same_body(known.id, &arrivals);
-        each_lane_is_in_log_order(world, known, &arrivals, &positions);
+        if known.in_order {
+            each_lane_is_in_log_order(world, known, &arrivals, &positions);
+        }
+        it_keeps_its_pace(world, known);
         nothing_is_dropped_silently(world, known, &arrivals, &lost, &positions);
         if known.healthy {
             the_others_cost_it_nothing(world, known, &arrivals);
@@ -137,6 +143,20 @@ fn each_lane_is_in_log_order(
                 last = last.max(seqs.last().copied().unwrap_or_default());
             }
         }
+    }
+}
+
+/// As many requests a minute as the user allows, one after the other, in each life of the process.
+fn it_keeps_its_pace(world: &World, known: &Known) {
+    let Some(rate) = known.rate else { return };
+    let life = |at: u64| world.lives_began_ms.iter().filter(|began| **began <= at).count();
+    for pair in world.network.begun_ms(known.id).windows(2) {
+        let apart = pair[1] - pair[0] + PREPARED_MS;
+        assert!(
+            apart >= 60_000 / u64::from(rate) || life(pair[0]) != life(pair[1]),
+            "{}: {pair:?}, at most {rate} a minute",
+            known.id
+        );
     }
 }
 

@@ -26,13 +26,18 @@ fn run_shard(shard: u64) {
         }
         return;
     }
+    let mut most = 0;
     let seeds = if std::env::var_os("HITWIRE_DEEP").is_some() { SEEDS_DEEP } else { SEEDS };
     for seed in (0..seeds).filter(|seed| seed % SHARDS == shard) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| world::live(seed, false))) {
-            eprintln!("seed {seed} failed; replay it with HITWIRE_SEED={seed}");
-            std::panic::resume_unwind(panic);
+        match catch_unwind(AssertUnwindSafe(|| world::live(seed, false))) {
+            Ok(in_flight) => most = most.max(in_flight),
+            Err(panic) => {
+                eprintln!("seed {seed} failed; replay it with HITWIRE_SEED={seed}");
+                std::panic::resume_unwind(panic);
+            }
         }
     }
+    assert!(most >= 4, "no history had more than {most} requests in flight in a lane");
 }
 
 #[test]

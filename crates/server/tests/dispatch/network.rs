@@ -6,7 +6,7 @@ use hitwire_courier::Reply;
 use hitwire_event::IntegrationId;
 use hitwire_log::Integration;
 use hitwire_server::dispatch::{Delivery, Message, Transport};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -41,8 +41,13 @@ pub(super) struct Arrival {
 struct Receivers {
     moods: HashMap<IntegrationId, Mood>,
     arrivals: HashMap<IntegrationId, Vec<Arrival>>,
-    /// (integration, lane marker in the body's events) in flight now.
-    in_flight: HashSet<(IntegrationId, bool)>,
+    /// How many requests of (integration, lane marker in the body's events) are in flight now.
+    in_flight: HashMap<(IntegrationId, bool), u8>,
+    /// As many as any settings of an integration allowed in a lane.
+    allowed: HashMap<IntegrationId, u8>,
+    /// When each request began, simulated wall clock.
+    begun_ms: HashMap<IntegrationId, Vec<u64>>,
+    most: u8,
     complaints: Vec<String>,
 }
 
@@ -71,6 +76,23 @@ impl Network {
 
     pub(super) fn set_mood(&self, id: IntegrationId, mood: Mood) {
         self.receivers.lock().unwrap().moods.insert(id, mood);
+    }
+
+    /// The integration may have so many requests in flight in a lane.
+    pub(super) fn allow(&self, id: IntegrationId, in_flight: u8) {
+        let mut receivers = self.receivers.lock().unwrap();
+        let allowed = receivers.allowed.entry(id).or_default();
+        *allowed = in_flight.max(*allowed);
+    }
+
+    /// When each request of an integration began.
+    pub(super) fn begun_ms(&self, id: IntegrationId) -> Vec<u64> {
+        self.receivers.lock().unwrap().begun_ms.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// The most requests that were in flight in a lane at once.
+    pub(super) fn most_in_flight(&self) -> u8 {
+        self.receivers.lock().unwrap().most
     }
 
     pub(super) fn everybody_is_well(&self) {
@@ -135,8 +157,10 @@ struct InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if let Ok(mut receivers) = self.receivers.lock() {
-            receivers.in_flight.remove(&self.key);
+        if let Ok(mut receivers) = self.receivers.lock()
+            && let Some(requests) = receivers.in_flight.get_mut(&self.key)
+        {
+            *requests = requests.saturating_sub(1);
         }
     }
 }
@@ -153,8 +177,16 @@ impl Transport for Network {
             let key = (id, urgent);
             {
                 let mut receivers = self.receivers.lock().unwrap();
-                if !receivers.in_flight.insert(key) {
-                    receivers.complaints.push(format!("{id}: two requests in flight in one lane"));
+                let began_ms = (self.now_ms)();
+                receivers.begun_ms.entry(id).or_default().push(began_ms);
+                let requests = receivers.in_flight.entry(key).or_default();
+                *requests += 1;
+                let (requests, allowed) = (*requests, receivers.allowed.get(&id).copied().unwrap_or(1));
+                receivers.most = receivers.most.max(requests);
+                if requests > allowed {
+                    let complaint =
+                        format!("{id}: {requests} requests in flight in a lane that may have {allowed}");
+                    receivers.complaints.push(complaint);
                 }
             }
             let _in_flight = InFlight { receivers: Arc::clone(&self.receivers), key };

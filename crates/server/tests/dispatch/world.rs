@@ -72,6 +72,10 @@ pub(super) struct Known {
     filters: Vec<(u64, Filter)>,
     pub(super) active: bool,
     pub(super) deleted: bool,
+    /// It never had more than one request in flight in a lane.
+    pub(super) in_order: bool,
+    /// Requests a minute; never edited.
+    pub(super) rate: Option<u32>,
     /// Never edited, always well: what happens to the others must cost it nothing.
     pub(super) healthy: bool,
 }
@@ -109,8 +113,8 @@ pub(super) struct World {
     trace: bool,
 }
 
-/// Plays one history and checks it.
-pub(super) fn live(seed: u64, trace: bool) {
+/// Plays one history and checks it. Returns the most requests that were in flight in a lane at once.
+pub(super) fn live(seed: u64, trace: bool) -> u8 {
     let mut random = Random::new(seed);
     let dir = tempfile::tempdir().expect("a temporary directory");
     LIFE.set((BEGIN_MS, None));
@@ -139,6 +143,7 @@ pub(super) fn live(seed: u64, trace: bool) {
         // It stays down for a while.
         LIFE.set((ended + random.between(1, 600_000), None));
     }
+    world.network.most_in_flight()
 }
 
 impl World {
@@ -273,7 +278,11 @@ impl World {
         let ticked: BTreeSet<Kind> =
             KINDS.into_iter().filter(|_| healthy || !self.random.one_in(4)).collect();
         let active = healthy || !self.random.one_in(5);
-        let target = self.target();
+        let mut target = self.target();
+        if healthy {
+            target.rate = None;
+        }
+        let (in_flight, rate) = (target.in_flight, target.rate);
         let filter = self.filter();
         let new = NewIntegration {
             id: None,
@@ -294,7 +303,10 @@ impl World {
         dispatch.configured(id);
         self.say(|| format!("created {id} of client {client}, active: {active}, {ticked:?}, {filter:?}"));
         let filters = vec![(0, filter)];
-        self.known.push(Known { id, client, ticked, filters, active, deleted: false, healthy });
+        self.network.allow(id, in_flight);
+        let in_order = in_flight == 1;
+        let deleted = false;
+        self.known.push(Known { id, client, ticked, filters, active, deleted, in_order, rate, healthy });
     }
 
     /// None for half of all, and else one that lets most, some, few or no events pass.
@@ -330,8 +342,8 @@ impl World {
             client_cert: String::new(),
             client_key: None,
             pins: Vec::new(),
-            rate: None,
-            in_flight: 1,
+            rate: random.one_in(4).then(|| *random.pick(&[20, 120, 600])),
+            in_flight: if random.one_in(2) { random.between(2, 16) as u8 } else { 1 },
             signing_secret: Secret::new("whsec_c2ltdWxhdGVk"),
             previous_secret: None,
             signing_key: None,
@@ -354,7 +366,13 @@ impl World {
                 }
                 integration.events = ticks(&ticked);
             }
-            Edit::Transport => integration.target.timeout_s = self.random.between(1, 60) as u16,
+            Edit::Transport => {
+                integration.target.timeout_s = self.random.between(1, 60) as u16;
+                if !self.known[index].in_order {
+                    integration.target.in_flight = self.random.between(1, 16) as u8;
+                    self.network.allow(id, integration.target.in_flight);
+                }
+            }
             Edit::Content => {
                 integration.target.format = match integration.target.format {
                     Format::Json => Format::Jsonl,
@@ -439,7 +457,7 @@ impl World {
         for known in self.known.iter().filter(|known| !known.deleted) {
             let status = dispatch.status(known.id).await;
             let idle = status.as_ref().is_some_and(|status| {
-                status.lanes.iter().all(|lane| lane.state == "caught_up" && lane.open.is_none())
+                status.lanes.iter().all(|lane| lane.state == "caught_up" && lane.open.is_empty())
             });
             if !idle {
                 return Some(format!("{}: {status:?}", known.id));

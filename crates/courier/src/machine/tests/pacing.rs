@@ -88,6 +88,19 @@ fn a_request_that_had_to_wait_in_the_shell_counts_from_when_it_began() {
 }
 
 #[test]
+fn a_request_whose_batch_takes_long_to_save_counts_from_then() {
+    let mut run = Run::idle(Preset::Patient);
+    run.edit(|settings| settings.rate = Some(60));
+    run.nothing(Urgent, 0);
+    run.cut_with_more(Bulk, 1..=3);
+    run.now += SECOND / 2;
+    run.machine.carried_out(run.now);
+    run.machine.carried_out(run.now + SECOND / 4);
+    run.advanced(Urgent);
+    assert_eq!(run.wake().0, SECOND);
+}
+
+#[test]
 fn another_rate_counts_from_the_last_request() {
     let mut run = paced();
     run.advanced(Bulk);

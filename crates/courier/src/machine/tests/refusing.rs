@@ -11,7 +11,7 @@ fn a_refused_batch_waits_on_the_schedule_in_its_lane() {
         let mut commands = run.status(Bulk, 302);
         assert_eq!(commands.remove(0), format!("save bulk@0 open 1-3 msg_1 tried {tries} | Refused {tries}"));
         let stage = if tries <= 5 { "first_cycle" } else { "on_schedule" };
-        let refusal = run.saved.lanes[1].refusal.clone().unwrap();
+        let refusal = run.saved.lanes[1].open[0].refusal.clone().unwrap();
         assert_eq!((refusal["stage"].as_str(), refusal["retries"].as_u64()), (Some(stage), Some(tries)));
         if wait > 0 {
             assert_eq!(run.lane(Bulk).state, "refused");
@@ -36,7 +36,7 @@ fn a_refusal_ends_with_the_batch() {
     run.status(Bulk, 400);
     run.wake();
     run.status(Bulk, 200);
-    assert_eq!(run.saved.lanes[1].refusal, None);
+    assert_eq!(run.saved.lanes[1].open, []);
     run.advanced(Bulk);
     run.cut(Bulk, 4..=4);
     run.status(Bulk, 400);

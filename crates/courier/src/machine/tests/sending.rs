@@ -131,6 +131,7 @@ fn an_attempt_tells_everything_about_itself() {
     let mut run = Run::sending(Preset::Patient);
     run.feed(Input::Outcome {
         lane: Bulk,
+        webhook_id: run.under_way(Bulk),
         reply: Reply::Complete { status: 503, retry_after: None },
         started_ms: 1_700_000_000_123,
         took: Duration::from_micros(1_500),
@@ -149,15 +150,15 @@ fn an_attempt_tells_everything_about_itself() {
 fn a_delivered_attempt_has_no_error() {
     let mut run = Run::sending(Preset::Patient);
     let reply = Reply::Complete { status: 200, retry_after: None };
-    let (took, error) = (Duration::ZERO, Some("odd".to_owned()));
-    run.feed(Input::Outcome { lane: Bulk, reply, started_ms: 0, took, address: None, error });
+    let (took, error, webhook_id) = (Duration::ZERO, Some("odd".to_owned()), run.under_way(Bulk));
+    run.feed(Input::Outcome { lane: Bulk, webhook_id, reply, started_ms: 0, took, address: None, error });
     assert_eq!(run.last_step().attempts[0].error, None);
 }
 
 #[test]
 fn a_batch_that_cannot_be_made_again_is_superseded_by_one_with_the_same_first_event() {
     let mut run = Run::sending(Preset::Patient);
-    assert_eq!(run.feed(Input::Unreproducible { lane: Bulk }), ["save bulk@0", "read bulk after 0"]);
+    assert_eq!(run.unreproducible(Bulk), ["save bulk@0", "read bulk after 0"]);
     assert_eq!(run.cut(Bulk, 1..=2), ["save bulk@0 open 1-2 msg_2 tried 0", "send bulk 1-2 msg_2"]);
 }
 
@@ -202,7 +203,7 @@ fn answers_that_nobody_asked_for_change_nothing() {
     assert_eq!(run.status(Bulk, 500), [""; 0]);
     assert_eq!(run.cut(Bulk, 1..=3), [""; 0]);
     assert_eq!(run.measured(Bulk, 9, 9), [""; 0]);
-    assert_eq!(run.feed(Input::Unreproducible { lane: Bulk }), [""; 0]);
+    assert_eq!(run.unreproducible(Bulk), [""; 0]);
     assert_eq!(run.lane(Bulk).state, "caught_up");
 }
 

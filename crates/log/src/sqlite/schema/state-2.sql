@@ -91,3 +91,36 @@ CREATE TABLE outbox (
 
 -- kinds: the numbers of the lost kinds, one byte each; null in rows of the first version: any of the lane.
 ALTER TABLE lost ADD COLUMN kinds BLOB;
+
+-- The batches on their way, in log order; what lies between two of a lane is settled. settled_behind: so many events after
+-- last, up to through, were settled before the batch.
+CREATE TABLE open_batch (
+    integration      INTEGER NOT NULL,
+    lane             INTEGER NOT NULL,
+    first            INTEGER NOT NULL,
+    last             INTEGER NOT NULL,
+    through          INTEGER NOT NULL,
+    settled_behind   INTEGER NOT NULL,
+    events           INTEGER NOT NULL,
+    webhook_id       TEXT    NOT NULL,
+    content_revision INTEGER NOT NULL,
+    body_bytes       INTEGER NOT NULL,
+    body_sha256      BLOB    NOT NULL,
+    tries            INTEGER NOT NULL,
+    refusal          TEXT,
+    PRIMARY KEY (integration, lane, first)
+) STRICT, WITHOUT ROWID;
+INSERT INTO open_batch
+    SELECT integration, lane, open_first, open_last, open_through, 0, events, webhook_id, content_revision, body_bytes,
+           body_sha256, tries, refusal
+    FROM lane WHERE open_first IS NOT NULL;
+-- A lane keeps its cursor alone.
+CREATE TABLE lane_2 (
+    integration INTEGER NOT NULL,
+    lane        INTEGER NOT NULL,
+    cursor      INTEGER NOT NULL,
+    PRIMARY KEY (integration, lane)
+) STRICT, WITHOUT ROWID;
+INSERT INTO lane_2 SELECT integration, lane, cursor FROM lane;
+DROP TABLE lane;
+ALTER TABLE lane_2 RENAME TO lane;

@@ -2,7 +2,7 @@
 
 use super::codes::{Code, from_json, to_json};
 use super::work::Context;
-use super::{Trouble, history, lanes, target};
+use super::{Trouble, history, lanes, retire, target};
 use crate::sqlite::seal::Sealer;
 use crate::{
     Activity, Integration, NewIntegration, Resume, StoreError, StreamFrom, Target, Ticked, UpdateIntegration,
@@ -157,6 +157,7 @@ pub(super) fn delete(context: &Context<'_>, id: IntegrationId) -> Result<bool, T
         "DELETE FROM subscription WHERE integration = ?1",
         "DELETE FROM endpoint WHERE integration = ?1",
         "DELETE FROM lane WHERE integration = ?1",
+        "DELETE FROM open_batch WHERE integration = ?1",
         "DELETE FROM lost WHERE integration = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([id])?;
@@ -265,16 +266,15 @@ fn skip(
     reason: LostReason,
     detail: &str,
 ) -> Result<(), Trouble> {
-    let cursor = lanes::cursor(context.connection, integration.id.0, lane)?;
+    let state = lanes::lane(context.connection, integration.id.0, lane)?;
     let streams: Vec<StreamFrom> = kinds.iter().map(|ticked| stream(integration.client, ticked)).collect();
-    let events = if cursor < head { context.view.count(&streams, cursor, head)?.events } else { 0 };
-    if events > 0 {
-        let first = streams.iter().map(|stream| stream.from.0).min().unwrap_or(1).max(cursor + 1);
+    let begin = streams.iter().map(|stream| stream.from.0).min().unwrap_or(1);
+    for (after, last, events) in retire::outstanding(context, &streams, &state, head)? {
         let range = LostRange {
             lane,
             kinds: kinds.iter().map(|ticked| ticked.kind).collect(),
-            first: Seq(first),
-            last: Seq(head),
+            first: Seq(begin.max(after + 1)),
+            last: Seq(last),
             events,
             reason,
             detail: detail.to_owned(),

@@ -4,21 +4,24 @@ use super::codes::{Code, from_json, to_json};
 use super::work::Context;
 use super::{Trouble, history, integrations};
 use crate::StoreError;
-use hitwire_courier::{EndpointState, LaneState, OpenBatch, Progress, Saved};
+use hitwire_courier::{EndpointState, LaneState, OpenBatch, Progress, Saved, Unsettled};
 use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const SELECT: &str =
-    "SELECT lane, cursor, open_first, open_last, open_through, events, webhook_id, content_revision,
-     body_bytes, body_sha256, tries, refusal FROM lane WHERE integration = ?1";
 const INSERT: &str = "INSERT INTO lane (integration, lane, cursor) VALUES (?1, ?2, ?3)";
-const UPDATE: &str =
-    "UPDATE lane SET cursor = ?3, open_first = ?4, open_last = ?5, open_through = ?6, events = ?7,
-     webhook_id = ?8, content_revision = ?9, body_bytes = ?10, body_sha256 = ?11, tries = ?12, refusal = ?13
-     WHERE integration = ?1 AND lane = ?2 AND cursor <= ?3";
-const JUMP: &str = "UPDATE lane SET cursor = ?3, open_first = NULL, open_last = NULL, open_through = NULL, events = NULL,
-     webhook_id = NULL, content_revision = NULL, body_bytes = NULL, body_sha256 = NULL, tries = NULL, refusal = NULL
-     WHERE integration = ?1 AND lane = ?2 AND cursor < ?3";
+const SELECT: &str = "SELECT cursor FROM lane WHERE integration = ?1 AND lane = ?2";
+const ADVANCE: &str =
+    "UPDATE lane SET cursor = max(cursor, ?3) WHERE integration = ?1 AND lane = ?2 RETURNING cursor";
+const SELECT_OPEN: &str =
+    "SELECT first, last, through, settled_behind, events, webhook_id, content_revision, body_bytes, body_sha256, tries,
+     refusal FROM open_batch WHERE integration = ?1 AND lane = ?2 ORDER BY first";
+const DELETE_OPEN: &str = "DELETE FROM open_batch WHERE integration = ?1 AND lane = ?2";
+const INSERT_OPEN: &str =
+    "INSERT INTO open_batch (integration, lane, first, last, through, settled_behind, events, webhook_id,
+     content_revision, body_bytes, body_sha256, tries, refusal)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+const SETTLED_TO: &str = "SELECT max((SELECT coalesce(max(cursor), 0) FROM lane),
+     (SELECT coalesce(max(through), 0) FROM open_batch))";
 const PUT_ENDPOINT: &str = "INSERT INTO endpoint (integration, state) VALUES (?1, ?2)
      ON CONFLICT (integration) DO UPDATE SET state = excluded.state";
 
@@ -39,24 +42,32 @@ pub(super) fn reset_endpoint(connection: &Connection, id: u64) -> Result<(), Tro
     Ok(())
 }
 
-/// Where a lane stands.
-pub(super) fn cursor(connection: &Connection, id: u64, lane: Lane) -> Result<u64, Trouble> {
-    let mut statement =
-        connection.prepare_cached("SELECT cursor FROM lane WHERE integration = ?1 AND lane = ?2")?;
-    Ok(statement.query_row(params![id as i64, lane.code()], |row| row.get::<_, i64>(0))? as u64)
+/// A lane as it was saved.
+pub(super) fn lane(connection: &Connection, id: u64, lane: Lane) -> Result<LaneState, Trouble> {
+    let key = params![id as i64, lane.code()];
+    let cursor: i64 = connection.prepare_cached(SELECT)?.query_row(key, |row| row.get(0))?;
+    let mut statement = connection.prepare_cached(SELECT_OPEN)?;
+    let mut rows = statement.query(key)?;
+    let mut open = Vec::new();
+    while let Some(row) = rows.next()? {
+        open.push(unsettled(row)?);
+    }
+    Ok(LaneState { cursor: Seq(cursor as u64), open })
 }
 
-/// Moves a lane forward past events that are recorded as lost; its open batch is dropped. Never moves it back.
+/// Moves a lane forward past events that are recorded as lost; open batches that it passes are dropped. Never moves it back.
 pub(super) fn jump(connection: &Connection, id: u64, lane: Lane, cursor: u64) -> Result<(), Trouble> {
-    connection.prepare_cached(JUMP)?.execute(params![id as i64, lane.code(), cursor as i64])?;
+    let mut state = self::lane(connection, id, lane)?;
+    if state.cursor < Seq(cursor) {
+        state.pass(Seq(cursor));
+        put(connection, id, lane, &state)?;
+    }
     Ok(())
 }
 
-/// The highest position that any lane has passed.
+/// The highest position that any lane has passed, or may have settled something up to.
 pub(in crate::sqlite) fn settled_to(connection: &Connection) -> rusqlite::Result<u64> {
-    connection
-        .query_row("SELECT coalesce(max(cursor), 0) FROM lane", [], |row| row.get::<_, i64>(0))
-        .map(|to| to as u64)
+    connection.query_row(SETTLED_TO, [], |row| row.get::<_, i64>(0)).map(|to| to as u64)
 }
 
 /// Saves one step of a courier.
@@ -69,7 +80,7 @@ pub(super) fn save(context: &Context<'_>, progress: &Progress) -> Result<(), Tro
     let endpoint = to_json(&progress.endpoint)?;
     connection.prepare_cached(PUT_ENDPOINT)?.execute(params![id.0 as i64, endpoint])?;
     for (lane, state) in &progress.lanes {
-        update(connection, id, *lane, state)?;
+        put(connection, id.0, *lane, state)?;
     }
     for attempt in &progress.attempts {
         history::insert_attempt(context, id.0, attempt)?;
@@ -89,54 +100,62 @@ pub(in crate::sqlite) fn load(connection: &Connection, id: IntegrationId) -> Res
     let state: Option<String> = statement.query_row([id.0 as i64], |row| row.get(0)).optional()?;
     let Some(state) = state else { return Ok(None) };
     let mut saved = Saved { endpoint: EndpointState(from_json(state.as_bytes(), 0)?), ..Saved::default() };
-    let mut statement = connection.prepare_cached(SELECT)?;
-    let mut rows = statement.query([id.0 as i64])?;
-    while let Some(row) = rows.next()? {
-        let lane = Lane::from_row(row.get(0)?)?;
-        saved.lanes[lane.index()] = LaneState {
-            cursor: Seq(row.get::<_, i64>(1)? as u64),
-            open: open_batch(row)?,
-            refusal: match row.get_ref(11)?.as_str_or_null()? {
-                Some(json) => Some(from_json(json.as_bytes(), 11)?),
-                None => None,
-            },
-        };
+    for lane in Lane::ALL {
+        saved.lanes[lane.index()] = self::lane(connection, id.0, lane)?;
     }
     Ok(Some(saved))
 }
 
-fn update(connection: &Connection, id: IntegrationId, lane: Lane, state: &LaneState) -> Result<(), Trouble> {
-    let open = state.open.as_ref();
-    let refusal = state.refusal.as_ref().map(to_json).transpose()?;
-    connection.prepare_cached(UPDATE)?.execute(params![
-        id.0 as i64,
-        lane.code(),
-        state.cursor.0 as i64,
-        open.map(|open| open.first.0 as i64),
-        open.map(|open| open.last.0 as i64),
-        open.map(|open| open.through.0 as i64),
-        open.map(|open| open.events),
-        open.map(|open| open.webhook_id.as_str()),
-        open.map(|open| open.content_revision as i64),
-        open.map(|open| open.body_bytes as i64),
-        open.map(|open| open.body_sha256),
-        open.map(|open| open.tries),
-        refusal
-    ])?;
+/// Writes a lane down. If the stored cursor lies further on, the lane is moved there.
+fn put(connection: &Connection, id: u64, lane: Lane, state: &LaneState) -> Result<(), Trouble> {
+    let mut statement = connection.prepare_cached(ADVANCE)?;
+    let advanced = params![id as i64, lane.code(), state.cursor.0 as i64];
+    let cursor = Seq(statement.query_row(advanced, |row| row.get::<_, i64>(0))? as u64);
+    connection.prepare_cached(DELETE_OPEN)?.execute(params![id as i64, lane.code()])?;
+    if cursor == state.cursor {
+        return insert_open(connection, id, lane, state);
+    }
+    let mut moved = state.clone();
+    moved.pass(cursor);
+    // It may have come further by what was settled behind a batch that it passed.
+    statement.query_row(params![id as i64, lane.code(), moved.cursor.0 as i64], |_| Ok(()))?;
+    insert_open(connection, id, lane, &moved)
+}
+
+fn insert_open(connection: &Connection, id: u64, lane: Lane, state: &LaneState) -> Result<(), Trouble> {
+    for Unsettled { batch, settled_behind, refusal } in &state.open {
+        connection.prepare_cached(INSERT_OPEN)?.execute(params![
+            id as i64,
+            lane.code(),
+            batch.first.0 as i64,
+            batch.last.0 as i64,
+            batch.through.0 as i64,
+            *settled_behind as i64,
+            batch.events,
+            batch.webhook_id.as_str(),
+            batch.content_revision as i64,
+            batch.body_bytes as i64,
+            batch.body_sha256,
+            batch.tries,
+            refusal.as_ref().map(to_json).transpose()?
+        ])?;
+    }
     Ok(())
 }
 
-fn open_batch(row: &Row<'_>) -> Result<Option<OpenBatch>, Trouble> {
-    let Some(first) = row.get::<_, Option<i64>>(2)? else { return Ok(None) };
-    Ok(Some(OpenBatch {
-        first: Seq(first as u64),
-        last: Seq(row.get::<_, i64>(3)? as u64),
-        through: Seq(row.get::<_, i64>(4)? as u64),
-        events: row.get(5)?,
-        webhook_id: WebhookId(row.get::<_, String>(6)?.into_boxed_str()),
-        content_revision: row.get::<_, i64>(7)? as u64,
-        body_bytes: row.get::<_, i64>(8)? as u64,
-        body_sha256: row.get(9)?,
-        tries: row.get(10)?,
-    }))
+fn unsettled(row: &Row<'_>) -> Result<Unsettled, Trouble> {
+    let batch = OpenBatch {
+        first: Seq(row.get::<_, i64>(0)? as u64),
+        last: Seq(row.get::<_, i64>(1)? as u64),
+        through: Seq(row.get::<_, i64>(2)? as u64),
+        events: row.get(4)?,
+        webhook_id: WebhookId(row.get::<_, String>(5)?.into_boxed_str()),
+        content_revision: row.get::<_, i64>(6)? as u64,
+        body_bytes: row.get::<_, i64>(7)? as u64,
+        body_sha256: row.get(8)?,
+        tries: row.get(9)?,
+    };
+    let refusal = row.get_ref(10)?.as_str_or_null()?;
+    let refusal = refusal.map(|json| from_json(json.as_bytes(), 10)).transpose()?;
+    Ok(Unsettled { batch, settled_behind: row.get::<_, i64>(3)? as u64, refusal })
 }

@@ -1,8 +1,8 @@
 //! Retention: the limits hold, whoever hangs, and what is lost is on record.
 
 use crate::support::{
-    Backend, Bench, HIGH, ONE, TWO, append, attempt, commit, create, disable, event, hits, open_batch,
-    progress, read_all, save_cursor, stream,
+    Backend, Bench, HIGH, ONE, TWO, append, attempt, commit, create, disable, event, hits, lane_at, progress,
+    read_all, save_cursor, stream, unsettled,
 };
 use hitwire_courier::{DisableReason, LaneState, LostReason, Progress};
 use hitwire_event::{Kind, Lane, Seq};
@@ -87,12 +87,12 @@ async fn ten_times_the_limit_with_a_hanging_integration_stays_within_it_and_leav
 }
 
 #[tokio::test]
-async fn an_open_batch_goes_with_its_events_and_couriers_are_told() {
+async fn an_unsettled_goes_with_its_events_and_couriers_are_told() {
     let bench = Bench::new(true);
     let store = SqliteStore::open(limited(&bench)).unwrap();
     let id = create(&store, ONE, &[Kind::Hit]).await.id;
     append_some(&store, 0).await;
-    let lane = LaneState { cursor: Seq(0), open: Some(open_batch(1, 50)), refusal: None };
+    let lane = LaneState { cursor: Seq(0), open: vec![unsettled(1, 50, 0)] };
     let step = Progress { lanes: vec![(Lane::Bulk, lane)], ..progress(id) };
     commit(&store, Op::Save(store.lease(), step)).await;
     let mut moved = store.moved();
@@ -105,10 +105,10 @@ async fn an_open_batch_goes_with_its_events_and_couriers_are_told() {
     let saved = store.saved(id).await.unwrap().unwrap();
     let bulk = &saved.lanes[Lane::Bulk.index()];
     assert!(bulk.cursor > Seq(0));
-    assert_eq!(bulk.open, None);
+    assert_eq!(bulk.open, []);
     assert_eq!(saved.lanes[Lane::Urgent.index()].cursor, Seq(0));
     // A late step of the courier does not bring the old state back.
-    let late = LaneState { cursor: Seq(50), open: None, refusal: None };
+    let late = LaneState { cursor: Seq(50), open: vec![unsettled(51, 60, 0)] };
     let step = Progress { lanes: vec![(Lane::Bulk, late)], attempts: vec![attempt(1)], ..progress(id) };
     commit(&store, Op::Save(store.lease(), step)).await;
     assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[Lane::Bulk.index()], *bulk);
@@ -196,6 +196,29 @@ async fn what_a_user_disabled_holds_nothing_and_what_hitwire_disabled_does() {
         };
         assert_eq!(lost, expected, "one range for each lane that loses something");
     }
+}
+
+#[tokio::test]
+async fn what_was_settled_out_of_turn_is_not_lost_with_its_slice() {
+    let bench = Bench::new(true);
+    let mut options = aged(&bench);
+    options.lag_age = Duration::from_hours(20);
+    let store = SqliteStore::open(options).unwrap();
+    let id = create(&store, ONE, &[Kind::Hit]).await.id;
+    append(&store, hits(1..=10)).await;
+    let lane = LaneState { cursor: Seq(1), open: vec![unsettled(2, 3, 3), unsettled(7, 8, 0)] };
+    let step = Progress { lanes: vec![(Lane::Bulk, lane)], ..progress(id) };
+    commit(&store, Op::Save(store.lease(), step)).await;
+    bench.pass(Duration::from_hours(30));
+    append(&store, hits(11..=20)).await;
+    bench.pass(Duration::from_mins(2));
+    append(&store, hits(21..=21)).await;
+    assert_eq!(first_position(&store).await, 11);
+    let lost = store.lost(id, None, 10).await.unwrap();
+    let lost: Vec<_> =
+        lost.iter().map(|row| (row.range.first.0, row.range.last.0, row.range.events)).collect();
+    assert_eq!(lost, [(7, 10, 4), (2, 3, 2)], "4 to 6 were delivered beside 2 and 3");
+    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[1], lane_at(10));
 }
 
 #[tokio::test]
