@@ -179,8 +179,8 @@ fn checked_target(
         client_cert,
         client_key,
         pins: asked.pins.iter().map(|pin| *pin.as_bytes()).collect(),
-        rate: None,
-        in_flight: 1,
+        rate: asked.rate,
+        in_flight: asked.in_flight,
         signing_secret: current.map_or_else(
             || Secret::new(sign::secret(&random.secret).as_str()),
             |current| current.signing_secret.clone(),

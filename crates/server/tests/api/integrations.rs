@@ -182,11 +182,28 @@ async fn every_field_that_is_wrong_is_named() {
             "max_events": 0,
             "max_bytes": 1,
             "client_cert": "-----BEGIN CERTIFICATE-----",
-            "rate": 5,
+            "rate": 0,
+            "in_flight": 17,
             "token": "x",
         },
     });
     insta::assert_snapshot!(hitwire.admin().send("POST", "/v2/integration", &body).await.shown());
+}
+
+#[tokio::test]
+async fn a_pace_and_the_requests_at_once_are_kept_until_a_target_is_given_anew() {
+    let hitwire = Hitwire::start().await;
+    let asked = json!({"target": {"url": "https://example.com/", "rate": 60_000, "in_flight": 16}});
+    let made = hitwire.admin().send("POST", "/v2/integration", &asked).await.expect(200);
+    let path = format!("/v2/integration/{}", made["body"]["object"]["id"]);
+    let shown = |answer: serde_json::Value| {
+        let target = answer["body"]["object"]["target"].clone();
+        (target["rate"].clone(), target["in_flight"].clone())
+    };
+    let renamed = hitwire.admin().send("PUT", &path, &json!({"name": "SIEM"})).await.expect(200);
+    assert_eq!(shown(renamed), (json!(60_000), json!(16)));
+    let plain = json!({"target": {"url": "https://example.com/", "rate": null}});
+    assert_eq!(shown(hitwire.admin().send("PUT", &path, &plain).await.expect(200)), (json!(null), json!(1)));
 }
 
 #[tokio::test]

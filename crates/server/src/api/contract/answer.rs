@@ -83,6 +83,10 @@ pub(in crate::api) struct TargetAnswer<'a> {
     retry: &'static str,
     max_events: Option<u32>,
     max_bytes: Option<u32>,
+    /// Requests a minute; null: no limit.
+    rate: Option<u32>,
+    /// Requests under way in a lane at once.
+    in_flight: u8,
 }
 
 /// The headers in their order, each value masked.
@@ -173,6 +177,8 @@ impl<'a> From<&'a Target> for TargetAnswer<'a> {
             },
             max_events: target.max_events,
             max_bytes: target.max_bytes,
+            rate: target.rate,
+            in_flight: target.in_flight,
         }
     }
 }

@@ -27,8 +27,11 @@ const MAX_EVENTS: std::ops::RangeInclusive<u64> = 1..=5_000;
 /// usual event.
 const MAX_BYTES: std::ops::RangeInclusive<u64> = 4_096..=5 * 1_048_576;
 
-/// Fields that are promised, but whose feature does not exist yet: refused, not ignored.
-const NOT_YET: [&str; 2] = ["rate", "in_flight"];
+/// Requests a minute: from one to one a millisecond, which is as good as no limit.
+const RATE: std::ops::RangeInclusive<u64> = 1..=60_000;
+
+/// Requests under way in a lane. More would hide a receiver that is too slow, and each may hold a batch of 5 MiB.
+const IN_FLIGHT: std::ops::RangeInclusive<u64> = 1..=16;
 
 /// What a caller asks for. `None`: not named, so it stays as it is, or takes its default.
 #[derive(Debug, Default)]
@@ -73,6 +76,8 @@ pub(in crate::api) struct AskedTarget {
     pub(in crate::api) retry: Preset,
     pub(in crate::api) max_events: Option<u32>,
     pub(in crate::api) max_bytes: Option<u32>,
+    pub(in crate::api) rate: Option<u32>,
+    pub(in crate::api) in_flight: u8,
 }
 
 /// As whom to appear. `None`: left out, so it stays as it is; an empty text takes it away.
@@ -224,12 +229,9 @@ fn target(raw: &RawValue, at: &str, errors: &Errors) -> Option<AskedTarget> {
             .unwrap_or(Preset::Patient),
         max_events: fields.integer("max_events", MAX_EVENTS).map(|events| events as u32),
         max_bytes: fields.integer("max_bytes", MAX_BYTES).map(|bytes| bytes as u32),
+        rate: fields.integer("rate", RATE).map(|rate| rate as u32),
+        in_flight: fields.integer("in_flight", IN_FLIGHT).map_or(1, |in_flight| in_flight as u8),
     };
-    for name in NOT_YET {
-        if fields.raw(name).is_some_and(|raw| raw.get() != "\"\"") {
-            fields.refuse(name, "is not supported yet in this version; leave it out");
-        }
-    }
     // Of other types of integration, in the structures that the original's clients share between types.
     for name in ["token", "api"] {
         if fields.raw(name).is_some_and(|raw| raw.get() != "\"\"") {

@@ -332,6 +332,12 @@ pub(in crate::api) struct TargetSettings {
     /// At most so many bytes in a batch.
     #[schema(minimum = 4_096, maximum = 5_242_880)]
     max_bytes: Option<u32>,
+    /// At most so many requests a minute, in both lanes together.
+    #[schema(minimum = 1, maximum = 60_000)]
+    rate: Option<u32>,
+    /// Requests under way in a lane at once; above 1 their batches arrive in any order. Default: 1.
+    #[schema(minimum = 1, maximum = 16)]
+    in_flight: Option<u8>,
     /// Taken from older clients; without meaning.
     subtype: Option<String>,
 }
