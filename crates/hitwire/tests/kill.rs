@@ -6,7 +6,7 @@ use hitwire::api::Client;
 use hitwire::listen::{Listener, Options, Received, Signature};
 use http::{Method, StatusCode};
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -28,16 +28,26 @@ const LIFE_MS_MAX: u64 = 500;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_when_the_server_is_killed_twenty_times() {
+    kill_under_load(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_is_it_with_eight_requests_at_once_and_no_hit_comes_in_two_batches() {
+    kill_under_load(8).await;
+}
+
+/// With so many requests at once in a lane.
+async fn kill_under_load(in_flight: u8) {
     let mut random = support::seed();
     let run = format!("{:08x}", next_random(&mut random) as u32);
     let data = tempfile::tempdir().unwrap();
     let receiver = Listener::start(Options::on_loopback().unwrap()).await.unwrap();
     let mut server = RunningServer::start(data.path(), &[]).await;
-    let integration = integration::of_hits(&server, &receiver, json!({})).await;
+    let integration = integration::of_hits(&server, &receiver, json!({"in_flight": in_flight})).await;
     receiver.check_with(integration.signing_secret);
 
     let (acknowledged, all) = watch::channel(None);
-    let receiving = tokio::spawn(receive(receiver, run.clone(), all));
+    let receiving = tokio::spawn(receive(receiver, run.clone(), all, in_flight == 1));
     let (api, current) = watch::channel(server.api());
     let enough = CancellationToken::new();
     let mut posters = JoinSet::new();
@@ -109,8 +119,9 @@ async fn receive(
     mut receiver: Listener,
     run: String,
     mut acknowledged: watch::Receiver<Option<Vec<u64>>>,
+    in_order: bool,
 ) -> Account {
-    let mut account = Account { next: vec![0; POSTERS], ..Account::default() };
+    let mut account = Account::new(in_order);
     loop {
         if acknowledged.borrow().as_ref().is_some_and(|counts| account.holds(counts)) {
             return account;
@@ -123,17 +134,25 @@ async fn receive(
 }
 
 /// What was received, held against the promises.
-#[derive(Default)]
 struct Account {
+    /// Batches must come in order.
+    in_order: bool,
     /// The body of each batch, by its `webhook-id`.
     bodies: HashMap<String, Bytes>,
     /// How many requests brought a batch that was there before.
     repeated: usize,
     /// By sender: the number that must come next; all below it are there.
     next: Vec<u64>,
+    /// By sender: the numbers that are there already, though others before them are not.
+    ahead: Vec<BTreeSet<u64>>,
 }
 
 impl Account {
+    fn new(in_order: bool) -> Self {
+        let (next, ahead) = (vec![0; POSTERS], vec![BTreeSet::new(); POSTERS]);
+        Account { in_order, bodies: HashMap::new(), repeated: 0, next, ahead }
+    }
+
     fn take(&mut self, received: &Received, run: &str) {
         let id = received.webhook_id.clone().expect("every notification has an id");
         assert_eq!(received.signature, Signature::Verified, "{id}");
@@ -145,19 +164,25 @@ impl Account {
         self.bodies.insert(id.clone(), received.body.clone());
         for hit in hits::numbered(received) {
             assert_eq!(hit.run, run, "{id} holds a hit of another run");
-            let next = &mut self.next[hit.sender as usize];
+            let sender = hit.sender as usize;
+            let (next, ahead) = (&mut self.next[sender], &mut self.ahead[sender]);
+            let is_due = hit.n == *next || (!self.in_order && hit.n > *next && !ahead.contains(&hit.n));
+            let came_before = hit.n < *next || ahead.contains(&hit.n);
             assert!(
-                hit.n == *next,
+                is_due,
                 "{id} holds hit {} of sender {}, where {next} was due: {}",
                 hit.n,
                 hit.sender,
-                if hit.n < *next {
+                if came_before {
                     "it came before, in another batch"
                 } else {
                     "some are missing, or out of order"
                 }
             );
-            *next += 1;
+            ahead.insert(hit.n);
+            while ahead.remove(next) {
+                *next += 1;
+            }
         }
     }
 
@@ -173,7 +198,7 @@ mod the_account {
     use std::time::{Instant, SystemTime};
 
     fn account() -> Account {
-        Account { next: vec![0; POSTERS], ..Account::default() }
+        Account::new(true)
     }
 
     fn notification(webhook_id: &str, numbers: std::ops::Range<u64>) -> Received {
@@ -216,6 +241,23 @@ mod the_account {
         let mut account = account();
         account.take(&notification("a", 0..3), "run");
         account.take(&notification("b", 2..5), "run");
+    }
+
+    #[test]
+    fn takes_batches_in_any_order_if_that_is_what_was_asked_for() {
+        let mut account = Account::new(false);
+        account.take(&notification("b", 3..5), "run");
+        assert!(!account.holds(&[1, 0, 0, 0]));
+        account.take(&notification("a", 0..3), "run");
+        assert!(account.holds(&[5, 0, 0, 0]));
+    }
+
+    #[test]
+    #[should_panic(expected = "it came before, in another batch")]
+    fn notices_a_hit_that_comes_in_two_batches_in_any_order() {
+        let mut account = Account::new(false);
+        account.take(&notification("b", 3..5), "run");
+        account.take(&notification("c", 4..7), "run");
     }
 
     #[test]
