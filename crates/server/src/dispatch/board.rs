@@ -358,6 +358,10 @@ impl Board {
     ) -> Arc<Inbox> {
         let inbox = Arc::new(Inbox::default());
         inbox.put(flags);
+        if let Some(machine) = &machine {
+            // Who looks before the shell has begun sees how it was until now.
+            inbox.publish(CourierStatus::of(machine, &self.context.clock));
+        }
         let run = shell::run(Arc::clone(&self.context), id, Arc::clone(&inbox), machine, first);
         let task = self.shells.spawn(run);
         self.running.insert(task.id(), id);

@@ -4,11 +4,13 @@
 //! - [`Deliveries`]: attempts, counted by the dispatch; with `each`, what is counted for single integrations.
 //! - `observed`: what is looked at when somebody asks, at most every few seconds: the lanes, the store, the sources, the
 //!   process.
+//! - `classic`: the older text format, for readers that do not ask for OpenMetrics.
 //! - `writing`: a few words shorter to say what a series is.
 //!
 //! There is one registry for each server and none for the process. The number of series is bounded: no label has a value that
 //! others choose, and single integrations are told up to a bound.
 
+mod classic;
 mod deliveries;
 mod each;
 mod intake;
@@ -75,5 +77,10 @@ impl Metrics {
             tracing::error!(%error, "the metrics could not be written");
         }
         text
+    }
+
+    /// The same in the older text format of Prometheus (0.0.4).
+    pub(crate) async fn classic_text(&self) -> String {
+        classic::rewrite(&self.text().await)
     }
 }

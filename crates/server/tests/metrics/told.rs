@@ -8,7 +8,9 @@ use serde_json::json;
 use std::collections::BTreeSet;
 
 pub(crate) async fn told(hitwire: &Hitwire) -> Exposition {
-    let answer = hitwire.admin().get("/metrics").await;
+    let accept =
+        ("accept", "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2");
+    let answer = hitwire.admin().send_bytes("GET", "/metrics", &[accept], "").await;
     assert_eq!(answer.status, 200);
     let kind = answer.headers["content-type"].to_str().expect("text");
     assert!(kind.starts_with("application/openmetrics-text; version=1.0.0"), "{kind}");
@@ -154,7 +156,11 @@ async fn a_listener_of_their_own_tells_metrics_and_nothing_else_without_a_token(
     let url = hitwire.server().metrics_url().expect("it listens");
     let addr = url.strip_prefix("http://").and_then(|url| url.strip_suffix("/metrics")).expect("an address");
     let get = |path: &str| {
-        let request = Request::get(path).header("host", addr).body(Full::default()).expect("a request");
+        let request = Request::get(path)
+            .header("host", addr)
+            .header("accept", "application/openmetrics-text")
+            .body(Full::default())
+            .expect("a request");
         ask(addr.parse().expect("an address"), request)
     };
     let answer = get("/metrics").await;
@@ -164,6 +170,26 @@ async fn a_listener_of_their_own_tells_metrics_and_nothing_else_without_a_token(
     get("/healthz").await.expect(200);
     get("/v2/integration").await.expect(404);
     get("/v1/sources").await.expect(404);
+}
+
+#[tokio::test]
+async fn who_does_not_ask_for_openmetrics_gets_the_older_format_with_the_same_samples() {
+    let hitwire = Hitwire::start().await;
+    let answer = hitwire.admin().get("/metrics").await;
+    assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = std::str::from_utf8(&answer.body).expect("UTF-8");
+    let families: BTreeSet<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    let known = |name: &str| families.iter().any(|family| family.split(' ').next() == Some(name));
+    let mut samples = 0;
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().expect("a name");
+        let of_histogram =
+            ["_bucket", "_sum", "_count"].iter().any(|end| name.strip_suffix(end).is_some_and(known));
+        assert!(known(name) || of_histogram, "{line}");
+        samples += 1;
+    }
+    assert!(samples > 100 && families.contains("hitwire_build_info gauge"), "{text}");
+    assert!(!text.contains("# EOF") && !text.contains("# UNIT"));
 }
 
 /// The names in the first column of the page's tables.
