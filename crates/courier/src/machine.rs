@@ -266,8 +266,7 @@ impl Machine {
             tries: 0,
         };
         let growth = Growth { behind: more, filled };
-        let at = courier.open.len();
-        courier.open.push(Slot { batch, settled_behind: 0, flight: None, refusal: None, growth });
+        let at = courier.push(batch, growth);
         self.unsaved.lanes[lane.index()] = true;
         self.save();
         self.send(lane, at);

@@ -242,6 +242,7 @@ impl Courier {
         }
         let at = self.strays.iter().position(|stray| is_it(&stray.batch))?;
         let Stray { batch, turn } = self.strays.swap_remove(at);
+        self.free_room();
         Some(Landed { batch, turn, slot: None, superseded: false })
     }
 
@@ -249,6 +250,7 @@ impl Courier {
     /// with the batch before them.
     pub(super) fn settle(&mut self, at: usize) {
         let Slot { batch, settled_behind, .. } = self.open.remove(at);
+        self.free_room();
         match at.checked_sub(1).and_then(|before| self.open.get_mut(before)) {
             Some(before) => {
                 before.batch.through = batch.through;
@@ -280,6 +282,24 @@ impl Courier {
             Some(Stray { batch, turn })
         });
         self.strays.extend(strays);
+        self.free_room();
+    }
+
+    /// Adds a batch behind the others. Returns its place.
+    pub(super) fn push(&mut self, batch: OpenBatch, growth: Growth) -> usize {
+        self.open.reserve_exact(1);
+        self.open.push(Slot { batch, settled_behind: 0, flight: None, refusal: None, growth });
+        self.open.len() - 1
+    }
+
+    /// A lane that rests holds no memory for what it had under way.
+    fn free_room(&mut self) {
+        if self.open.is_empty() {
+            self.open = Vec::new();
+        }
+        if self.strays.is_empty() {
+            self.strays = Vec::new();
+        }
     }
 
     /// What a read under way brings no longer fits.
