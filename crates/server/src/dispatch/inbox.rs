@@ -88,32 +88,34 @@ pub(crate) struct SurveyedLane {
     pub(crate) cursor: Seq,
     /// What is to be counted after the cursor; empty if the lane is caught up.
     pub(crate) streams: Vec<StreamFrom>,
+    /// So many of it are settled all the same.
+    pub(crate) settled_ahead: u64,
 }
+
+/// A lane's state, its cursor, and what is settled past it.
+type Standing = (&'static str, Seq, u64);
 
 impl Surveyed {
     pub(super) fn of_machine(id: IntegrationId, machine: &Machine, streams: &[StreamFrom]) -> Self {
         let status = machine.status();
         let failures_in_a_row = status.failures_in_a_row;
-        let [urgent, bulk] = status.lanes.map(|lane| (lane.state, lane.cursor));
+        let [urgent, bulk] = status.lanes.map(|lane| (lane.state, lane.cursor, lane.settled_ahead));
         Surveyed { id, lanes: surveyed(urgent, bulk, streams), failures_in_a_row }
     }
 
     pub(super) fn of_status(id: IntegrationId, status: &CourierStatus, streams: &[StreamFrom]) -> Self {
-        let [urgent, bulk] = [&status.lanes[0], &status.lanes[1]].map(|lane| (lane.state, lane.cursor));
+        let standing = |lane: &LaneNow| (lane.state, lane.cursor, lane.settled_ahead);
+        let [urgent, bulk] = [&status.lanes[0], &status.lanes[1]].map(standing);
         let failures_in_a_row = status.failures_in_a_row;
         Surveyed { id, lanes: surveyed(urgent, bulk, streams), failures_in_a_row }
     }
 }
 
-fn surveyed(
-    urgent: (&'static str, Seq),
-    bulk: (&'static str, Seq),
-    streams: &[StreamFrom],
-) -> [SurveyedLane; 2] {
-    let of = |lane: Lane, (state, cursor): (&'static str, Seq)| {
+fn surveyed(urgent: Standing, bulk: Standing, streams: &[StreamFrom]) -> [SurveyedLane; 2] {
+    let of = |lane: Lane, (state, cursor, settled_ahead): Standing| {
         let is_behind = state != "caught_up";
         let of_lane = streams.iter().filter(|from| is_behind && from.stream.kind.lane() == lane);
-        SurveyedLane { state, cursor, streams: of_lane.copied().collect() }
+        SurveyedLane { state, cursor, streams: of_lane.copied().collect(), settled_ahead }
     };
     [of(Lane::Urgent, urgent), of(Lane::Bulk, bulk)]
 }

@@ -166,9 +166,10 @@ impl Observed {
                 };
                 let seconds =
                     lag.oldest_ms.map_or(0.0, |oldest| now_ms.saturating_sub(oldest) as f64 / 1_000.0);
-                state.lag_events += lag.events;
+                let events = lag.events.saturating_sub(now.settled_ahead);
+                state.lag_events += events;
                 state.lag_s = state.lag_s.max(seconds);
-                behind = behind.with(Behind { events: lag.events, seconds, failures: 0 });
+                behind = behind.with(Behind { events, seconds, failures: 0 });
             }
             lanes.each.insert(one.id, behind);
         }
