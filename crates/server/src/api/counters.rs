@@ -110,7 +110,7 @@ fn read(bytes: &[u8], client: ClientId, now_s: u64) -> Result<Vec<Sent>, Problem
 
 fn one(raw: &RawValue, at: String, client: ClientId, now_s: u64, errors: &Errors) -> Option<Sent> {
     let mut fields = Fields::of(raw, at, errors)?;
-    if !fields.has("requests") {
+    if !fields.tells("requests") {
         fields.refuse("requests", "this field is required: how many requests were processed");
     }
     let requests = fields.integer("requests", REQUESTS);

@@ -98,6 +98,11 @@ impl<'a> Fields<'a> {
         self.members.iter().any(|(member, _)| member == name)
     }
 
+    /// Whether there is something else than `null`.
+    pub(super) fn tells(&self, name: &str) -> bool {
+        self.members.iter().any(|(member, value)| member == name && value.get() != "null")
+    }
+
     /// Takes a string.
     pub(super) fn string(&mut self, name: &str) -> Option<String> {
         self.value(name, "a string")

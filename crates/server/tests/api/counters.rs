@@ -46,6 +46,7 @@ async fn every_wrong_field_is_named_and_nothing_is_counted() {
     let admin = hitwire.admin();
     for (body, pointer) in [
         (json!({}), "/requests"),
+        (json!([{"requests": 1}, {"requests": null}]), "/1/requests"),
         (json!({"requests": -1}), "/requests"),
         (json!({"requests": 1.5}), "/requests"),
         (json!([{"requests": 1}, {"requests": 1, "at": "now"}]), "/1/at"),

@@ -191,6 +191,20 @@ async fn every_field_that_is_wrong_is_named() {
 }
 
 #[tokio::test]
+async fn null_where_something_is_required_is_missing() {
+    let hitwire = Hitwire::start().await;
+    let target = json!({"url": "https://example.com/"});
+    for (path, body, pointer) in [
+        ("/v2/integration", json!({"target": target, "events": [{"event": null}]}), "/events/0/event"),
+        ("/v2/integration", json!({"target": {"url": null}}), "/target/url"),
+        ("/v2/integration/preview", json!({"events": null}), "/events"),
+    ] {
+        let problem = hitwire.admin().send("POST", path, &body).await.expect(422);
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn a_pace_and_the_requests_at_once_are_kept_until_a_target_is_given_anew() {
     let hitwire = Hitwire::start().await;
     let asked = json!({"target": {"url": "https://example.com/", "rate": 60_000, "in_flight": 16}});

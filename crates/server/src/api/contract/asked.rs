@@ -157,7 +157,7 @@ pub(super) fn ticks(raw: &RawValue, at: &str, errors: &Errors) -> Option<Vec<Ask
     let mut ticks: Vec<AskedTick> = Vec::new();
     for (index, raw) in fields::elements(raw, at, EVENTS_MAX, errors)?.into_iter().enumerate() {
         let Some(mut fields) = Fields::of(raw, format!("{at}/{index}"), errors) else { continue };
-        let named = fields.has("event");
+        let named = fields.tells("event");
         let event = fields.string("event");
         let active = fields.bool("active").unwrap_or(true);
         let with_headers = fields.bool("with_headers").unwrap_or(false);
@@ -196,7 +196,7 @@ pub(super) fn ticks(raw: &RawValue, at: &str, errors: &Errors) -> Option<Vec<Ask
 
 fn target(raw: &RawValue, at: &str, errors: &Errors) -> Option<AskedTarget> {
     let mut fields = Fields::of(raw, at, errors)?;
-    if !fields.has("url") {
+    if !fields.tells("url") {
         fields.refuse("url", "is missing; a target is given whole");
     }
     let seconds = |value: Option<u64>, default| value.map_or(default, |seconds| seconds as u16);

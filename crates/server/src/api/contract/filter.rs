@@ -89,7 +89,7 @@ impl AskedPreview {
     /// Reads a body; what is wrong is noted in `errors`.
     pub(in crate::api) fn read(body: &RawValue, errors: &Errors) -> Option<AskedPreview> {
         let mut fields = Fields::of(body, "", errors)?;
-        if !fields.has("events") {
+        if !fields.tells("events") {
             fields.refuse("events", "is missing: say which events, as for an integration");
         }
         let ticks = fields.raw("events").and_then(|raw| ticks(raw, &fields.pointer("events"), errors));
