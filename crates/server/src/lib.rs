@@ -9,6 +9,7 @@
 //! - [`dispatch`]: the couriers' shell: wakes couriers when the log advances, carries out what their machines say.
 //! - [`Names`]: what the installation and its clients are called in envelopes.
 //! - `metrics`: what hitwire tells a Prometheus.
+//! - `change`: what takes effect, what the activity log says of it, and the event that tells it, as the ops of one commit.
 //! - `announcer`: moves the outbox, the events that tell of changes, into the log.
 //! - `processors`: events made of events, such as the hourly count of requests.
 //! - `sources`: one runner for each configured source: reads, converts, appends with its checkpoint.
@@ -18,6 +19,7 @@ mod admin_token;
 mod announcer;
 mod api;
 mod certificate;
+mod change;
 pub mod config;
 pub mod dispatch;
 pub mod import;

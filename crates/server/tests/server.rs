@@ -4,6 +4,7 @@ mod api;
 mod delivery;
 mod dispatch;
 mod import;
+mod lifecycle;
 mod metrics;
 mod serving;
 mod sources;

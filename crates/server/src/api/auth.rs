@@ -3,7 +3,7 @@
 use super::Shared;
 use super::problem::Problem;
 use axum::extract::FromRequestParts;
-use hitwire_event::ClientId;
+use hitwire_event::{Actor, ClientId};
 use hitwire_log::{Role, Token};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -41,6 +41,11 @@ impl Caller {
     /// The tenant: always the token's, never the body's.
     pub(super) fn client(&self) -> ClientId {
         self.token.client
+    }
+
+    /// Who it is, for the activity log and for events.
+    pub(super) fn actor(&self) -> Actor {
+        Actor { name: self.token.name.clone(), email: None }
     }
 
     /// Refuses a `clientid` that is not the token's.

@@ -8,13 +8,15 @@ use super::precondition::{IfMatch, with_etag};
 use super::problem::{FieldError, Problem};
 use super::query::Query;
 use super::rules::{self, Author, Random};
+use super::status::{courier, streams};
 use super::{Shared, success};
+use crate::change::integration::{self as change, Undelivered};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_endpoint::sign;
-use hitwire_event::IntegrationId;
-use hitwire_log::{Done, Integration, NewIntegration, Op, Resume, StoreError, UpdateIntegration};
+use hitwire_event::{IntegrationId, Lane};
+use hitwire_log::{Done, Integration, NewIntegration, Op, Resume, Sequence, StoreError};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -84,7 +86,8 @@ pub(super) async fn create(
     let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
     let asked = read(&bytes, &caller, "created")?;
     let new = as_new(&api, &caller, asked, "created").await?;
-    let created = integration_of(commit(&api, Op::CreateIntegration(new)).await?)?;
+    let id = IntegrationId(next_id(&api).await?);
+    let created = integration_of(commit(&api, id, change::created(new, id, &api.by(&caller))).await?)?;
     tracing::info!(integration = %created.id, client = %created.client, by = caller.token.name, "integration created");
     Ok(with_etag(success(Creation::from(&*created)), created.revision))
 }
@@ -120,9 +123,11 @@ pub(super) async fn change(
         let current = find(&api, &caller, &id).await?;
         if_match.check(current.revision)?;
         let asked = read(&bytes, &caller, "changed")?;
-        let integration = as_changed(&api, current, asked, "changed").await?;
-        let update = Op::UpdateIntegration(UpdateIntegration { integration, resume });
-        match commit(&api, update).await {
+        let integration = as_changed(&api, current.clone(), asked, "changed").await?;
+        let Some(ops) = change::changed(&current, integration, resume, &api.by(&caller)) else {
+            return Ok(with_etag(success(Answer::from(&current)), current.revision));
+        };
+        match commit(&api, current.id, ops).await {
             Ok(done) => {
                 let changed = integration_of(done)?;
                 tracing::info!(integration = %changed.id, client = %changed.client, by = caller.token.name, "integration changed");
@@ -157,9 +162,17 @@ pub(super) async fn delete(
     let integration = find(&api, &caller, &id).await?;
     if_match.check(integration.revision)?;
     let id = integration.id;
-    if matches!(commit(&api, Op::DeleteIntegration { id }).await?, Some(Done::Deleted(false))) {
-        return Err(StoreError::NotFound.into());
-    }
+    let undelivered = undelivered(&api, &integration).await?;
+    let (ops, event) = change::deleted(&integration, &undelivered, &api.by(&caller));
+    let deleting = tokio::spawn({
+        let (api, integration) = (Arc::clone(&api), integration.clone());
+        async move {
+            let done = api.store.commit(ops).await?;
+            api.dispatch.deleted(&integration, event);
+            Ok::<_, StoreError>(done)
+        }
+    });
+    deleting.await.unwrap_or(Ok(Vec::new()))?;
     tracing::info!(integration = %id, client = %integration.client, by = caller.token.name, "integration deleted");
     Ok(success(Answer::from(&integration)))
 }
@@ -226,7 +239,7 @@ async fn by_the_rules<T: Send + 'static>(
 }
 
 /// The random bytes of a signing secret and of a private key.
-fn random() -> Result<Random, Problem> {
+pub(super) fn random() -> Result<Random, Problem> {
     let mut random = Random { secret: [0; sign::SECRET_BYTES], key: [0; sign::SEED_BYTES] };
     for bytes in [&mut random.secret, &mut random.key] {
         getrandom::fill(bytes).map_err(|error| {
@@ -259,30 +272,44 @@ pub(super) fn invalid(errors: Vec<FieldError>, done: &str) -> Problem {
     Problem::invalid(format!("{fields} not valid, so nothing was {done}"), errors)
 }
 
-/// Commits a change and tells the dispatch of it, also when the caller goes away meanwhile: what is on record must not wait
-/// for the next start to take effect.
-async fn commit(api: &Shared, change: Op) -> Result<Option<Done>, StoreError> {
-    let api = Arc::clone(api);
-    let committing = tokio::spawn(async move {
-        let deleted = match &change {
-            Op::DeleteIntegration { id } => Some(*id),
-            _ => None,
+/// What of its events the integration has not got.
+async fn undelivered(api: &Shared, integration: &Integration) -> Result<Vec<Undelivered>, Problem> {
+    let courier = courier(api, integration).await?;
+    let head = *api.store.head().borrow();
+    let mut undelivered = Vec::with_capacity(Lane::ALL.len());
+    for (lane, now) in Lane::ALL.into_iter().zip(courier.lanes) {
+        let streams = streams(integration, lane);
+        let events = if streams.is_empty() {
+            0
+        } else {
+            api.store.lag(streams, now.cursor, head).await?.events.saturating_sub(now.settled_ahead)
         };
-        let done = api.store.commit(vec![change]).await?.pop();
-        let concerned = match &done {
-            Some(Done::Integration(integration)) => Some(integration.id),
-            _ => deleted,
-        };
-        if let Some(id) = concerned {
-            api.dispatch.configured(id);
-        }
-        Ok(done)
-    });
-    committing.await.unwrap_or(Ok(None))
+        undelivered.push(Undelivered { lane, events, open: now.open });
+    }
+    Ok(undelivered)
 }
 
-fn integration_of(done: Option<Done>) -> Result<Box<Integration>, Problem> {
-    match done {
+async fn next_id(api: &Shared) -> Result<u64, Problem> {
+    match api.store.commit(vec![Op::NextId(Sequence::Integration)]).await?.pop() {
+        Some(Done::Id(id)) => Ok(id),
+        _ => Err(Problem::internal()),
+    }
+}
+
+/// Commits a change and tells the dispatch of it, also when the caller goes away meanwhile: what is on record must not wait
+/// for the next start to take effect.
+pub(super) async fn commit(api: &Shared, id: IntegrationId, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
+    let api = Arc::clone(api);
+    let committing = tokio::spawn(async move {
+        let done = api.store.commit(ops).await?;
+        api.dispatch.configured(id);
+        Ok(done)
+    });
+    committing.await.unwrap_or(Ok(Vec::new()))
+}
+
+pub(super) fn integration_of(done: Vec<Done>) -> Result<Box<Integration>, Problem> {
+    match done.into_iter().next() {
         Some(Done::Integration(integration)) => Ok(integration),
         _ => Err(Problem::internal()),
     }

@@ -37,6 +37,7 @@ mod precondition;
 mod previews;
 mod problem;
 mod query;
+mod rotation;
 mod rules;
 mod status;
 mod testing;
@@ -44,6 +45,7 @@ mod trust;
 mod turnstile;
 
 use crate::Names;
+use crate::change::By;
 use crate::config::ApiBounds;
 use crate::dispatch::{Clock, Dispatch};
 use crate::metrics::{Counted, Metrics};
@@ -96,6 +98,11 @@ pub(crate) struct Api {
 pub(crate) type Shared = Arc<Api>;
 
 impl Api {
+    /// A caller's change, made now.
+    fn by(&self, caller: &auth::Caller) -> By {
+        By { actor: caller.actor(), now_s: self.now_s() }
+    }
+
     /// Unix seconds.
     fn now_s(&self) -> u64 {
         self.clock.wall_ms() / 1_000
@@ -112,6 +119,7 @@ fn calls() -> OpenApiRouter<Shared> {
         .routes(routes!(previews::preview))
         .routes(routes!(testing::unsaved))
         .routes(routes!(testing::stored))
+        .routes(routes!(rotation::rotate))
         .routes(routes!(history::attempts))
         .routes(routes!(history::lost))
         .routes(routes!(status::show))

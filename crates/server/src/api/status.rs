@@ -5,10 +5,11 @@ use super::history::Attempt;
 use super::problem::Problem;
 use super::trust::{self, Certificates};
 use super::{Shared, integrations, json, rfc3339};
+use crate::change::integration::in_words;
 use crate::dispatch::{CourierStatus, LaneNow};
 use axum::extract::{Path, State};
 use axum::response::Response;
-use hitwire_courier::{DisableReason, OpenBatch};
+use hitwire_courier::OpenBatch;
 use hitwire_event::{Lane, Seq, Stream};
 use hitwire_log::{Activity, Integration, Lag, StreamFrom};
 use http::StatusCode;
@@ -131,7 +132,7 @@ pub(super) async fn show(
 }
 
 /// What the dispatch says; if it has not looked at the integration yet, what was saved.
-async fn courier(api: &Shared, integration: &Integration) -> Result<CourierStatus, Problem> {
+pub(super) async fn courier(api: &Shared, integration: &Integration) -> Result<CourierStatus, Problem> {
     if let Some(status) = api.dispatch.status(integration.id).await {
         return Ok(status);
     }
@@ -147,7 +148,8 @@ async fn courier(api: &Shared, integration: &Integration) -> Result<CourierStatu
     Ok(CourierStatus { lanes, failures_in_a_row: 0 })
 }
 
-fn streams(integration: &Integration, lane: Lane) -> Vec<StreamFrom> {
+/// The streams of one lane of an integration.
+pub(super) fn streams(integration: &Integration, lane: Lane) -> Vec<StreamFrom> {
     let ticked = integration.events.iter().filter(|ticked| ticked.active && ticked.kind.lane() == lane);
     let stream = |kind| Stream { client: integration.client, kind };
     ticked.map(|ticked| StreamFrom { stream: stream(ticked.kind), from: ticked.from }).collect()
@@ -167,16 +169,6 @@ fn notice(integration: &Integration) -> Option<String> {
             Some("no event is active in \"events\": nothing is sent".to_owned())
         }
         Activity::Active => None,
-    }
-}
-
-fn in_words(reason: &DisableReason) -> String {
-    match reason {
-        DisableReason::Gone => "the receiver answered 410 and asks never to be called again".to_owned(),
-        DisableReason::NoSuccess { limit_s } => format!("no request succeeded for {} hours", limit_s / 3_600),
-        DisableReason::TooManyFailures { failed, total } => {
-            format!("{failed} of {total} requests failed in 12 hours")
-        }
     }
 }
 

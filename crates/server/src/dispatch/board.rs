@@ -4,6 +4,7 @@ use super::budget::Bounds;
 use super::budget::InFlight;
 use super::clock::Clock;
 use super::context::{Context, Note};
+use super::farewell::Farewell;
 use super::inbox::{CourierStatus, Flags, Inbox, Surveyed};
 use super::preview::{self, Preview};
 use super::shell::{self, Ended};
@@ -12,8 +13,8 @@ use crate::Names;
 use crate::metrics::Deliveries;
 use hitwire_courier::{Input, Machine};
 use hitwire_event::filter::Filter;
-use hitwire_event::{IntegrationId, Lane, Seq, Stream, WebhookId};
-use hitwire_log::{Store, StoreError, StreamFrom};
+use hitwire_event::{Event, IntegrationId, Lane, Seq, Stream, WebhookId};
+use hitwire_log::{Integration, Store, StoreError, StreamFrom};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -98,6 +99,15 @@ impl Dispatch {
     pub fn configured(&self, id: IntegrationId) {
         self.context.forget(id);
         self.context.note(Note::Configured(id));
+    }
+
+    /// To be called in place of [`Dispatch::configured`] after an integration was deleted: what is under way to it may end,
+    /// then it is told `event`, its deletion, once, if it wants such events.
+    pub fn deleted(&self, integration: &Integration, event: Event) {
+        if let Some(farewell) = Farewell::of(integration, event) {
+            self.context.put_farewell(integration.id, farewell);
+        }
+        self.configured(integration.id);
     }
 
     /// How an integration's couriers are doing; none if it is not known (yet).
@@ -380,6 +390,10 @@ impl Board {
                 self.context.deliveries.forget(id);
                 self.context.refused.forget(id);
                 self.remove(id);
+                // The shell may have noticed the deletion before it could know what to say.
+                if self.context.has_farewell(id) {
+                    self.configured(id);
+                }
             }
             Some(Ended::Stopped) => {}
             Some(Ended::LeaseLost) => {

@@ -3,6 +3,7 @@
 use super::board::Surroundings;
 use super::budget::{Budget, ShareOf};
 use super::clock::Clock;
+use super::farewell::Farewell;
 use super::inbox::{CourierStatus, Surveyed};
 use super::refused::Refused;
 use super::transport::Transport;
@@ -42,6 +43,8 @@ pub(super) struct Context {
     pub(super) refused: Refused,
     /// Integrations whose last answer took longer than [`SLOW`].
     slow: Mutex<HashSet<IntegrationId>>,
+    /// What deleted integrations are to be told, until their shells have ended.
+    farewells: Mutex<HashMap<IntegrationId, Farewell>>,
 }
 
 /// What is told to the board. Bounded by nature: one at most for each API call or running shell.
@@ -89,6 +92,7 @@ impl Context {
             cache: Mutex::default(),
             refused: Refused::default(),
             slow: Mutex::default(),
+            farewells: Mutex::default(),
         }
     }
 
@@ -183,9 +187,31 @@ impl Context {
         }
     }
 
-    pub(super) async fn save(&self, progress: hitwire_courier::Progress) -> Result<(), Interrupt> {
-        let lease = self.store.lease();
-        self.patiently(|store| store.commit(vec![Op::Save(lease, progress.clone())])).await.map(|_| ())
+    /// Saves a step, and what belongs to it, in one transaction.
+    pub(super) async fn save(
+        &self,
+        progress: hitwire_courier::Progress,
+        with_it: Vec<Op>,
+    ) -> Result<(), Interrupt> {
+        let mut ops = vec![Op::Save(self.store.lease(), progress)];
+        ops.extend(with_it);
+        self.patiently(|store| store.commit(ops.clone())).await.map(|_| ())
+    }
+
+    fn farewells(&self) -> std::sync::MutexGuard<'_, HashMap<IntegrationId, Farewell>> {
+        self.farewells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn put_farewell(&self, id: IntegrationId, farewell: Farewell) {
+        self.farewells().insert(id, farewell);
+    }
+
+    pub(super) fn take_farewell(&self, id: IntegrationId) -> Option<Farewell> {
+        self.farewells().remove(&id)
+    }
+
+    pub(super) fn has_farewell(&self, id: IntegrationId) -> bool {
+        self.farewells().contains_key(&id)
     }
 
     pub(super) async fn integration(&self, id: IntegrationId) -> Result<Option<Arc<Integration>>, Interrupt> {

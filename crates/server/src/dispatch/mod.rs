@@ -8,6 +8,7 @@
 //!   An idle courier is its machine, kept as data: no task, no connection, no settings in memory.
 //! - `shell`: runs one integration's machine for as long as there is something to do: reads, opens, sends, settles.
 //! - `flight`: what a machine has under way: a read, a request, a measurement. Each ends as an input.
+//! - `farewell`: what a deleted integration is told.
 //! - `context`: what every shell shares; `inbox`: what others leave for a running shell.
 //! - `search`: reads the log for the events that an integration wants, and passes the others.
 //! - `preview`: how many of the newest events a filter would have let pass.
@@ -29,6 +30,7 @@ mod budget;
 pub mod clock;
 mod context;
 mod echo;
+mod farewell;
 mod flight;
 mod inbox;
 mod preview;

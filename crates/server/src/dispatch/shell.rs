@@ -2,8 +2,10 @@
 
 use super::batch_body::lane_streams;
 use super::context::{Context, Interrupt, Note};
+use super::farewell;
 use super::flight::{self, CutBody, Landed, Wanted};
 use super::inbox::{CourierStatus, Flags, Inbox};
+use crate::change;
 use hitwire_courier::{Command, Input, Limits, Machine, Settings};
 use hitwire_event::{IntegrationId, Lane};
 use hitwire_log::{Activity, Integration, StreamFrom};
@@ -46,14 +48,21 @@ pub(super) async fn run(
     machine: Option<Box<Machine>>,
     first: Vec<Input>,
 ) -> Ended {
-    let mut shell = match Shell::load(context, id, inbox, machine).await {
-        Ok(shell) => shell,
-        Err(interrupt) => return interrupt.into(),
+    let interrupt = match Shell::load(Arc::clone(&context), id, inbox, machine).await {
+        Ok(mut shell) => match shell.serve(first).await {
+            Ok(()) => return Ended::Parked(shell.machine),
+            Err(Interrupt::Gone) => {
+                shell.let_flights_end().await;
+                Interrupt::Gone
+            }
+            Err(interrupt) => interrupt,
+        },
+        Err(interrupt) => interrupt,
     };
-    match shell.serve(first).await {
-        Ok(()) => Ended::Parked(shell.machine),
-        Err(interrupt) => interrupt.into(),
+    if matches!(interrupt, Interrupt::Gone) {
+        farewell::say(&context, id).await;
     }
+    interrupt.into()
 }
 
 impl From<Interrupt> for Ended {
@@ -128,6 +137,11 @@ impl Shell {
         }
     }
 
+    /// What is under way to an integration that was deleted may end, though nobody needs its outcome.
+    async fn let_flights_end(&mut self) {
+        while self.flights.join_next().await.is_some() {}
+    }
+
     fn is_due(&self) -> bool {
         self.machine.wake_at().is_some_and(|at| at <= self.context.clock.now())
     }
@@ -189,7 +203,14 @@ impl Shell {
         match command {
             Command::Save(progress) => {
                 let disable = progress.disable.clone();
-                self.context.save(progress).await?;
+                let told = disable.as_ref().map(|reason| {
+                    change::integration::broken(
+                        &self.integration,
+                        reason,
+                        self.context.clock.wall_ms() / 1000,
+                    )
+                });
+                self.context.save(progress, told.unwrap_or_default()).await?;
                 if let Some(reason) = disable {
                     tracing::warn!(integration = %self.id, ?reason, "integration disabled automatically");
                     self.context.forget(self.id);

@@ -8,4 +8,4 @@ mod receiver;
 pub(crate) use client::{Answer, Caller, ask};
 pub(crate) use hit::{hit, hits};
 pub(crate) use hitwire::{ADMIN, Hitwire, INGEST, until};
-pub(crate) use receiver::Receiver;
+pub(crate) use receiver::{Received, Receiver};

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 /// One request that came.
@@ -36,6 +37,8 @@ pub(crate) struct Receiver {
 struct Shared {
     status: AtomicU16,
     repeats: AtomicBool,
+    /// Answers wait as long as this is true.
+    holds: watch::Sender<bool>,
     received: Mutex<Vec<Received>>,
 }
 
@@ -65,6 +68,7 @@ impl Receiver {
         let shared = Arc::new(Shared {
             status: AtomicU16::new(200),
             repeats: AtomicBool::new(false),
+            holds: watch::Sender::new(false),
             received: Mutex::default(),
         });
         let serving = Arc::clone(&shared);
@@ -99,6 +103,21 @@ impl Receiver {
     /// From now on its answers repeat the request's headers, in a header and in the body.
     pub(crate) fn repeat(&self) {
         self.shared.repeats.store(true, Ordering::SeqCst);
+    }
+
+    /// Keeps its answers back from now on, or gives them.
+    pub(crate) fn hold(&self, holds: bool) {
+        self.shared.holds.send_replace(holds);
+    }
+
+    /// The `notification_type`s of all objects that came, in the order in which they came, whatever it answered.
+    pub(crate) fn told(&self) -> Vec<String> {
+        let objects = |received: Received| match serde_json::from_slice(&received.body) {
+            Ok(Value::Array(objects)) => objects,
+            other => panic!("not an array: {other:?}"),
+        };
+        let told = self.received().into_iter().flat_map(objects);
+        told.map(|object| object["notification_type"].as_str().unwrap_or("none").to_owned()).collect()
     }
 
     /// Answers this from now on.
@@ -144,6 +163,8 @@ async fn receive(
         };
         shared.received.lock().expect("not poisoned").push(received);
     }
+    // The sender of `holds` is in `shared`: it outlives the wait.
+    let _ = shared.holds.subscribe().wait_for(|holds| !holds).await;
     let mut response = Response::new(Full::new(Bytes::new()));
     if shared.repeats.load(Ordering::SeqCst) {
         response.headers_mut().insert("x-repeated", repeated.parse().expect("a value"));

@@ -206,6 +206,15 @@ pub(in crate::api) struct TestSettings {
     event: Option<EventName>,
 }
 
+/// How a signing secret is replaced; all of it may be left out.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct RotationSettings {
+    /// Seconds for which the old secret signs too. Default: a day.
+    #[schema(minimum = 0, maximum = 604_800)]
+    overlap: Option<u64>,
+}
+
 /// Settings to be tested.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

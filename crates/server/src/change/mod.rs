@@ -1,0 +1,47 @@
+//! Changes: what takes effect, what the activity log says of it, and the event that tells it, as the ops of one commit.
+//!
+//! So there is no change without its entry and its event, and neither without the change. Everything here is a plain function
+//! of what was, what shall be, who wants it and when; the API (and later the console) commits what it answers.
+//!
+//! - [`integration`]: integrations made, changed, enabled, disabled, deleted, broken.
+//! - [`fields`]: their settings field by field, secrets masked, and what differs.
+
+mod fields;
+pub(crate) mod integration;
+
+use hitwire_event::{Actor, ClientId};
+use hitwire_log::{ActivityEntry, ActivitySource, FieldChange, Op};
+
+/// Who wants a change, and when.
+#[derive(Clone, Debug)]
+pub(crate) struct By {
+    /// A user or a token.
+    pub(crate) actor: Actor,
+    /// Unix seconds.
+    pub(crate) now_s: u64,
+}
+
+/// What an entry of the activity log is about.
+struct Object<'a> {
+    client: ClientId,
+    kind: &'a str,
+    id: String,
+    name: &'a str,
+}
+
+/// The entry that says what somebody did by a call of the API, or, if it is nobody, what hitwire did by itself.
+fn record(by: Option<&By>, action: &str, object: Object<'_>, changes: Vec<FieldChange>) -> Op {
+    Op::Record(ActivityEntry {
+        client: object.client,
+        actor: by.map(|by| by.actor.clone()),
+        source: if by.is_some() { ActivitySource::Api } else { ActivitySource::Hitwire },
+        action: action.to_owned(),
+        object_type: object.kind.to_owned(),
+        object_id: object.id,
+        object_name: object.name.to_owned(),
+        changes,
+    })
+}
+
+#[cfg(test)]
+mod tests;
