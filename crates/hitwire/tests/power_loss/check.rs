@@ -7,8 +7,8 @@ use super::random::Random;
 use super::server::TOKEN_FILE;
 use super::trace::Trace;
 use hitwire_event::{ClientId, Event, IntegrationId, Kind, Record, Seq, Stream};
-use hitwire_log::{Append, Op, Options, Read, SqliteStore, Store, StreamFrom};
-use std::collections::BTreeMap;
+use hitwire_log::{Append, Integration, Op, Options, Read, SqliteStore, Store, StreamFrom};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -97,7 +97,7 @@ impl Left {
 
         // Hits of each sender, in the order of the log.
         let mut runs: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-        for record in &found.records {
+        for record in found.records.iter().filter(|record| record.event.kind == Kind::Hit) {
             let (sender, number) =
                 events::which(&record.event.body).ok_or_else(|| format!("what is at {}?", record.seq))?;
             ensure(*record.event.body == *events::hit(sender, number), || {
@@ -151,7 +151,7 @@ impl Left {
         for integration in &integrations {
             check_lanes(store, integration.id, found.head).await?;
         }
-        Ok(())
+        check_told(store, &integrations, found).await
     }
 
     fn promises<'a>(&'a self, known: &'a Known) -> impl Iterator<Item = &'a Promised> {
@@ -203,7 +203,8 @@ impl Found {
         let mut records = Vec::new();
         let mut after = Seq::ZERO;
         loop {
-            let page = store.read(of_hits(after)).await.map_err(|error| format!("a read fails: {error}"))?;
+            let page =
+                store.read(of_everything(after)).await.map_err(|error| format!("a read fails: {error}"))?;
             ensure(page.scanned_to > after || !page.more, || format!("reading does not get past {after}"))?;
             after = page.scanned_to;
             records.extend(page.records);
@@ -214,15 +215,39 @@ impl Found {
     }
 }
 
-fn of_hits(after: Seq) -> Read {
-    let stream = Stream { client: CLIENT, kind: Kind::Hit };
+fn of_everything(after: Seq) -> Read {
+    let from_the_beginning = |kind| StreamFrom { stream: Stream { client: CLIENT, kind }, from: Seq(1) };
     Read {
-        streams: vec![StreamFrom { stream, from: Seq(1) }],
+        streams: Kind::ALL.map(from_the_beginning).to_vec(),
         after,
         through: None,
         max_events: 1_000,
         max_bytes: 4 << 20,
     }
+}
+
+/// No change without the event that tells it: it is in the log, or in the outbox and comes into the log after the start.
+/// What retention has taken cannot be looked for.
+async fn check_told(store: &SqliteStore, integrations: &[Integration], found: &Found) -> Result<(), String> {
+    if found.records.first().is_some_and(|record| record.seq > Seq(1)) {
+        return Ok(());
+    }
+    let waiting = store.outbox(10_000).await.map_err(|error| error.to_string())?;
+    let waiting = waiting.iter().map(|(_, event)| &*event.body);
+    let in_log = found.records.iter().map(|record| &*record.event.body);
+    let told: BTreeSet<u64> = waiting.chain(in_log).filter_map(made).collect();
+    for integration in integrations {
+        ensure(told.contains(&integration.id.0), || {
+            format!("nothing tells of the making of integration {}", integration.id)
+        })?;
+    }
+    Ok(())
+}
+
+/// Which integration's making an event tells of.
+fn made(body: &str) -> Option<u64> {
+    let object: serde_json::Value = serde_json::from_str(body).ok()?;
+    (object["notification_type"] == "create_integration").then(|| object["integration_id"].as_u64())?
 }
 
 async fn check_lanes(store: &SqliteStore, integration: IntegrationId, head: Seq) -> Result<(), String> {
@@ -251,7 +276,8 @@ async fn goes_on(store: &SqliteStore, found: &Found) -> Result<(), String> {
     };
     let append = Append { events: vec![event], ..Append::default() };
     store.commit(vec![Op::Append(append)]).await.map_err(|error| format!("an append fails: {error}"))?;
-    let page = store.read(of_hits(found.head)).await.map_err(|error| format!("a read fails: {error}"))?;
+    let page =
+        store.read(of_everything(found.head)).await.map_err(|error| format!("a read fails: {error}"))?;
     let read: Vec<_> = page.records.iter().map(|record| (record.seq, &*record.event.body)).collect();
     ensure(read == [(found.head.next(), body.as_str())], || {
         format!("after {} an append gave {} events", found.head, read.len())
