@@ -167,6 +167,52 @@ async fn the_javascript_library_refuses_a_wrong_secret() {
     wants_the_right_secret(Library::JavaScript).await;
 }
 
+/// Gives the integration another secret, with the overlap that is the default or the given one.
+async fn rotated(beside: &Beside, id: u64, settings: Value) -> String {
+    let api = beside.server.api();
+    let path = format!("/v2/integration/{id}/rotate-secret");
+    let answer = api.request(Method::POST, &path, settings).await.expect("an answer");
+    let rotated: Value = answer.successful(&api).expect("there is a new secret");
+    rotated["body"]["object"]["signing_secret"].as_str().expect("a secret").to_owned()
+}
+
+/// While a secret is exchanged, who has the old one and who has the new one verify the same request; afterwards the old
+/// one is worth nothing.
+async fn is_verified_with_either_secret(library: Library) {
+    let dir = tempfile::tempdir().unwrap();
+    let ca = Authority::new("Receiver CA");
+    let beside = Beside::start(dir.path()).await;
+    let (made, mut old) = with_its_secret(library, dir.path(), &ca, &beside, json!({})).await;
+    let new_secret = rotated(&beside, made.id, json!({})).await;
+    assert_ne!(new_secret, made.signing_secret);
+    beside.post(0..3).await;
+    let seen = old.seen().await;
+    assert_eq!(seen.status, 204, "{seen:?}");
+    assert_eq!(seen.headers["webhook-signature"].split(' ').filter(|one| one.starts_with("v1,")).count(), 2);
+
+    let port = old.port;
+    old.program.kill().await;
+    let mut new = Receiver::start(library, dir.path(), &ca, &new_secret, port).await;
+    assert_eq!(new.again(&seen, &seen.body).await, 204);
+    let tampered = seen.body.replacen("sqli", "sqlj", 1);
+    assert_eq!(new.again(&seen, &tampered).await, 401);
+
+    rotated(&beside, made.id, json!({"overlap": 0})).await;
+    beside.post(3..4).await;
+    let refused = new.seen().await;
+    assert_eq!(refused.status, 401, "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_python_library_verifies_with_either_secret_while_they_are_exchanged() {
+    is_verified_with_either_secret(Library::Python).await;
+}
+
+#[tokio::test]
+async fn the_javascript_library_verifies_with_either_secret_while_they_are_exchanged() {
+    is_verified_with_either_secret(Library::JavaScript).await;
+}
+
 /// Neither library knows `v1a`: they must still verify the signature beside it.
 async fn passes_over_ed25519(library: Library) {
     let dir = tempfile::tempdir().unwrap();
