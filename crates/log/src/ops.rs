@@ -58,6 +58,13 @@ pub enum Op {
         /// Which.
         id: i64,
     },
+    /// A text to be remembered under a name, such as what was configured at the last start.
+    Remember {
+        /// The name.
+        name: &'static str,
+        /// The text.
+        text: String,
+    },
     /// An entry into the activity log, in the same transaction as what it tells of.
     Record(ActivityEntry),
     /// An event that tells of a change, in the same transaction as the change: it is put into the *outbox*, from which it is
@@ -104,7 +111,7 @@ pub enum Done {
     Saved,
     /// To `NextId`.
     Id(u64),
-    /// To what is simply kept: `Put...`, `TokensUsed`, `Record`, `Announce`, `Announced`.
+    /// To what is simply kept: `Put...`, `TokensUsed`, `Remember`, `Record`, `Announce`, `Announced`.
     Kept,
 }
 

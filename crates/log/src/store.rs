@@ -89,6 +89,9 @@ pub trait Store: Send + Sync + 'static {
     /// The applications of a client, by id.
     fn applications(&self, client: ClientId) -> Answer<'_, Vec<Application>>;
 
+    /// The text that was remembered under a name.
+    fn remembered(&self, name: &'static str) -> Answer<'_, Option<String>>;
+
     /// The activity log, newest first.
     fn activity(&self, query: ActivityQuery) -> Answer<'_, Vec<ActivityRow>>;
 

@@ -5,6 +5,7 @@ use crate::api::{
     self, Api, Feed, PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE, Turnstile,
 };
 use crate::certificate::{Certificate, CertificateError};
+use crate::change::source::{Configured, REMEMBERED_AS, changed};
 use crate::config::{Config, ConfigError};
 use crate::dispatch::{Bounds, Clock, Dispatch, EndpointTransport, Surroundings};
 use crate::listener::{self, Door, Ending};
@@ -12,7 +13,7 @@ use crate::metrics::{Around, Counted, Metrics, Requests};
 use crate::names::Names;
 use crate::processors::requests_per_hour::Processor;
 use crate::sources::{SourceStatus, Sources};
-use crate::tokens::Tokens;
+use crate::tokens::{FIRST_CLIENT, Tokens};
 use crate::{admin_token, announcer};
 use hitwire_endpoint::{Guard, Resolver, Sender};
 use hitwire_event::WebhookId;
@@ -130,6 +131,7 @@ impl Server {
         let sender = Sender::new(guard.clone(), Resolver::system());
         let transport = Arc::new(EndpointTransport::new(sender.clone()));
         let sources = Sources::open(&config, &store).await?;
+        tell_configured_sources(&config, &*store, clock.wall_ms() / 1_000).await?;
         let names = names(&config, &*store).await?;
         let counted = Counted::default();
         let surroundings = Surroundings {
@@ -334,6 +336,19 @@ async fn bind(addr: SocketAddr, flag: &'static str) -> Result<(TcpListener, Sock
     let listener = TcpListener::bind(addr).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
+}
+
+/// Tells what of the sources is configured otherwise than at the last start.
+async fn tell_configured_sources(config: &Config, store: &dyn Store, now_s: u64) -> Result<(), StartError> {
+    let failed = |source| store_error(config, source);
+    let before = store.remembered(REMEMBERED_AS).await.map_err(failed)?;
+    // What cannot be read was written by another version: it is as if nothing was known.
+    let before = before.and_then(|text| serde_json::from_str::<Configured>(&text).ok()).unwrap_or_default();
+    let now = config.sources.iter().map(|spec| (spec.name(), spec.settings())).collect();
+    if let Some(ops) = changed(&before, now, FIRST_CLIENT, now_s) {
+        store.commit(ops).await.map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn store_error(config: &Config, source: StoreError) -> StartError {

@@ -372,6 +372,10 @@ impl Store for SqliteStore {
         Box::pin(self.read_state(move |connection| state::accounts::applications(connection, client)))
     }
 
+    fn remembered(&self, name: &'static str) -> Answer<'_, Option<String>> {
+        Box::pin(self.read_state(move |connection| state::accounts::remembered(connection, name)))
+    }
+
     fn activity(&self, query: ActivityQuery) -> Answer<'_, Vec<ActivityRow>> {
         Box::pin(self.read_state(move |connection| state::activity::load(connection, &query)))
     }

@@ -67,6 +67,7 @@ macro_rules! suites {
                     reserved_ids_are_never_given_again,
                     clients_users_and_applications_are_kept_and_changed_from_their_revision,
                     the_activity_log_is_read_newest_first_by_client_type_and_action,
+                    what_is_remembered_outlives_a_restart_and_is_replaced,
                     an_announcement_is_kept_exactly_if_its_change_is,
                     ops_of_one_call_are_answered_in_their_order,
                     an_append_beside_an_impossible_change_is_not_made,

@@ -734,6 +734,18 @@ pub(crate) async fn the_activity_log_is_read_newest_first_by_client_type_and_act
     assert!(all[4].at_ms >= BEGIN_MS);
 }
 
+pub(crate) async fn what_is_remembered_outlives_a_restart_and_is_replaced(backend: &dyn Backend) {
+    let store = backend.open();
+    assert_eq!(store.remembered("sources").await.unwrap(), None);
+    for text in ["first", "second"] {
+        commit(&*store, Op::Remember { name: "sources", text: text.to_owned() }).await;
+    }
+    drop(store);
+    let store = backend.open();
+    assert_eq!(store.remembered("sources").await.unwrap().as_deref(), Some("second"));
+    assert_eq!(store.remembered("lease").await.unwrap(), None, "the store's own notes are not among them");
+}
+
 pub(crate) async fn an_announcement_is_kept_exactly_if_its_change_is(backend: &dyn Backend) {
     let store = backend.open();
     let events = hits(1..=3);

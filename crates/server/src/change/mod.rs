@@ -4,10 +4,12 @@
 //! of what was, what shall be, who wants it and when; the API (and later the console) commits what it answers.
 //!
 //! - [`integration`]: integrations made, changed, enabled, disabled, deleted, broken.
+//! - [`source`]: sources, as they are configured from one start to the next.
 //! - [`fields`]: their settings field by field, secrets masked, and what differs.
 
 mod fields;
 pub(crate) mod integration;
+pub(crate) mod source;
 
 use hitwire_event::{Actor, ClientId};
 use hitwire_log::{ActivityEntry, ActivitySource, FieldChange, Op};

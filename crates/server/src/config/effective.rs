@@ -2,6 +2,7 @@
 
 use super::{ApiBounds, Config, LogBounds, Naming, Retention, SourceSpec};
 use hitwire_source::Settings;
+use serde_json::{Map, Value};
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
@@ -76,6 +77,17 @@ impl Config {
             source(&mut file, spec);
         }
         file.text
+    }
+}
+
+impl SourceSpec {
+    /// Every setting by its key in a configuration file; those that are not set are left out.
+    pub(crate) fn settings(&self) -> Map<String, Value> {
+        let mut file = File::default();
+        source(&mut file, self);
+        // What is written here is a file with one source in it.
+        let file = toml::from_str::<Value>(&file.text).unwrap_or_default();
+        file["source"][0].as_object().cloned().unwrap_or_default()
     }
 }
 

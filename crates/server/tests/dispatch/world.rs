@@ -635,6 +635,10 @@ impl Store for Jittery {
         self.store.applications(client)
     }
 
+    fn remembered(&self, name: &'static str) -> Answer<'_, Option<String>> {
+        self.store.remembered(name)
+    }
+
     fn activity(&self, query: ActivityQuery) -> Answer<'_, Vec<ActivityRow>> {
         self.store.activity(query)
     }

@@ -202,3 +202,18 @@ async fn a_rotated_secret_signs_beside_the_new_one_while_they_overlap() {
         .collect::<String>();
     assert!(!told.contains("whsec_"), "{told}");
 }
+
+#[tokio::test]
+async fn a_source_that_is_configured_otherwise_than_at_the_last_start_is_told() {
+    let (mut hitwire, watcher) = watched().await;
+    let mut source =
+        hitwire_server::SourceSpec::new(hitwire_server::SourceFormat::ModSecurity, hitwire.file("log"));
+    hitwire.restart_with(|config| config.sources = vec![source.clone()]).await;
+    hitwire.restart().await;
+    source.settings.protocol_hits = true;
+    hitwire.restart_with(|config| config.sources = vec![source.clone()]).await;
+    hitwire.restart_with(|config| config.sources = Vec::new()).await;
+    until(async || watcher.told().len() >= 4).await;
+    let told: Vec<_> = watcher.told().into_iter().filter(|told| told.starts_with("source_")).collect();
+    assert_eq!(told, ["source_create", "source_update", "source_delete"]);
+}

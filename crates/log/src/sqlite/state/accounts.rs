@@ -1,4 +1,4 @@
-//! Clients, users and applications.
+//! Clients, users and applications; ids, and what is remembered by name.
 
 use super::Trouble;
 use super::codes::{Code, from_json, to_json};
@@ -51,6 +51,26 @@ pub(super) fn next_id(connection: &Connection, sequence: Sequence) -> Result<u64
     }
     connection.prepare_cached("INSERT INTO sqlite_sequence (name, seq) VALUES (?1, 1)")?.execute([table])?;
     Ok(1)
+}
+
+/// Texts are kept beside the store's own notes, under names of their own.
+fn meta_name(name: &str) -> String {
+    format!("remembered:{name}")
+}
+
+/// Remembers a text.
+pub(super) fn remember(connection: &Connection, name: &str, text: &str) -> Result<(), Trouble> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )?;
+    statement.execute([&*meta_name(name), text])?;
+    Ok(())
+}
+
+/// The text that was remembered under a name.
+pub(in crate::sqlite) fn remembered(connection: &Connection, name: &str) -> Result<Option<String>, Trouble> {
+    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+    Ok(statement.query_row([meta_name(name)], |row| row.get(0)).optional()?)
 }
 
 /// All clients.

@@ -339,6 +339,7 @@ fn carry_out_op(
         Op::DeleteApplication { client, id } => {
             accounts::delete_application(connection, *client, *id).map(Done::Deleted)
         }
+        Op::Remember { name, text } => accounts::remember(connection, name, text).map(|()| Done::Kept),
         Op::Record(entry) => activity::record(context, entry).map(|()| Done::Kept),
         Op::Announce(event) => {
             effects.announced = Some(outbox::put(connection, event)?);
