@@ -1,6 +1,7 @@
 //! The first token: chosen by the operator, else made at the first start and left in a file.
 
 use crate::StartError;
+use crate::random_token::random_token;
 use hitwire_log::Secret;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -9,12 +10,6 @@ use std::path::{Path, PathBuf};
 
 /// The file in the data directory.
 const FILE: &str = "admin-token";
-
-/// Characters of a token that hitwire makes: the form that the original's Terraform provider checks (contract.md
-/// section 1). 384 bits.
-const CHARS: usize = 64;
-
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Where the made token is.
 pub(crate) fn path(data_dir: &Path) -> PathBuf {
@@ -38,9 +33,7 @@ pub(crate) fn read_or_make(data_dir: &Path) -> Result<Secret, StartError> {
 
 fn make(path: &Path) -> Result<Secret, StartError> {
     let failed = |problem: String| StartError::AdminToken { path: path.to_owned(), problem };
-    let mut random = [0_u8; CHARS];
-    getrandom::fill(&mut random).map_err(|error| failed(error.to_string()))?;
-    let token: String = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 64)])).collect();
+    let token = random_token().map_err(|error| failed(error.to_string()))?;
     // Written beside and renamed: a crash in between must not leave half a token behind.
     let beside = path.with_extension("new");
     write_synced(&beside, &token)
@@ -61,6 +54,7 @@ fn write_synced(path: &Path, token: &str) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random_token::{ALPHABET, CHARS};
     use std::os::unix::fs::PermissionsExt;
 
     #[test]

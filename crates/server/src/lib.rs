@@ -7,6 +7,7 @@
 //!   in the opposite order; there is one shutdown path.
 //! - `api`: handlers that authenticate, parse, call one thing and shape the answer.
 //! - [`dispatch`]: the couriers' shell: wakes couriers when the log advances, carries out what their machines say.
+//! - `accounts`: who may do what; [`Clients`]: what is known of clients (tenants).
 //! - [`Names`]: what the installation and its clients are called in envelopes.
 //! - `metrics`: what hitwire tells a Prometheus.
 //! - `change`: what takes effect, what the activity log says of it, and the event that tells it, as the ops of one commit.
@@ -15,6 +16,7 @@
 //! - `sources`: one runner for each configured source: reads, converts, appends with its checkpoint.
 //! - [`import`]: a whole file into bodies for `POST /v1/events`, for the command line.
 
+mod accounts;
 mod admin_token;
 mod announcer;
 mod api;
@@ -27,10 +29,11 @@ mod listener;
 mod metrics;
 mod names;
 mod processors;
+mod random_token;
 mod server;
 mod sources;
-mod tokens;
 
+pub use accounts::Clients;
 pub use certificate::CertificateError;
 pub use config::{Config, ConfigError, SourceFormat, SourceSpec};
 pub use names::Names;

@@ -1,8 +1,10 @@
 //! One running hitwire: what is started in which order, and how it is stopped.
 
+use crate::accounts::{Accounts, Clients, FIRST_CLIENT, Told};
 use crate::api::body::BodyBudget;
 use crate::api::{
-    self, Api, Feed, PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE, Turnstile,
+    self, Api, Feed, PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, Quotas, Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE,
+    Turnstile,
 };
 use crate::certificate::{Certificate, CertificateError};
 use crate::change::source::{Configured, REMEMBERED_AS, changed};
@@ -13,7 +15,6 @@ use crate::metrics::{Around, Counted, Metrics, Requests};
 use crate::names::Names;
 use crate::processors::requests_per_hour::Processor;
 use crate::sources::{SourceStatus, Sources};
-use crate::tokens::{FIRST_CLIENT, Tokens};
 use crate::{admin_token, announcer};
 use hitwire_endpoint::{Guard, Resolver, Sender};
 use hitwire_event::WebhookId;
@@ -121,7 +122,6 @@ impl Server {
             Some(token) => (token, None),
             None => (admin_token::read_or_make(&config.data_dir)?, Some(admin_token::path(&config.data_dir))),
         };
-        let tokens = Tokens::new(&admin_token, config.ingest_token.as_ref(), clock.wall_ms() / 1_000);
         let (listener, addr) = bind(config.listen, "--listen").await?;
         let for_metrics = match config.metrics_listen {
             Some(addr) => Some(bind(addr, "--metrics-listen").await?),
@@ -132,7 +132,9 @@ impl Server {
         let transport = Arc::new(EndpointTransport::new(sender.clone()));
         let sources = Sources::open(&config, &store).await?;
         tell_configured_sources(&config, &*store, clock.wall_ms() / 1_000).await?;
-        let names = names(&config, &*store).await?;
+        let names = Names::new(config.naming.labels());
+        let told = Told { clients: Clients::default(), guard: guard.clone(), names: names.clone() };
+        told.tell(&*store).await.map_err(|source| store_error(&config, source))?;
         let counted = Counted::default();
         let surroundings = Surroundings {
             store: Arc::clone(&store),
@@ -140,10 +142,19 @@ impl Server {
             clock,
             bounds: Bounds::default(),
             names: names.clone(),
+            clients: told.clients.clone(),
             deliveries: counted.deliveries.clone(),
             mint: Box::new(webhook_id),
         };
         let dispatch = Dispatch::start(surroundings).await.map_err(|source| store_error(&config, source))?;
+        let accounts = Arc::new(Accounts::new(
+            Arc::clone(&store),
+            dispatch.clone(),
+            told,
+            &admin_token,
+            config.ingest_token.as_ref(),
+            clock.wall_ms() / 1_000,
+        ));
         let processor = Processor::open(Arc::clone(&store), clock, counted.intake.clone())
             .await
             .map_err(|source| store_error(&config, source))?;
@@ -169,7 +180,9 @@ impl Server {
             tests: Turnstile::new(TESTS_A_MINUTE, TESTS_AT_ONCE),
             previews: Turnstile::new(PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE),
             feed: Feed::new(ending.stop.clone()),
-            tokens,
+            accounts: Arc::clone(&accounts),
+            quotas: Quotas::default(),
+            making: tokio::sync::Mutex::default(),
             bodies,
             bounds: config.api,
             sources: sources.gauges(),
@@ -181,6 +194,7 @@ impl Server {
         let connections = TaskTracker::new();
         let processor = processor.start(ending.stop.clone());
         let announcer = announcer::start(Arc::clone(&store), counted.intake.clone(), ending.stop.clone());
+        connections.spawn(accounts.write_uses_down(ending.stop.clone()));
         if let Some(certificate) = &certificate {
             connections.spawn(Arc::clone(certificate).watch(ending.stop.clone()));
         }
@@ -319,15 +333,6 @@ impl Server {
 /// A fresh id for a batch: unique over all installations, and of the order in which they were made.
 pub(crate) fn webhook_id() -> WebhookId {
     WebhookId(format!("msg_{}", Uuid::now_v7().simple()).into_boxed_str())
-}
-
-/// What everybody is called.
-async fn names(config: &Config, store: &dyn Store) -> Result<Names, StartError> {
-    let names = Names::new(config.naming.labels());
-    for client in store.clients().await.map_err(|source| store_error(config, source))? {
-        names.set_client(client.id, &client.name);
-    }
-    Ok(names)
 }
 
 /// Listens; `flag` chooses another address.

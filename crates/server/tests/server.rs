@@ -1,5 +1,6 @@
 //! The server as its users meet it: a real one on a loopback port, with a data directory of its own.
 
+mod accounts;
 mod api;
 mod delivery;
 mod dispatch;

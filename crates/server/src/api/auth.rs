@@ -1,10 +1,13 @@
-//! Who calls, and what the caller may do.
+//! Who calls, for which client, and whether that role may.
 
 use super::Shared;
 use super::problem::Problem;
-use axum::extract::FromRequestParts;
+use super::query::Query;
+use super::roles;
+use crate::accounts::{Identity, Refusal, hash};
+use axum::extract::{FromRequestParts, MatchedPath};
 use hitwire_event::{Actor, ClientId};
-use hitwire_log::{Role, Token};
+use hitwire_log::Role;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
@@ -15,56 +18,68 @@ const TOKEN_HEADERS: [&str; 2] = ["x-wallarmapi-token", "x-wallarmapi-secret"];
 /// The longest token that is looked at; a longer one is no token of ours.
 const TOKEN_BYTES_MAX: usize = 1_024;
 
-/// Whoever presented a known token.
+/// Whoever presented a good token, and may make the call.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
-    pub(super) token: Token,
+    pub(super) identity: Identity,
+    /// The client that the caller names; the token's, if it names none.
+    client: ClientId,
+    named: bool,
 }
 
-/// A caller who may set up integrations and read about their deliveries.
-#[derive(Clone, Debug)]
-pub(super) struct Administrator(pub(super) Caller);
-
-/// A caller who looks after the installation.
-#[derive(Clone, Debug)]
-pub(super) struct Operator;
-
-/// A caller who may send events.
-#[derive(Clone, Debug)]
-pub(super) struct Ingester(pub(super) Caller);
-
-/// A caller who may read what is no secret.
-#[derive(Clone, Debug)]
-pub(super) struct Reader(pub(super) Caller);
-
 impl Caller {
-    /// The tenant: always the token's, never the body's.
+    /// The client (tenant) that the call is about.
     pub(super) fn client(&self) -> ClientId {
-        self.token.client
+        self.client
+    }
+
+    /// The client that the caller named; none: it left that open.
+    pub(super) fn named_client(&self) -> Option<ClientId> {
+        self.named.then_some(self.client)
+    }
+
+    pub(super) fn role(&self) -> Role {
+        self.identity.role
+    }
+
+    /// As `created_by` and hitwire's own log name the caller.
+    pub(super) fn name(&self) -> &str {
+        self.identity.name()
     }
 
     /// Who it is, for the activity log and for events.
     pub(super) fn actor(&self) -> Actor {
-        Actor { name: self.token.name.clone(), email: None }
+        self.identity.actor()
     }
 
-    /// Refuses a `clientid` that is not the token's.
-    pub(super) fn must_own(&self, clientid: u64) -> Result<(), Problem> {
-        if clientid == self.client().0 {
-            return Ok(());
-        }
-        let own = self.client();
-        Err(Problem::forbidden(format!(
-            "the token belongs to client {own}, not to client {clientid}; leave clientid out or send {own}"
-        )))
+    /// Whether something of this client may be reached by its own id: an operator need not say whose it is.
+    pub(super) fn reaches(&self, client: ClientId) -> bool {
+        self.client == client || (self.role() == Role::Operator && !self.named)
     }
 
-    fn may(self, allowed: &[Role], what: &str) -> Result<Self, Problem> {
-        if allowed.contains(&self.token.role) {
-            return Ok(self);
+    /// The caller for the client that a body names, if it names one. Everybody may name their own; an operator any.
+    pub(super) fn naming(mut self, api: &Shared, clientid: Option<u64>) -> Result<Self, Problem> {
+        let Some(clientid) = clientid.map(ClientId) else { return Ok(self) };
+        if self.named && clientid != self.client {
+            return Err(Problem::bad_request(format!(
+                "the call names client {} and client {clientid}; name one",
+                self.client
+            )));
         }
-        let role = self.token.role.name();
-        Err(Problem::forbidden(format!("a token with the role {role} may not {what}")))
+        let own = self.identity.token.client;
+        if clientid != own && self.role() != Role::Operator {
+            return Err(Problem::forbidden(format!(
+                "the token belongs to client {own}, not to client {clientid}; leave clientid out or send {own}"
+            )));
+        }
+        if clientid != own && !api.accounts.clients().knows(clientid) {
+            return Err(Problem::not_found(format!(
+                "there is no client {clientid}; GET /v1/clients lists them"
+            )));
+        }
+        self.client = clientid;
+        self.named = true;
+        Ok(self)
     }
 }
 
@@ -72,50 +87,34 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
-        let text = presented(parts)?;
-        match api.tokens.find(&*api.store, text).await? {
-            Some(token) => Ok(Caller { token }),
-            None => Err(Problem::unauthorized("the token is not known; check that it was copied whole")),
+        let sha256 = hash(presented(parts)?);
+        let identity = api.accounts.identify(&sha256, api.now_s()).await?;
+        let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let allowed = roles::allowed(&parts.method, path);
+        if !allowed.contains(&identity.role) {
+            let names: Vec<_> = allowed.iter().map(|role| role.name()).collect();
+            return Err(Problem::forbidden(format!(
+                "a token with the role {} may not call {} {path}; these may: {}",
+                identity.role.name(),
+                parts.method,
+                names.join(", ")
+            )));
         }
+        let client = identity.token.client;
+        let clientid = Query::of_parts(parts).clientid()?;
+        Caller { identity, client, named: false }.naming(api, clientid)
     }
 }
 
-impl FromRequestParts<Shared> for Administrator {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, api).await?;
-        caller
-            .may(&[Role::Operator, Role::Administrator], "set up integrations or read about them")
-            .map(Administrator)
-    }
-}
-
-impl FromRequestParts<Shared> for Operator {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, api).await?;
-        caller.may(&[Role::Operator], "see or change what concerns the whole installation").map(|_| Operator)
-    }
-}
-
-impl FromRequestParts<Shared> for Ingester {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, api).await?;
-        caller.may(&[Role::Operator, Role::Administrator, Role::Ingest], "send events").map(Ingester)
-    }
-}
-
-impl FromRequestParts<Shared> for Reader {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
-        let caller = Caller::from_request_parts(parts, api).await?;
-        let readers = [Role::Operator, Role::Administrator, Role::Analyst, Role::ReadOnly];
-        caller.may(&readers, "read anything").map(Reader)
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Store(error) => error.into(),
+            Refusal::Unknown | Refusal::Expired => Problem::unauthorized(refusal.to_string()),
+            Refusal::ClientDisabled(_) | Refusal::UserDisabled(_) | Refusal::BeyondUser(_) => {
+                Problem::forbidden(refusal.to_string())
+            }
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! `POST /v1/counters`: how many requests were processed, to be told by the hour.
 
-use super::auth::Ingester;
+use super::auth::Caller;
 use super::body::SETTINGS_BYTES_MAX;
 use super::description::schema;
 use super::fields::{self, Errors, Fields};
 use super::problem::Problem;
 use super::query::Query;
-use super::{Shared, json};
+use super::{Shared, json, quota};
 use crate::processors::requests_per_hour::hour_of;
 use axum::body::Body;
 use axum::extract::State;
@@ -65,7 +65,7 @@ struct Sent {
 )]
 pub(super) async fn post(
     State(api): State<Shared>,
-    Ingester(caller): Ingester,
+    caller: Caller,
     query: Query,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -73,6 +73,7 @@ pub(super) async fn post(
     let bytes = api.bodies.read(body, SETTINGS_BYTES_MAX).await?.bytes;
     let now_s = api.now_s();
     let sent = read(&bytes, caller.client(), now_s)?;
+    quota::count(&api, caller.client(), sent.len())?;
     let mut late = 0;
     let mut events = Vec::with_capacity(sent.len());
     for Sent { id, counter } in &sent {

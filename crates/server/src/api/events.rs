@@ -1,10 +1,10 @@
 //! `POST /v1/events`: events into the log. 202 means: on disk, synced.
 
-use super::auth::Ingester;
+use super::auth::Caller;
 use super::description::schema;
 use super::problem::{FieldError, Problem};
 use super::query::Query;
-use super::{Shared, json};
+use super::{Shared, json, quota};
 use crate::metrics::{Intake, Origin};
 use axum::body::Body;
 use axum::extract::State;
@@ -60,7 +60,7 @@ pub(super) struct Answer {
 )]
 pub(super) async fn post(
     State(api): State<Shared>,
-    Ingester(caller): Ingester,
+    caller: Caller,
     mut query: Query,
     headers: HeaderMap,
     body: Body,
@@ -81,6 +81,7 @@ pub(super) async fn post(
     if invalid == Invalid::Refuse && !taken.rejected.is_empty() {
         return Err(refused(taken.rejected));
     }
+    quota::count(&api, client, taken.events.len())?;
     let ids = taken.events.iter().map(|event| event.id.as_str().to_owned()).collect();
     let appended = append(&api, taken.events).await?;
     // The events' share of memory is given back only here: until now they were in it.

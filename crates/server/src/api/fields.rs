@@ -123,6 +123,16 @@ impl<'a> Fields<'a> {
         None
     }
 
+    /// The same of a number that may be negative.
+    pub(super) fn signed(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<i64> {
+        let number: i64 = self.value(name, "a whole number")?;
+        if range.contains(&number) {
+            return Some(number);
+        }
+        self.refuse(name, format!("{number} is not within {} to {}", range.start(), range.end()));
+        None
+    }
+
     /// Takes a string that is one of a few.
     pub(super) fn one_of<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> Option<T> {
         let text = self.string(name)?;

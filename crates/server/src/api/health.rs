@@ -1,8 +1,9 @@
 //! `/healthz`, `/readyz` and `/v1/sources`: is it up, does it work, how far are the sources.
 
-use super::auth::Reader;
+use super::auth::Caller;
 use super::problem::Problem;
 use super::{Shared, json};
+use crate::accounts::FIRST_CLIENT;
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_log::{Append, Op, Store, StoreError};
@@ -93,6 +94,8 @@ pub(super) async fn ready(State(api): State<Shared>) -> Result<Response, Problem
 }
 
 /// How far the sources are.
+///
+/// Their events are the first client's, so other clients have none.
 #[utoipa::path(
     get,
     path = "/v1/sources",
@@ -101,7 +104,8 @@ pub(super) async fn ready(State(api): State<Shared>) -> Result<Response, Problem
     responses((status = 200, description = "Sources.", body = Sources)),
     security(("bearer" = []), ("token" = []))
 )]
-pub(super) async fn sources(State(api): State<Shared>, Reader(_): Reader) -> Response {
-    let sources = api.sources.iter().map(|source| source.status()).collect();
+pub(super) async fn sources(State(api): State<Shared>, caller: Caller) -> Response {
+    let visible = if caller.reaches(FIRST_CLIENT) { &api.sources[..] } else { &[] };
+    let sources = visible.iter().map(|source| source.status()).collect();
     json(StatusCode::OK, &Sources { sources })
 }

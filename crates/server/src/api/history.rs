@@ -1,13 +1,13 @@
 //! `/v2/integration/{id}/attempts` and `/lost`: what became of an integration's events.
 
-use super::auth::Administrator;
+use super::auth::Caller;
 use super::problem::Problem;
 use super::query::Query;
 use super::{Shared, integrations, json, rfc3339};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_courier::{LostReason, Verdict};
-use hitwire_log::{AttemptRow, LostRow};
+use hitwire_log::{AttemptRow, LostRow, Role};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -89,7 +89,7 @@ pub(super) struct LostRanges {
 )]
 pub(super) async fn attempts(
     State(api): State<Shared>,
-    Administrator(caller): Administrator,
+    caller: Caller,
     Path(id): Path<String>,
     query: Query,
 ) -> Result<Response, Problem> {
@@ -97,7 +97,7 @@ pub(super) async fn attempts(
     let integration = integrations::find(&api, &caller, &id).await?;
     let rows = api.store.attempts(integration.id, before, limit).await?;
     let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.id);
-    let attempts = rows.into_iter().map(Attempt::from).collect();
+    let attempts = rows.into_iter().map(|row| Attempt::of(row, caller.role())).collect();
     Ok(json(StatusCode::OK, &Attempts { attempts, next }))
 }
 
@@ -117,7 +117,7 @@ pub(super) async fn attempts(
 )]
 pub(super) async fn lost(
     State(api): State<Shared>,
-    Administrator(caller): Administrator,
+    caller: Caller,
     Path(id): Path<String>,
     query: Query,
 ) -> Result<Response, Problem> {
@@ -125,7 +125,7 @@ pub(super) async fn lost(
     let integration = integrations::find(&api, &caller, &id).await?;
     let rows = api.store.lost(integration.id, before, limit).await?;
     let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.id);
-    let lost = rows.into_iter().map(Lost::from).collect();
+    let lost = rows.into_iter().map(|row| Lost::of(row, caller.role())).collect();
     Ok(json(StatusCode::OK, &LostRanges { lost, next }))
 }
 
@@ -136,8 +136,9 @@ fn page(mut query: Query) -> Result<(Option<u64>, usize), Problem> {
     Ok((before, limit as usize))
 }
 
-impl From<AttemptRow> for Attempt {
-    fn from(row: AttemptRow) -> Self {
+impl Attempt {
+    /// As a caller with this role may see it.
+    pub(super) fn of(row: AttemptRow, role: Role) -> Self {
         let attempt = row.attempt;
         Attempt {
             id: row.id,
@@ -153,13 +154,13 @@ impl From<AttemptRow> for Attempt {
             status: attempt.status,
             verdict: attempt.verdict,
             address: attempt.address,
-            error: attempt.error,
+            error: attempt.error.map(|words| shown(words, role)),
         }
     }
 }
 
-impl From<LostRow> for Lost {
-    fn from(row: LostRow) -> Self {
+impl Lost {
+    fn of(row: LostRow, role: Role) -> Self {
         let range = row.range;
         Lost {
             id: row.id,
@@ -171,7 +172,43 @@ impl From<LostRow> for Lost {
             events: range.events,
             range: if range.reason.is_dead() { "dead" } else { "skipped" },
             reason: range.reason,
-            detail: range.detail,
+            detail: shown(range.detail, role),
+        }
+    }
+}
+
+/// What stands before the status and the words of a receiver (see [`refusal_in_words`](crate::dispatch::refusal_in_words)).
+const ANSWERED: &str = "the receiver answered ";
+
+/// Why something failed, as a caller with this role may see it: what a receiver said is for those who set it up.
+fn shown(mut words: String, role: Role) -> String {
+    if matches!(role, Role::Operator | Role::Administrator) {
+        return words;
+    }
+    if let Some(at) = words.find(ANSWERED) {
+        let status = &words[at + ANSWERED.len()..];
+        let digits = status.bytes().take_while(u8::is_ascii_digit).count();
+        words.truncate(at + ANSWERED.len() + digits);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_analyst_sees_the_status_and_not_what_the_receiver_said() {
+        for (words, analyst) in [
+            ("the receiver answered 403: who are you?", "the receiver answered 403"),
+            (
+                "no success for 72 h; last: the receiver answered 500: \u{fc}",
+                "no success for 72 h; last: the receiver answered 500",
+            ),
+            ("the name cannot be resolved", "the name cannot be resolved"),
+        ] {
+            assert_eq!(shown(words.to_owned(), Role::Analyst), analyst);
+            assert_eq!(shown(words.to_owned(), Role::Administrator), words);
         }
     }
 }

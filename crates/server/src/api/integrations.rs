@@ -1,6 +1,6 @@
 //! `/v2/integration`: webhooks that users set up (contract.md section 1).
 
-use super::auth::{Administrator, Caller};
+use super::auth::Caller;
 use super::contract::{Answer, Asked, Creation};
 use super::description::schema::{IntegrationSettings, NewIntegrationSettings, ResumeFrom, Success};
 use super::fields::{self, Errors};
@@ -9,7 +9,7 @@ use super::problem::{FieldError, Problem};
 use super::query::Query;
 use super::rules::{self, Author, Random};
 use super::status::{courier, streams};
-use super::{Shared, success};
+use super::{Shared, quota, success};
 use crate::change::integration::{self as change, Undelivered};
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -29,16 +29,15 @@ const CHANGE_TRIES: usize = 5;
     path = "/v2/integration",
     tag = "integrations",
     operation_id = "listIntegrations",
-    params(("clientid" = Option<u64>, Query, description = "the token's own")),
+    params(("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")),
     responses((status = 200, description = "Integrations.", body = Success<Vec<Answer<'_>>>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn list(
     State(api): State<Shared>,
-    Administrator(caller): Administrator,
-    mut query: Query,
+    caller: Caller,
+    query: Query,
 ) -> Result<Response, Problem> {
-    own_clientid(&caller, &mut query)?;
     query.finish()?;
     let integrations = api.store.integrations(Some(caller.client())).await?;
     Ok(success(integrations.iter().map(Answer::from).collect::<Vec<_>>()))
@@ -56,7 +55,7 @@ pub(super) async fn list(
 )]
 pub(super) async fn show(
     State(api): State<Shared>,
-    Administrator(caller): Administrator,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let integration = find(&api, &caller, &id).await?;
@@ -77,18 +76,18 @@ pub(super) async fn show(
 )]
 pub(super) async fn create(
     State(api): State<Shared>,
-    Administrator(caller): Administrator,
-    mut query: Query,
+    caller: Caller,
+    query: Query,
     body: Body,
 ) -> Result<Response, Problem> {
-    own_clientid(&caller, &mut query)?;
     query.finish()?;
     let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
-    let asked = read(&bytes, &caller, "created")?;
+    let (asked, caller) = read(&api, &caller, &bytes, "created")?;
+    let _room = quota::room(&api, caller.client()).await?;
     let new = as_new(&api, &caller, asked, "created").await?;
     let id = IntegrationId(next_id(&api).await?);
     let created = integration_of(commit(&api, id, change::created(new, id, &api.by(&caller))).await?)?;
-    tracing::info!(integration = %created.id, client = %created.client, by = caller.token.name, "integration created");
+    tracing::info!(integration = %created.id, client = %created.client, by = caller.name(), "integration created");
     Ok(with_etag(success(Creation::from(&*created)), created.revision))
 }
 
@@ -109,20 +108,19 @@ pub(super) async fn create(
 )]
 pub(super) async fn change(
     State(api): State<Shared>,
-    Administrator(caller): Administrator,
+    caller: Caller,
     Path(id): Path<String>,
     if_match: IfMatch,
     mut query: Query,
     body: Body,
 ) -> Result<Response, Problem> {
-    own_clientid(&caller, &mut query)?;
     let resume = query.one_of("resume", &[("missed", Resume::Missed), ("now", Resume::Now)])?;
     query.finish()?;
     let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
     for _ in 0..CHANGE_TRIES {
+        let (asked, caller) = read(&api, &caller, &bytes, "changed")?;
         let current = find(&api, &caller, &id).await?;
         if_match.check(current.revision)?;
-        let asked = read(&bytes, &caller, "changed")?;
         let integration = as_changed(&api, current.clone(), asked, "changed").await?;
         let Some(ops) = change::changed(&current, integration, resume, &api.by(&caller)) else {
             return Ok(with_etag(success(Answer::from(&current)), current.revision));
@@ -130,7 +128,7 @@ pub(super) async fn change(
         match commit(&api, current.id, ops).await {
             Ok(done) => {
                 let changed = integration_of(done)?;
-                tracing::info!(integration = %changed.id, client = %changed.client, by = caller.token.name, "integration changed");
+                tracing::info!(integration = %changed.id, client = %changed.client, by = caller.name(), "integration changed");
                 return Ok(with_etag(success(Answer::from(&*changed)), changed.revision));
             }
             Err(StoreError::Conflict) => {}
@@ -155,7 +153,7 @@ pub(super) async fn change(
 )]
 pub(super) async fn delete(
     State(api): State<Shared>,
-    Administrator(caller): Administrator,
+    caller: Caller,
     Path(id): Path<String>,
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
@@ -173,7 +171,7 @@ pub(super) async fn delete(
         }
     });
     deleting.await.unwrap_or(Ok(Vec::new()))?;
-    tracing::info!(integration = %id, client = %integration.client, by = caller.token.name, "integration deleted");
+    tracing::info!(integration = %id, client = %integration.client, by = caller.name(), "integration deleted");
     Ok(success(Answer::from(&integration)))
 }
 
@@ -182,7 +180,7 @@ pub(super) async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<Inte
     let not_found = || Problem::not_found("there is no such integration; GET /v2/integration lists them");
     let id = IntegrationId(id.parse().map_err(|_| not_found())?);
     match api.store.integration(id).await? {
-        Some(integration) if integration.client == caller.client() => Ok(integration),
+        Some(integration) if caller.reaches(integration.client) => Ok(integration),
         _ => Err(not_found()),
     }
 }
@@ -196,7 +194,7 @@ pub(super) async fn as_new(
 ) -> Result<NewIntegration, Problem> {
     let random = random()?;
     let (guard, client, name, now_s) =
-        (api.guard.clone(), caller.client(), caller.token.name.clone(), api.now_s());
+        (api.guard.clone(), caller.client(), caller.name().to_owned(), api.now_s());
     let new = by_the_rules(asked.brings_an_identity(), move || {
         rules::create(asked, &guard, &Author { client, name: &name, now_s }, &random)
     });
@@ -250,20 +248,12 @@ pub(super) fn random() -> Result<Random, Problem> {
     Ok(random)
 }
 
-pub(super) fn own_clientid(caller: &Caller, query: &mut Query) -> Result<(), Problem> {
-    match query.integer("clientid", 0..=u64::MAX)? {
-        Some(clientid) => caller.must_own(clientid),
-        None => Ok(()),
-    }
-}
-
-fn read(bytes: &[u8], caller: &Caller, done: &str) -> Result<Asked, Problem> {
+/// What is asked for, and the caller for the client that it names.
+fn read(api: &Shared, caller: &Caller, bytes: &[u8], done: &str) -> Result<(Asked, Caller), Problem> {
     let errors = Errors::default();
     let asked = Asked::read(fields::document(bytes)?, &errors);
-    if let Some(clientid) = asked.clientid {
-        caller.must_own(clientid)?;
-    }
-    if errors.is_empty() { Ok(asked) } else { Err(invalid(errors.into_vec(), done)) }
+    let caller = caller.clone().naming(api, asked.clientid)?;
+    if errors.is_empty() { Ok((asked, caller)) } else { Err(invalid(errors.into_vec(), done)) }
 }
 
 pub(super) fn invalid(errors: Vec<FieldError>, done: &str) -> Problem {

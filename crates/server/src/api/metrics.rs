@@ -1,6 +1,6 @@
 //! `/metrics`: what hitwire tells a Prometheus.
 
-use super::auth::Operator;
+use super::auth::Caller;
 use super::{Api, Shared};
 use axum::Router;
 use axum::extract::State;
@@ -28,7 +28,7 @@ const CLASSIC_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
     responses((status = 200, description = "Series.", content((String = "text/plain"), (String = "application/openmetrics-text")))),
     security(("bearer" = []), ("token" = []))
 )]
-pub(super) async fn show(State(api): State<Shared>, _: Operator, headers: HeaderMap) -> Response {
+pub(super) async fn show(State(api): State<Shared>, _: Caller, headers: HeaderMap) -> Response {
     text(&api, &headers).await
 }
 

@@ -5,22 +5,24 @@
 //! - [`listener`](crate::listener): connections, their number and their timeouts.
 //! - [`observe`]: one log line for each request, and 500 instead of a dropped connection when a handler panics; with it
 //!   [`leftover`]: what a handler left unread of a body.
-//! - [`auth`]: whose token it is, and whether that role may.
+//! - [`auth`]: whose token it is, for which client, and whether that role may: [`roles`] says who may what.
+//! - [`quota`]: what a client may use.
 //! - [`body`]: the body, within bounds of size, time and memory.
 //! - [`fields`], [`contract`]: the body into what is asked for, every wrong field named.
 //! - [`precondition`]: `ETag` and `If-Match`.
 //! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
 //! - [`turnstile`]: how often a client may make a call that costs more than an answer.
 //! - [`description`]: all calls described, for programs and for people.
-//! - the handlers: [`events`], [`counters`], [`feed`], [`integrations`], [`testing`], [`previews`], [`history`], [`status`], [`metrics`], [`clients`],
-//!   [`health`].
+//! - the handlers: [`events`], [`counters`], [`feed`], [`integrations`], [`testing`], [`previews`], [`history`], [`status`], [`metrics`], [`accounts`],
+//!   [`activity`], [`health`].
 //! - [`problem`]: every error, in one form.
 //!
 //! No handler holds policy or knows how something is stored.
 
+mod accounts;
+mod activity;
 mod auth;
 pub(crate) mod body;
-mod clients;
 mod contract;
 mod counters;
 mod description;
@@ -37,6 +39,8 @@ mod precondition;
 mod previews;
 mod problem;
 mod query;
+mod quota;
+mod roles;
 mod rotation;
 mod rules;
 mod status;
@@ -45,13 +49,13 @@ mod trust;
 mod turnstile;
 
 use crate::Names;
+use crate::accounts::Accounts;
 use crate::change::By;
 use crate::config::ApiBounds;
 use crate::dispatch::{Clock, Dispatch};
 use crate::metrics::{Counted, Metrics};
 use crate::rfc3339;
 use crate::sources::SourceGauge;
-use crate::tokens::Tokens;
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
@@ -65,6 +69,7 @@ use http::{HeaderValue, StatusCode};
 pub(crate) use metrics::router as metrics_router;
 pub(crate) use previews::{PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE};
 use problem::Problem;
+pub(crate) use quota::Quotas;
 use serde::Serialize;
 use std::sync::Arc;
 pub(crate) use testing::{TESTS_A_MINUTE, TESTS_AT_ONCE};
@@ -84,7 +89,11 @@ pub(crate) struct Api {
     pub(crate) previews: Turnstile,
     /// For events that are read back.
     pub(crate) feed: Feed,
-    pub(crate) tokens: Tokens,
+    pub(crate) accounts: Arc<Accounts>,
+    pub(crate) quotas: Quotas,
+    /// Held by whoever makes something of which there is a limited number, or that must be the only one, from looking what
+    /// there is until it is made.
+    pub(crate) making: tokio::sync::Mutex<()>,
     pub(crate) bodies: BodyBudget,
     pub(crate) bounds: ApiBounds,
     pub(crate) sources: Vec<Arc<SourceGauge>>,
@@ -123,8 +132,21 @@ fn calls() -> OpenApiRouter<Shared> {
         .routes(routes!(history::attempts))
         .routes(routes!(history::lost))
         .routes(routes!(status::show))
-        .routes(routes!(clients::user))
-        .routes(routes!(clients::list, clients::list_by_post))
+        .routes(routes!(accounts::original::user))
+        .routes(routes!(accounts::original::list, accounts::original::list_by_post))
+        .routes(routes!(accounts::clients::list, accounts::clients::create))
+        .routes(routes!(accounts::clients::show, accounts::clients::change, accounts::clients::delete))
+        .routes(routes!(accounts::users::list, accounts::users::create))
+        .routes(routes!(accounts::users::show, accounts::users::change, accounts::users::delete))
+        .routes(routes!(accounts::tokens::list, accounts::tokens::create))
+        .routes(routes!(accounts::tokens::show, accounts::tokens::revoke))
+        .routes(routes!(accounts::applications::list, accounts::applications::create))
+        .routes(routes!(
+            accounts::applications::show,
+            accounts::applications::rename,
+            accounts::applications::delete
+        ))
+        .routes(routes!(activity::list))
         .routes(routes!(health::sources))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))

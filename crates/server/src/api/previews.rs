@@ -1,11 +1,11 @@
 //! `/v2/integration/preview`: what a filter would have let pass.
 
 use super::Shared;
-use super::auth::Administrator;
+use super::auth::Caller;
 use super::contract::{AskedPreview, PreviewAnswer};
 use super::description::schema::{PreviewSettings, Success};
 use super::fields::{self, Errors};
-use super::integrations::{invalid, own_clientid};
+use super::integrations::invalid;
 use super::problem::Problem;
 use super::query::Query;
 use super::success;
@@ -33,18 +33,15 @@ pub(crate) const PREVIEWS_AT_ONCE: usize = 2;
 )]
 pub(super) async fn preview(
     State(api): State<Shared>,
-    Administrator(caller): Administrator,
-    mut query: Query,
+    caller: Caller,
+    query: Query,
     body: Body,
 ) -> Result<Response, Problem> {
-    own_clientid(&caller, &mut query)?;
     query.finish()?;
     let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
     let errors = Errors::default();
     let asked = AskedPreview::read(fields::document(&bytes)?, &errors);
-    if let Some(clientid) = asked.as_ref().and_then(|asked| asked.clientid) {
-        caller.must_own(clientid)?;
-    }
+    let caller = caller.naming(&api, asked.as_ref().and_then(|asked| asked.clientid))?;
     let Some(asked) = asked.filter(|_| errors.is_empty()) else {
         return Err(invalid(errors.into_vec(), "looked at"));
     };

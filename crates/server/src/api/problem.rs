@@ -107,6 +107,11 @@ impl Problem {
         Problem::new(&TIMEOUT, detail)
     }
 
+    /// 409: it does not fit what is there.
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Problem::new(&CONFLICT, detail)
+    }
+
     /// 412: not the revision that the caller wants to change.
     pub(super) fn precondition_failed(detail: impl Into<String>) -> Self {
         Problem::new(&PRECONDITION, detail)

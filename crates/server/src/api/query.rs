@@ -10,7 +10,11 @@ use url::form_urlencoded;
 /// More parameters than any call has are not read.
 const PARAMETERS_MAX: usize = 32;
 
-/// The parameters that were not taken yet.
+/// The parameter that every call with a token takes: which client (tenant) it is about. Who takes it is
+/// [`Caller`](super::auth::Caller).
+const CLIENT: &str = "clientid";
+
+/// The parameters that were not taken yet; `clientid` is none of them.
 #[derive(Debug)]
 pub(super) struct Query(Vec<(String, String)>);
 
@@ -18,13 +22,25 @@ impl<S: Sync> FromRequestParts<S> for Query {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        Ok(Query::of(parts.uri.query().unwrap_or_default()))
+        let mut query = Query::of_parts(parts);
+        query.0.retain(|(name, _)| name != CLIENT);
+        Ok(query)
     }
 }
 
 impl Query {
     fn of(text: &str) -> Self {
         Query(form_urlencoded::parse(text.as_bytes()).into_owned().take(PARAMETERS_MAX).collect())
+    }
+
+    /// All parameters of a request.
+    pub(super) fn of_parts(parts: &Parts) -> Self {
+        Query::of(parts.uri.query().unwrap_or_default())
+    }
+
+    /// The client that a request names.
+    pub(super) fn clientid(mut self) -> Result<Option<u64>, Problem> {
+        self.integer(CLIENT, 0..=u64::MAX)
     }
 
     /// Takes a parameter.

@@ -1,6 +1,6 @@
 //! `/v2/integration/{id}/status`: how an integration is doing, lane by lane.
 
-use super::auth::Administrator;
+use super::auth::Caller;
 use super::history::Attempt;
 use super::problem::Problem;
 use super::trust::{self, Certificates};
@@ -94,7 +94,7 @@ pub(super) struct OpenBatchAnswer {
 )]
 pub(super) async fn show(
     State(api): State<Shared>,
-    Administrator(caller): Administrator,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let integration = integrations::find(&api, &caller, &id).await?;
@@ -113,7 +113,8 @@ pub(super) async fn show(
         let last_error = newest.and_then(|row| row.attempt.error.clone());
         lanes.push(LaneStatus::of(&integration, lane, now, lag, last_error, api.clock.wall_ms()));
     }
-    let notice = notice(&integration);
+    let client_enabled = api.accounts.clients().is_enabled(integration.client);
+    let notice = notice(&integration, client_enabled);
     let (tls, warnings) = trust::told(&integration.target, api.now_s() as i64);
     let status = Status {
         id: integration.id.0,
@@ -125,7 +126,7 @@ pub(super) async fn show(
         failures_in_a_row: courier.failures_in_a_row,
         head: head.0,
         lanes,
-        last_attempt: attempts.into_iter().next().map(Attempt::from),
+        last_attempt: attempts.into_iter().next().map(|row| Attempt::of(row, caller.role())),
         name: integration.name,
     };
     Ok(json(StatusCode::OK, &status))
@@ -156,8 +157,12 @@ pub(super) fn streams(integration: &Integration, lane: Lane) -> Vec<StreamFrom> 
 }
 
 /// Why nothing is sent.
-fn notice(integration: &Integration) -> Option<String> {
+fn notice(integration: &Integration, client_enabled: bool) -> Option<String> {
     match &integration.activity {
+        _ if !client_enabled => Some(format!(
+            "client {} is disabled: nothing is sent until an operator enables it, then it goes on with what was missed",
+            integration.client
+        )),
         Activity::DisabledByUser => {
             Some("disabled by a user: nothing is sent until it is enabled".to_owned())
         }

@@ -1,10 +1,10 @@
 //! `/v2/integration/{id}/test` and `/v2/integration/test`: a test message, sent the way that notifications go.
 
-use super::auth::{Administrator, Caller};
+use super::auth::Caller;
 use super::contract::{Asked, AskedTest, TestAnswer};
 use super::description::schema::{Success, TestSettings, UnsavedSettings};
 use super::fields::{self, Errors, Fields};
-use super::integrations::{as_changed, as_new, find, invalid, own_clientid};
+use super::integrations::{as_changed, as_new, find, invalid};
 use super::problem::Problem;
 use super::query::Query;
 use super::turnstile::ComeAgain;
@@ -36,12 +36,11 @@ pub(crate) const TESTS_AT_ONCE: usize = 4;
 )]
 pub(super) async fn stored(
     State(api): State<Shared>,
-    Administrator(caller): Administrator,
+    caller: Caller,
     Path(id): Path<String>,
-    mut query: Query,
+    query: Query,
     body: Body,
 ) -> Result<Response, Problem> {
-    own_clientid(&caller, &mut query)?;
     query.finish()?;
     let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
     let asked = if bytes.is_empty() { AskedTest::default() } else { read(&bytes)? };
@@ -63,18 +62,15 @@ pub(super) async fn stored(
 )]
 pub(super) async fn unsaved(
     State(api): State<Shared>,
-    Administrator(caller): Administrator,
-    mut query: Query,
+    caller: Caller,
+    query: Query,
     body: Body,
 ) -> Result<Response, Problem> {
-    own_clientid(&caller, &mut query)?;
     query.finish()?;
     let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
     let errors = Errors::default();
     let (asked, test_asked) = Asked::read_with_test(fields::document(&bytes)?, &errors);
-    if let Some(clientid) = asked.clientid {
-        caller.must_own(clientid)?;
-    }
+    let caller = caller.naming(&api, asked.clientid)?;
     if !errors.is_empty() {
         return Err(invalid(errors.into_vec(), SENT));
     }

@@ -3,13 +3,19 @@
 //! So there is no change without its entry and its event, and neither without the change. Everything here is a plain function
 //! of what was, what shall be, who wants it and when; the API (and later the console) commits what it answers.
 //!
-//! - [`integration`]: integrations made, changed, enabled, disabled, deleted, broken.
+//! - [`integration`]: integrations made, changed, enabled, disabled, deleted, broken; [`fields`]: their settings field by field,
+//!   secrets masked, and what differs.
 //! - [`source`]: sources, as they are configured from one start to the next.
-//! - [`fields`]: their settings field by field, secrets masked, and what differs.
+//! - [`client`], [`user`], [`token`], [`application`]: accounts; [`plain`]: their fields, none of which is secret.
 
+pub(crate) mod application;
+pub(crate) mod client;
 mod fields;
 pub(crate) mod integration;
+mod plain;
 pub(crate) mod source;
+pub(crate) mod token;
+pub(crate) mod user;
 
 use hitwire_event::{Actor, ClientId};
 use hitwire_log::{ActivityEntry, ActivitySource, FieldChange, Op};

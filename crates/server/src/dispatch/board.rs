@@ -9,8 +9,8 @@ use super::inbox::{CourierStatus, Flags, Inbox, Surveyed};
 use super::preview::{self, Preview};
 use super::shell::{self, Ended};
 use super::transport::Transport;
-use crate::Names;
 use crate::metrics::Deliveries;
+use crate::{Clients, Names};
 use hitwire_courier::{Input, Machine};
 use hitwire_event::filter::Filter;
 use hitwire_event::{Event, IntegrationId, Lane, Seq, Stream, WebhookId};
@@ -38,6 +38,8 @@ pub struct Surroundings {
     pub bounds: Bounds,
     /// What envelopes call installation and clients.
     pub names: Names,
+    /// Integrations of clients that are disabled send nothing.
+    pub clients: Clients,
     /// Counts attempts.
     pub deliveries: Deliveries,
     /// Makes the ids of batches.
@@ -104,7 +106,9 @@ impl Dispatch {
     /// To be called in place of [`Dispatch::configured`] after an integration was deleted: what is under way to it may end,
     /// then it is told `event`, its deletion, once, if it wants such events.
     pub fn deleted(&self, integration: &Integration, event: Event) {
-        if let Some(farewell) = Farewell::of(integration, event) {
+        if self.context.sends(integration)
+            && let Some(farewell) = Farewell::of(integration, event)
+        {
             self.context.put_farewell(integration.id, farewell);
         }
         self.configured(integration.id);

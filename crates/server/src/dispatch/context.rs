@@ -7,10 +7,10 @@ use super::farewell::Farewell;
 use super::inbox::{CourierStatus, Surveyed};
 use super::refused::Refused;
 use super::transport::Transport;
-use crate::Names;
 use crate::metrics::Deliveries;
+use crate::{Clients, Names};
 use hitwire_event::{IntegrationId, WebhookId};
-use hitwire_log::{Integration, Op, Page, Read, Store, StoreError, StreamFrom};
+use hitwire_log::{Activity, Integration, Op, Page, Read, Store, StoreError, StreamFrom};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -32,6 +32,7 @@ pub(super) struct Context {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) clock: Clock,
     pub(super) names: Names,
+    clients: Clients,
     pub(super) deliveries: Deliveries,
     pub(super) budget: Budget,
     pub(super) stop: CancellationToken,
@@ -77,12 +78,13 @@ struct Cache {
 
 impl Context {
     pub(super) fn new(surroundings: Surroundings, notes: mpsc::UnboundedSender<Note>) -> Self {
-        let Surroundings { store, transport, clock, bounds, names, deliveries, mint } = surroundings;
+        let Surroundings { store, transport, clock, bounds, names, clients, deliveries, mint } = surroundings;
         Context {
             store,
             transport,
             clock,
             names,
+            clients,
             deliveries,
             budget: Budget::new(bounds),
             stop: CancellationToken::new(),
@@ -136,6 +138,11 @@ impl Context {
         cache.generation += 1;
         cache.young.remove(&id);
         cache.old.remove(&id);
+    }
+
+    /// Whether an integration sends: it is active, and so is its client.
+    pub(super) fn sends(&self, integration: &Integration) -> bool {
+        integration.activity == Activity::Active && self.clients.is_enabled(integration.client)
     }
 
     /// From which share a request to this endpoint is taken.

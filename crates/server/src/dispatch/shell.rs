@@ -8,7 +8,7 @@ use super::inbox::{CourierStatus, Flags, Inbox};
 use crate::change;
 use hitwire_courier::{Command, Input, Limits, Machine, Settings};
 use hitwire_event::{IntegrationId, Lane};
-use hitwire_log::{Activity, Integration, StreamFrom};
+use hitwire_log::{Integration, StreamFrom};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -88,7 +88,7 @@ impl Shell {
         } else {
             let saved = context.patiently(|store| store.saved(id)).await?.ok_or(Interrupt::Gone)?;
             let seed = id.0 ^ context.clock.wall_ms();
-            Box::new(Machine::new(id, settings(&integration), saved, context.clock.now(), seed))
+            Box::new(Machine::new(id, settings(&context, &integration), saved, context.clock.now(), seed))
         };
         let shell =
             Shell { context, id, inbox, integration, machine, bodies: [None, None], flights: JoinSet::new() };
@@ -157,8 +157,8 @@ impl Shell {
             self.integration = self.context.integration(self.id).await?.ok_or(Interrupt::Gone)?;
             // A body that was cut under other settings must not be sent under the new ones.
             self.bodies = [None, None];
-            self.context.note(Note::Subscribed(self.id, subscribed(&self.integration)));
-            inputs.push_back(Input::Configured(settings(&self.integration)));
+            self.context.note(Note::Subscribed(self.id, subscribed(&self.context, &self.integration)));
+            inputs.push_back(Input::Configured(settings(&self.context, &self.integration)));
         }
         if flags.has(Flags::MOVED.and(Flags::CONFIGURED)) {
             let saved = self.context.patiently(|store| store.saved(self.id)).await?.ok_or(Interrupt::Gone)?;
@@ -248,10 +248,10 @@ impl Shell {
 }
 
 /// What the machine needs to know of an integration.
-fn settings(integration: &Integration) -> Settings {
+fn settings(context: &Context, integration: &Integration) -> Settings {
     Settings {
         retry: integration.target.retry,
-        enabled: integration.activity == Activity::Active,
+        enabled: context.sends(integration),
         content_revision: integration.content_revision,
         limits: Limits {
             max_events: integration.target.max_events,
@@ -264,8 +264,8 @@ fn settings(integration: &Integration) -> Settings {
 }
 
 /// The streams that wake an integration.
-fn subscribed(integration: &Integration) -> Vec<StreamFrom> {
-    if integration.activity != Activity::Active {
+fn subscribed(context: &Context, integration: &Integration) -> Vec<StreamFrom> {
+    if !context.sends(integration) {
         return Vec::new();
     }
     Lane::ALL.into_iter().flat_map(|lane| lane_streams(integration, lane)).collect()

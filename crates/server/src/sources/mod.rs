@@ -14,10 +14,10 @@ pub(crate) use gauge::SourceGauge;
 pub use gauge::SourceStatus;
 
 use crate::StartError;
+use crate::accounts::FIRST_CLIENT;
 use crate::config::{Config, SourceSpec};
 use crate::dispatch::Clock;
 use crate::metrics::Intake;
-use crate::tokens::FIRST_CLIENT;
 use hitwire_log::Store;
 use hitwire_source::Settings;
 use hitwire_source::follow::{Follower, Start, Waker, Watch};

@@ -4,9 +4,9 @@
 //! trouble again, nor forgets that its end is still to be told.
 
 use super::{SourceGauge, SourceStatus};
+use crate::accounts::FIRST_CLIENT;
 use crate::dispatch::Clock;
 use crate::metrics::{Intake, Origin};
-use crate::tokens::FIRST_CLIENT;
 use hitwire_event::Event;
 use hitwire_event::system::System;
 use hitwire_log::{Append, Done, Op, Store, StoreError};

@@ -160,5 +160,5 @@ async fn who_only_sends_events_reads_none_and_what_cannot_be_is_refused() {
     ] {
         hitwire.admin().get(&format!("/v1/events{query}")).await.expect(400);
     }
-    hitwire.admin().get("/v1/events?clientid=2").await.expect(403);
+    hitwire.admin().get("/v1/events?clientid=2").await.expect(404);
 }

@@ -14,8 +14,8 @@ use hitwire_log::{
     Integration, Lag, Lease, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Secret, SqliteStore,
     Store, StoreError, StreamFrom, Target, Ticked, Token, Touched, UpdateIntegration, User,
 };
-use hitwire_server::Names;
 use hitwire_server::dispatch::{Bounds, Clock, Deliveries, Dispatch, Surroundings};
+use hitwire_server::{Clients, Names};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -161,6 +161,7 @@ impl World {
             clock: Clock::at(Duration::from_millis(now_ms())),
             bounds: Bounds::default(),
             names: Names::default(),
+            clients: Clients::default(),
             deliveries: Deliveries::default(),
             mint: Box::new(move || {
                 WebhookId(format!("msg_{mint:016x}{:016x}", minted.fetch_add(1, Ordering::Relaxed)).into())

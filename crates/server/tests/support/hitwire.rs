@@ -100,6 +100,30 @@ impl Hitwire {
         self.admin().send("POST", "/v2/integration", integration).await.expect(200)["body"]["object"].take()
     }
 
+    /// Makes an account: `what` is `users`, `tokens`, ...
+    pub(crate) async fn make(&self, what: &str, body: &Value) -> Value {
+        let made = self.admin().send("POST", &format!("/v1/{what}"), body).await;
+        made.expect(200)["body"]["object"].take()
+    }
+
+    /// Makes a client (tenant), and answers its id.
+    pub(crate) async fn new_client(&self, name: &str) -> u64 {
+        self.make("clients", &json!({"name": name})).await["id"].as_u64().expect("an id")
+    }
+
+    /// Makes a token, and answers it.
+    pub(crate) async fn new_token(&self, body: &Value) -> String {
+        self.make("tokens", body).await["token"].as_str().expect("the token").to_owned()
+    }
+
+    /// The events of a client that hitwire made, by their types, the newest last.
+    pub(crate) async fn told(&self, client: u64) -> Vec<String> {
+        let path = format!("/v1/events?after=0&limit=1000&kind=system,rules_and_triggers&clientid={client}");
+        let events = self.admin().get(&path).await.expect(200);
+        let events = events["events"].as_array().expect("a list").iter();
+        events.map(|event| event["body"]["notification_type"].as_str().expect("a type").to_owned()).collect()
+    }
+
     /// Creates an integration for hits that sends to `url`, and answers its id.
     pub(crate) async fn subscribe(&self, url: &str) -> u64 {
         let integration = json!({"target": {"url": url}, "events": [{"event": "siem"}]});

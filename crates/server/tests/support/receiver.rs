@@ -120,6 +120,22 @@ impl Receiver {
         told.map(|object| object["notification_type"].as_str().unwrap_or("none").to_owned()).collect()
     }
 
+    /// All objects that it took, in the order in which they came.
+    pub(crate) fn objects(&self) -> Vec<Value> {
+        let taken = self.received().into_iter().filter(|received| received.answered < 300);
+        taken
+            .flat_map(|received| match serde_json::from_slice(&received.body) {
+                Ok(Value::Array(objects)) => objects,
+                other => panic!("not an array: {other:?}"),
+            })
+            .collect()
+    }
+
+    /// Waits until it has taken so many objects.
+    pub(crate) async fn until_objects(&self, number: usize) {
+        super::until(async || self.objects().len() >= number).await;
+    }
+
     /// Answers this from now on.
     pub(crate) fn answer(&self, status: u16) {
         self.shared.status.store(status, Ordering::SeqCst);

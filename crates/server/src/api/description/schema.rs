@@ -430,3 +430,152 @@ pub(in crate::api) enum SentType {
     Vuln,
     Scope,
 }
+
+/// A new client (tenant).
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NewClientSettings {
+    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    name: String,
+    /// False: its tokens are refused, and its integrations send nothing. Default: true.
+    enabled: Option<bool>,
+    /// Integrations that it may have. Default: any number.
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    integrations_max: Option<u32>,
+    /// Events a second that it may send, on average over ten seconds. Default: any number.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    events_per_s: Option<u32>,
+    /// Networks (`10.1.0.0/16`) that its integrations may send to although the guard refuses them otherwise.
+    #[schema(max_items = 100)]
+    allow_targets: Option<Vec<Network>>,
+}
+
+/// A network in CIDR notation.
+#[derive(Deserialize, ToSchema)]
+#[schema(pattern = "^([0-9]{1,3}\\.){3}[0-9]{1,3}/[0-9]{1,2}$|^[0-9a-fA-F:.]+/[0-9]{1,3}$")]
+pub(in crate::api) struct Network(String);
+
+/// A change of a client. It names what it changes; the rest stays. `null` lifts a limit.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct ClientSettings {
+    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    name: Option<String>,
+    enabled: Option<bool>,
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    integrations_max: Option<u32>,
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    events_per_s: Option<u32>,
+    #[schema(max_items = 100)]
+    allow_targets: Option<Vec<Network>>,
+    /// The one that the path names.
+    id: Option<u64>,
+    /// Of an answer: not looked at.
+    uuid: Option<String>,
+    /// The same.
+    created_at: Option<u64>,
+    /// The same.
+    created_by: Option<String>,
+}
+
+/// What people may do.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::api) enum UserRole {
+    Admin,
+    Analyst,
+    ReadOnly,
+}
+
+/// A new user.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NewUserSettings {
+    /// One address, unique over the installation, letter case aside.
+    #[schema(max_length = 254, pattern = "^[^\\s<>,;@]+@[^\\s<>,;@]+$")]
+    email: String,
+    /// The real name. Default: none.
+    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    name: Option<String>,
+    role: UserRole,
+    /// False: the user's tokens are refused. Default: true.
+    enabled: Option<bool>,
+    /// The client (tenant). Default: the token's.
+    clientid: Option<u64>,
+}
+
+/// A change of a user. It names what it changes; the rest stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct UserSettings {
+    #[schema(max_length = 254, pattern = "^[^\\s<>,;@]+@[^\\s<>,;@]+$")]
+    email: Option<String>,
+    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    name: Option<String>,
+    role: Option<UserRole>,
+    enabled: Option<bool>,
+    /// The client (tenant): the user's.
+    clientid: Option<u64>,
+    /// The one that the path names.
+    id: Option<u64>,
+    /// Of an answer: not looked at.
+    uuid: Option<String>,
+    /// The same.
+    created_at: Option<u64>,
+    /// The same.
+    created_by: Option<String>,
+}
+
+/// What tokens may do.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::api) enum TokenRole {
+    Operator,
+    Admin,
+    Analyst,
+    ReadOnly,
+    Ingest,
+}
+
+/// A new token.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NewTokenSettings {
+    /// Shown as the author of changes.
+    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    name: String,
+    /// Not above the caller's own.
+    role: TokenRole,
+    /// Whose it is: it does no more than this user may. Default: nobody's.
+    user: Option<u64>,
+    /// Unix seconds, in the future: from then on it is refused. Default: never.
+    #[schema(minimum = 0, maximum = 253_402_300_799_u64)]
+    expires_at: Option<u64>,
+    /// The client (tenant). Default: the caller's.
+    clientid: Option<u64>,
+}
+
+/// A new application.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct NewApplicationSettings {
+    /// Unique within the client; -1 is the default application. Default: the next free one.
+    #[schema(minimum = -1, maximum = 9_007_199_254_740_991_i64)]
+    id: Option<i64>,
+    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    name: String,
+    /// The client (tenant). Default: the token's.
+    clientid: Option<u64>,
+}
+
+/// Another name for an application.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct ApplicationSettings {
+    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    name: String,
+    /// The one that the path names.
+    id: Option<i64>,
+    /// The client (tenant): the application's.
+    clientid: Option<u64>,
+}

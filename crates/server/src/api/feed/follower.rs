@@ -1,8 +1,9 @@
-//! A stream of events. It holds one chunk at a time, and reads on when that is sent; it ends when hitwire stops, and after an
-//! hour, so that a token that was taken back does not read for ever.
+//! A stream of events. It holds one chunk at a time, and reads on when that is sent; it ends when hitwire stops, when the token
+//! is good no longer, and after an hour.
 
 use super::event;
 use super::pages::{CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX};
+use crate::accounts::Pass;
 use crate::api::turnstile::Passage;
 use axum::body::Bytes;
 use hitwire_event::{Record, Seq};
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// A stream on which nothing happens sends a blank line after this, so that both sides know of each other.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// A stream ends after this; who wants more comes again, with a token that is still good.
+/// A stream ends after this; who wants more comes again.
 const STREAM_MAX: Duration = Duration::from_hours(1);
 
 /// One stream.
@@ -28,6 +29,8 @@ pub(super) struct Follower {
     after: Seq,
     first: Option<Vec<Arc<Record>>>,
     ends: Instant,
+    /// None: nobody can take the right to read away.
+    pass: Option<Pass>,
     _passage: Passage,
 }
 
@@ -40,11 +43,12 @@ impl Follower {
         after: Seq,
         first: Vec<Arc<Record>>,
         passage: Passage,
+        pass: Option<Pass>,
     ) -> Self {
         let head = store.head();
         let first = (!first.is_empty()).then_some(first);
         let ends = Instant::now() + STREAM_MAX;
-        Follower { store, stop, streams, head, after, first, ends, _passage: passage }
+        Follower { store, stop, streams, head, after, first, ends, pass, _passage: passage }
     }
 
     /// The next bytes; none: the stream ends.
@@ -53,6 +57,16 @@ impl Follower {
             return lines(first.iter());
         }
         let keep_alive = Instant::now() + KEEP_ALIVE;
+        let mut pass = self.pass.take();
+        let chunk = tokio::select! {
+            chunk = self.go_on(keep_alive) => chunk,
+            () = ended(pass.as_mut()) => None,
+        };
+        self.pass = pass;
+        chunk
+    }
+
+    async fn go_on(&mut self, keep_alive: Instant) -> Option<Bytes> {
         loop {
             if self.stop.is_cancelled() || Instant::now() >= self.ends {
                 return None;
@@ -98,6 +112,13 @@ impl Follower {
     }
 }
 
+async fn ended(pass: Option<&mut Pass>) {
+    match pass {
+        Some(pass) => pass.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Events as lines; none if one of them cannot be written.
 fn lines<'a>(records: impl Iterator<Item = &'a Arc<Record>>) -> Option<Bytes> {
     let mut text = Vec::new();
@@ -118,7 +139,7 @@ mod tests {
     fn follower(dir: &std::path::Path, stop: &CancellationToken) -> Follower {
         let store = Arc::new(SqliteStore::open(Options::new(dir)).expect("opened"));
         let passage = Turnstile::new(1, 1).pass(ClientId(1), Duration::ZERO).expect("let through");
-        Follower::new(store, stop.clone(), Vec::new(), Seq::ZERO, Vec::new(), passage)
+        Follower::new(store, stop.clone(), Vec::new(), Seq::ZERO, Vec::new(), passage, None)
     }
 
     #[tokio::test(start_paused = true)]

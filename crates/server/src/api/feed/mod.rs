@@ -9,12 +9,12 @@
 mod follower;
 mod pages;
 
-use super::auth::Reader;
-use super::integrations::own_clientid;
+use super::auth::Caller;
 use super::problem::Problem;
 use super::query::Query;
 use super::turnstile::{ComeAgain, Passage, Turnstile};
 use super::{Api, Shared, json, rfc3339};
+use crate::accounts::Pass;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -122,10 +122,9 @@ enum Begin {
 )]
 pub(super) async fn read(
     State(api): State<Shared>,
-    Reader(caller): Reader,
+    caller: Caller,
     mut query: Query,
 ) -> Result<Response, Problem> {
-    own_clientid(&caller, &mut query)?;
     let after = query.integer("after", 0..=i64::MAX as u64)?;
     let tail = query.integer("tail", 0..=LIMIT_MAX)?;
     let limit = query.integer("limit", 1..=LIMIT_MAX)?;
@@ -156,7 +155,8 @@ pub(super) async fn read(
     };
     if follow {
         let passage = passage(&api.feed.streams, "streams", STREAMS_AT_ONCE)?;
-        return followed(&api, wanted, passage).await;
+        let pass = Pass::new(&api.accounts, &caller.identity, api.clock);
+        return followed(&api, wanted, passage, pass).await;
     }
     let _passage = passage(&api.feed.pages, "pages", PAGES_AT_ONCE)?;
     let (records, next) = match wanted.begin {
@@ -215,13 +215,20 @@ fn event(record: &Record) -> Result<LoggedEvent<'_>, Problem> {
     })
 }
 
-async fn followed(api: &Arc<Api>, wanted: Wanted, passage: Passage) -> Result<Response, Problem> {
+async fn followed(api: &Arc<Api>, wanted: Wanted, passage: Passage, pass: Pass) -> Result<Response, Problem> {
     let (first, after) = match wanted.begin {
         Begin::After(after) => (Vec::new(), after),
         Begin::Newest(tail) => newest(&*api.store, &wanted.streams, tail).await?,
     };
-    let follower =
-        Follower::new(Arc::clone(&api.store), api.feed.stop.clone(), wanted.streams, after, first, passage);
+    let follower = Follower::new(
+        Arc::clone(&api.store),
+        api.feed.stop.clone(),
+        wanted.streams,
+        after,
+        first,
+        passage,
+        Some(pass),
+    );
     let lines = stream::unfold(follower, async |mut follower: Follower| {
         let chunk = follower.next().await?;
         Some((Ok::<_, Infallible>(chunk), follower))

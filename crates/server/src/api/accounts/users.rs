@@ -1,0 +1,274 @@
+//! `/v1/users`: people with an account.
+
+use super::{USER_ROLES, asked, name, number, pass_over, required, role, same_id, uuid};
+use crate::api::auth::Caller;
+use crate::api::description::schema::{NewUserSettings, Success, UserSettings};
+use crate::api::fields::Fields;
+use crate::api::precondition::{IfMatch, with_etag};
+use crate::api::problem::Problem;
+use crate::api::query::Query;
+use crate::api::{Shared, success};
+use crate::change::user as change;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use hitwire_log::{Role, Sequence, User, UserId};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Users of one client.
+const USERS_MAX: usize = 1_000;
+
+/// Characters of an e-mail (RFC 5321 section 4.5.3.1: a path of 256 with its brackets).
+const EMAIL_CHARS_MAX: usize = 254;
+
+/// A user.
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
+pub(in crate::api) struct Answer {
+    id: u64,
+    uuid: String,
+    clientid: u64,
+    email: String,
+    name: String,
+    /// `admin`, `analyst`, `read_only`
+    role: &'static str,
+    /// False: the user's tokens are refused.
+    enabled: bool,
+    /// Unix seconds.
+    created_at: u64,
+    created_by: String,
+}
+
+impl From<User> for Answer {
+    fn from(user: User) -> Self {
+        Answer {
+            id: user.id.0,
+            uuid: user.uuid,
+            clientid: user.client.0,
+            email: user.email,
+            name: user.name,
+            role: user.role.name(),
+            enabled: user.enabled,
+            created_at: user.created_at,
+            created_by: user.created_by,
+        }
+    }
+}
+
+/// What is asked for; none: not named.
+struct Asked {
+    clientid: Option<u64>,
+    email: Option<String>,
+    name: Option<String>,
+    role: Option<Role>,
+    enabled: Option<bool>,
+}
+
+impl Asked {
+    /// Of a new user (`id` is none), or of a change.
+    fn read(fields: &mut Fields<'_>, id: Option<u64>) -> Asked {
+        for field in ["email", "role"] {
+            required(fields, field, id.is_none());
+        }
+        if let Some(id) = id {
+            same_id(fields, id);
+            pass_over(fields, &["uuid", "created_at", "created_by"]);
+        }
+        Asked {
+            clientid: fields.integer("clientid", 0..=u64::MAX),
+            email: email(fields),
+            name: name(fields, "name"),
+            role: role(fields, &USER_ROLES),
+            enabled: fields.bool("enabled"),
+        }
+    }
+
+    fn apply(self, user: &mut User) {
+        let Asked { email, name, role, enabled, .. } = self;
+        user.email = email.unwrap_or_else(|| user.email.clone());
+        user.name = name.unwrap_or_else(|| user.name.clone());
+        user.role = role.unwrap_or(user.role);
+        user.enabled = enabled.unwrap_or(user.enabled);
+    }
+}
+
+/// Takes an e-mail: whether there is somebody behind it cannot be known, only that it is one address.
+fn email(fields: &mut Fields<'_>) -> Option<String> {
+    let email = fields.string("email")?;
+    let is_plain = |c: char| !c.is_whitespace() && !c.is_control() && !matches!(c, '<' | '>' | ',' | ';');
+    let parts = email.rsplit_once('@').filter(|(local, domain)| !local.is_empty() && !domain.is_empty());
+    if parts.is_none() || !email.chars().all(is_plain) {
+        fields.refuse("email", "is no e-mail address; write it as somebody@example.com");
+    }
+    if email.chars().count() > EMAIL_CHARS_MAX {
+        fields.refuse("email", format!("has more than {EMAIL_CHARS_MAX} characters"));
+    }
+    Some(email)
+}
+
+/// The users of a client.
+#[utoipa::path(
+    get,
+    path = "/v1/users",
+    tag = "accounts",
+    operation_id = "listUsers",
+    params(("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")),
+    responses((status = 200, description = "Users.", body = Success<Vec<Answer>>)),
+    security(("bearer" = []), ("token" = []))
+)]
+pub(in crate::api) async fn list(
+    State(api): State<Shared>,
+    caller: Caller,
+    query: Query,
+) -> Result<Response, Problem> {
+    query.finish()?;
+    let users = api.store.users(Some(caller.client())).await?;
+    Ok(success(users.into_iter().map(Answer::from).collect::<Vec<_>>()))
+}
+
+/// One user.
+#[utoipa::path(
+    get,
+    path = "/v1/users/{id}",
+    tag = "accounts",
+    operation_id = "showUser",
+    params(("id" = u64, Path, description = "the user")),
+    responses((status = 200, description = "The user.", body = Success<Answer>)),
+    security(("bearer" = []), ("token" = []))
+)]
+pub(in crate::api) async fn show(
+    State(api): State<Shared>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let user = find(&api, &caller, &id).await?;
+    let revision = user.revision;
+    Ok(with_etag(success(Answer::from(user)), revision))
+}
+
+/// A new user.
+#[utoipa::path(
+    post,
+    path = "/v1/users",
+    tag = "accounts",
+    operation_id = "createUser",
+    request_body = NewUserSettings,
+    responses((status = 200, description = "The user.", body = Success<Answer>)),
+    security(("bearer" = []), ("token" = []))
+)]
+pub(in crate::api) async fn create(
+    State(api): State<Shared>,
+    caller: Caller,
+    query: Query,
+    body: Body,
+) -> Result<Response, Problem> {
+    query.finish()?;
+    let asked = asked(&api, body, "created", |fields, _| Asked::read(fields, None)).await?;
+    let caller = caller.naming(&api, asked.clientid)?;
+    let client = caller.client();
+    let _making = api.making.lock().await;
+    if api.store.users(Some(client)).await?.len() >= USERS_MAX {
+        return Err(Problem::conflict(format!(
+            "client {client} has {USERS_MAX} users, the most that it can have"
+        )));
+    }
+    let mut user = User {
+        id: UserId(api.accounts.next_id(Sequence::User).await?),
+        uuid: uuid(),
+        client,
+        email: String::new(),
+        name: String::new(),
+        role: Role::ReadOnly,
+        enabled: true,
+        created_at: api.now_s(),
+        created_by: caller.name().to_owned(),
+        revision: 0,
+    };
+    asked.apply(&mut user);
+    api.accounts.commit(change::created(user.clone(), &api.by(&caller))).await?;
+    user.revision = 1;
+    tracing::info!(user = %user.id, %client, by = caller.name(), "user created");
+    Ok(with_etag(success(Answer::from(user)), 1))
+}
+
+/// A change: what the body names; the rest stays.
+#[utoipa::path(
+    put,
+    path = "/v1/users/{id}",
+    tag = "accounts",
+    operation_id = "changeUser",
+    params(
+        ("id" = u64, Path, description = "the user"),
+        ("If-Match" = Option<String>, Header, description = "the ETag of the answer that the change is made from")
+    ),
+    request_body = UserSettings,
+    responses((status = 200, description = "The user as it is now.", body = Success<Answer>)),
+    security(("bearer" = []), ("token" = []))
+)]
+pub(in crate::api) async fn change(
+    State(api): State<Shared>,
+    caller: Caller,
+    Path(id): Path<String>,
+    if_match: IfMatch,
+    query: Query,
+    body: Body,
+) -> Result<Response, Problem> {
+    query.finish()?;
+    let before = find(&api, &caller, &id).await?;
+    if_match.check(before.revision)?;
+    let asked = asked(&api, body, "changed", |fields, _| Asked::read(fields, Some(before.id.0))).await?;
+    if !caller.clone().naming(&api, asked.clientid)?.reaches(before.client) {
+        return Err(not_found());
+    }
+    let mut after = before.clone();
+    asked.apply(&mut after);
+    if let Some(ops) = change::changed(&before, after.clone(), &api.by(&caller)) {
+        api.accounts.commit(ops).await?;
+        after.revision += 1;
+        tracing::info!(user = %after.id, client = %after.client, by = caller.name(), "user changed");
+    }
+    let revision = after.revision;
+    Ok(with_etag(success(Answer::from(after)), revision))
+}
+
+/// Takes a user away, and revokes the user's tokens.
+#[utoipa::path(
+    delete,
+    path = "/v1/users/{id}",
+    tag = "accounts",
+    operation_id = "deleteUser",
+    params(
+        ("id" = u64, Path, description = "the user"),
+        ("If-Match" = Option<String>, Header, description = "the ETag of the answer that the deletion is made from")
+    ),
+    responses((status = 200, description = "The user as it was.", body = Success<Answer>)),
+    security(("bearer" = []), ("token" = []))
+)]
+pub(in crate::api) async fn delete(
+    State(api): State<Shared>,
+    caller: Caller,
+    Path(id): Path<String>,
+    if_match: IfMatch,
+) -> Result<Response, Problem> {
+    let user = find(&api, &caller, &id).await?;
+    if_match.check(user.revision)?;
+    // Nobody makes another token of his meanwhile.
+    let _making = api.making.lock().await;
+    let mut tokens = api.store.tokens(Some(user.client)).await?;
+    tokens.retain(|token| token.user == Some(user.id));
+    api.accounts.commit(change::deleted(&user, &tokens, &api.by(&caller))).await?;
+    tracing::info!(user = %user.id, client = %user.client, by = caller.name(), "user deleted");
+    Ok(success(Answer::from(user)))
+}
+
+/// The user that a path names, if the caller's client has it. One of another client looks as if it were not there.
+async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<User, Problem> {
+    let users = api.store.users(None).await?;
+    let found = users.into_iter().find(|user| number(id) == Some(user.id.0) && caller.reaches(user.client));
+    found.ok_or_else(not_found)
+}
+
+fn not_found() -> Problem {
+    Problem::not_found("there is no such user; GET /v1/users lists them")
+}
