@@ -11,6 +11,7 @@ mod kill;
 mod listen;
 mod manual;
 mod power_loss;
+mod secrets;
 mod send;
 mod serve;
 mod support;
