@@ -1,5 +1,6 @@
 //! The commands, their flags and their exit codes.
 
+use crate::accounts::{client, token, user};
 use crate::failure::Failure;
 use crate::{apply, check_config, demo, import, integration, listen, manual, send, serve, tail};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -78,6 +79,12 @@ enum Command {
     /// an integration has its default; integrations that it does not name are left alone, unless --prune says otherwise.
     /// Secrets stand in variables and files: { env = "VARIABLE" }, { file = "path" }.
     Apply(apply::Args),
+    /// The tokens of a running server: list, create, revoke
+    Token(token::Args),
+    /// The users of a running server: list, create, edit, delete
+    User(user::Args),
+    /// The clients (tenants) of a running server: list, create, edit, delete
+    Client(client::Args),
     /// Print the script that completes this command line in a shell
     ///
     /// For bash: hitwire completions bash > /etc/bash_completion.d/hitwire
@@ -103,6 +110,9 @@ pub fn main() -> ExitCode {
             Command::Completions(args) => manual::completions(&args, Cli::command()),
             Command::Man(args) => manual::man(&args, Cli::command()),
             Command::Tail(args) => tail::run(args).await,
+            Command::Token(args) => token::run(args).await,
+            Command::User(args) => user::run(args).await,
+            Command::Client(args) => client::run(args).await,
             Command::Demo(args) => demo::run(args).await,
             Command::Serve(args) => serve::run(*args).await,
             Command::Listen(args) => listen::command::run(args).await,

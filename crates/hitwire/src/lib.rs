@@ -8,6 +8,7 @@
 //! - [`api`]: a client of the HTTP API; for the commands that talk to a running server, the demo, and tests.
 //! - `serve`: flags, variables and the configuration file into a [`Config`](hitwire_server::Config); signals.
 //! - `check_config`: the same, without running; `manual`: completions and manual pages.
+//! - `accounts`: `token`, `client`, `user`.
 //! - `apply`, `demo`, `import`, `integration`, `send`, `tail`: the commands of these names; `upload`: what those that send events share.
 //! - `remote`: a running server, as commands see it: flags, token, calls. `failure`: how a command ends when it does not
 //!   end well, and its exit code.
@@ -16,6 +17,7 @@
 //!
 //! What it deliberately does not do: anything that an embedding program could want; that is in `hitwire-server` and below.
 
+mod accounts;
 pub mod api;
 mod apply;
 mod ask;

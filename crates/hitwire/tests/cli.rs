@@ -2,6 +2,7 @@
 //!
 //! Everything runs on loopback addresses and in temporary directories.
 
+mod accounts;
 mod apply;
 mod demo;
 mod ecosystem;

@@ -1,0 +1,162 @@
+//! `hitwire token`, `client` and `user`: who may do what on a running server, over its API.
+//!
+//! The three are alike: a list, a creation, a change, an end. What they share is here ([`Book`]); each has its own flags,
+//! bodies and tables.
+
+pub(crate) mod client;
+pub(crate) mod token;
+pub(crate) mod user;
+
+use crate::ask;
+use crate::failure::{Failure, Origins};
+use crate::integration::{find, id_of};
+use crate::output::Output;
+use crate::remote::{Object, Remote, Session, Tenant};
+use crate::table::{Cell, Table};
+use crate::terminal::{self, Style, Terminal};
+use http::Method;
+use serde_json::{Map, Value};
+
+/// The server that is meant, and for whom the output is.
+#[derive(Debug, clap::Args)]
+struct Common {
+    #[command(flatten)]
+    output: Output,
+
+    #[command(flatten)]
+    tenant: Tenant,
+
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// One sort of account on a server.
+struct Book {
+    session: Session,
+    tenant: Tenant,
+    output: Output,
+    /// What one of them is called, on the command line too.
+    what: &'static str,
+    /// The API's path.
+    path: &'static str,
+    /// Which flag a field comes from.
+    origins: &'static Origins,
+}
+
+impl Book {
+    fn open(
+        common: &Common,
+        what: &'static str,
+        path: &'static str,
+        origins: &'static Origins,
+    ) -> Result<Self, Failure> {
+        let Common { output, tenant, remote } = common;
+        Ok(Book { session: remote.session()?, tenant: *tenant, output: *output, what, path, origins })
+    }
+
+    async fn all(&mut self) -> Result<Vec<Object>, Failure> {
+        Ok(self.session.objects(&self.tenant.path(self.path)).await?)
+    }
+
+    async fn list(&mut self, table: fn(&[Object]) -> Table) -> Result<(), Failure> {
+        let all = self.all().await?;
+        let what = self.what;
+        self.output.print_all(all.iter().map(|object| &*object.json), |terminal| match all.as_slice() {
+            [] => format!("there are no {what}s; hitwire {what} create makes one"),
+            all => table(all).lines(terminal),
+        })
+    }
+
+    async fn create(&mut self, body: Map<String, Value>) -> Result<Object, Failure> {
+        let path = self.tenant.path(self.path);
+        let created = self.session.object(Method::POST, &path, Value::from(body)).await;
+        created.map_err(|error| Failure::of_call(error, self.origins))
+    }
+
+    /// Changes what `body` names. The API takes the whole: the rest is sent as it was answered.
+    async fn edit(&mut self, which: &str, body: Map<String, Value>, fields: &[&str]) -> Result<(), Failure> {
+        if body.is_empty() {
+            let what = self.what;
+            return Err(Failure::Usage(format!(
+                "nothing to change: say what with flags; hitwire {what} edit --help lists them"
+            )));
+        }
+        let current = self.find(which).await?;
+        let known =
+            fields.iter().filter_map(|field| Some(((*field).to_owned(), current.value.get(field)?.clone())));
+        let mut whole: Map<String, Value> = known.collect();
+        whole.extend(body);
+        let path = self.tenant.path(&format!("{}/{}", self.path, id_of(&current)?));
+        let changed = self.session.object(Method::PUT, &path, Value::from(whole)).await;
+        let changed = changed.map_err(|error| Failure::of_call(error, self.origins))?;
+        self.output.print(&changed.json, |_| format!("changed {}", name(&changed)))
+    }
+
+    async fn end(&mut self, which: &str, yes: bool, doing: &str, done: &str) -> Result<(), Failure> {
+        let found = self.find(which).await?;
+        let question = format!("{doing} {} {} cannot be undone.", self.what, name(&found));
+        ask::to_type(called(&found), &question, yes)?;
+        let path = self.tenant.path(&format!("{}/{}", self.path, id_of(&found)?));
+        let ended = self.session.object(Method::DELETE, &path, ()).await?;
+        self.output.print(&ended.json, |_| format!("{done} {}", name(&found)))
+    }
+
+    async fn find(&mut self, which: &str) -> Result<Object, Failure> {
+        let all = self.all().await?;
+        find::one(all, self.what, which)
+    }
+}
+
+/// What an account is called: users by their address.
+fn called(object: &Object) -> &str {
+    object.text("/email").or_else(|| object.text("/name")).unwrap_or_default()
+}
+
+/// `SIEM (1)`, harmless.
+fn name(object: &Object) -> String {
+    format!("{} ({})", terminal::safe(called(object)), object.number("/id").unwrap_or_default())
+}
+
+/// A moment, as Unix seconds or as text, in a table.
+fn moment(object: &Object, pointer: &str) -> Cell {
+    match object.value.pointer(pointer) {
+        Some(Value::Number(seconds)) => crate::units::day(seconds.as_u64().unwrap_or_default()).into(),
+        Some(Value::String(text)) => text.as_str().into(),
+        _ => Cell::from("-").styled(Style::Faint),
+    }
+}
+
+/// A text in a table, or a dash.
+fn text(object: &Object, pointer: &str) -> Cell {
+    match object.value.pointer(pointer) {
+        Some(Value::String(text)) => text.as_str().into(),
+        None | Some(Value::Null) => Cell::from("-").styled(Style::Faint),
+        Some(other) => other.to_string().into(),
+    }
+}
+
+fn enabled(object: &Object) -> Cell {
+    match object.value.get("enabled") {
+        Some(Value::Bool(false)) => Cell::from("disabled").styled(Style::Notice),
+        _ => Cell::from("enabled").styled(Style::Good),
+    }
+}
+
+/// `enabled` of a body, from two flags that exclude each other.
+fn switch(body: &mut Map<String, Value>, enable: bool, disable: bool) {
+    if enable || disable {
+        body.insert("enabled".to_owned(), enable.into());
+    }
+}
+
+/// Adds what was given.
+fn set(body: &mut Map<String, Value>, field: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        body.insert(field.to_owned(), value.into());
+    }
+}
+
+/// What a creation says.
+fn created(object: &Object, facts: &crate::table::Facts, terminal: Terminal) -> String {
+    format!("created {}\n{}", name(object), facts.lines(terminal))
+}
