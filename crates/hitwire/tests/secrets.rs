@@ -87,6 +87,12 @@ async fn no_secret_is_found_in_the_log_in_any_file_or_in_any_answer_that_others_
     secrets.push(("a signing secret", secret(&created)));
     let (_, rotated) = call(&server, Method::POST, "/v2/integration/1/rotate-secret", json!({})).await;
     secrets.push(("a rotated signing secret", secret(&rotated)));
+    let user = json!({"email": "ann@example.com", "role": "admin"});
+    assert_eq!(call(&server, Method::POST, "/v1/users", user).await.0, 200);
+    let token = json!({"name": "hers", "role": "admin", "user": 1});
+    let (_, token) = call(&server, Method::POST, "/v1/tokens", token).await;
+    secrets
+        .push(("a user's token", token["body"]["object"]["token"].as_str().expect("the token").to_owned()));
 
     server.accept(&hits::hits("secrets", 1, 0..2)).await;
     let changed = json!({"target": target(header("header-Eiph4aez"))});
