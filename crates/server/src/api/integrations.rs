@@ -2,7 +2,9 @@
 
 use super::auth::Caller;
 use super::contract::{Answer, Asked, Creation};
-use super::description::schema::{IntegrationSettings, NewIntegrationSettings, ResumeFrom, Success};
+use super::description::schema::{
+    IntegrationSettings, NewIntegrationSettings, ResumeFrom, Success, SuccessList,
+};
 use super::fields::{self, Errors};
 use super::precondition::{IfMatch, with_etag};
 use super::problem::{FieldError, Problem};
@@ -30,7 +32,7 @@ const CHANGE_TRIES: usize = 5;
     tag = "integrations",
     operation_id = "listIntegrations",
     params(("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")),
-    responses((status = 200, description = "Integrations.", body = Success<Vec<Answer<'_>>>)),
+    responses((status = 200, description = "Integrations.", body = SuccessList<Answer<'_>>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn list(

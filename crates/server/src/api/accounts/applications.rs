@@ -2,7 +2,7 @@
 
 use super::{asked, name, required};
 use crate::api::auth::Caller;
-use crate::api::description::schema::{ApplicationSettings, NewApplicationSettings, Success};
+use crate::api::description::schema::{ApplicationSettings, NewApplicationSettings, Success, SuccessList};
 use crate::api::fields::Fields;
 use crate::api::problem::Problem;
 use crate::api::query::Query;
@@ -29,16 +29,16 @@ const ID_TRIES: usize = 1_000;
 /// An application.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Application)]
-pub(in crate::api) struct Answer {
+pub(in crate::api) struct ApplicationAnswer {
     /// Unique within the client; -1 is the default application.
     id: i64,
     clientid: u64,
     name: String,
 }
 
-impl From<Application> for Answer {
+impl From<Application> for ApplicationAnswer {
     fn from(application: Application) -> Self {
-        Answer { id: application.id, clientid: application.client.0, name: application.name }
+        ApplicationAnswer { id: application.id, clientid: application.client.0, name: application.name }
     }
 }
 
@@ -73,7 +73,7 @@ impl Asked {
     tag = "accounts",
     operation_id = "listApplications",
     params(("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")),
-    responses((status = 200, description = "Applications.", body = Success<Vec<Answer>>)),
+    responses((status = 200, description = "Applications.", body = SuccessList<ApplicationAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn list(
@@ -83,7 +83,7 @@ pub(in crate::api) async fn list(
 ) -> Result<Response, Problem> {
     query.finish()?;
     let applications = api.store.applications(caller.client()).await?;
-    Ok(success(applications.into_iter().map(Answer::from).collect::<Vec<_>>()))
+    Ok(success(applications.into_iter().map(ApplicationAnswer::from).collect::<Vec<_>>()))
 }
 
 /// One application.
@@ -93,7 +93,7 @@ pub(in crate::api) async fn list(
     tag = "accounts",
     operation_id = "showApplication",
     params(("id" = i64, Path, description = "the application")),
-    responses((status = 200, description = "The application.", body = Success<Answer>)),
+    responses((status = 200, description = "The application.", body = Success<ApplicationAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn show(
@@ -101,7 +101,7 @@ pub(in crate::api) async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    Ok(success(Answer::from(find(&api, &caller, &id).await?)))
+    Ok(success(ApplicationAnswer::from(find(&api, &caller, &id).await?)))
 }
 
 /// A new application. Without an id it gets one.
@@ -111,7 +111,7 @@ pub(in crate::api) async fn show(
     tag = "accounts",
     operation_id = "createApplication",
     request_body = NewApplicationSettings,
-    responses((status = 200, description = "The application.", body = Success<Answer>)),
+    responses((status = 200, description = "The application.", body = Success<ApplicationAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn create(
@@ -144,7 +144,7 @@ pub(in crate::api) async fn create(
     let ops = change::created(application.clone(), &api.by(&caller), Uuid::now_v7().as_bytes());
     api.accounts.commit(ops).await?;
     tracing::info!(application = id, %client, by = caller.name(), "application created");
-    Ok(success(Answer::from(application)))
+    Ok(success(ApplicationAnswer::from(application)))
 }
 
 /// Renames an application.
@@ -155,7 +155,7 @@ pub(in crate::api) async fn create(
     operation_id = "renameApplication",
     params(("id" = i64, Path, description = "the application")),
     request_body = ApplicationSettings,
-    responses((status = 200, description = "The application as it is now.", body = Success<Answer>)),
+    responses((status = 200, description = "The application as it is now.", body = Success<ApplicationAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn rename(
@@ -176,7 +176,7 @@ pub(in crate::api) async fn rename(
         api.accounts.commit(ops).await?;
         tracing::info!(application = after.id, client = %after.client, by = caller.name(), "application renamed");
     }
-    Ok(success(Answer::from(after)))
+    Ok(success(ApplicationAnswer::from(after)))
 }
 
 /// Takes an application away.
@@ -186,7 +186,7 @@ pub(in crate::api) async fn rename(
     tag = "accounts",
     operation_id = "deleteApplication",
     params(("id" = i64, Path, description = "the application")),
-    responses((status = 200, description = "The application as it was.", body = Success<Answer>)),
+    responses((status = 200, description = "The application as it was.", body = Success<ApplicationAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn delete(
@@ -199,7 +199,7 @@ pub(in crate::api) async fn delete(
     let ops = change::deleted(&application, &api.by(&caller), Uuid::now_v7().as_bytes());
     api.accounts.commit(ops).await?;
     tracing::info!(application = application.id, client = %application.client, by = caller.name(), "application deleted");
-    Ok(success(Answer::from(application)))
+    Ok(success(ApplicationAnswer::from(application)))
 }
 
 /// The next id that nobody has chosen.

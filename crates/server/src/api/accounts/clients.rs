@@ -3,7 +3,7 @@
 use super::{asked, name, number, pass_over, required, same_id, uuid};
 use crate::accounts::FIRST_CLIENT;
 use crate::api::auth::Caller;
-use crate::api::description::schema::{ClientSettings, NewClientSettings, Success};
+use crate::api::description::schema::{ClientSettings, NewClientSettings, Success, SuccessList};
 use crate::api::fields::{Errors, Fields, elements};
 use crate::api::precondition::{IfMatch, with_etag};
 use crate::api::problem::Problem;
@@ -29,7 +29,7 @@ const ALLOW_TARGETS_MAX: usize = 100;
 /// A client.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Client)]
-pub(in crate::api) struct Answer {
+pub(in crate::api) struct ClientAnswer {
     id: u64,
     uuid: String,
     name: String,
@@ -46,9 +46,9 @@ pub(in crate::api) struct Answer {
     created_by: String,
 }
 
-impl From<Client> for Answer {
+impl From<Client> for ClientAnswer {
     fn from(client: Client) -> Self {
-        Answer {
+        ClientAnswer {
             id: client.id.0,
             uuid: client.uuid,
             name: client.name,
@@ -151,7 +151,7 @@ fn networks(fields: &mut Fields<'_>, errors: &Errors) -> Vec<String> {
     path = "/v1/clients",
     tag = "accounts",
     operation_id = "listClients",
-    responses((status = 200, description = "Clients.", body = Success<Vec<Answer>>)),
+    responses((status = 200, description = "Clients.", body = SuccessList<ClientAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn list(
@@ -161,7 +161,7 @@ pub(in crate::api) async fn list(
 ) -> Result<Response, Problem> {
     query.finish()?;
     let clients = visible(&api, &caller).await?;
-    Ok(success(clients.into_iter().map(Answer::from).collect::<Vec<_>>()))
+    Ok(success(clients.into_iter().map(ClientAnswer::from).collect::<Vec<_>>()))
 }
 
 /// One client.
@@ -171,7 +171,7 @@ pub(in crate::api) async fn list(
     tag = "accounts",
     operation_id = "showClient",
     params(("id" = u64, Path, description = "the client")),
-    responses((status = 200, description = "The client.", body = Success<Answer>)),
+    responses((status = 200, description = "The client.", body = Success<ClientAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn show(
@@ -181,7 +181,7 @@ pub(in crate::api) async fn show(
 ) -> Result<Response, Problem> {
     let client = find(&api, &caller, &id).await?;
     let revision = client.revision;
-    Ok(with_etag(success(Answer::from(client)), revision))
+    Ok(with_etag(success(ClientAnswer::from(client)), revision))
 }
 
 /// A new client.
@@ -191,7 +191,7 @@ pub(in crate::api) async fn show(
     tag = "accounts",
     operation_id = "createClient",
     request_body = NewClientSettings,
-    responses((status = 200, description = "The client.", body = Success<Answer>)),
+    responses((status = 200, description = "The client.", body = Success<ClientAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn create(
@@ -223,7 +223,7 @@ pub(in crate::api) async fn create(
     api.accounts.commit(change::created(client.clone(), &by)).await?;
     client.revision = 1;
     tracing::info!(client = %client.id, by = caller.name(), "client created");
-    Ok(with_etag(success(Answer::from(client)), 1))
+    Ok(with_etag(success(ClientAnswer::from(client)), 1))
 }
 
 /// A change: what the body names; the rest stays. `null` lifts a limit.
@@ -237,7 +237,7 @@ pub(in crate::api) async fn create(
         ("If-Match" = Option<String>, Header, description = "the ETag of the answer that the change is made from")
     ),
     request_body = ClientSettings,
-    responses((status = 200, description = "The client as it is now.", body = Success<Answer>)),
+    responses((status = 200, description = "The client as it is now.", body = Success<ClientAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn change(
@@ -264,7 +264,7 @@ pub(in crate::api) async fn change(
         tracing::info!(client = %after.id, by = caller.name(), "client changed");
     }
     let revision = after.revision;
-    Ok(with_etag(success(Answer::from(after)), revision))
+    Ok(with_etag(success(ClientAnswer::from(after)), revision))
 }
 
 /// Takes a client away, with its users, tokens and applications. Its integrations must be gone before.
@@ -277,7 +277,7 @@ pub(in crate::api) async fn change(
         ("id" = u64, Path, description = "the client"),
         ("If-Match" = Option<String>, Header, description = "the ETag of the answer that the deletion is made from")
     ),
-    responses((status = 200, description = "The client as it was.", body = Success<Answer>)),
+    responses((status = 200, description = "The client as it was.", body = Success<ClientAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn delete(
@@ -293,7 +293,7 @@ pub(in crate::api) async fn delete(
     }
     api.accounts.commit(change::deleted(&client, &api.by(&caller))).await?;
     tracing::info!(client = %client.id, by = caller.name(), "client deleted");
-    Ok(success(Answer::from(client)))
+    Ok(success(ClientAnswer::from(client)))
 }
 
 fn first(done: &str) -> Problem {

@@ -23,7 +23,7 @@ const LIMIT_MAX: u64 = 1_000;
 /// Whose token it is. Clients take the client id from it; every field is one that some client insists on.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CurrentUser)]
-pub(in crate::api) struct User {
+pub(in crate::api) struct CurrentUser {
     id: u64,
     uuid: String,
     client_id: u64,
@@ -42,7 +42,7 @@ pub(in crate::api) struct User {
 /// A client as the original's older calls answer it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OlderClient)]
-pub(in crate::api) struct Client {
+pub(in crate::api) struct FoundClient {
     id: u64,
     uuid: String,
     name: String,
@@ -57,7 +57,7 @@ pub(in crate::api) struct Client {
     path = "/v1/user",
     tag = "accounts",
     operation_id = "whoAmI",
-    responses((status = 200, description = "Whose token it is.", body = OlderSuccess<User>)),
+    responses((status = 200, description = "Whose token it is.", body = OlderSuccess<CurrentUser>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn user(State(api): State<Shared>, caller: Caller) -> Result<Response, Problem> {
@@ -69,7 +69,7 @@ pub(in crate::api) async fn user(State(api): State<Shared>, caller: Caller) -> R
         Some(user) => (user.id.0, user.uuid.clone(), &user.email, &user.name, user.created_at),
         None => (token.id.0, uuid_of(&token.sha256), &token.name, &token.name, token.created_at),
     };
-    Ok(older_success(User {
+    Ok(older_success(CurrentUser {
         id,
         uuid,
         client_id: client.0,
@@ -114,7 +114,7 @@ struct Wanted {
         ("limit" = Option<u64>, Query, description = "at most so many", minimum = 0, maximum = 1_000),
         ("offset" = Option<u64>, Query, description = "leave out so many")
     ),
-    responses((status = 200, description = "Clients.", body = OlderSuccess<Vec<Client>>)),
+    responses((status = 200, description = "Clients.", body = OlderSuccess<Vec<FoundClient>>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn list(
@@ -140,7 +140,7 @@ pub(in crate::api) async fn list(
     path = "/v1/objects/client",
     tag = "accounts",
     operation_id = "findClientsByPost",
-    responses((status = 200, description = "Clients.", body = OlderSuccess<Vec<Client>>)),
+    responses((status = 200, description = "Clients.", body = OlderSuccess<Vec<FoundClient>>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn list_by_post(
@@ -201,7 +201,7 @@ async fn found(api: &Shared, caller: &Caller, wanted: &Wanted) -> Result<Respons
     });
     let offset = usize::try_from(wanted.offset.unwrap_or(0)).unwrap_or(usize::MAX);
     let limit = wanted.limit.unwrap_or(LIMIT_MAX) as usize;
-    let answer = |client: hitwire_log::Client| Client {
+    let answer = |client: hitwire_log::Client| FoundClient {
         id: client.id.0,
         uuid: client.uuid,
         name: client.name,

@@ -3,7 +3,7 @@
 use super::{TOKEN_ROLES, asked, name, number, required, role};
 use crate::accounts::{capped, hash};
 use crate::api::auth::Caller;
-use crate::api::description::schema::{NewTokenSettings, Success};
+use crate::api::description::schema::{NewTokenSettings, Success, SuccessList};
 use crate::api::fields::Fields;
 use crate::api::integrations::invalid;
 use crate::api::problem::{FieldError, Problem};
@@ -28,7 +28,7 @@ const TIMES: std::ops::RangeInclusive<u64> = 0..=253_402_300_799;
 /// A token; never the token itself.
 #[derive(Clone, Serialize, ToSchema)]
 #[schema(as = Token)]
-pub(in crate::api) struct Answer {
+pub(in crate::api) struct TokenAnswer {
     id: u64,
     clientid: u64,
     name: String,
@@ -49,14 +49,14 @@ pub(in crate::api) struct Answer {
 #[derive(Serialize, ToSchema)]
 pub(in crate::api) struct NewToken {
     #[serde(flatten)]
-    made: Answer,
+    made: TokenAnswer,
     /// The token, 64 characters. No other answer shows it.
     token: String,
 }
 
-impl From<&Token> for Answer {
+impl From<&Token> for TokenAnswer {
     fn from(token: &Token) -> Self {
-        Answer {
+        TokenAnswer {
             id: token.id.0,
             clientid: token.client.0,
             name: token.name.clone(),
@@ -105,7 +105,7 @@ impl Asked {
     tag = "accounts",
     operation_id = "listTokens",
     params(("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")),
-    responses((status = 200, description = "Tokens.", body = Success<Vec<Answer>>)),
+    responses((status = 200, description = "Tokens.", body = SuccessList<TokenAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn list(
@@ -115,7 +115,7 @@ pub(in crate::api) async fn list(
 ) -> Result<Response, Problem> {
     query.finish()?;
     let tokens = api.store.tokens(Some(caller.client())).await?;
-    Ok(success(tokens.iter().map(Answer::from).collect::<Vec<_>>()))
+    Ok(success(tokens.iter().map(TokenAnswer::from).collect::<Vec<_>>()))
 }
 
 /// One token.
@@ -125,7 +125,7 @@ pub(in crate::api) async fn list(
     tag = "accounts",
     operation_id = "showToken",
     params(("id" = u64, Path, description = "the token")),
-    responses((status = 200, description = "The token.", body = Success<Answer>)),
+    responses((status = 200, description = "The token.", body = Success<TokenAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn show(
@@ -133,7 +133,7 @@ pub(in crate::api) async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    Ok(success(Answer::from(&find(&api, &caller, &id).await?)))
+    Ok(success(TokenAnswer::from(&find(&api, &caller, &id).await?)))
 }
 
 /// A new token, with a role that is not above the caller's.
@@ -187,7 +187,7 @@ pub(in crate::api) async fn create(
         expires_at: asked.expires_at,
         last_used_at: None,
     };
-    let made = Answer::from(&token);
+    let made = TokenAnswer::from(&token);
     api.accounts.commit(change::created(token, &api.by(&caller))).await?;
     tracing::info!(token = made.id, %client, role = role.name(), by = caller.name(), "token created");
     Ok(success(NewToken { made, token: text }))
@@ -200,7 +200,7 @@ pub(in crate::api) async fn create(
     tag = "accounts",
     operation_id = "revokeToken",
     params(("id" = u64, Path, description = "the token")),
-    responses((status = 200, description = "The token as it was.", body = Success<Answer>)),
+    responses((status = 200, description = "The token as it was.", body = Success<TokenAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn revoke(
@@ -212,7 +212,7 @@ pub(in crate::api) async fn revoke(
     no_more_than(&caller, token.role, "revoked")?;
     api.accounts.commit(change::revoked(&token, &api.by(&caller))).await?;
     tracing::info!(token = %token.id, client = %token.client, by = caller.name(), "token revoked");
-    Ok(success(Answer::from(&token)))
+    Ok(success(TokenAnswer::from(&token)))
 }
 
 /// Nobody makes, or takes from others, more power than he has.

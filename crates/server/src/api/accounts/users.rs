@@ -2,7 +2,7 @@
 
 use super::{USER_ROLES, asked, name, number, pass_over, required, role, same_id, uuid};
 use crate::api::auth::Caller;
-use crate::api::description::schema::{NewUserSettings, Success, UserSettings};
+use crate::api::description::schema::{NewUserSettings, Success, SuccessList, UserSettings};
 use crate::api::fields::Fields;
 use crate::api::precondition::{IfMatch, with_etag};
 use crate::api::problem::Problem;
@@ -25,7 +25,7 @@ const EMAIL_CHARS_MAX: usize = 254;
 /// A user.
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
-pub(in crate::api) struct Answer {
+pub(in crate::api) struct UserAnswer {
     id: u64,
     uuid: String,
     clientid: u64,
@@ -40,9 +40,9 @@ pub(in crate::api) struct Answer {
     created_by: String,
 }
 
-impl From<User> for Answer {
+impl From<User> for UserAnswer {
     fn from(user: User) -> Self {
-        Answer {
+        UserAnswer {
             id: user.id.0,
             uuid: user.uuid,
             clientid: user.client.0,
@@ -114,7 +114,7 @@ fn email(fields: &mut Fields<'_>) -> Option<String> {
     tag = "accounts",
     operation_id = "listUsers",
     params(("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")),
-    responses((status = 200, description = "Users.", body = Success<Vec<Answer>>)),
+    responses((status = 200, description = "Users.", body = SuccessList<UserAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn list(
@@ -124,7 +124,7 @@ pub(in crate::api) async fn list(
 ) -> Result<Response, Problem> {
     query.finish()?;
     let users = api.store.users(Some(caller.client())).await?;
-    Ok(success(users.into_iter().map(Answer::from).collect::<Vec<_>>()))
+    Ok(success(users.into_iter().map(UserAnswer::from).collect::<Vec<_>>()))
 }
 
 /// One user.
@@ -134,7 +134,7 @@ pub(in crate::api) async fn list(
     tag = "accounts",
     operation_id = "showUser",
     params(("id" = u64, Path, description = "the user")),
-    responses((status = 200, description = "The user.", body = Success<Answer>)),
+    responses((status = 200, description = "The user.", body = Success<UserAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn show(
@@ -144,7 +144,7 @@ pub(in crate::api) async fn show(
 ) -> Result<Response, Problem> {
     let user = find(&api, &caller, &id).await?;
     let revision = user.revision;
-    Ok(with_etag(success(Answer::from(user)), revision))
+    Ok(with_etag(success(UserAnswer::from(user)), revision))
 }
 
 /// A new user.
@@ -154,7 +154,7 @@ pub(in crate::api) async fn show(
     tag = "accounts",
     operation_id = "createUser",
     request_body = NewUserSettings,
-    responses((status = 200, description = "The user.", body = Success<Answer>)),
+    responses((status = 200, description = "The user.", body = Success<UserAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn create(
@@ -189,7 +189,7 @@ pub(in crate::api) async fn create(
     api.accounts.commit(change::created(user.clone(), &api.by(&caller))).await?;
     user.revision = 1;
     tracing::info!(user = %user.id, %client, by = caller.name(), "user created");
-    Ok(with_etag(success(Answer::from(user)), 1))
+    Ok(with_etag(success(UserAnswer::from(user)), 1))
 }
 
 /// A change: what the body names; the rest stays.
@@ -203,7 +203,7 @@ pub(in crate::api) async fn create(
         ("If-Match" = Option<String>, Header, description = "the ETag of the answer that the change is made from")
     ),
     request_body = UserSettings,
-    responses((status = 200, description = "The user as it is now.", body = Success<Answer>)),
+    responses((status = 200, description = "The user as it is now.", body = Success<UserAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn change(
@@ -229,7 +229,7 @@ pub(in crate::api) async fn change(
         tracing::info!(user = %after.id, client = %after.client, by = caller.name(), "user changed");
     }
     let revision = after.revision;
-    Ok(with_etag(success(Answer::from(after)), revision))
+    Ok(with_etag(success(UserAnswer::from(after)), revision))
 }
 
 /// Takes a user away, and revokes the user's tokens.
@@ -242,7 +242,7 @@ pub(in crate::api) async fn change(
         ("id" = u64, Path, description = "the user"),
         ("If-Match" = Option<String>, Header, description = "the ETag of the answer that the deletion is made from")
     ),
-    responses((status = 200, description = "The user as it was.", body = Success<Answer>)),
+    responses((status = 200, description = "The user as it was.", body = Success<UserAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn delete(
@@ -259,7 +259,7 @@ pub(in crate::api) async fn delete(
     tokens.retain(|token| token.user == Some(user.id));
     api.accounts.commit(change::deleted(&user, &tokens, &api.by(&caller))).await?;
     tracing::info!(user = %user.id, client = %user.client, by = caller.name(), "user deleted");
-    Ok(success(Answer::from(user)))
+    Ok(success(UserAnswer::from(user)))
 }
 
 /// The user that a path names, if the caller's client has it. One of another client looks as if it were not there.

@@ -47,6 +47,20 @@ pub(in crate::api) struct SuccessBody<T> {
     object: T,
 }
 
+/// The same around a list. Of a type in brackets only the outermost name counts here, so a list has to be a type of its own.
+#[derive(ToSchema)]
+pub(in crate::api) struct SuccessList<T> {
+    body: SuccessListBody<T>,
+}
+
+/// The same, inside.
+#[derive(ToSchema)]
+pub(in crate::api) struct SuccessListBody<T> {
+    /// `success`
+    result: String,
+    object: Vec<T>,
+}
+
 /// What is around the answers of the original's older calls.
 #[derive(ToSchema)]
 pub(in crate::api) struct OlderSuccess<T> {
