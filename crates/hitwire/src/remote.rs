@@ -3,6 +3,8 @@
 
 use crate::api::{Answer, ApiError, Body, Client, Connection};
 use crate::failure::Failure;
+use clap::ArgAction;
+use clap::builder::BoolishValueParser;
 use hitwire_log::Secret;
 use http::{HeaderMap, Method};
 use serde::Deserialize;
@@ -28,6 +30,16 @@ pub(crate) struct Remote {
         global = true
     )]
     server: String,
+
+    /// Send the token in clear to an http:// server on another machine: only where nobody else is on the way
+    #[arg(
+        long,
+        env = "HITWIRE_ALLOW_PLAIN_HTTP",
+        global = true,
+        action = ArgAction::SetTrue,
+        value_parser = BoolishValueParser::new()
+    )]
+    allow_plain_http: bool,
 
     /// The file with the token. Without it the token is taken from the variable HITWIRE_TOKEN; there is no flag for the
     /// token itself, because other users can read command lines
@@ -72,6 +84,12 @@ impl Remote {
         let usage = |error: ApiError| Failure::Usage(error.to_string());
         let ca = self.server_ca.as_deref().map(read).transpose()?;
         let client = Client::new(&self.server, None, ca.as_deref()).map_err(usage)?;
+        if client.is_in_clear() && !client.is_local() && !self.allow_plain_http {
+            return Err(Failure::Usage(format!(
+                "{} would get the token in clear; use https, or say --allow-plain-http if nobody else is on the way",
+                client.server()
+            )));
+        }
         let token = self.token(&client)?;
         Ok(client.with_token(token))
     }

@@ -215,3 +215,11 @@ async fn a_test_message_shows_what_became_of_it_and_its_exit_code_says_so() {
     assert!(refused.stdout.starts_with("not delivered\n"), "{}", refused.stdout);
     assert!(refused.stderr.starts_with("error: the test message was not delivered: "), "{}", refused.stderr);
 }
+
+#[tokio::test]
+async fn a_token_is_not_sent_in_clear_to_another_machine_unless_that_is_asked_for() {
+    let args = ["integration", "list", "--server", "http://192.0.2.1:8419"];
+    let refused = run_with_input(&args, &[("HITWIRE_TOKEN", TOKEN)], b"").await;
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("in clear") && !refused.stderr.contains(TOKEN), "{refused:?}");
+}

@@ -21,6 +21,9 @@ pub enum Op {
     DeleteIntegration {
         /// Which.
         id: IntegrationId,
+        /// The revision that the deletion was decided on: it must be there, and still have it. None: whatever it has, if it
+        /// is there at all.
+        revision: Option<u64>,
     },
     /// One step of a courier.
     Save(Lease, Progress),

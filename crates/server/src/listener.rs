@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutWriter;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +34,9 @@ const HEADERS_MAX: usize = 100;
 
 /// A TLS handshake: two round trips and a signature, with room for the slowest line.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// An answer of which the other side takes no byte for this long is given up, with its connection.
+const WRITE_STALL_MAX: Duration = Duration::from_secs(30);
 
 /// How long to wait when the system gives no more connections (out of file descriptors, for example).
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
@@ -149,6 +153,10 @@ where
         .max_buf_size(BUFFER_BYTES_MAX)
         .max_header_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX);
+    // Whoever asks and does not read the answer must not hold it in memory for ever.
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(WRITE_STALL_MAX));
+    let stream = Box::pin(stream);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
     let served = tokio::select! {
         served = connection.as_mut() => served,
@@ -178,6 +186,18 @@ mod tests {
         std::fs::write(&files.cert, made.cert.pem()).expect("written");
         std::fs::write(&files.key, made.signing_key.serialize_pem()).expect("written");
         Certificate::open(files).expect("opened").acceptor()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_the_answer_is_given_up() {
+        let (server, mut client) = tokio::io::duplex(1_024);
+        let long = axum::routing::get(|| async { "x".repeat(1 << 20) });
+        let ending = Ending { stop: CancellationToken::new(), abort: CancellationToken::new() };
+        let begun = tokio::time::Instant::now();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("written");
+        serve_http(server, Router::new().route("/", long), ending).await;
+        assert!(begun.elapsed() >= WRITE_STALL_MAX, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < 2 * WRITE_STALL_MAX, "{:?}", begun.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

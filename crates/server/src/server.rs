@@ -3,8 +3,8 @@
 use crate::accounts::{Accounts, Clients, FIRST_CLIENT, Told};
 use crate::api::body::BodyBudget;
 use crate::api::{
-    self, Api, Feed, PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, Quotas, Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE,
-    Turnstile,
+    self, Api, Feed, IDENTITIES_A_MINUTE, IDENTITIES_AT_ONCE, PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, Quotas,
+    Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE, Turnstile,
 };
 use crate::certificate::{Certificate, CertificateError};
 use crate::change::source::{Configured, REMEMBERED_AS, changed};
@@ -146,6 +146,10 @@ impl Server {
             deliveries: counted.deliveries.clone(),
             mint: Box::new(webhook_id),
         };
+        let processor = Processor::open(Arc::clone(&store), clock, counted.intake.clone())
+            .await
+            .map_err(|source| store_error(&config, source))?;
+        // The last that can fail: once it runs, it sends.
         let dispatch = Dispatch::start(surroundings).await.map_err(|source| store_error(&config, source))?;
         let accounts = Arc::new(Accounts::new(
             Arc::clone(&store),
@@ -155,9 +159,6 @@ impl Server {
             config.ingest_token.as_ref(),
             clock.wall_ms() / 1_000,
         ));
-        let processor = Processor::open(Arc::clone(&store), clock, counted.intake.clone())
-            .await
-            .map_err(|source| store_error(&config, source))?;
         let sources = sources.start(&store, &counted.intake, clock);
         let bodies = BodyBudget::new(config.api.bodies_in_flight_bytes);
         let around = Around {
@@ -179,6 +180,7 @@ impl Server {
             sender,
             tests: Turnstile::new(TESTS_A_MINUTE, TESTS_AT_ONCE),
             previews: Turnstile::new(PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE),
+            identities: Turnstile::new(IDENTITIES_A_MINUTE, IDENTITIES_AT_ONCE),
             feed: Feed::new(ending.stop.clone()),
             accounts: Arc::clone(&accounts),
             quotas: Quotas::default(),

@@ -63,7 +63,12 @@ impl Client {
         self.server.as_str().trim_end_matches('/').to_owned()
     }
 
-    /// Whether the server is on this machine.
+    /// Whether what is sent to the server can be read on the way.
+    pub fn is_in_clear(&self) -> bool {
+        self.tls.is_none()
+    }
+
+    /// Whether the server is on this machine, as its address says.
     pub fn is_local(&self) -> bool {
         match self.server.host() {
             Some(Host::Domain(name)) => name == "localhost",

@@ -204,7 +204,11 @@ impl History<'_> {
             }
             Step::Delete { integration } => {
                 if let Some(id) = self.integration(integration) {
-                    let done = self.store().commit(vec![Op::DeleteIntegration { id }]).await.unwrap();
+                    let done = self
+                        .store()
+                        .commit(vec![Op::DeleteIntegration { id, revision: None }])
+                        .await
+                        .unwrap();
                     assert!(matches!(done[0], Done::Deleted(true)));
                     self.model.webhooks.remove(&id);
                 }

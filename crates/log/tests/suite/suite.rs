@@ -447,8 +447,14 @@ pub(crate) async fn a_deleted_integration_is_gone_with_all_it_had(backend: &dyn 
     let id = integration.id;
     let step = Progress { attempts: vec![attempt(1)], lost: vec![lost_range(1, 2)], ..progress(id) };
     commit(&*store, Op::Save(store.lease(), step)).await;
-    assert!(matches!(commit(&*store, Op::DeleteIntegration { id }).await, Done::Deleted(true)));
-    assert!(matches!(commit(&*store, Op::DeleteIntegration { id }).await, Done::Deleted(false)));
+    assert!(matches!(
+        commit(&*store, Op::DeleteIntegration { id, revision: None }).await,
+        Done::Deleted(true)
+    ));
+    assert!(matches!(
+        commit(&*store, Op::DeleteIntegration { id, revision: None }).await,
+        Done::Deleted(false)
+    ));
     assert_eq!(store.integration(id).await.unwrap(), None);
     assert_eq!(store.saved(id).await.unwrap(), None);
     assert_eq!(store.attempts(id, None, 10).await.unwrap(), []);
@@ -651,7 +657,7 @@ pub(crate) async fn reserved_ids_are_never_given_again(backend: &dyn Backend) {
     };
     assert_eq!(made.id, IntegrationId(2));
     assert_eq!(create(&*store, ONE, &[Kind::Hit]).await.id, IntegrationId(3));
-    commit(&*store, Op::DeleteIntegration { id: IntegrationId(3) }).await;
+    commit(&*store, Op::DeleteIntegration { id: IntegrationId(3), revision: None }).await;
     drop(store);
     let store = backend.open();
     assert_eq!(next(&*store, Sequence::Integration).await, 4);
@@ -697,7 +703,7 @@ pub(crate) async fn clients_users_and_applications_are_kept_and_changed_from_the
     commit(&*store, Op::DeleteUser { id: UserId(1) }).await;
     assert_eq!(store.tokens(Some(TWO)).await.unwrap(), [], "a user's tokens go with the user");
     let id = store.integrations(Some(TWO)).await.unwrap()[0].id;
-    commit(&*store, Op::DeleteIntegration { id }).await;
+    commit(&*store, Op::DeleteIntegration { id, revision: None }).await;
     commit(&*store, Op::DeleteApplication { client: TWO, id: -1 }).await;
     assert_eq!(store.applications(TWO).await.unwrap(), []);
     assert!(matches!(commit(&*store, Op::DeleteClient { id: TWO }).await, Done::Deleted(true)));

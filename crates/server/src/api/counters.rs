@@ -70,9 +70,10 @@ pub(super) async fn post(
     body: Body,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let bytes = api.bodies.read(body, SETTINGS_BYTES_MAX).await?.bytes;
+    let held = api.bodies.read(body, SETTINGS_BYTES_MAX).await?;
+    let bytes = &held.bytes;
     let now_s = api.now_s();
-    let sent = read(&bytes, caller.client(), now_s)?;
+    let sent = read(bytes, caller.client(), now_s)?;
     quota::count(&api, caller.client(), sent.len())?;
     let mut late = 0;
     let mut events = Vec::with_capacity(sent.len());

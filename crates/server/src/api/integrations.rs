@@ -11,16 +11,24 @@ use super::problem::{FieldError, Problem};
 use super::query::Query;
 use super::rules::{self, Author, Random};
 use super::status::{courier, streams};
+use super::turnstile::ComeAgain;
 use super::{Shared, quota, success};
 use crate::change::integration::{self as change, Undelivered};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_endpoint::sign;
-use hitwire_event::{IntegrationId, Lane};
+use hitwire_event::{ClientId, IntegrationId, Lane};
 use hitwire_log::{Done, Integration, NewIntegration, Op, Resume, Sequence, StoreError};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+
+/// Changes with client certificates of one client in a minute: opening one with its password may take a second or two, and
+/// they are opened one after the other.
+pub(crate) const IDENTITIES_A_MINUTE: usize = 30;
+
+/// The same at once: whoever waits for the one before does not hold up other clients.
+pub(crate) const IDENTITIES_AT_ONCE: usize = 2;
 
 /// How often a change is made again when hitwire itself changed the integration meanwhile (disabled it, for example).
 const CHANGE_TRIES: usize = 5;
@@ -83,8 +91,9 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
-    let (asked, caller) = read(&api, &caller, &bytes, "created")?;
+    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+    let bytes = &held.bytes;
+    let (asked, caller) = read(&api, &caller, bytes, "created")?;
     let _room = quota::room(&api, caller.client()).await?;
     let new = as_new(&api, &caller, asked, "created").await?;
     let id = IntegrationId(next_id(&api).await?);
@@ -118,9 +127,10 @@ pub(super) async fn change(
 ) -> Result<Response, Problem> {
     let resume = query.one_of("resume", &[("missed", Resume::Missed), ("now", Resume::Now)])?;
     query.finish()?;
-    let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
+    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+    let bytes = &held.bytes;
     for _ in 0..CHANGE_TRIES {
-        let (asked, caller) = read(&api, &caller, &bytes, "changed")?;
+        let (asked, caller) = read(&api, &caller, bytes, "changed")?;
         let current = find(&api, &caller, &id).await?;
         if_match.check(current.revision)?;
         let integration = as_changed(&api, current.clone(), asked, "changed").await?;
@@ -159,22 +169,29 @@ pub(super) async fn delete(
     Path(id): Path<String>,
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
-    let integration = find(&api, &caller, &id).await?;
-    if_match.check(integration.revision)?;
-    let id = integration.id;
-    let undelivered = undelivered(&api, &integration).await?;
-    let (ops, event) = change::deleted(&integration, &undelivered, &api.by(&caller));
-    let deleting = tokio::spawn({
-        let (api, integration) = (Arc::clone(&api), integration.clone());
-        async move {
-            let done = api.store.commit(ops).await?;
-            api.dispatch.deleted(&integration, event);
-            Ok::<_, StoreError>(done)
+    for _ in 0..CHANGE_TRIES {
+        let integration = find(&api, &caller, &id).await?;
+        if_match.check(integration.revision)?;
+        let undelivered = undelivered(&api, &integration).await?;
+        let (ops, event) = change::deleted(&integration, &undelivered, &api.by(&caller));
+        let deleting = tokio::spawn({
+            let (api, integration) = (Arc::clone(&api), integration.clone());
+            async move {
+                api.store.commit(ops).await?;
+                api.dispatch.deleted(&integration, event);
+                Ok::<_, StoreError>(())
+            }
+        });
+        match deleting.await.unwrap_or(Ok(())) {
+            Ok(()) => {
+                tracing::info!(integration = %integration.id, client = %integration.client, by = caller.name(), "integration deleted");
+                return Ok(success(Answer::from(&integration)));
+            }
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
         }
-    });
-    deleting.await.unwrap_or(Ok(Vec::new()))?;
-    tracing::info!(integration = %id, client = %integration.client, by = caller.name(), "integration deleted");
-    Ok(success(Answer::from(&integration)))
+    }
+    Err(StoreError::Conflict.into())
 }
 
 /// The integration that a path names, if it is the caller's. One of another client looks as if it were not there.
@@ -197,7 +214,7 @@ pub(super) async fn as_new(
     let random = random()?;
     let (guard, client, name, now_s) =
         (api.guard.clone(), caller.client(), caller.name().to_owned(), api.now_s());
-    let new = by_the_rules(asked.brings_an_identity(), move || {
+    let new = by_the_rules(api, client, asked.brings_an_identity(), move || {
         rules::create(asked, &guard, &Author { client, name: &name, now_s }, &random)
     });
     new.await?.map_err(|errors| invalid(errors, done))
@@ -212,14 +229,18 @@ pub(super) async fn as_changed(
 ) -> Result<Integration, Problem> {
     let random = random()?;
     let guard = api.guard.clone();
-    let changed =
-        by_the_rules(asked.brings_an_identity(), move || rules::change(&current, asked, &guard, &random));
+    let client = current.client;
+    let changed = by_the_rules(api, client, asked.brings_an_identity(), move || {
+        rules::change(&current, asked, &guard, &random)
+    });
     changed.await?.map_err(|errors| invalid(errors, done))
 }
 
 /// Applies rules. Where a password is tried, that may take a second or two, whose length the caller has a say in: apart from
 /// the threads that serve others, and for one caller at a time.
 async fn by_the_rules<T: Send + 'static>(
+    api: &Shared,
+    client: ClientId,
     slow: bool,
     rules: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
@@ -227,6 +248,12 @@ async fn by_the_rules<T: Send + 'static>(
     if !slow {
         return Ok(rules());
     }
+    let _passage = api.identities.pass(client, api.clock.now()).map_err(|ComeAgain(wait)| {
+        let detail = format!(
+            "a client may set client certificates {IDENTITIES_A_MINUTE} times a minute, and {IDENTITIES_AT_ONCE} at once; the header Retry-After says when to come again"
+        );
+        Problem::too_many(detail, wait)
+    })?;
     // The semaphore is never closed; the error cannot occur.
     let turn = ONE_AT_A_TIME.acquire().await.map_err(|_| Problem::internal())?;
     let ruled = tokio::task::spawn_blocking(move || {
@@ -293,9 +320,10 @@ async fn next_id(api: &Shared) -> Result<u64, Problem> {
 pub(super) async fn commit(api: &Shared, id: IntegrationId, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
     let api = Arc::clone(api);
     let committing = tokio::spawn(async move {
-        let done = api.store.commit(ops).await?;
-        api.dispatch.configured(id);
-        Ok(done)
+        api.dispatch.changing(id);
+        let done = api.store.commit(ops).await;
+        api.dispatch.changed(id);
+        done
     });
     committing.await.unwrap_or(Ok(Vec::new()))
 }

@@ -60,12 +60,14 @@ use axum::Router;
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 use body::BodyBudget;
+use bytes::Bytes;
 pub(crate) use feed::Feed;
 pub(crate) use health::Readiness;
 use hitwire_endpoint::{Guard, Sender};
 use hitwire_log::Store;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
+pub(crate) use integrations::{IDENTITIES_A_MINUTE, IDENTITIES_AT_ONCE};
 pub(crate) use metrics::router as metrics_router;
 pub(crate) use previews::{PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE};
 use problem::Problem;
@@ -87,6 +89,7 @@ pub(crate) struct Api {
     pub(crate) sender: Sender,
     pub(crate) tests: Turnstile,
     pub(crate) previews: Turnstile,
+    pub(crate) identities: Turnstile,
     /// For events that are read back.
     pub(crate) feed: Feed,
     pub(crate) accounts: Arc<Accounts>,
@@ -183,7 +186,12 @@ fn json_text(value: &impl Serialize) -> Vec<u8> {
 
 /// An answer in JSON.
 fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    let mut response = (status, json_text(value)).into_response();
+    json_bytes(status, json_text(value).into())
+}
+
+/// An answer that is JSON already.
+fn json_bytes(status: StatusCode, text: Bytes) -> Response {
+    let mut response = (status, text).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // The creation of an integration shows a secret; and every other answer is about this moment.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

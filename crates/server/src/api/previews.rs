@@ -38,9 +38,10 @@ pub(super) async fn preview(
     body: Body,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
+    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+    let bytes = &held.bytes;
     let errors = Errors::default();
-    let asked = AskedPreview::read(fields::document(&bytes)?, &errors);
+    let asked = AskedPreview::read(fields::document(bytes)?, &errors);
     let caller = caller.naming(&api, asked.as_ref().and_then(|asked| asked.clientid))?;
     let Some(asked) = asked.filter(|_| errors.is_empty()) else {
         return Err(invalid(errors.into_vec(), "looked at"));

@@ -54,8 +54,9 @@ pub(super) async fn rotate(
     body: Body,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
-    let overlap_s = if bytes.is_empty() { OVERLAP_DEFAULT_S } else { read(&bytes)? };
+    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+    let bytes = &held.bytes;
+    let overlap_s = if bytes.is_empty() { OVERLAP_DEFAULT_S } else { read(bytes)? };
     let before = find(&api, &caller, &id).await?;
     let mut after = before.clone();
     let old = std::mem::replace(

@@ -42,8 +42,9 @@ pub(super) async fn stored(
     body: Body,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
-    let asked = if bytes.is_empty() { AskedTest::default() } else { read(&bytes)? };
+    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+    let bytes = &held.bytes;
+    let asked = if bytes.is_empty() { AskedTest::default() } else { read(bytes)? };
     let integration = find(&api, &caller, &id).await?;
     test(&api, &integration, asked).await
 }
@@ -67,9 +68,10 @@ pub(super) async fn unsaved(
     body: Body,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
+    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+    let bytes = &held.bytes;
     let errors = Errors::default();
-    let (asked, test_asked) = Asked::read_with_test(fields::document(&bytes)?, &errors);
+    let (asked, test_asked) = Asked::read_with_test(fields::document(bytes)?, &errors);
     let caller = caller.naming(&api, asked.clientid)?;
     if !errors.is_empty() {
         return Err(invalid(errors.into_vec(), SENT));

@@ -119,7 +119,7 @@ pub(crate) fn deleted(before: &Integration, undelivered: &[Undelivered], by: &By
         &Revision::of(id, before.revision).parts(),
     );
     let mut ops = vec![
-        Op::DeleteIntegration { id },
+        Op::DeleteIntegration { id, revision: Some(before.revision) },
         record(Some(by), "delete", object(client, id, &before.name), changes),
         Op::Announce(event.clone()),
     ];

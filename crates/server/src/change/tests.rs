@@ -201,7 +201,7 @@ fn a_deletion_says_what_was_not_delivered() {
     let lane = |lane, events, open| Undelivered { lane, events, open };
     let lanes = [lane(Lane::Urgent, 0, Vec::new()), lane(Lane::Bulk, 25, vec![open])];
     let (ops, event) = deleted(&integration(), &lanes, &by());
-    assert!(matches!(ops[0], Op::DeleteIntegration { id: IntegrationId(7) }));
+    assert!(matches!(ops[0], Op::DeleteIntegration { id: IntegrationId(7), revision: Some(4) }));
     assert!(ops.iter().any(|op| matches!(op, Op::Announce(told) if *told == event)));
     let words = entries(&ops).remove(0);
     assert!(

@@ -103,6 +103,18 @@ impl Dispatch {
         self.context.note(Note::Configured(id));
     }
 
+    /// To be called before settings are changed in the store, and [`Dispatch::changed`] afterwards, whatever came of it: a
+    /// kind that is ticked counts from a position that the couriers, under the old settings, must not pass meanwhile.
+    pub fn changing(&self, id: IntegrationId) {
+        self.context.begin_change(id);
+    }
+
+    /// To be called after [`Dispatch::changing`], when the store has answered.
+    pub fn changed(&self, id: IntegrationId) {
+        self.context.forget(id);
+        self.context.note(Note::Changed(id));
+    }
+
     /// To be called in place of [`Dispatch::configured`] after an integration was deleted: what is under way to it may end,
     /// then it is told `event`, its deletion, once, if it wants such events.
     pub fn deleted(&self, integration: &Integration, event: Event) {
@@ -224,6 +236,11 @@ impl Board {
     fn take(&mut self, note: Note) {
         match note {
             Note::Configured(id) => self.configured(id),
+            Note::Changed(id) => {
+                // First whoever runs it is told, then the mark goes: in between nobody believes the old settings.
+                self.configured(id);
+                self.context.end_change(id);
+            }
             Note::Subscribed(id, streams) => self.subscribe(id, streams),
             Note::Status(id, answer) => {
                 let status = self.entries.get(&id).and_then(|entry| match &entry.state {
@@ -348,7 +365,7 @@ impl Board {
             self.wakes.remove(&(at, id));
         }
         let mut first = Vec::new();
-        if let (Some(cursor), true) = (settled, entry.subscribed) {
+        if let (Some(cursor), true) = (settled, entry.subscribed && !self.context.is_changing(id)) {
             let status = machine.status();
             for lane in Lane::ALL {
                 let now = &status.lanes[lane.index()];

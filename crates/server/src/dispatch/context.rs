@@ -23,6 +23,10 @@ const CACHED_INTEGRATIONS: usize = 256;
 /// An endpoint that takes longer than this for an answer shares its place and memory with those that fail.
 const SLOW: Duration = Duration::from_secs(1);
 
+/// Requests of one integration that may take their place among those of the healthy ones: one for each lane. An
+/// integration that has more under way at once must not hold up the others if its endpoint hangs of a sudden.
+const WELL_OF_EACH: u32 = 2;
+
 /// How long to wait before the store is asked again when it cannot write or read.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
@@ -44,14 +48,40 @@ pub(super) struct Context {
     pub(super) refused: Refused,
     /// Integrations whose last answer took longer than [`SLOW`].
     slow: Mutex<HashSet<IntegrationId>>,
+    /// Requests that each integration has under way, or waiting for their turn.
+    under_way: Mutex<HashMap<IntegrationId, u32>>,
+    /// Integrations whose settings are being changed in the store, and how many changes.
+    changing: Mutex<HashMap<IntegrationId, u32>>,
     /// What deleted integrations are to be told, until their shells have ended.
     farewells: Mutex<HashMap<IntegrationId, Farewell>>,
+}
+
+/// A request under way, or waiting for its turn.
+pub(super) struct UnderWay {
+    context: Arc<Context>,
+    id: IntegrationId,
+    /// How many others there were when it began.
+    pub(super) beside: u32,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut under_way = self.context.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = under_way.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.remove(&self.id);
+            }
+        }
+    }
 }
 
 /// What is told to the board. Bounded by nature: one at most for each API call or running shell.
 pub(super) enum Note {
     /// An integration was made, changed or deleted.
     Configured(IntegrationId),
+    /// The same, after [`Context::begin_change`].
+    Changed(IntegrationId),
     /// These streams wake the integration from now on.
     Subscribed(IntegrationId, Vec<StreamFrom>),
     /// How is it doing?
@@ -94,6 +124,8 @@ impl Context {
             cache: Mutex::default(),
             refused: Refused::default(),
             slow: Mutex::default(),
+            under_way: Mutex::default(),
+            changing: Mutex::default(),
             farewells: Mutex::default(),
         }
     }
@@ -146,9 +178,18 @@ impl Context {
     }
 
     /// From which share a request to this endpoint is taken.
-    pub(super) fn share_of(&self, id: IntegrationId, probe: bool) -> ShareOf {
+    pub(super) fn share_of(&self, id: IntegrationId, probe: bool, beside: u32) -> ShareOf {
         let is_slow = self.slow.lock().unwrap_or_else(PoisonError::into_inner).contains(&id);
-        if probe || is_slow { ShareOf::Probes } else { ShareOf::Well }
+        if probe || is_slow || beside >= WELL_OF_EACH { ShareOf::Probes } else { ShareOf::Well }
+    }
+
+    /// A request of an integration begins; until the answer is dropped it counts.
+    pub(super) fn under_way(self: &Arc<Self>, id: IntegrationId) -> UnderWay {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = under_way.entry(id).or_default();
+        let beside = *count;
+        *count += 1;
+        UnderWay { context: Arc::clone(self), id, beside }
     }
 
     /// Takes note of how long an endpoint took.
@@ -203,6 +244,30 @@ impl Context {
         let mut ops = vec![Op::Save(self.store.lease(), progress)];
         ops.extend(with_it);
         self.patiently(|store| store.commit(ops.clone())).await.map(|_| ())
+    }
+
+    fn changing(&self) -> std::sync::MutexGuard<'_, HashMap<IntegrationId, u32>> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The settings are about to be changed in the store.
+    pub(super) fn begin_change(&self, id: IntegrationId) {
+        *self.changing().entry(id).or_default() += 1;
+    }
+
+    /// Whoever runs the integration knows that there are new settings.
+    pub(super) fn end_change(&self, id: IntegrationId) {
+        let mut changing = self.changing();
+        if let Some(changes) = changing.get_mut(&id) {
+            *changes -= 1;
+            if *changes == 0 {
+                changing.remove(&id);
+            }
+        }
+    }
+
+    pub(super) fn is_changing(&self, id: IntegrationId) -> bool {
+        self.changing().contains_key(&id)
     }
 
     fn farewells(&self) -> std::sync::MutexGuard<'_, HashMap<IntegrationId, Farewell>> {

@@ -82,7 +82,8 @@ pub(super) async fn send(
     body: Option<CutBody>,
     probe: bool,
 ) -> Landed {
-    let share = context.share_of(integration.id, probe);
+    let under_way = context.under_way(integration.id);
+    let share = context.share_of(integration.id, probe, under_way.beside);
     let (slot, body) = if let Some(slot) = context.budget.free_slot(share, batch.body_bytes) {
         (slot, body)
     } else {
@@ -119,6 +120,7 @@ pub(super) async fn send(
     };
     let delivery = context.transport.send(&integration, message).await;
     drop(slot);
+    drop(under_way);
     let took = context.clock.now().saturating_sub(started);
     context.took(integration.id, took);
     context.deliveries.ended(&Ended {

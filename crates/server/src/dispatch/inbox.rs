@@ -45,6 +45,11 @@ impl Inbox {
         self.notify.notify_one();
     }
 
+    /// Whether one of these is in it.
+    pub(super) fn holds(&self, flags: Flags) -> bool {
+        Flags(self.flags.load(Ordering::Acquire)).has(flags)
+    }
+
     pub(super) fn take(&self) -> Flags {
         Flags(self.flags.swap(0, Ordering::AcqRel))
     }

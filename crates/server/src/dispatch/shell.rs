@@ -6,12 +6,16 @@ use super::farewell;
 use super::flight::{self, CutBody, Landed, Wanted};
 use super::inbox::{CourierStatus, Flags, Inbox};
 use crate::change;
-use hitwire_courier::{Command, Input, Limits, Machine, Settings};
+use hitwire_courier::{Command, DisableReason, Input, Limits, Machine, Settings};
 use hitwire_event::{IntegrationId, Lane};
-use hitwire_log::{Integration, StreamFrom};
+use hitwire_log::{Activity, Integration, Op, StreamFrom};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinSet;
+
+/// How long a change of settings, which is a commit of the store, is given before the log is read again.
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(2);
 
 /// Why a shell ended.
 #[derive(Debug)]
@@ -158,13 +162,16 @@ impl Shell {
             // A body that was cut under other settings must not be sent under the new ones.
             self.bodies = [None, None];
             self.context.note(Note::Subscribed(self.id, subscribed(&self.context, &self.integration)));
-            inputs.push_back(Input::Configured(settings(&self.context, &self.integration)));
         }
+        // Before the settings: what enabling skips must not be sent because it is enabled.
         if flags.has(Flags::MOVED.and(Flags::CONFIGURED)) {
             let saved = self.context.patiently(|store| store.saved(self.id)).await?.ok_or(Interrupt::Gone)?;
             for lane in Lane::ALL {
                 inputs.push_back(Input::Moved { lane, cursor: saved.lanes[lane.index()].cursor });
             }
+        }
+        if flags.has(Flags::CONFIGURED) {
+            inputs.push_back(Input::Configured(settings(&self.context, &self.integration)));
         }
         for lane in Lane::ALL {
             if flags.has(Flags::advanced(lane)) {
@@ -181,6 +188,18 @@ impl Shell {
         match landed {
             Landed::Nothing => None,
             Landed::Input(input) => Some(input),
+            // The settings are being changed, and may have been while the log was read: a kind that is ticked counts from a
+            // position that this read may have passed. Read again, under the new ones when they are known.
+            Landed::Batch { wanted, .. }
+                if self.context.is_changing(self.id) || self.inbox.holds(Flags::CONFIGURED) =>
+            {
+                let (context, integration) = (Arc::clone(&self.context), Arc::clone(&self.integration));
+                self.flights.spawn(async move {
+                    tokio::time::sleep(READ_AGAIN_AFTER).await;
+                    flight::read(context, integration, wanted).await
+                });
+                None
+            }
             // The content changed while the log was read: what was cut is not what is wanted now. Read again.
             Landed::Batch { wanted, content_revision, .. }
                 if content_revision != self.integration.content_revision =>
@@ -195,6 +214,15 @@ impl Shell {
         }
     }
 
+    /// What tells that hitwire disables the integration; nothing if its user has done so meanwhile.
+    async fn broken(&self, reason: &DisableReason) -> Result<Vec<Op>, Interrupt> {
+        let now = self.context.patiently(|store| store.integration(self.id)).await?.ok_or(Interrupt::Gone)?;
+        if now.activity != Activity::Active {
+            return Ok(Vec::new());
+        }
+        Ok(change::integration::broken(&now, reason, self.context.clock.wall_ms() / 1000))
+    }
+
     fn read(&mut self, wanted: Wanted) {
         self.flights.spawn(flight::read(Arc::clone(&self.context), Arc::clone(&self.integration), wanted));
     }
@@ -203,14 +231,11 @@ impl Shell {
         match command {
             Command::Save(progress) => {
                 let disable = progress.disable.clone();
-                let told = disable.as_ref().map(|reason| {
-                    change::integration::broken(
-                        &self.integration,
-                        reason,
-                        self.context.clock.wall_ms() / 1000,
-                    )
-                });
-                self.context.save(progress, told.unwrap_or_default()).await?;
+                let told = match &disable {
+                    Some(reason) => self.broken(reason).await?,
+                    None => Vec::new(),
+                };
+                self.context.save(progress, told).await?;
                 if let Some(reason) = disable {
                     tracing::warn!(integration = %self.id, ?reason, "integration disabled automatically");
                     self.context.forget(self.id);

@@ -391,9 +391,11 @@ impl World {
             }
         }
         let update = UpdateIntegration { integration, resume };
-        match store.commit(vec![Op::UpdateIntegration(update)]).await {
+        dispatch.changing(id);
+        let done = store.commit(vec![Op::UpdateIntegration(update)]).await;
+        dispatch.changed(id);
+        match done {
             Ok(_) => {
-                dispatch.configured(id);
                 self.say(|| {
                     format!(
                         "edited {id}: {edit:?}, active: {active}, resume: {resume:?}, {ticked:?}, {filter:?}"
@@ -411,7 +413,7 @@ impl World {
 
     async fn delete(&mut self, store: &dyn Store, dispatch: &Dispatch) {
         let Some(id) = self.anyone() else { return };
-        if store.commit(vec![Op::DeleteIntegration { id }]).await.is_ok() {
+        if store.commit(vec![Op::DeleteIntegration { id, revision: None }]).await.is_ok() {
             dispatch.configured(id);
             self.say(|| format!("deleted {id}"));
             if let Some(known) = self.known.iter_mut().find(|known| known.id == id) {

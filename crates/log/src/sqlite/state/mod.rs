@@ -319,7 +319,13 @@ fn carry_out_op(
             effects.wipe = true;
             Ok(Done::Integration(Box::new(integration)))
         }
-        Op::DeleteIntegration { id } => {
+        Op::DeleteIntegration { id, revision } => {
+            if let Some(revision) = revision {
+                let found = integrations::revision(connection, *id)?.ok_or(StoreError::NotFound)?;
+                if found != *revision {
+                    return Err(StoreError::Conflict.into());
+                }
+            }
             effects.wipe = true;
             Ok(Done::Deleted(integrations::delete(context, *id)?))
         }

@@ -248,7 +248,7 @@ async fn a_damaged_row_is_refused_by_name_and_concerns_nobody_else() {
     assert!(refused.contains("state.db"), "{refused}");
     let change = hitwire_log::UpdateIntegration { integration: two, resume: None };
     store.commit(vec![Op::UpdateIntegration(change)]).await.unwrap();
-    commit(&store, Op::DeleteIntegration { id: one.id }).await;
+    commit(&store, Op::DeleteIntegration { id: one.id, revision: None }).await;
     assert_eq!(store.integrations(None).await.unwrap().len(), 1);
 }
 

@@ -132,7 +132,7 @@ async fn no_secret_lies_in_any_file_in_clear() {
     integration.target.url = Secret::new("https://receiver.example/changed-path-is-secret");
     let integration = update(&store, integration).await;
     let other = create(&store, ONE, &[Kind::Hit]).await;
-    commit(&store, Op::DeleteIntegration { id: other.id }).await;
+    commit(&store, Op::DeleteIntegration { id: other.id, revision: None }).await;
     let step = Progress { attempts: vec![attempt(1)], ..progress(integration.id) };
     commit(&store, Op::Save(store.lease(), step)).await;
     for closed in [false, true] {

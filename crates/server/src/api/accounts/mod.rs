@@ -32,9 +32,10 @@ async fn asked<T>(
     done: &str,
     read: impl FnOnce(&mut Fields<'_>, &Errors) -> T,
 ) -> Result<T, Problem> {
-    let bytes = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?.bytes;
+    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+    let bytes = &held.bytes;
     let errors = Errors::default();
-    let document = fields::document(&bytes)?;
+    let document = fields::document(bytes)?;
     let asked = Fields::of(document, "", &errors).map(|mut fields| {
         let asked = read(&mut fields, &errors);
         fields.finish();

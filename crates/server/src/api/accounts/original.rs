@@ -148,8 +148,9 @@ pub(in crate::api) async fn list_by_post(
     caller: Caller,
     body: Body,
 ) -> Result<Response, Problem> {
-    let bytes = api.bodies.read(body, crate::api::body::SETTINGS_BYTES_MAX).await?.bytes;
-    let wanted = if bytes.is_empty() { Wanted::default() } else { read(fields::document(&bytes)?)? };
+    let held = api.bodies.read(body, crate::api::body::SETTINGS_BYTES_MAX).await?;
+    let bytes = &held.bytes;
+    let wanted = if bytes.is_empty() { Wanted::default() } else { read(fields::document(bytes)?)? };
     found(&api, &caller, &wanted).await
 }
 

@@ -9,7 +9,7 @@ use hitwire_endpoint::{PINS_MAX, Pin};
 use hitwire_event::Kind;
 use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
-use hitwire_log::{HttpMethod, Secret};
+use hitwire_log::{HttpMethod, MASK, Secret};
 use serde_json::value::RawValue;
 
 /// Entries in `events`: more than there are names, older ones included.
@@ -108,7 +108,11 @@ impl Asked {
     /// Whether it brings a certificate or key: to try a password for one takes a while.
     pub(in crate::api) fn brings_an_identity(&self) -> bool {
         let client = self.target.as_ref().map(|target| &target.client);
-        client.is_some_and(|client| client.cert.is_some() || client.key.is_some())
+        let given = |text: &str| !text.trim().is_empty() && text != MASK;
+        client.is_some_and(|client| {
+            client.cert.as_deref().is_some_and(given)
+                || client.key.as_ref().is_some_and(|key| given(key.expose()))
+        })
     }
 
     /// Reads a body. What is wrong is noted in `errors`, all of it; the result is only of use if nothing was noted.

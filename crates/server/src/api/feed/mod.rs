@@ -13,11 +13,12 @@ use super::auth::Caller;
 use super::problem::Problem;
 use super::query::Query;
 use super::turnstile::{ComeAgain, Passage, Turnstile};
-use super::{Api, Shared, json, rfc3339};
+use super::{Api, Shared, json_bytes, json_text, rfc3339};
 use crate::accounts::Pass;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use follower::Follower;
 use futures_util::stream;
 use hitwire_event::rendering::{Labels, Rendering, Style};
@@ -158,7 +159,7 @@ pub(super) async fn read(
         let pass = Pass::new(&api.accounts, &caller.identity, api.clock);
         return followed(&api, wanted, passage, pass).await;
     }
-    let _passage = passage(&api.feed.pages, "pages", PAGES_AT_ONCE)?;
+    let passage = passage(&api.feed.pages, "pages", PAGES_AT_ONCE)?;
     let (records, next) = match wanted.begin {
         Begin::After(after) => {
             page(&*api.store, wanted.streams, after, limit.unwrap_or(LIMIT_DEFAULT) as usize).await?
@@ -166,7 +167,20 @@ pub(super) async fn read(
         Begin::Newest(tail) => newest(&*api.store, &wanted.streams, tail).await?,
     };
     let events = records.iter().map(|record| event(record)).collect::<Result<_, _>>()?;
-    Ok(json(StatusCode::OK, &Events { events, next: next.0 }))
+    let text = json_text(&Events { events, next: next.0 });
+    Ok(json_bytes(StatusCode::OK, Bytes::from_owner(Leaving { text, _passage: passage })))
+}
+
+/// A page on its way out. Until all of it has left it is in memory, and counts as under way.
+struct Leaving {
+    text: Vec<u8>,
+    _passage: Passage,
+}
+
+impl AsRef<[u8]> for Leaving {
+    fn as_ref(&self) -> &[u8] {
+        &self.text
+    }
 }
 
 /// The kinds that names stand for; all of them if there is no name.
