@@ -1,5 +1,7 @@
 //! From ingest to a receiver, over stops and starts.
 
+mod kinds;
+
 use crate::support::{Hitwire, Receiver, hit, hits, until};
 use serde_json::json;
 
