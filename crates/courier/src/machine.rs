@@ -142,6 +142,7 @@ impl Machine {
                 self.batch(lane, cut, Searched { scanned_to, skipped, more }, webhook_id);
             }
             Input::Unreproducible { lane, webhook_id } => self.unreproducible(lane, &webhook_id),
+            Input::NotSent { lane, webhook_id } => self.not_sent(lane, &webhook_id),
             Input::Outcome { lane, webhook_id, reply, started_ms, took, address, error } => {
                 self.outcome(lane, &webhook_id, outcome::Answer { reply, started_ms, took, address, error });
             }
@@ -290,6 +291,18 @@ impl Machine {
         }
         self.unsaved.lanes[lane.index()] = true;
         self.save();
+    }
+
+    fn not_sent(&mut self, lane: Lane, webhook_id: &WebhookId) {
+        let courier = &mut self.couriers[lane.index()];
+        let Some(landed) = courier.land(webhook_id) else { return };
+        // What was superseded meanwhile is not sent again as it is.
+        if let Some(at) = landed.slot.filter(|_| landed.superseded) {
+            courier.wants = true;
+            courier.drop_from(at);
+            self.unsaved.lanes[lane.index()] = true;
+            self.save();
+        }
     }
 
     fn stop(&mut self) {

@@ -83,6 +83,14 @@ pub enum Input {
         /// The batch's id.
         webhook_id: WebhookId,
     },
+    /// An open batch was not sent after all: the integration was disabled while it waited for its turn. It stays open, as it
+    /// is.
+    NotSent {
+        /// The lane.
+        lane: Lane,
+        /// The batch's id.
+        webhook_id: WebhookId,
+    },
     /// The answer to [`Command::Send`].
     Outcome {
         /// The lane.
@@ -141,7 +149,7 @@ pub enum Command {
         /// At most this many bytes of body (a single larger event is still a batch).
         max_bytes: u64,
     },
-    /// Send this batch; answer with [`Input::Outcome`], or with [`Input::Unreproducible`].
+    /// Send this batch; answer with [`Input::Outcome`], [`Input::Unreproducible`] or [`Input::NotSent`].
     Send {
         /// The lane.
         lane: Lane,

@@ -115,7 +115,10 @@ impl Run {
             self.settings = settings.clone();
         }
         self.inputs_left = self.inputs_left.checked_sub(1).expect("it goes on for ever");
-        if let Input::Outcome { lane, webhook_id, .. } | Input::Unreproducible { lane, webhook_id } = &input {
+        if let Input::Outcome { lane, webhook_id, .. }
+        | Input::Unreproducible { lane, webhook_id }
+        | Input::NotSent { lane, webhook_id } = &input
+        {
             self.sent[lane.index()].retain(|sent| sent != webhook_id);
         }
         let commands = self.machine.on(self.now, input);
@@ -202,6 +205,11 @@ impl Run {
     fn unreproducible(&mut self, lane: Lane) -> Vec<String> {
         let webhook_id = self.under_way(lane);
         self.feed(Input::Unreproducible { lane, webhook_id })
+    }
+
+    fn not_sent(&mut self, lane: Lane) -> Vec<String> {
+        let webhook_id = self.under_way(lane);
+        self.feed(Input::NotSent { lane, webhook_id })
     }
 
     fn status(&mut self, lane: Lane, status: u16) -> Vec<String> {

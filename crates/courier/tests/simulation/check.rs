@@ -80,6 +80,9 @@ impl Checker {
                 self.not_before = Duration::ZERO;
             }
             Input::Batch { lane, .. } => self.reading[lane.index()] = false,
+            Input::NotSent { lane, webhook_id } => {
+                self.landed(*lane, webhook_id);
+            }
             Input::Unreproducible { lane, webhook_id } => {
                 self.landed(*lane, webhook_id);
                 self.unfit.insert(webhook_id.clone());

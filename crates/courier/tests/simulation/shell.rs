@@ -164,6 +164,11 @@ impl World {
         let Some(process) = &self.process else { return };
         let content_revision = process.settings.content_revision;
         let odd = self.faults && self.random.within(0..300) == 0;
+        if self.faults && self.random.within(0..300) == 0 {
+            // As if it had been disabled for a moment while the batch waited for its turn.
+            let input = Input::NotSent { lane, webhook_id: batch.webhook_id };
+            return self.soon(Duration::from_millis(20), Happening::Input { number, input });
+        }
         let (log, random, endpoint) = (&mut self.log, &mut self.random, &self.endpoint);
         let events = log
             .of_batch(lane, &batch)

@@ -13,6 +13,9 @@ use hitwire_log::{Activity, Integration};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long the machine is not told that a batch was not sent, because its integration is disabled: by then it knows.
+const NOT_SENT_AFTER: Duration = Duration::from_millis(2);
+
 /// What came back of something that was under way.
 #[derive(Debug)]
 pub(super) enum Landed {
@@ -96,6 +99,11 @@ pub(super) async fn send(
         Ok(Some(integration)) if !context.stop.is_cancelled() => integration,
         _ => return Landed::Nothing,
     };
+    if integration.activity != Activity::Active {
+        // The shell learns of it in a moment; until then the batch would come back at once.
+        tokio::time::sleep(NOT_SENT_AFTER).await;
+        return Landed::Input(Input::NotSent { lane, webhook_id: batch.webhook_id });
+    }
     let body = match body.filter(|body| body.is_of(&batch)) {
         _ if !is_wanted(&integration, &batch) => None,
         Some(body) => Some(body.bytes),
@@ -145,7 +153,7 @@ pub(super) async fn send(
 
 /// Whether the batch may still go out under the settings as they are now.
 fn is_wanted(integration: &Integration, batch: &OpenBatch) -> bool {
-    integration.activity == Activity::Active && integration.content_revision == batch.content_revision
+    integration.content_revision == batch.content_revision
 }
 
 /// The open batch's body, made again from the log; none if it is no longer the same.

@@ -22,7 +22,7 @@ fn objects(received: &Received) -> Vec<Value> {
 
 /// What an object tells of, by what a receiver sees in it.
 fn kind_of(object: &Value, rendering: &str) -> String {
-    let told = match rendering {
+    match rendering {
         "envelope" => {
             assert!(object["summary"].as_str().is_some_and(|summary| summary.starts_with('[')), "{object}");
             let details = &object["details"];
@@ -41,8 +41,7 @@ fn kind_of(object: &Value, rendering: &str) -> String {
             "scope" => "scope".to_owned(),
             _ => object["notification_type"].as_str().expect("a type").to_owned(),
         },
-    };
-    told
+    }
 }
 
 #[tokio::test]

@@ -43,6 +43,19 @@ fn a_batch_under_way_is_superseded_if_it_fails() {
 }
 
 #[test]
+fn a_batch_that_was_not_sent_because_its_integration_was_disabled_stays_as_it_is() {
+    let mut run = Run::sending(Preset::Patient);
+    run.no_answer(Bulk);
+    assert_eq!(run.wake().1, ["probe bulk 1-3 msg_1"]);
+    run.edit(|settings| settings.enabled = false);
+    assert_eq!(run.not_sent(Bulk), [""; 0]);
+    assert_eq!(run.saved.lanes[1].open.first().map(|open| open.batch.tries), Some(1));
+    let mut commands = run.edit(|settings| settings.enabled = true);
+    commands.extend(run.nothing(Urgent, 0));
+    assert_eq!(commands.last().map(String::as_str), Some("send bulk 1-3 msg_1"), "{commands:?}");
+}
+
+#[test]
 fn what_was_read_under_other_settings_is_read_again() {
     let mut run = Run::idle(Preset::Patient);
     run.advanced(Bulk);
