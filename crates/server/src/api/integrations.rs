@@ -10,10 +10,11 @@ use super::precondition::{IfMatch, with_etag};
 use super::problem::{FieldError, Problem};
 use super::query::Query;
 use super::rules::{self, Author, Random};
-use super::status::{courier, streams};
+use super::status::courier;
 use super::turnstile::ComeAgain;
 use super::{Shared, quota, success};
 use crate::change::integration::{self as change, Undelivered};
+use crate::dispatch::lane_streams;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -297,7 +298,7 @@ async fn undelivered(api: &Shared, integration: &Integration) -> Result<Vec<Unde
     let head = *api.store.head().borrow();
     let mut undelivered = Vec::with_capacity(Lane::ALL.len());
     for (lane, now) in Lane::ALL.into_iter().zip(courier.lanes) {
-        let streams = streams(integration, lane);
+        let streams = lane_streams(integration, lane);
         let events = if streams.is_empty() {
             0
         } else {

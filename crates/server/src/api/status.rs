@@ -6,12 +6,12 @@ use super::problem::Problem;
 use super::trust::{self, Certificates};
 use super::{Shared, integrations, json, rfc3339};
 use crate::change::integration::in_words;
-use crate::dispatch::{CourierStatus, LaneNow};
+use crate::dispatch::{CourierStatus, LaneNow, lane_streams};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_courier::OpenBatch;
-use hitwire_event::{Lane, Seq, Stream};
-use hitwire_log::{Activity, Integration, Lag, StreamFrom};
+use hitwire_event::{Lane, Seq};
+use hitwire_log::{Activity, Integration, Lag};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -103,7 +103,7 @@ pub(super) async fn show(
     let attempts = api.store.attempts(integration.id, None, ATTEMPTS_LOOKED_AT).await?;
     let mut lanes = Vec::with_capacity(Lane::ALL.len());
     for (lane, now) in Lane::ALL.into_iter().zip(courier.lanes) {
-        let streams = streams(&integration, lane);
+        let streams = lane_streams(&integration, lane);
         let lag = if streams.is_empty() {
             Lag::default()
         } else {
@@ -147,13 +147,6 @@ pub(super) async fn courier(api: &Shared, integration: &Integration) -> Result<C
         next_attempt_ms: None,
     });
     Ok(CourierStatus { lanes, failures_in_a_row: 0 })
-}
-
-/// The streams of one lane of an integration.
-pub(super) fn streams(integration: &Integration, lane: Lane) -> Vec<StreamFrom> {
-    let ticked = integration.events.iter().filter(|ticked| ticked.active && ticked.kind.lane() == lane);
-    let stream = |kind| Stream { client: integration.client, kind };
-    ticked.map(|ticked| StreamFrom { stream: stream(ticked.kind), from: ticked.from }).collect()
 }
 
 /// Why nothing is sent.

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// The streams of one lane of an integration, with where each subscription begins.
-pub(super) fn lane_streams(integration: &Integration, lane: Lane) -> Vec<StreamFrom> {
+pub(crate) fn lane_streams(integration: &Integration, lane: Lane) -> Vec<StreamFrom> {
     integration
         .events
         .iter()

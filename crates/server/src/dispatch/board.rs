@@ -1,7 +1,6 @@
 //! The board: who waits for what.
 
-use super::budget::Bounds;
-use super::budget::InFlight;
+use super::budget::{Bounds, InFlight};
 use super::clock::Clock;
 use super::context::{Context, Note};
 use super::farewell::Farewell;

@@ -41,6 +41,7 @@ pub mod transport;
 mod trial;
 
 pub use crate::metrics::Deliveries;
+pub(crate) use batch_body::lane_streams;
 pub use board::{Dispatch, Surroundings};
 pub use budget::Bounds;
 pub(crate) use budget::InFlight;
