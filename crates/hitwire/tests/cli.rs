@@ -4,6 +4,7 @@
 
 mod accounts;
 mod apply;
+mod console;
 mod demo;
 mod ecosystem;
 mod import;

@@ -7,18 +7,18 @@ use rcgen::{
 use std::path::{Path, PathBuf};
 
 /// A private CA.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 /// A certificate and its key, PEM.
-pub(super) struct Certified {
-    pub(super) certificate_pem: String,
-    pub(super) key_pem: String,
+pub(crate) struct Certified {
+    pub(crate) certificate_pem: String,
+    pub(crate) key_pem: String,
 }
 
 impl Authority {
-    pub(super) fn new(name: &str) -> Authority {
+    pub(crate) fn new(name: &str) -> Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name = named(name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -28,23 +28,23 @@ impl Authority {
     }
 
     /// Its own certificate, PEM.
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.issuer.pem()
     }
 
     /// For a server on 127.0.0.1.
-    pub(super) fn server(&self) -> Certified {
+    pub(crate) fn server(&self) -> Certified {
         let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
         self.certify(params, "receiver", ExtendedKeyUsagePurpose::ServerAuth)
     }
 
     /// For hitwire.
-    pub(super) fn client(&self) -> Certified {
+    pub(crate) fn client(&self) -> Certified {
         self.certify(CertificateParams::default(), "hitwire", ExtendedKeyUsagePurpose::ClientAuth)
     }
 
     /// For hitwire, and over on 3 February 2021.
-    pub(super) fn expired_client(&self) -> Certified {
+    pub(crate) fn expired_client(&self) -> Certified {
         let mut params = CertificateParams::default();
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 2, 3);
@@ -67,7 +67,7 @@ impl Authority {
 
 impl Certified {
     /// Writes both into `dir`; where they are.
-    pub(super) fn write(&self, dir: &Path) -> (PathBuf, PathBuf) {
+    pub(crate) fn write(&self, dir: &Path) -> (PathBuf, PathBuf) {
         let (certificate, key) = (dir.join("cert.pem"), dir.join("key.pem"));
         std::fs::write(&certificate, &self.certificate_pem).unwrap();
         std::fs::write(&key, &self.key_pem).unwrap();

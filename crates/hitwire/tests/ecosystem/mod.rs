@@ -9,7 +9,7 @@
 //!
 //! Beside each receiver stands one of our own ([`Listener`]) at the same log: what arrives there is what must arrive.
 
-mod certificates;
+pub(crate) mod certificates;
 mod libraries;
 mod nginx;
 mod page;

@@ -1,0 +1,62 @@
+// What must never happen while a page of the console is open, whatever the scenario is about.
+
+export class Watch {
+    constructor(origin) {
+        this.origin = origin;
+        this.faults = [];
+        this.expected = new Set();
+    }
+
+    over(context) {
+        context.on('weberror', (error) => this.fault(`an exception in a page: ${error.error().stack}`));
+        context.on('dialog', (dialog) => {
+            this.fault(`a dialog of the browser: ${dialog.type()} ${dialog.message()}`);
+            dialog.dismiss().catch(() => {});
+        });
+        context.on('console', (message) => {
+            if (message.type() !== 'error' || this.#isExpected(message.text())) return;
+            // A violation of the content security policy is such an error too.
+            this.fault(`an error in the console of ${message.page()?.url()}: ${message.text()} (${message.location().url})`);
+        });
+        context.on('request', (request) => {
+            const url = new URL(request.url());
+            if (url.protocol !== 'data:' && url.origin !== this.origin) this.fault(`a request to another host: ${url}`);
+        });
+        context.on('requestfailed', (request) => {
+            // Leaving a page ends what it was still loading, such as its event stream.
+            const why = request.failure()?.errorText;
+            if (why !== 'net::ERR_ABORTED') this.fault(`a request that failed: ${request.url()}: ${why}`);
+        });
+        context.on('response', (response) => {
+            const status = response.status();
+            if (status >= 400 && !this.expected.has(status)) {
+                this.fault(`${response.request().method()} ${response.url()} was answered ${status}`);
+            }
+        });
+    }
+
+    fault(text) {
+        this.faults.push(text);
+    }
+
+    // While `act` runs, answers with this status are what the scenario wants to see.
+    async expecting(status, act) {
+        this.expected.add(status);
+        try {
+            return await act();
+        } finally {
+            // The browser writes about it into the console a moment after the answer.
+            await new Promise((resolve) => setTimeout(resolve, 50));
+            this.expected.delete(status);
+        }
+    }
+
+    #isExpected(text) {
+        const [, status] = text.match(/^Failed to load resource: the server responded with a status of (\d+)/) ?? [];
+        return status !== undefined && this.expected.has(Number(status));
+    }
+
+    assertClean() {
+        if (this.faults.length > 0) throw new Error(`the browser saw what must not happen:\n${this.faults.join('\n')}`);
+    }
+}
