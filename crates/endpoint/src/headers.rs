@@ -96,7 +96,7 @@ pub enum HeaderError {
 /// How much of a wrong name is quoted.
 const NAME_CHARS_QUOTED: usize = 64;
 
-fn parse<N: AsRef<str>, V: AsRef<str>>(headers: &[(N, V)]) -> Result<HeaderMap, HeaderError> {
+pub(crate) fn parse<N: AsRef<str>, V: AsRef<str>>(headers: &[(N, V)]) -> Result<HeaderMap, HeaderError> {
     if headers.len() > HEADERS_MAX {
         return Err(HeaderError::TooMany);
     }

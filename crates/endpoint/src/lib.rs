@@ -10,6 +10,7 @@
 //! - [`sign`]: Standard Webhooks signatures.
 //! - [`Sender`]: sends one [`Message`] to one [`Target`] and says what became of it ([`Sent`]): a [`Response`], or a
 //!   [`SendError`] whose words name the cause for the integration's user, without secrets.
+//! - [`Fetch`]: a request that is no delivery, such as what sign-in asks an OpenID provider; on the same guarded way.
 //!
 //! The way of a request:
 //!
@@ -47,7 +48,7 @@ pub use headers::{
 };
 pub use resolve::{Answer, Resolver};
 pub use response::{RESPONSE_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX, Response};
-pub use send::{Cause, Phase, SendError, Sender, Sent, Timings};
+pub use send::{Cause, Fetch, Phase, SendError, Sender, Sent, Timings};
 pub use target::{KeyPem, Message, Method, Target};
 pub use tls::{
     CertificateFacts, CertificateProblem, ClientIdentity, PASSWORD_BYTES_MAX, PEM_BYTES_MAX, PINS_MAX, Pin,

@@ -42,12 +42,12 @@ pub(crate) struct Beginning {
 }
 
 /// Reads a body to its end or to its bound.
-pub(crate) async fn read_beginning(mut body: Incoming) -> hyper::Result<Beginning> {
+pub(crate) async fn read_beginning(mut body: Incoming, bytes_max: usize) -> hyper::Result<Beginning> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         // Trailers say nothing that is kept.
         if let Ok(data) = frame?.into_data()
-            && !append(&mut bytes, &data)
+            && !append(&mut bytes, &data, bytes_max)
         {
             return Ok(Beginning { bytes, truncated: true });
         }
@@ -56,8 +56,8 @@ pub(crate) async fn read_beginning(mut body: Incoming) -> hyper::Result<Beginnin
 }
 
 /// Appends as much as there is room for; false if that is not all.
-fn append(bytes: &mut Vec<u8>, data: &Bytes) -> bool {
-    let room = RESPONSE_BYTES_MAX - bytes.len();
+fn append(bytes: &mut Vec<u8>, data: &Bytes, bytes_max: usize) -> bool {
+    let room = bytes_max - bytes.len();
     bytes.extend_from_slice(&data[..data.len().min(room)]);
     data.len() <= room
 }
@@ -122,7 +122,7 @@ mod tests {
         ) {
             let whole: Vec<u8> = chunks.concat();
             let mut kept = Vec::new();
-            let all = chunks.into_iter().map(Bytes::from).all(|chunk| append(&mut kept, &chunk));
+            let all = chunks.into_iter().map(Bytes::from).all(|chunk| append(&mut kept, &chunk, RESPONSE_BYTES_MAX));
             prop_assert_eq!(all, whole.len() <= RESPONSE_BYTES_MAX);
             prop_assert_eq!(&kept[..], &whole[..whole.len().min(RESPONSE_BYTES_MAX)]);
         }

@@ -3,7 +3,7 @@
 use super::error::{Phase, SendError, is_refused_stream, is_reset_stream};
 use crate::connection::{Body, Http1, Http2};
 use crate::headers::RequestError;
-use crate::response::{self, Response};
+use crate::response::{self, RESPONSE_BYTES_MAX, Response};
 use crate::target::{Message, Method};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
@@ -23,6 +23,8 @@ pub(super) struct Request {
     headers: HeaderMap,
     body: Bytes,
     timestamp_s: u64,
+    /// How much of the response's body is kept.
+    response_bytes_max: usize,
 }
 
 impl Request {
@@ -32,17 +34,34 @@ impl Request {
         headers: HeaderMap,
         message: &Message,
     ) -> Result<Request, RequestError> {
+        let request = Request::plain(url, method.into(), headers, message.body.clone())?;
+        Ok(Request { timestamp_s: message.timestamp_s, ..request })
+    }
+
+    /// A request that is no message: without a time.
+    pub(super) fn plain(
+        url: &Url,
+        method: http::Method,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Request, RequestError> {
         let authority = &url[Position::BeforeHost..Position::AfterPort];
         let path = &url[Position::BeforePath..Position::AfterQuery];
         Ok(Request {
-            method: method.into(),
+            method,
             scheme: if url.scheme() == "http" { Scheme::HTTP } else { Scheme::HTTPS },
             authority: authority.parse().map_err(|_| RequestError::Url)?,
             path: path.parse().map_err(|_| RequestError::Url)?,
             headers,
-            body: message.body.clone(),
-            timestamp_s: message.timestamp_s,
+            body,
+            timestamp_s: 0,
+            response_bytes_max: RESPONSE_BYTES_MAX,
         })
+    }
+
+    /// The same, of whose response another part is kept.
+    pub(super) fn keeping(self, response_bytes_max: usize) -> Request {
+        Request { response_bytes_max, ..self }
     }
 
     /// Target in origin form, with `Host`.
@@ -173,7 +192,8 @@ async fn read(
 ) -> Result<Answer, Failure> {
     let first_byte = clock.begun.elapsed();
     let (head, body) = answer.into_parts();
-    let beginning = clock.within(response::read_beginning(body), || Phase::Body).await?;
+    let beginning =
+        clock.within(response::read_beginning(body, request.response_bytes_max), || Phase::Body).await?;
     let beginning = beginning.map_err(|error| in_words(&error))?;
     // The time of the attempt and what has passed since: the caller's clock, not the system's.
     let now = Duration::from_secs(request.timestamp_s) + first_byte;

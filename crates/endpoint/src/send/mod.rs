@@ -3,9 +3,11 @@
 mod cause;
 mod error;
 mod exchange;
+mod fetch;
 
 pub use cause::Cause;
 pub use error::{Phase, SendError};
+pub use fetch::Fetch;
 
 use crate::connection::Connection;
 use crate::connector::{Connector, Progress};

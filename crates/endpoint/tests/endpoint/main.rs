@@ -5,6 +5,7 @@ mod authority;
 mod client_certificates;
 mod connections;
 mod dialling;
+mod fetching;
 mod nginx;
 mod receiver;
 mod requests;

@@ -1,0 +1,83 @@
+//! Requests that are no deliveries: what hitwire itself wants to know of a server that its operator named.
+
+use super::exchange::{self, Failure, Request};
+use super::{SendError, Sender};
+use crate::connection::Connection;
+use crate::connector::Progress;
+use crate::headers::{self, USER_AGENT_VALUE};
+use crate::pool::Place;
+use crate::response::Response;
+use crate::target::{Method, Target};
+use crate::tls::TlsIdentity;
+use bytes::Bytes;
+use hitwire_event::ClientId;
+use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
+use std::fmt;
+use std::time::Duration;
+
+/// The client whose requests these are: none has this number.
+const NOBODY: ClientId = ClientId(0);
+
+/// One request on a connection of its own: GET, or POST of a form.
+#[derive(Clone)]
+pub struct Fetch {
+    /// `https://...`
+    pub url: String,
+    /// In the order given; see [`check_headers`](crate::check_headers). The values are secret.
+    pub headers: Vec<(String, String)>,
+    /// The body, `application/x-www-form-urlencoded`; it is secret. None: GET.
+    pub form: Option<String>,
+    /// Whom to trust.
+    pub tls: TlsIdentity,
+    /// For the connection.
+    pub open_timeout: Duration,
+    /// For request and response.
+    pub timeout: Duration,
+    /// How much of the response's body is kept.
+    pub response_bytes_max: usize,
+}
+
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetch").field("tls", &self.tls).finish_non_exhaustive()
+    }
+}
+
+impl Sender {
+    /// Asks once. Redirects are not followed.
+    pub async fn fetch(&self, fetch: &Fetch) -> Result<Response, SendError> {
+        let url = self.guard().check_url(NOBODY, &fetch.url)?;
+        let mut headers = headers::parse(&fetch.headers).map_err(crate::RequestError::from)?;
+        headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(USER_AGENT_VALUE));
+        let (method, body) = match &fetch.form {
+            None => (http::Method::GET, Bytes::new()),
+            Some(form) => {
+                let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+                headers.insert(CONTENT_TYPE, form_type);
+                (http::Method::POST, Bytes::from(form.clone()))
+            }
+        };
+        let request = Request::plain(&url, method, headers, body)?.keeping(fetch.response_bytes_max);
+        let place = Place {
+            client: NOBODY,
+            identity: fetch.tls.fingerprint(),
+            https: url.scheme() == "https",
+            host: url.host_str().unwrap_or_default().to_owned(),
+            port: url.port_or_known_default().unwrap_or_default(),
+        };
+        let target = Target {
+            url: fetch.url.clone(),
+            method: Method::Post,
+            headers: Vec::new(),
+            tls: fetch.tls.clone(),
+            open_timeout: fetch.open_timeout,
+            timeout: fetch.timeout,
+            signing_secrets: Vec::new(),
+        };
+        let answered = match self.connector.open(&place, &url, &target, &mut Progress::default()).await? {
+            Connection::Http1(mut http1) => exchange::over_http1(&mut http1, &request, fetch.timeout).await,
+            Connection::Http2(http2) => exchange::over_http2(&http2, &request, fetch.timeout).await,
+        };
+        answered.map(|answer| answer.response).map_err(|Failure { error, .. }| error)
+    }
+}
