@@ -53,7 +53,7 @@ impl Role {
 }
 
 /// Identifies a user; never given again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(pub u64);
 
 /// Identifies a token; never given again.
@@ -190,6 +190,8 @@ pub enum ActivitySource {
     Configuration,
     /// hitwire itself.
     Hitwire,
+    /// Somebody who is signed in to the console.
+    Console,
 }
 
 /// One field of a change. Values are JSON texts or plain words; what is secret is masked before it comes here.

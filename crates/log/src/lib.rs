@@ -14,6 +14,7 @@
 //!
 //! It knows nothing of HTTP, and takes no decision about delivery: couriers decide, the store keeps.
 
+mod access;
 mod account;
 mod counts;
 mod integration;
@@ -22,6 +23,7 @@ mod secret;
 mod sqlite;
 mod store;
 
+pub use access::{Credential, Link, Session};
 pub use account::{
     ActivityEntry, ActivityQuery, ActivityRow, ActivitySource, Application, Client, ClientLimits,
     FieldChange, Role, Sequence, Token, TokenId, User, UserId,

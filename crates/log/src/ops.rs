@@ -1,8 +1,8 @@
 //! What is asked of a store, and what it answers.
 
 use crate::{
-    ActivityEntry, Application, Client, Integration, Lease, NewIntegration, Sequence, Token, TokenId, User,
-    UserId,
+    ActivityEntry, Application, Client, Credential, Integration, Lease, Link, NewIntegration, Sequence,
+    Session, Token, TokenId, User, UserId,
 };
 use hitwire_courier::{Attempt, LostRange, Progress};
 use hitwire_event::{ClientId, Event, IntegrationId, Record, Seq, Stream};
@@ -38,10 +38,45 @@ pub enum Op {
     },
     /// A user, new (revision 0) or changed (the revision that the change was made from).
     PutUser(User),
-    /// Takes a user away, with the user's tokens.
+    /// Takes a user away, with the user's tokens, credential, sessions and links.
     DeleteUser {
         /// Which.
         id: UserId,
+    },
+    /// How a user signs in, new (revision 0) or changed (the revision that the change was made from).
+    PutCredential(Credential),
+    /// Somebody signed in. Of more than 50 sessions of a user the oldest end.
+    PutSession(Session),
+    /// Ends a session.
+    DeleteSession {
+        /// Which.
+        sha256: [u8; 32],
+    },
+    /// Ends the sessions of a user.
+    DeleteSessions {
+        /// Whose.
+        user: UserId,
+        /// But not this one.
+        but: Option<[u8; 32]>,
+    },
+    /// When sessions were last used, Unix seconds. Not synced.
+    SessionsUsed(Vec<([u8; 32], u64)>),
+    /// Ends sessions and links that have expired; Unix seconds.
+    DeleteExpired {
+        /// Sessions made before.
+        created_before: u64,
+        /// Sessions last used before.
+        used_before: u64,
+        /// Links that expire until now.
+        now: u64,
+    },
+    /// A link that is good once, in place of the one that was there for the same user.
+    PutLink(Link),
+    /// Uses a link up; [`StoreError::NotFound`](crate::StoreError::NotFound) if it was used before, so that the rest of the same
+    /// commit does not happen twice.
+    RedeemLink {
+        /// Which.
+        sha256: [u8; 32],
     },
     /// A token, new or in place of the one with the same id.
     PutToken(Token),
@@ -114,7 +149,7 @@ pub enum Done {
     Saved,
     /// To `NextId`.
     Id(u64),
-    /// To what is simply kept: `Put...`, `TokensUsed`, `Remember`, `Record`, `Announce`, `Announced`.
+    /// To what is simply kept or gone: `Put...`, `...Used`, `RedeemLink`, `Remember`, `Record`, `Announce`, `Announced`.
     Kept,
 }
 

@@ -1,8 +1,8 @@
 //! The trait that every store fulfils.
 
 use crate::{
-    ActivityQuery, ActivityRow, Application, AttemptRow, Client, Counts, Done, Figures, Integration, Lag,
-    LostRow, Op, Page, Read, StreamFrom, Token, User,
+    ActivityQuery, ActivityRow, Application, AttemptRow, Client, Counts, Credential, Done, Figures,
+    Integration, Lag, Link, LostRow, Op, Page, Read, Session, StreamFrom, Token, User, UserId,
 };
 use hitwire_courier::Saved;
 use hitwire_event::{ClientId, Event, IntegrationId, Seq, Stream};
@@ -82,6 +82,30 @@ pub trait Store: Send + Sync + 'static {
 
     /// The users of one client or of all, by id.
     fn users(&self, client: Option<ClientId>) -> Answer<'_, Vec<User>>;
+
+    /// One user.
+    fn user(&self, id: UserId) -> Answer<'_, Option<User>>;
+
+    /// The user with this e-mail, letter case aside.
+    fn user_of_email(&self, email: &str) -> Answer<'_, Option<User>>;
+
+    /// How a user signs in.
+    fn credential(&self, user: UserId) -> Answer<'_, Option<Credential>>;
+
+    /// The user who is this account (issuer and subject) of an OpenID provider.
+    fn user_of_subject(&self, issuer: &str, subject: &str) -> Answer<'_, Option<UserId>>;
+
+    /// Whether there is anybody who could sign in.
+    fn anybody_signs_in(&self) -> Answer<'_, bool>;
+
+    /// The session with this SHA-256, and whose it is. Whether it has expired is for the caller to say.
+    fn session(&self, sha256: [u8; 32]) -> Answer<'_, Option<(Session, User)>>;
+
+    /// The newest sessions of a user, at most 100.
+    fn sessions(&self, user: UserId) -> Answer<'_, Vec<Session>>;
+
+    /// The link with this SHA-256. Whether it has expired is for the caller to say.
+    fn link(&self, sha256: [u8; 32]) -> Answer<'_, Option<Link>>;
 
     /// The tokens of one client or of all, by id.
     fn tokens(&self, client: Option<ClientId>) -> Answer<'_, Vec<Token>>;

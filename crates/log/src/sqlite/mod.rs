@@ -43,9 +43,9 @@ mod writer;
 pub use options::{FaultHook, FaultPoint, MonotonicClock, Options, WallClock};
 
 use crate::{
-    ActivityQuery, ActivityRow, Answer, Append, Appended, Application, AttemptRow, Client, Counts, Done,
-    Figures, Integration, Lag, Lease, LostRow, Op, Page, Read, Store, StoreError, StreamFrom, Token, Touched,
-    User,
+    ActivityQuery, ActivityRow, Answer, Append, Appended, Application, AttemptRow, Client, Counts,
+    Credential, Done, Figures, Integration, Lag, Lease, Link, LostRow, Op, Page, Read, Session, Store,
+    StoreError, StreamFrom, Token, Touched, User, UserId,
 };
 use append::Prepared;
 use clock::Clock;
@@ -362,6 +362,43 @@ impl Store for SqliteStore {
 
     fn users(&self, client: Option<ClientId>) -> Answer<'_, Vec<User>> {
         Box::pin(self.read_state(move |connection| state::accounts::users(connection, client)))
+    }
+
+    fn user(&self, id: UserId) -> Answer<'_, Option<User>> {
+        Box::pin(self.read_state(move |connection| state::accounts::user_of_id(connection, id)))
+    }
+
+    fn user_of_email(&self, email: &str) -> Answer<'_, Option<User>> {
+        let email = email.to_owned();
+        Box::pin(self.read_state(move |connection| state::accounts::user_of_email(connection, &email)))
+    }
+
+    fn credential(&self, user: UserId) -> Answer<'_, Option<Credential>> {
+        let sealer = self.sealer.clone();
+        Box::pin(self.read_state(move |connection| state::access::credential(connection, &sealer, user)))
+    }
+
+    fn user_of_subject(&self, issuer: &str, subject: &str) -> Answer<'_, Option<UserId>> {
+        let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
+        Box::pin(
+            self.read_state(move |connection| state::access::user_of_subject(connection, &issuer, &subject)),
+        )
+    }
+
+    fn anybody_signs_in(&self) -> Answer<'_, bool> {
+        Box::pin(self.read_state(state::access::anybody))
+    }
+
+    fn session(&self, sha256: [u8; 32]) -> Answer<'_, Option<(Session, User)>> {
+        Box::pin(self.read_state(move |connection| state::access::session(connection, sha256)))
+    }
+
+    fn sessions(&self, user: UserId) -> Answer<'_, Vec<Session>> {
+        Box::pin(self.read_state(move |connection| state::access::sessions(connection, user)))
+    }
+
+    fn link(&self, sha256: [u8; 32]) -> Answer<'_, Option<Link>> {
+        Box::pin(self.read_state(move |connection| state::access::link(connection, sha256)))
     }
 
     fn tokens(&self, client: Option<ClientId>) -> Answer<'_, Vec<Token>> {

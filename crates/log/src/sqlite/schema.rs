@@ -51,7 +51,11 @@ impl Kind {
     const fn migrations(self) -> &'static [&'static str] {
         match self {
             Kind::Log => &[include_str!("schema/log-1.sql")],
-            Kind::State => &[include_str!("schema/state-1.sql"), include_str!("schema/state-2.sql")],
+            Kind::State => &[
+                include_str!("schema/state-1.sql"),
+                include_str!("schema/state-2.sql"),
+                include_str!("schema/state-3.sql"),
+            ],
         }
     }
 

@@ -66,6 +66,8 @@ macro_rules! suites {
                     a_token_is_found_by_its_hash_replaced_by_its_number_and_taken_away,
                     reserved_ids_are_never_given_again,
                     clients_users_and_applications_are_kept_and_changed_from_their_revision,
+                    how_users_sign_in_is_kept_and_goes_with_them,
+                    a_link_is_good_once,
                     the_activity_log_is_read_newest_first_by_client_type_and_action,
                     what_is_remembered_outlives_a_restart_and_is_replaced,
                     an_announcement_is_kept_exactly_if_its_change_is,

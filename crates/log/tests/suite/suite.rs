@@ -9,9 +9,9 @@ use hitwire_courier::{DisableReason, EndpointState, LostReason, Progress};
 use hitwire_event::rendering::Format;
 use hitwire_event::{Actor, ClientId, IntegrationId, Kind, Lane, Seq};
 use hitwire_log::{
-    Activity, ActivityEntry, ActivityQuery, ActivitySource, Append, Application, Client, ClientLimits, Done,
-    FieldChange, Lag, Lease, NewIntegration, Op, Read, Resume, Role, Secret, Sequence, Store, StoreError,
-    StreamFrom, Token, TokenId, UpdateIntegration, User, UserId,
+    Activity, ActivityEntry, ActivityQuery, ActivitySource, Append, Application, Client, ClientLimits,
+    Credential, Done, FieldChange, Lag, Lease, Link, NewIntegration, Op, Read, Resume, Role, Secret,
+    Sequence, Session, Store, StoreError, StreamFrom, Token, TokenId, UpdateIntegration, User, UserId,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -708,6 +708,89 @@ pub(crate) async fn clients_users_and_applications_are_kept_and_changed_from_the
     assert_eq!(store.applications(TWO).await.unwrap(), []);
     assert!(matches!(commit(&*store, Op::DeleteClient { id: TWO }).await, Done::Deleted(true)));
     assert_eq!(store.clients().await.unwrap().len(), 1);
+}
+
+pub(crate) async fn how_users_sign_in_is_kept_and_goes_with_them(backend: &dyn Backend) {
+    let store = backend.open();
+    commit(&*store, Op::PutUser(user(1, ONE, "jane@example.com"))).await;
+    assert!(!store.anybody_signs_in().await.unwrap());
+    let first = Credential {
+        user: UserId(1),
+        password: Some("$argon2id$...".to_owned()),
+        password_set_at: Some(5),
+        totp: Some(Secret::new("JBSWY3DPEHPK3PXP")),
+        totp_step: 7,
+        recovery: vec![[1; 32], [2; 32]],
+        subject: Some(("https://id.example.com".to_owned(), "u1".to_owned())),
+        ..Credential::default()
+    };
+    commit(&*store, Op::PutCredential(first.clone())).await;
+    let again = store.commit(vec![Op::PutCredential(first.clone())]).await.unwrap_err();
+    assert_eq!(again, StoreError::Conflict, "there is one already");
+    drop(store);
+    let store = backend.open();
+    let kept = store.credential(UserId(1)).await.unwrap().unwrap();
+    assert_eq!(kept, Credential { revision: 1, ..first.clone() });
+    assert!(store.anybody_signs_in().await.unwrap());
+    // Of two who use the same code, or the same recovery code, at once, one succeeds.
+    let used = Credential { totp_step: 8, ..kept.clone() };
+    commit(&*store, Op::PutCredential(used.clone())).await;
+    let second = store.commit(vec![Op::PutCredential(used)]).await.unwrap_err();
+    assert_eq!(second, StoreError::Conflict);
+    let found = store.user_of_subject("https://id.example.com", "u1").await.unwrap();
+    assert_eq!(found, Some(UserId(1)));
+    assert_eq!(store.user_of_subject("https://other.example.com", "u1").await.unwrap(), None);
+    commit(&*store, Op::PutUser(user(2, ONE, "joe@example.com"))).await;
+    let twin = Credential { user: UserId(2), ..first };
+    let twin = store.commit(vec![Op::PutCredential(twin)]).await.unwrap_err();
+    assert!(matches!(twin, StoreError::Taken(_)), "{twin}");
+
+    let session = |n: u8, at| Session {
+        sha256: [n; 32],
+        user: UserId(1),
+        created_at: at,
+        last_used_at: at,
+        signed_in_with: "password".to_owned(),
+        address: "127.0.0.1".to_owned(),
+        agent: "test".to_owned(),
+    };
+    for n in 1..=60 {
+        commit(&*store, Op::PutSession(session(n, 100 + u64::from(n)))).await;
+    }
+    assert_eq!(store.sessions(UserId(1)).await.unwrap().len(), 50, "the oldest end");
+    assert_eq!(store.session([10; 32]).await.unwrap(), None);
+    let (found, whose) = store.session([60; 32]).await.unwrap().unwrap();
+    assert_eq!((found, whose.email.as_str()), (session(60, 160), "jane@example.com"));
+    commit(&*store, Op::SessionsUsed(vec![([60; 32], 500), ([59; 32], 400)])).await;
+    commit(&*store, Op::DeleteExpired { created_before: 0, used_before: 450, now: 0 }).await;
+    assert_eq!(store.sessions(UserId(1)).await.unwrap(), [Session { last_used_at: 500, ..session(60, 160) }]);
+    commit(&*store, Op::PutSession(session(61, 600))).await;
+    commit(&*store, Op::DeleteSessions { user: UserId(1), but: Some([61; 32]) }).await;
+    assert_eq!(store.session([60; 32]).await.unwrap(), None);
+
+    commit(&*store, Op::DeleteUser { id: UserId(1) }).await;
+    assert_eq!(store.session([61; 32]).await.unwrap(), None);
+    assert_eq!(store.credential(UserId(1)).await.unwrap(), None);
+}
+
+pub(crate) async fn a_link_is_good_once(backend: &dyn Backend) {
+    let store = backend.open();
+    let link = |n: u8, user: Option<u64>| Link { sha256: [n; 32], user: user.map(UserId), expires_at: 100 };
+    commit(&*store, Op::PutLink(link(1, None))).await;
+    commit(&*store, Op::PutLink(link(2, None))).await;
+    commit(&*store, Op::PutLink(link(3, Some(7)))).await;
+    assert_eq!(store.link([1; 32]).await.unwrap(), None, "a new one takes the place of the one before");
+    assert_eq!(store.link([2; 32]).await.unwrap(), Some(link(2, None)));
+    let redeem = |n: u8| {
+        let user = user(u64::from(n), ONE, &format!("{n}@example.com"));
+        vec![Op::RedeemLink { sha256: [n; 32] }, Op::PutUser(user)]
+    };
+    store.commit(redeem(2)).await.unwrap();
+    assert_eq!(store.commit(redeem(2)).await.unwrap_err(), StoreError::NotFound);
+    assert_eq!(store.commit(redeem(9)).await.unwrap_err(), StoreError::NotFound);
+    assert_eq!(store.users(None).await.unwrap().len(), 1, "what hangs on a used link is not done");
+    commit(&*store, Op::DeleteExpired { created_before: 0, used_before: 0, now: 100 }).await;
+    assert_eq!(store.link([3; 32]).await.unwrap(), None);
 }
 
 pub(crate) async fn the_activity_log_is_read_newest_first_by_client_type_and_action(backend: &dyn Backend) {

@@ -1,7 +1,7 @@
 //! Clients, users and applications; ids, and what is remembered by name.
 
-use super::Trouble;
 use super::codes::{Code, from_json, to_json};
+use super::{Trouble, access};
 use crate::{Application, Client, Role, Sequence, StoreError, User, UserId};
 use hitwire_event::ClientId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -22,6 +22,8 @@ const INSERT_USER: &str =
 const UPDATE_USER: &str =
     "UPDATE user SET email = ?2, name = ?3, role = ?4, enabled = ?5, revision = revision + 1
      WHERE id = ?1 AND revision = ?6";
+const SELECT_USER: &str = "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision FROM user WHERE id = ?1";
+const SELECT_USER_OF_EMAIL: &str = "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision FROM user WHERE email = ?1";
 const USER_OF_EMAIL: &str = "SELECT id FROM user WHERE email = ?1";
 const SELECT_APPLICATIONS: &str = "SELECT id, name FROM application WHERE client = ?1 ORDER BY id";
 const PUT_APPLICATION: &str = "INSERT INTO application (client, id, name) VALUES (?1, ?2, ?3)
@@ -125,6 +127,7 @@ pub(super) fn delete_client(connection: &Connection, id: ClientId) -> Result<boo
         let words = "the client still has integrations; delete them before the client";
         return Err(StoreError::Taken(words.to_owned()).into());
     }
+    access::forget(connection, "SELECT id FROM user WHERE client = ?1", id)?;
     for sql in [
         "DELETE FROM token WHERE client = ?1",
         "DELETE FROM user WHERE client = ?1",
@@ -143,6 +146,19 @@ pub(in crate::sqlite) fn users(
     let mut statement = connection.prepare_cached(SELECT_USERS)?;
     let users = statement.query_map([client.map(|client| client.0 as i64)], user)?;
     Ok(users.collect::<Result<_, _>>()?)
+}
+
+/// The user with this id.
+pub(in crate::sqlite) fn user_of_id(connection: &Connection, id: UserId) -> Result<Option<User>, Trouble> {
+    Ok(connection.prepare_cached(SELECT_USER)?.query_row([id.0 as i64], user).optional()?)
+}
+
+/// The user with this e-mail, letter case aside.
+pub(in crate::sqlite) fn user_of_email(
+    connection: &Connection,
+    email: &str,
+) -> Result<Option<User>, Trouble> {
+    Ok(connection.prepare_cached(SELECT_USER_OF_EMAIL)?.query_row([email], user).optional()?)
 }
 
 fn user(row: &Row<'_>) -> rusqlite::Result<User> {
@@ -193,9 +209,10 @@ pub(super) fn put_user(connection: &Connection, user: &User) -> Result<(), Troub
     changed_one(connection, updated, "SELECT 1 FROM user WHERE id = ?1", user.id.0)
 }
 
-/// Takes a user away, with the user's tokens.
+/// Takes a user away, with the user's tokens, credential, sessions and links.
 pub(super) fn delete_user(connection: &Connection, id: UserId) -> Result<bool, Trouble> {
     let id = id.0 as i64;
+    access::forget(connection, "?1", id)?;
     connection.prepare_cached("DELETE FROM token WHERE user = ?1")?.execute([id])?;
     Ok(connection.prepare_cached("DELETE FROM user WHERE id = ?1")?.execute([id])? > 0)
 }

@@ -95,11 +95,17 @@ impl Code for ActivitySource {
             ActivitySource::Api => 1,
             ActivitySource::Configuration => 2,
             ActivitySource::Hitwire => 3,
+            ActivitySource::Console => 4,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        let all = [ActivitySource::Api, ActivitySource::Configuration, ActivitySource::Hitwire];
+        let all = [
+            ActivitySource::Api,
+            ActivitySource::Configuration,
+            ActivitySource::Hitwire,
+            ActivitySource::Console,
+        ];
         all.into_iter().find(|source| source.code() == code)
     }
 }

@@ -1,5 +1,6 @@
 //! The state's writer, without its thread: groups of ops in, answers out.
 
+pub(super) mod access;
 pub(super) mod accounts;
 pub(super) mod activity;
 mod codes;
@@ -336,6 +337,20 @@ fn carry_out_op(
         Op::DeleteClient { id } => accounts::delete_client(connection, *id).map(Done::Deleted),
         Op::PutUser(user) => accounts::put_user(connection, user).map(|()| Done::Kept),
         Op::DeleteUser { id } => accounts::delete_user(connection, *id).map(Done::Deleted),
+        Op::PutCredential(credential) => {
+            access::put_credential(connection, context.sealer, credential).map(|()| Done::Kept)
+        }
+        Op::PutSession(session) => access::put_session(connection, session).map(|()| Done::Kept),
+        Op::DeleteSession { sha256 } => access::delete_session(connection, sha256).map(Done::Deleted),
+        Op::DeleteSessions { user, but } => {
+            access::delete_sessions(connection, *user, *but).map(Done::Deleted)
+        }
+        Op::SessionsUsed(used) => access::used(connection, used).map(|()| Done::Kept),
+        Op::DeleteExpired { created_before, used_before, now } => {
+            access::delete_expired(connection, *created_before, *used_before, *now).map(Done::Deleted)
+        }
+        Op::PutLink(link) => access::put_link(connection, link).map(|()| Done::Kept),
+        Op::RedeemLink { sha256 } => access::redeem_link(connection, sha256).map(|()| Done::Kept),
         Op::PutToken(token) => tokens::put(connection, token).map(|()| Done::Kept),
         Op::DeleteToken { id } => tokens::delete(connection, *id).map(Done::Deleted),
         Op::TokensUsed(used) => tokens::used(connection, used).map(|()| Done::Kept),

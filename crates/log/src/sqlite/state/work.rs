@@ -95,9 +95,9 @@ impl Work {
     /// Whether it must be synced before it is answered.
     pub(super) fn must_be_synced(&self) -> bool {
         match self {
-            Work::Ops(ops) => {
-                ops.iter().any(|op| !matches!(op, Op::Save(..) | Op::TokensUsed(_) | Op::Append(_)))
-            }
+            Work::Ops(ops) => ops.iter().any(|op| {
+                !matches!(op, Op::Save(..) | Op::TokensUsed(_) | Op::SessionsUsed(_) | Op::Append(_))
+            }),
             Work::Retire(_) => true,
             Work::Prune => false,
         }
