@@ -273,10 +273,13 @@ fn greeting(server: &Server, terminal: Terminal) -> String {
     let token = server.admin_token_file().map_or_else(|| "the one in HITWIRE_ADMIN_TOKEN".to_owned(), shown);
     let mut lines = vec![
         format!("hitwire {}", env!("CARGO_PKG_VERSION")),
-        format!("  API          {}", terminal.paint(Style::Strong, server.url())),
+        format!("  console, API {}", terminal.paint(Style::Strong, server.url())),
         format!("  data         {}", shown(server.data_dir())),
         format!("  admin token  {token}"),
     ];
+    lines.extend(server.set_up_link().map(|path| {
+        format!("  set-up link  {} (makes the first user of the console; good for 30 minutes)", shown(path))
+    }));
     lines.extend(server.metrics_url().map(|url| format!("  metrics      {url}")));
     let sources = server.source_status();
     lines.extend(sources.iter().map(|source| format!("  source       {}", terminal::safe(&source.name))));

@@ -3,9 +3,15 @@
 use crate::certificate::Certificate;
 use crate::metrics::{Open, Requests};
 use axum::Router;
+use axum::response::Response;
+use hitwire_console::Peer;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,10 +85,12 @@ pub(crate) async fn serve(door: Door, ending: Ending, tasks: TaskTracker) {
             () = ending.stop.cancelled() => return,
         };
         match accepted {
-            Some((place, Ok((stream, _)))) => {
+            Some((place, Ok((stream, peer)))) => {
                 let acceptor = certificate.as_deref().map(Certificate::acceptor);
                 let held = Held { _place: place, _open: requests.connected(), requests: requests.clone() };
-                tasks.spawn(connection(stream, acceptor, router.clone(), ending.clone(), held));
+                let answering =
+                    Answering { router: TowerToHyperService::new(router.clone()), peer: Peer(peer) };
+                tasks.spawn(connection(stream, acceptor, answering, ending.clone(), held));
             }
             Some((_, Err(error))) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -90,6 +98,23 @@ pub(crate) async fn serve(door: Door, ending: Ending, tasks: TaskTracker) {
             }
             None => return,
         }
+    }
+}
+
+/// What answers the requests of one connection, and knows from where they come.
+struct Answering {
+    router: TowerToHyperService<Router>,
+    peer: Peer,
+}
+
+impl Service<Request<Incoming>> for Answering {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = <TowerToHyperService<Router> as Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.router.call(request)
     }
 }
 
@@ -103,7 +128,7 @@ struct Held {
 async fn connection(
     stream: TcpStream,
     acceptor: Option<TlsAcceptor>,
-    router: Router,
+    answering: Answering,
     ending: Ending,
     held: Held,
 ) {
@@ -112,7 +137,7 @@ async fn connection(
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
     let Some(acceptor) = acceptor else {
-        return serve_http(stream, router, ending).await;
+        return serve_http(stream, answering, ending).await;
     };
     let stream = tokio::select! {
         stream = handshake(stream, &acceptor) => stream,
@@ -120,7 +145,7 @@ async fn connection(
         () = ending.stop.cancelled() => return,
     };
     match stream {
-        Some(stream) => serve_http(stream, router, ending).await,
+        Some(stream) => serve_http(stream, answering, ending).await,
         None => held.requests.handshake_failed(),
     }
 }
@@ -143,7 +168,7 @@ where
     }
 }
 
-async fn serve_http<S>(stream: S, router: Router, ending: Ending)
+async fn serve_http<S>(stream: S, answering: Answering, ending: Ending)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -157,7 +182,7 @@ where
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(WRITE_STALL_MAX));
     let stream = Box::pin(stream);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)));
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), answering));
     let served = tokio::select! {
         served = connection.as_mut() => served,
         () = ending.stop.cancelled() => {
@@ -195,7 +220,9 @@ mod tests {
         let ending = Ending { stop: CancellationToken::new(), abort: CancellationToken::new() };
         let begun = tokio::time::Instant::now();
         client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("written");
-        serve_http(server, Router::new().route("/", long), ending).await;
+        let router = TowerToHyperService::new(Router::new().route("/", long));
+        let answering = Answering { router, peer: Peer(([127, 0, 0, 1], 1).into()) };
+        serve_http(server, answering, ending).await;
         assert!(begun.elapsed() >= WRITE_STALL_MAX, "{:?}", begun.elapsed());
         assert!(begun.elapsed() < 2 * WRITE_STALL_MAX, "{:?}", begun.elapsed());
     }

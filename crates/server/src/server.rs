@@ -7,6 +7,7 @@ use crate::api::{
     Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE, Turnstile,
 };
 use crate::certificate::{Certificate, CertificateError};
+use crate::change;
 use crate::change::source::{Configured, REMEMBERED_AS, changed};
 use crate::config::{Config, ConfigError};
 use crate::dispatch::{Bounds, Clock, Dispatch, EndpointTransport, Surroundings};
@@ -16,6 +17,7 @@ use crate::names::Names;
 use crate::processors::requests_per_hour::Processor;
 use crate::sources::{SourceStatus, Sources};
 use crate::{admin_token, announcer};
+use hitwire_console::{Console, set_up};
 use hitwire_endpoint::{Guard, Resolver, Sender};
 use hitwire_event::WebhookId;
 use hitwire_log::{Options, Secret, SqliteStore, Store, StoreError};
@@ -97,6 +99,7 @@ pub struct Server {
     data_dir: PathBuf,
     admin_token: Secret,
     admin_token_file: Option<PathBuf>,
+    set_up_link: Option<PathBuf>,
     store: Arc<dyn Store>,
     dispatch: Dispatch,
     sources: Sources,
@@ -159,6 +162,10 @@ impl Server {
             config.ingest_token.as_ref(),
             clock.wall_ms() / 1_000,
         ));
+        let scheme = if certificate.is_some() { "https" } else { "http" };
+        let console = config.naming.public_url.clone().unwrap_or_else(|| format!("{scheme}://{addr}"));
+        let set_up_link = set_up::write_link(&*store, &config.data_dir, &console, clock.wall_ms() / 1_000);
+        let set_up_link = set_up_link.await.map_err(|source| store_error(&config, source))?;
         let sources = sources.start(&store, &counted.intake, clock);
         let bodies = BodyBudget::new(config.api.bodies_in_flight_bytes);
         let around = Around {
@@ -210,10 +217,19 @@ impl Server {
             requests: Requests::default(),
             connections_max: METRICS_CONNECTIONS_MAX,
         });
+        let pages = hitwire_console::router(Console {
+            store: Arc::clone(&store),
+            api: api::calls_alone(Arc::clone(&api)),
+            may: api::may,
+            first_user: change::user::first,
+            now_ms: Box::new(move || clock.wall_ms()),
+            product: config.naming.product.clone(),
+            data_dir: config.data_dir.clone(),
+        });
         let door = Door {
             listener,
             certificate: certificate.clone(),
-            router: api::router(api),
+            router: api::router(api, pages),
             requests: counted.requests,
             connections_max: config.api.connections_max,
         };
@@ -229,6 +245,7 @@ impl Server {
             data_dir: config.data_dir,
             admin_token,
             admin_token_file,
+            set_up_link,
             store,
             dispatch,
             sources,
@@ -282,6 +299,11 @@ impl Server {
     /// The file in which the first token is; none if the operator chose the token.
     pub fn admin_token_file(&self) -> Option<&Path> {
         self.admin_token_file.as_deref()
+    }
+
+    /// The file with the link that makes the first user of the console; none if there is somebody who can sign in.
+    pub fn set_up_link(&self) -> Option<&Path> {
+        self.set_up_link.as_deref()
     }
 
     /// How far the sources are.

@@ -17,13 +17,15 @@ use crate::Names;
 use crate::dispatch::Dispatch;
 use hitwire_endpoint::Guard;
 use hitwire_event::{Actor, ClientId};
-use hitwire_log::{Done, Op, Role, Secret, Sequence, Store, StoreError, Token, User};
+use hitwire_log::{
+    ActivitySource, Done, Op, Role, Secret, Sequence, Store, StoreError, Token, TokenId, User,
+};
 use std::sync::Arc;
 use tokens::{Known, Tokens};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Whoever presented a token that is good.
+/// Whoever presented a token that is good, or is signed in.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) token: Token,
@@ -31,6 +33,8 @@ pub(crate) struct Identity {
     pub(crate) user: Option<User>,
     /// What it may do now: never more than its user.
     pub(crate) role: Role,
+    /// By which way it comes.
+    pub(crate) source: ActivitySource,
 }
 
 /// Why a token is not good.
@@ -138,7 +142,32 @@ impl Accounts {
             }
         };
         self.tokens.note_use(token.id, now_s);
-        Ok(Identity { token, user, role })
+        Ok(Identity { token, user, role, source: ActivitySource::Api })
+    }
+
+    /// A user who is signed in to the console, as read from the store just now.
+    pub(crate) fn signed_in(&self, user: User) -> Result<Identity, Refusal> {
+        if !self.told.clients.is_enabled(user.client) {
+            return Err(Refusal::ClientDisabled(user.client));
+        }
+        if !user.enabled {
+            return Err(Refusal::UserDisabled(user.email));
+        }
+        let token = Token {
+            // As for the configured ones: it is no token of the store.
+            id: TokenId(0),
+            sha256: [0; 32],
+            client: user.client,
+            user: Some(user.id),
+            role: user.role,
+            name: user.email.clone(),
+            created_at: user.created_at,
+            created_by: user.created_by.clone(),
+            expires_at: None,
+            last_used_at: None,
+        };
+        let role = user.role;
+        Ok(Identity { token, user: Some(user), role, source: ActivitySource::Console })
     }
 
     /// Changes whenever a token may be good no longer.

@@ -35,7 +35,7 @@ pub(super) struct Entry {
     client_id: u64,
     /// Who made it; null: hitwire itself, or the configuration.
     actor: Option<Actor>,
-    /// `api`, `configuration`, `hitwire`
+    /// `console`, `api`, `configuration`, `hitwire`
     source: &'static str,
     /// `create`, `update`, `delete`, `enable`, `disable`, `rotate`, `revoke`
     action: String,
@@ -115,6 +115,7 @@ impl From<ActivityRow> for Entry {
                 ActivitySource::Api => "api",
                 ActivitySource::Configuration => "configuration",
                 ActivitySource::Hitwire => "hitwire",
+                ActivitySource::Console => "console",
             },
             action: entry.action,
             object_type: entry.object_type,

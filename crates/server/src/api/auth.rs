@@ -6,8 +6,9 @@ use super::query::Query;
 use super::roles;
 use crate::accounts::{Identity, Refusal, hash};
 use axum::extract::{FromRequestParts, MatchedPath};
+use hitwire_console::SignedIn;
 use hitwire_event::{Actor, ClientId};
-use hitwire_log::Role;
+use hitwire_log::{ActivitySource, Role};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
@@ -45,6 +46,11 @@ impl Caller {
     /// As `created_by` and hitwire's own log name the caller.
     pub(super) fn name(&self) -> &str {
         self.identity.name()
+    }
+
+    /// By which way the call comes.
+    pub(super) fn source(&self) -> ActivitySource {
+        self.identity.source
     }
 
     /// Who it is, for the activity log and for events.
@@ -87,14 +93,17 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
-        let sha256 = hash(presented(parts)?);
-        let identity = api.accounts.identify(&sha256, api.now_s()).await?;
+        let identity = match parts.extensions.get::<SignedIn>() {
+            // The console's own request: nothing that comes over a connection has this.
+            Some(SignedIn { user }) => api.accounts.signed_in(user.clone())?,
+            None => api.accounts.identify(&hash(presented(parts)?), api.now_s()).await?,
+        };
         let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         let allowed = roles::allowed(&parts.method, path);
         if !allowed.contains(&identity.role) {
             let names: Vec<_> = allowed.iter().map(|role| role.name()).collect();
             return Err(Problem::forbidden(format!(
-                "a token with the role {} may not call {} {path}; these may: {}",
+                "the role {} may not call {} {path}; these may: {}",
                 identity.role.name(),
                 parts.method,
                 names.join(", ")

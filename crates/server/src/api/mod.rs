@@ -61,17 +61,19 @@ use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 use body::BodyBudget;
 use bytes::Bytes;
+use description::described;
 pub(crate) use feed::Feed;
 pub(crate) use health::Readiness;
 use hitwire_endpoint::{Guard, Sender};
 use hitwire_log::Store;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 pub(crate) use integrations::{IDENTITIES_A_MINUTE, IDENTITIES_AT_ONCE};
 pub(crate) use metrics::router as metrics_router;
 pub(crate) use previews::{PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE};
 use problem::Problem;
 pub(crate) use quota::Quotas;
+pub(crate) use roles::may;
 use serde::Serialize;
 use std::sync::Arc;
 pub(crate) use testing::{TESTS_A_MINUTE, TESTS_AT_ONCE};
@@ -112,7 +114,7 @@ pub(crate) type Shared = Arc<Api>;
 impl Api {
     /// A caller's change, made now.
     fn by(&self, caller: &auth::Caller) -> By {
-        By { actor: caller.actor(), now_s: self.now_s() }
+        By { actor: caller.actor(), now_s: self.now_s(), source: caller.source() }
     }
 
     /// Unix seconds.
@@ -156,17 +158,27 @@ fn calls() -> OpenApiRouter<Shared> {
         .routes(routes!(metrics::show))
 }
 
-/// All calls.
-pub(crate) fn router(api: Shared) -> Router {
-    description::described(calls())
-        .fallback(no_such_call)
-        .method_not_allowed_fallback(no_such_method)
-        .layer(axum::middleware::from_fn_with_state(api.counted.requests.clone(), observe::observe))
-        .with_state(api)
+/// All calls, for the console, which makes them without leaving the process.
+pub(crate) fn calls_alone(api: Shared) -> Router {
+    described(calls()).fallback(no_such_call).method_not_allowed_fallback(no_such_method).with_state(api)
 }
 
-async fn no_such_call(uri: Uri) -> Problem {
-    Problem::not_found(format!("there is no call {}", hitwire_event::escape::visible(uri.path())))
+/// All calls, and the console's pages.
+pub(crate) fn router(api: Shared, pages: Router) -> Router {
+    let requests = api.counted.requests.clone();
+    described(calls())
+        .with_state(api)
+        .merge(pages)
+        .fallback(no_such_call)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(axum::middleware::from_fn_with_state(requests, observe::observe))
+}
+
+async fn no_such_call(headers: HeaderMap, uri: Uri) -> Response {
+    hitwire_console::not_found(&headers).unwrap_or_else(|| {
+        let path = hitwire_event::escape::visible(uri.path());
+        Problem::not_found(format!("there is no call {path}")).into_response()
+    })
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Problem {

@@ -66,6 +66,11 @@ pub(super) fn allowed(method: &Method, path: &str) -> &'static [Role] {
     row.map_or(&[], |(_, _, roles)| roles)
 }
 
+/// Whether a role may make this call.
+pub(crate) fn may(method: &Method, path: &str, role: Role) -> bool {
+    allowed(method, path).contains(&role)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

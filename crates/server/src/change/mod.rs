@@ -27,6 +27,8 @@ pub(crate) struct By {
     pub(crate) actor: Actor,
     /// Unix seconds.
     pub(crate) now_s: u64,
+    /// From where.
+    pub(crate) source: ActivitySource,
 }
 
 /// What an entry of the activity log is about.
@@ -37,12 +39,12 @@ struct Object<'a> {
     name: &'a str,
 }
 
-/// The entry that says what somebody did by a call of the API, or, if it is nobody, what hitwire did by itself.
+/// The entry that says what somebody did, or, if it is nobody, what hitwire did by itself.
 fn record(by: Option<&By>, action: &str, object: Object<'_>, changes: Vec<FieldChange>) -> Op {
     Op::Record(ActivityEntry {
         client: object.client,
         actor: by.map(|by| by.actor.clone()),
-        source: if by.is_some() { ActivitySource::Api } else { ActivitySource::Hitwire },
+        source: by.map_or(ActivitySource::Hitwire, |by| by.source),
         action: action.to_owned(),
         object_type: object.kind.to_owned(),
         object_id: object.id,

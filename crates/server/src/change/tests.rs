@@ -15,6 +15,7 @@ fn by() -> By {
     By {
         actor: Actor { name: "Jane".to_owned(), email: Some("jane@example.com".to_owned()) },
         now_s: 1_700_000_000,
+        source: ActivitySource::Api,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::plain::{Fields, action, differences, part};
 use super::{By, Object, record, token};
+use hitwire_event::Actor;
 use hitwire_event::system::{self, System};
-use hitwire_log::{Op, Token, User};
+use hitwire_log::{ActivitySource, Op, Token, User};
 
 /// A new user.
 pub(crate) fn created(user: User, by: &By) -> Vec<Op> {
@@ -11,6 +12,12 @@ pub(crate) fn created(user: User, by: &By) -> Vec<Op> {
     let event = System::UserCreated { user: told(&user), by: by.actor.clone() };
     let event = event.to_event(user.client, by.now_s, &[&part(user.id.0), &part(1)]);
     vec![Op::PutUser(user), entry, Op::Announce(event)]
+}
+
+/// The first user, by their own hand: whoever has the set-up link. `now_s`: Unix seconds.
+pub(crate) fn first(user: User, now_s: u64) -> Vec<Op> {
+    let actor = Actor { name: user.name.clone(), email: Some(user.email.clone()) };
+    created(user, &By { actor, now_s, source: ActivitySource::Console })
 }
 
 /// A user as it shall be; none if nothing is other than before. Of changes the role alone is told by an event.

@@ -10,9 +10,10 @@ use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, WebhookId};
 use hitwire_log::{
-    Activity, ActivityQuery, ActivityRow, Answer, Append, Application, AttemptRow, Client, Done, HttpMethod,
-    Integration, Lag, Lease, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Secret, SqliteStore,
-    Store, StoreError, StreamFrom, Target, Ticked, Token, Touched, UpdateIntegration, User,
+    Activity, ActivityQuery, ActivityRow, Answer, Append, Application, AttemptRow, Client, Credential, Done,
+    HttpMethod, Integration, Lag, Lease, Link, LostRow, NewIntegration, Op, Options, Page, Read, Resume,
+    Secret, Session, SqliteStore, Store, StoreError, StreamFrom, Target, Ticked, Token, Touched,
+    UpdateIntegration, User, UserId,
 };
 use hitwire_server::dispatch::{Bounds, Clock, Deliveries, Dispatch, Surroundings};
 use hitwire_server::{Clients, Names};
@@ -628,6 +629,40 @@ impl Store for Jittery {
 
     fn users(&self, client: Option<ClientId>) -> Answer<'_, Vec<User>> {
         self.store.users(client)
+    }
+
+    fn user(&self, id: UserId) -> Answer<'_, Option<User>> {
+        self.store.user(id)
+    }
+
+    fn user_of_email(&self, email: &str) -> Answer<'_, Option<User>> {
+        let email = email.to_owned();
+        Box::pin(async move { self.store.user_of_email(&email).await })
+    }
+
+    fn credential(&self, user: UserId) -> Answer<'_, Option<Credential>> {
+        self.store.credential(user)
+    }
+
+    fn user_of_subject(&self, issuer: &str, subject: &str) -> Answer<'_, Option<UserId>> {
+        let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
+        Box::pin(async move { self.store.user_of_subject(&issuer, &subject).await })
+    }
+
+    fn anybody_signs_in(&self) -> Answer<'_, bool> {
+        self.store.anybody_signs_in()
+    }
+
+    fn session(&self, sha256: [u8; 32]) -> Answer<'_, Option<(Session, User)>> {
+        self.store.session(sha256)
+    }
+
+    fn sessions(&self, user: UserId) -> Answer<'_, Vec<Session>> {
+        self.store.sessions(user)
+    }
+
+    fn link(&self, sha256: [u8; 32]) -> Answer<'_, Option<Link>> {
+        self.store.link(sha256)
     }
 
     fn tokens(&self, client: Option<ClientId>) -> Answer<'_, Vec<Token>> {

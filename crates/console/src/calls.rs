@@ -1,0 +1,143 @@
+//! Requests to the API in the name of whoever is signed in, without leaving the process.
+
+use crate::Console;
+use crate::failure::{FieldError, Refused};
+use crate::session::Session;
+use axum::body::Body;
+use bytes::Bytes;
+use hitwire_log::User;
+use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER};
+use http::{HeaderMap, Method, Request, StatusCode};
+use serde::Deserialize;
+use serde_json::Value;
+use tower::ServiceExt;
+
+/// The largest answer of the API that a page takes: all integrations of a client with 10,000 of them.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// Who is signed in, on a request that the console makes of the API: it stands in place of a token. It is an extension of the request,
+/// which nobody can send over the wire.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// As it was read for this very request.
+    pub user: User,
+}
+
+/// What the API answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answered {
+    /// For `If-Match` of the next change.
+    pub(crate) etag: Option<String>,
+    pub(crate) body: Value,
+}
+
+impl Answered {
+    /// What stands in the envelope of the newer calls: `{"body":{"object":...}}`.
+    pub(crate) fn object(mut self) -> Value {
+        self.body["body"]["object"].take()
+    }
+}
+
+impl Console {
+    /// `GET` of a path with its query.
+    pub(crate) async fn get(&self, session: &Session, path: &str) -> Result<Answered, Refused> {
+        self.call(session, Method::GET, path, None, None).await
+    }
+
+    /// `POST` of a JSON body.
+    pub(crate) async fn post(
+        &self,
+        session: &Session,
+        path: &str,
+        body: &Value,
+    ) -> Result<Answered, Refused> {
+        self.call(session, Method::POST, path, Some(body), None).await
+    }
+
+    /// `PUT` of a JSON body, made from what had this `etag`.
+    pub(crate) async fn put(
+        &self,
+        session: &Session,
+        path: &str,
+        body: &Value,
+        etag: Option<&str>,
+    ) -> Result<Answered, Refused> {
+        self.call(session, Method::PUT, path, Some(body), etag).await
+    }
+
+    /// `DELETE` of what had this `etag`.
+    pub(crate) async fn delete(
+        &self,
+        session: &Session,
+        path: &str,
+        etag: Option<&str>,
+    ) -> Result<Answered, Refused> {
+        self.call(session, Method::DELETE, path, None, etag).await
+    }
+
+    /// Whether whoever is signed in may make a call of the API, `path` as it is routed (`/v2/integration/{id}`).
+    pub(crate) fn may(&self, session: &Session, method: &Method, path: &str) -> bool {
+        (self.may)(method, path, session.user.role)
+    }
+
+    async fn call(
+        &self,
+        session: &Session,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        etag: Option<&str>,
+    ) -> Result<Answered, Refused> {
+        let bytes = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+        let mut request = Request::builder().method(method).uri(path);
+        if body.is_some() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        if let Some(etag) = etag {
+            request = request.header(IF_MATCH, etag);
+        }
+        let request = request
+            .extension(SignedIn { user: session.user.clone() })
+            .body(Body::from(bytes))
+            .map_err(|error| broken(&error.to_string()))?;
+        let response = match self.api.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        let (parts, body) = response.into_parts();
+        let bytes =
+            axum::body::to_bytes(body, ANSWER_BYTES_MAX).await.map_err(|error| broken(&error.to_string()))?;
+        if !parts.status.is_success() {
+            return Err(refused(parts.status, &parts.headers, &bytes));
+        }
+        let etag = parts.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        let body = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
+        Ok(Answered { etag, body: body.map_err(|error| broken(&error.to_string()))? })
+    }
+}
+
+/// The API's problem+json.
+fn refused(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Refused {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Problem {
+        title: String,
+        detail: String,
+        errors: Vec<FieldError>,
+    }
+    let problem: Problem = serde_json::from_slice(bytes).unwrap_or_default();
+    let retry_after_s = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Refused { status, title: problem.title, detail: problem.detail, errors: problem.errors, retry_after_s }
+}
+
+/// What must not happen between two parts of one program.
+fn broken(error: &str) -> Refused {
+    tracing::error!(error, "the console could not make a call of the API");
+    Refused {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        title: "Internal error".to_owned(),
+        detail: "The console could not make a call of the API; the log says why.".to_owned(),
+        errors: Vec::new(),
+        retry_after_s: None,
+    }
+}

@@ -1,0 +1,234 @@
+//! Who is signed in: a cookie with 256 random bits, of which the store keeps the SHA-256.
+
+use crate::failure::Failure;
+use crate::{Console, Peer, Shared};
+use axum::extract::FromRequestParts;
+use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hitwire_log::{Op, Role, Session as Kept, StoreError, User};
+use http::header::{HOST, ORIGIN, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode};
+use sha2::{Digest, Sha256};
+
+/// The cookie. `__Host-` binds it to this host, over TLS (or on loopback), for all paths.
+pub(crate) const COOKIE: &str = "__Host-hitwire";
+
+/// A session ends when it was not used for so long, seconds.
+pub(crate) const IDLE_MAX_S: u64 = 8 * 3_600;
+
+/// A session ends so long after signing in, whatever happens, seconds.
+pub(crate) const AGE_MAX_S: u64 = 7 * 86_400;
+
+/// The use of a session is written down at most this often, seconds.
+const USE_NOTED_EVERY_S: u64 = 60;
+
+/// What a browser may call itself; the rest is cut.
+const AGENT_CHARS_MAX: usize = 200;
+
+/// Somebody who is signed in. As an extractor: whoever is not is sent to sign in.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) user: User,
+    /// As it is kept.
+    pub(crate) kept: Kept,
+    /// What forms of this session carry.
+    pub(crate) csrf: String,
+    /// `auto`, `light`, `dark`.
+    pub(crate) theme: &'static str,
+}
+
+impl Session {
+    /// The role as people call it.
+    pub(crate) fn role(&self) -> Role {
+        self.user.role
+    }
+}
+
+impl FromRequestParts<Shared> for Session {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Shared) -> Result<Self, Failure> {
+        let jar = CookieJar::from_headers(&parts.headers);
+        let found = match jar.get(COOKIE) {
+            Some(cookie) => find(console, cookie.value()).await?,
+            None => None,
+        };
+        let Some((kept, user, csrf)) = found else {
+            // After signing in it goes on with the page that was asked for; a post is not repeated.
+            let asked = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+            let next = if parts.method == Method::GET { asked.to_owned() } else { "/".to_owned() };
+            return Err(Failure::SignIn { next });
+        };
+        Ok(Session { user, kept, csrf, theme: theme(&jar) })
+    }
+}
+
+/// The session of a cookie, if it is good.
+async fn find(console: &Shared, token: &str) -> Result<Option<(Kept, User, String)>, StoreError> {
+    if token.len() > 64 {
+        return Ok(None);
+    }
+    let Some((kept, user)) = console.store.session(hash(token)).await? else { return Ok(None) };
+    let now_s = console.now_s();
+    if !user.enabled || now_s >= kept.last_used_at + IDLE_MAX_S || now_s >= kept.created_at + AGE_MAX_S {
+        return Ok(None);
+    }
+    if now_s >= kept.last_used_at + USE_NOTED_EVERY_S {
+        let console = std::sync::Arc::clone(console);
+        let used = vec![(kept.sha256, now_s)];
+        tokio::spawn(async move {
+            if let Err(error) = console.store.commit(vec![Op::SessionsUsed(used)]).await {
+                tracing::debug!(%error, "the use of a session could not be written down");
+            }
+        });
+    }
+    Ok(Some((kept, user, csrf(token))))
+}
+
+/// A new session: what is to be kept of it, and the cookie that makes it the browser's.
+pub(crate) fn begin(
+    console: &Console,
+    user: &User,
+    signed_in_with: &str,
+    from: &From,
+) -> Result<(Kept, Cookie<'static>), StoreError> {
+    let token =
+        random().map_err(|_| StoreError::Unavailable("the system gives no random bytes".to_owned()))?;
+    let now_s = console.now_s();
+    let kept = Kept {
+        sha256: hash(&token),
+        user: user.id,
+        created_at: now_s,
+        last_used_at: now_s,
+        signed_in_with: signed_in_with.to_owned(),
+        address: from.address.clone(),
+        agent: from.agent.clone(),
+    };
+    Ok((kept, cookie(COOKIE, token)))
+}
+
+/// From where somebody signs in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct From {
+    pub(crate) address: String,
+    pub(crate) agent: String,
+}
+
+impl<S: Sync> FromRequestParts<S> for From {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let agent =
+            parts.headers.get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned());
+        Ok(From {
+            address: parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default(),
+            agent: agent.unwrap_or_default().chars().take(AGENT_CHARS_MAX).collect(),
+        })
+    }
+}
+
+/// A cookie that no script sees, that is only sent to this host, over TLS, and not with what other sites post. It ends with the
+/// browser or with the session.
+pub(crate) fn cookie(name: &'static str, value: String) -> Cookie<'static> {
+    Cookie::build((name, value)).path("/").secure(true).http_only(true).same_site(SameSite::Lax).build()
+}
+
+/// A cookie that takes one away.
+pub(crate) fn no_cookie(name: &'static str) -> Cookie<'static> {
+    let mut cookie = cookie(name, String::new());
+    cookie.make_removal();
+    cookie
+}
+
+/// 256 random bits as text.
+pub(crate) fn random() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// What the store keeps of a secret.
+pub(crate) fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// What forms carry: only who has the session's own secret can know it.
+fn csrf(token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::new().chain_update("csrf|").chain_update(token).finalize())
+}
+
+fn theme(jar: &CookieJar) -> &'static str {
+    match jar.get("hitwire-theme").map(Cookie::value) {
+        Some("light") => "light",
+        Some("dark") => "dark",
+        _ => "auto",
+    }
+}
+
+/// Refuses what another site has the browser send. Browsers say where a request comes from; what says nothing is no browser, and
+/// is held by the cookie and the form's own secret alone.
+pub(crate) fn check_origin(headers: &HeaderMap) -> Result<(), Failure> {
+    let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    let own = match (text(http::HeaderName::from_static("sec-fetch-site")), text(ORIGIN)) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => {
+            let origin = url::Url::parse(origin).ok();
+            let authority = origin.and_then(|url| {
+                let host = url.host_str()?.to_owned();
+                Some(url.port().map_or(host.clone(), |port| format!("{host}:{port}")))
+            });
+            authority.as_deref() == text(HOST)
+        }
+        (None, None) => true,
+    };
+    if own {
+        return Ok(());
+    }
+    Err(Failure::new(
+        StatusCode::FORBIDDEN,
+        "This came from another site",
+        "Forms of the console are only taken from its own pages. Open the console and do it there.",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(headers: &[(&'static str, &str)]) -> bool {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        check_origin(&map).is_ok()
+    }
+
+    #[test]
+    fn a_form_of_another_site_is_refused() {
+        let host = ("host", "hitwire.example.com:8419");
+        assert!(checked(&[host, ("origin", "https://hitwire.example.com:8419")]));
+        assert!(
+            !checked(&[host, ("origin", "https://hitwire.example.com")]),
+            "another port is another origin"
+        );
+        assert!(!checked(&[host, ("origin", "https://evil.example")]));
+        assert!(!checked(&[host, ("origin", "null")]));
+        assert!(!checked(&[host, ("sec-fetch-site", "cross-site")]));
+        assert!(!checked(&[
+            host,
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://hitwire.example.com:8419")
+        ]));
+        assert!(checked(&[host, ("sec-fetch-site", "same-origin")]));
+        assert!(checked(&[host]), "a program");
+    }
+
+    #[test]
+    fn the_secret_of_forms_is_not_the_sessions_own() {
+        assert_ne!(csrf("a"), "a");
+        assert_ne!(csrf("a"), csrf("b"));
+        assert_ne!(csrf("a"), URL_SAFE_NO_PAD.encode(hash("a")));
+    }
+}

@@ -1,0 +1,152 @@
+//! How values are written for people, and how everything that a template prints is made harmless.
+
+use hitwire_event::escape::visible;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::fmt;
+
+/// What templates escape with: besides what HTML gives a meaning, characters that act instead of being seen (control and
+/// bidirectional characters, zero-width ones) are shown as `\u{202e}` and the like. Newlines and tabs stay: they mean nothing in HTML,
+/// and what is preformatted needs them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Harmless;
+
+impl askama::filters::Escaper for Harmless {
+    fn write_escaped_str<W: fmt::Write>(&self, mut dest: W, string: &str) -> fmt::Result {
+        let mut pieces = string.split_inclusive(['\n', '\t']);
+        pieces.try_for_each(|piece| {
+            let (text, space) = match piece.strip_suffix(['\n', '\t']) {
+                Some(text) => (text, &piece[text.len()..]),
+                None => (piece, ""),
+            };
+            write_html(&mut dest, &visible(text))?;
+            dest.write_str(space)
+        })
+    }
+}
+
+fn write_html(dest: &mut impl fmt::Write, text: &str) -> fmt::Result {
+    let mut from = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escaped = match byte {
+            b'<' => "&#60;",
+            b'>' => "&#62;",
+            b'&' => "&#38;",
+            b'"' => "&#34;",
+            b'\'' => "&#39;",
+            _ => continue,
+        };
+        dest.write_str(&text[from..at])?;
+        dest.write_str(escaped)?;
+        from = at + 1;
+    }
+    dest.write_str(&text[from..])
+}
+
+/// `1,234,567`.
+pub(crate) fn number(number: impl Into<u64>) -> String {
+    let digits = number.into().to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `events`, or `event` if it is one.
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{} {many}", self::number(number)) }
+}
+
+/// `1.5 MiB`.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let mut size = bytes as f64;
+    let mut unit = "B";
+    for next in ["KiB", "MiB", "GiB", "TiB"] {
+        if size < 1024.0 {
+            break;
+        }
+        size /= 1024.0;
+        unit = next;
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{size:.1} {unit}") }
+}
+
+/// A length of time, in the two units that matter: `3 d 4 h`, `2 min 5 s`, `1.25 s`, `12 ms`.
+pub(crate) fn span_ms(ms: u64) -> String {
+    let (s, min, h) = (ms / 1_000, ms / 60_000, ms / 3_600_000);
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..10_000 => format!("{:.2} s", ms as f64 / 1_000.0),
+        10_000..60_000 => format!("{s} s"),
+        60_000..3_600_000 => format!("{min} min {} s", s % 60),
+        3_600_000..86_400_000 => format!("{h} h {} min", min % 60),
+        _ => format!("{} d {} h", h / 24, h % 24),
+    }
+}
+
+/// A length of time in microseconds: `0.42 ms`, `12 ms`, `1.25 s`.
+pub(crate) fn span_us(us: u64) -> String {
+    if us < 10_000 { format!("{:.2} ms", us as f64 / 1_000.0) } else { span_ms(us / 1_000) }
+}
+
+/// For `datetime` of `<time>`: RFC 3339 with milliseconds, UTC.
+pub(crate) fn rfc3339(ms: u64) -> String {
+    at(ms).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// For people: `2026-11-25 21:59:34 UTC`. Scripts turn it into the reader's own time.
+pub(crate) fn utc(ms: u64) -> String {
+    at(ms).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// `Nov 5`: as names of integrations have it.
+pub(crate) fn month_and_day(ms: u64) -> String {
+    at(ms).strftime("%b %-d").to_string()
+}
+
+fn at(ms: u64) -> jiff::Zoned {
+    Timestamp::from_millisecond(ms as i64).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use askama::filters::Escaper;
+
+    fn harmless(text: &str) -> String {
+        let mut shown = String::new();
+        Harmless.write_escaped_str(&mut shown, text).unwrap();
+        shown
+    }
+
+    #[test]
+    fn nothing_that_is_printed_acts() {
+        assert_eq!(harmless("<script>\"'&"), "&#60;script&#62;&#34;&#39;&#38;");
+        assert_eq!(harmless("a\u{202e}b\u{7}c\u{200b}"), "a\\u{202e}b\\u{7}c\\u{200b}");
+        assert_eq!(harmless("{\n\t\"a\": 1\r\n}"), "{\n\t&#34;a&#34;: 1\\r\n}");
+        assert_eq!(harmless("Grüße 世界"), "Grüße 世界");
+        assert_eq!(harmless(""), "");
+    }
+
+    #[test]
+    fn numbers_sizes_and_times_are_written_for_people() {
+        assert_eq!(
+            (number(7_u64), number(1_234_567_u64), number(999_u64)),
+            ("7".into(), "1,234,567".into(), "999".into())
+        );
+        assert_eq!(
+            (bytes(12), bytes(1_536), bytes(5 << 30)),
+            ("12 B".into(), "1.5 KiB".into(), "5.0 GiB".into())
+        );
+        let spans = [12, 1_250, 59_999, 125_000, 4_000_000, 273_600_000].map(span_ms);
+        assert_eq!(spans, ["12 ms", "1.25 s", "59 s", "2 min 5 s", "1 h 6 min", "3 d 4 h"]);
+        assert_eq!(count(1, "event", "events"), "1 event");
+        assert_eq!(rfc3339(1_764_107_974_123), "2025-11-25T21:59:34.123Z");
+        assert_eq!(utc(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(month_and_day(1_764_107_974_123), "Nov 25");
+    }
+}
