@@ -11,7 +11,7 @@
 //! - [`session`]: who is signed in; [`fields`]: what a form sends, once it is sure that a page of ours sent it.
 //! - [`calls`]: requests to the API in somebody's name; [`failure`]: what a page says when something is refused.
 //! - [`frame`]: what stands around every page. [`text`]: how values are written; everything that a template prints is made harmless
-//!   there. [`assets`]: style sheet and scripts, the only ones that a page may load ([`guard`] says so to the browser).
+//!   there. [`live`]: pages that stay open and are told what is new. [`assets`]: style sheet and scripts, the only ones that a page may load ([`guard`] says so to the browser).
 //! - the pages, one module an area, templates in folders of the same names.
 //!
 //! Every form works without a script: it posts, and is answered with a redirect or with the page again.
@@ -25,6 +25,7 @@ mod failure;
 mod fields;
 mod frame;
 mod guard;
+mod live;
 mod session;
 mod sign_in;
 mod text;
@@ -33,6 +34,8 @@ mod dashboard;
 
 pub use calls::SignedIn;
 pub use guard::HTML_POLICY;
+pub use live::Places;
+pub use session::expire;
 pub use sign_in::set_up;
 
 use axum::Router;
@@ -43,6 +46,7 @@ use http::{HeaderMap, Method, StatusCode};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// What the pages stand on.
 pub struct Console {
@@ -60,6 +64,10 @@ pub struct Console {
     pub product: String,
     /// Where log, state and the set-up link are.
     pub data_dir: PathBuf,
+    /// Cancelled when hitwire stops: pages that stay open end then.
+    pub stop: CancellationToken,
+    /// Places for pages that stay open: [`Places::default`].
+    pub live: Places,
 }
 
 /// From where a request came; the server adds it to each request.

@@ -6,11 +6,14 @@ use axum::extract::FromRequestParts;
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hitwire_log::{Op, Role, Session as Kept, StoreError, User};
+use hitwire_log::{Op, Role, Session as Kept, Store, StoreError, User};
 use http::header::{HOST, ORIGIN, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// The cookie. `__Host-` binds it to this host, over TLS (or on loopback), for all paths.
 pub(crate) const COOKIE: &str = "__Host-hitwire";
@@ -23,6 +26,9 @@ pub(crate) const AGE_MAX_S: u64 = 7 * 86_400;
 
 /// The use of a session is written down at most this often, seconds.
 const USE_NOTED_EVERY_S: u64 = 60;
+
+/// Expired sessions are taken away this often; nobody gets in with one meanwhile.
+const EXPIRE_EVERY: Duration = Duration::from_hours(1);
 
 /// What a browser may call itself; the rest is cut.
 const AGENT_CHARS_MAX: usize = 200;
@@ -72,11 +78,11 @@ async fn find(console: &Shared, token: &str) -> Result<Option<(Kept, User, Strin
     }
     let Some((kept, user)) = console.store.session(hash(token)).await? else { return Ok(None) };
     let now_s = console.now_s();
-    if !user.enabled || now_s >= kept.last_used_at + IDLE_MAX_S || now_s >= kept.created_at + AGE_MAX_S {
+    if !is_good(&kept, &user, now_s) {
         return Ok(None);
     }
     if now_s >= kept.last_used_at + USE_NOTED_EVERY_S {
-        let console = std::sync::Arc::clone(console);
+        let console = Arc::clone(console);
         let used = vec![(kept.sha256, now_s)];
         tokio::spawn(async move {
             if let Err(error) = console.store.commit(vec![Op::SessionsUsed(used)]).await {
@@ -85,6 +91,27 @@ async fn find(console: &Shared, token: &str) -> Result<Option<(Kept, User, Strin
         });
     }
     Ok(Some((kept, user, csrf(token))))
+}
+
+/// Whether a session is good at this time (Unix seconds).
+pub(crate) fn is_good(kept: &Kept, user: &User, now_s: u64) -> bool {
+    user.enabled && now_s < kept.last_used_at + IDLE_MAX_S && now_s < kept.created_at + AGE_MAX_S
+}
+
+/// Takes expired sessions and links out of the store, now and then, until told to stop.
+pub async fn expire(store: Arc<dyn Store>, now_s: impl Fn() -> u64 + Send, stop: CancellationToken) {
+    loop {
+        let now = now_s();
+        let (created_before, used_before) = (now.saturating_sub(AGE_MAX_S), now.saturating_sub(IDLE_MAX_S));
+        let expired = Op::DeleteExpired { created_before, used_before, now };
+        if let Err(error) = store.commit(vec![expired]).await {
+            tracing::debug!(%error, "expired sessions could not be taken away; they are refused all the same");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EXPIRE_EVERY) => {}
+        }
+    }
 }
 
 /// A new session: what is to be kept of it, and the cookie that makes it the browser's.

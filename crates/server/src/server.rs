@@ -225,7 +225,11 @@ impl Server {
             now_ms: Box::new(move || clock.wall_ms()),
             product: config.naming.product.clone(),
             data_dir: config.data_dir.clone(),
+            stop: ending.stop.clone(),
+            live: hitwire_console::Places::default(),
         });
+        let now_s = move || clock.wall_ms() / 1_000;
+        connections.spawn(hitwire_console::expire(Arc::clone(&store), now_s, ending.stop.clone()));
         let door = Door {
             listener,
             certificate: certificate.clone(),
