@@ -145,3 +145,58 @@ pub struct NewIntegration {
     /// Which events of these kinds.
     pub filter: Filter,
 }
+
+/// Which integrations of a client are wanted, by id.
+#[derive(Clone, Debug)]
+pub struct IntegrationQuery {
+    /// Whose.
+    pub client: ClientId,
+    /// Only those that are enabled, or only those that are not; none: all.
+    pub enabled: Option<bool>,
+    /// Only names with this in them, whatever the case; empty: all.
+    pub name: String,
+    /// Only ids above this one.
+    pub after: IntegrationId,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A page of integrations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IntegrationPage {
+    /// In the order of their ids.
+    pub rows: Vec<IntegrationRow>,
+    /// There is more: ask again with `after` set to this. A page may end before it is full: only so many names are looked at
+    /// for one.
+    pub next: Option<IntegrationId>,
+    /// How many the client has, whatever was asked for.
+    pub counts: IntegrationCounts,
+}
+
+/// How many integrations a client has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IntegrationCounts {
+    /// That notifications are sent to.
+    pub enabled: u64,
+    /// That are disabled, by a user or by hitwire.
+    pub disabled: u64,
+}
+
+/// An integration without its settings: what a list shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntegrationRow {
+    /// Unique over all clients.
+    pub id: IntegrationId,
+    /// The tenant.
+    pub client: ClientId,
+    /// For people.
+    pub name: String,
+    /// Sending or not.
+    pub activity: Activity,
+    /// Unix seconds.
+    pub created_at: u64,
+    /// E-mail of the user or name of the token.
+    pub created_by: String,
+    /// The kinds, in the order given.
+    pub events: Vec<Ticked>,
+}

@@ -29,7 +29,10 @@ pub use account::{
     FieldChange, Role, Sequence, Token, TokenId, User, UserId,
 };
 pub use counts::{Counts, Distribution, Figures};
-pub use integration::{Activity, HttpMethod, Integration, NewIntegration, PreviousSecret, Target, Ticked};
+pub use integration::{
+    Activity, HttpMethod, Integration, IntegrationCounts, IntegrationPage, IntegrationQuery, IntegrationRow,
+    NewIntegration, PreviousSecret, Target, Ticked,
+};
 pub use ops::{
     Append, Appended, AttemptRow, Done, Lag, LostRow, Op, Page, Read, Resume, StreamFrom, UpdateIntegration,
 };

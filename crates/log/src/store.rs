@@ -2,7 +2,8 @@
 
 use crate::{
     ActivityQuery, ActivityRow, Application, AttemptRow, Client, Counts, Credential, Done, Figures,
-    Integration, Lag, Link, LostRow, Op, Page, Read, Session, StreamFrom, Token, User, UserId,
+    Integration, IntegrationPage, IntegrationQuery, Lag, Link, LostRow, Op, Page, Read, Session, StreamFrom,
+    Token, User, UserId,
 };
 use hitwire_courier::Saved;
 use hitwire_event::{ClientId, Event, IntegrationId, Seq, Stream};
@@ -58,6 +59,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// All integrations, of one client or of all, by id.
     fn integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<Integration>>;
+
+    /// A page of a client's integrations, without their settings. What it costs does not grow with their number.
+    fn integration_page(&self, query: IntegrationQuery) -> Answer<'_, IntegrationPage>;
 
     /// One integration, secrets opened.
     fn integration(&self, id: IntegrationId) -> Answer<'_, Option<Integration>>;

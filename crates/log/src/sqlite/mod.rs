@@ -44,8 +44,8 @@ pub use options::{FaultHook, FaultPoint, MonotonicClock, Options, WallClock};
 
 use crate::{
     ActivityQuery, ActivityRow, Answer, Append, Appended, Application, AttemptRow, Client, Counts,
-    Credential, Done, Figures, Integration, Lag, Lease, Link, LostRow, Op, Page, Read, Session, Store,
-    StoreError, StreamFrom, Token, Touched, User, UserId,
+    Credential, Done, Figures, Integration, IntegrationPage, IntegrationQuery, Lag, Lease, Link, LostRow, Op,
+    Page, Read, Session, Store, StoreError, StreamFrom, Token, Touched, User, UserId,
 };
 use append::Prepared;
 use clock::Clock;
@@ -329,6 +329,10 @@ impl Store for SqliteStore {
 
     fn integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<Integration>> {
         Box::pin(self.load(None, client))
+    }
+
+    fn integration_page(&self, query: IntegrationQuery) -> Answer<'_, IntegrationPage> {
+        Box::pin(self.read_state(move |connection| state::listing::page(connection, &query)))
     }
 
     fn integration(&self, id: IntegrationId) -> Answer<'_, Option<Integration>> {

@@ -55,6 +55,7 @@ impl Kind {
                 include_str!("schema/state-1.sql"),
                 include_str!("schema/state-2.sql"),
                 include_str!("schema/state-3.sql"),
+                include_str!("schema/state-4.sql"),
             ],
         }
     }
@@ -190,6 +191,23 @@ fn migrate(connection: &Connection, kind: Kind, version: usize) -> rusqlite::Res
 
 fn pragma<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> rusqlite::Result<T> {
     connection.pragma_query_value(None, name, |row| row.get(0))
+}
+
+/// Makes a database as an older hitwire made it, in its first `version` steps.
+#[cfg(test)]
+pub(super) fn create_older(
+    path: &Path,
+    kind: Kind,
+    version: usize,
+    fill: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+) {
+    let old = Connection::open(path).unwrap();
+    old.pragma_update(None, "application_id", kind.application_id()).unwrap();
+    for step in &kind.migrations()[..version] {
+        old.execute_batch(step).unwrap();
+    }
+    fill(&old).unwrap();
+    old.pragma_update(None, "user_version", version as i64).unwrap();
 }
 
 #[cfg(test)]

@@ -47,6 +47,8 @@ macro_rules! suites {
                     a_position_is_found_by_time,
                     a_new_integration_begins_at_the_end_of_the_log,
                     integrations_are_listed_by_client,
+                    integrations_are_listed_page_by_page_by_state_and_by_a_part_of_the_name,
+                    a_search_among_many_names_goes_on_where_it_stopped,
                     an_update_raises_the_revision_and_the_content_revision_only_with_the_content,
                     an_update_from_an_older_revision_is_a_conflict,
                     a_newly_ticked_kind_counts_from_the_moment_it_is_ticked,

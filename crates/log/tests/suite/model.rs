@@ -5,9 +5,10 @@ use crate::support::{
     Backend, Bench, HIGH, ONE, TWO, attempt, event, lane_at, new_integration, progress, ticked, unsettled,
 };
 use hitwire_courier::{DisableReason, LaneState, LostRange, LostReason, Progress};
-use hitwire_event::{Event, IntegrationId, Kind, Lane, Seq, Stream};
+use hitwire_event::{ClientId, Event, IntegrationId, Kind, Lane, Seq, Stream};
 use hitwire_log::{
-    Activity, Append, Done, Integration, Op, Read, Resume, Store, StoreError, StreamFrom, UpdateIntegration,
+    Activity, Append, Done, Integration, IntegrationQuery, Op, Read, Resume, Store, StoreError, StreamFrom,
+    UpdateIntegration,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -376,6 +377,9 @@ impl History<'_> {
         let integrations = store.integrations(None).await.unwrap();
         let expected: Vec<_> = self.model.webhooks.values().map(|webhook| webhook.now.clone()).collect();
         assert_eq!(integrations, expected);
+        for of in [ONE, TWO] {
+            self.check_pages(of).await;
+        }
         for (id, webhook) in &self.model.webhooks {
             let saved = store.saved(*id).await.unwrap().unwrap();
             assert_eq!(saved.lanes, webhook.lanes);
@@ -396,6 +400,31 @@ impl History<'_> {
         }
         let gone = store.commit(vec![Op::Save(store.lease(), progress(IntegrationId(9999)))]).await;
         assert_eq!(gone.unwrap_err(), StoreError::NotFound);
+    }
+
+    /// The pages of a client's integrations, two at a time.
+    async fn check_pages(&self, of: ClientId) {
+        let own = || self.model.webhooks.values().map(|webhook| &webhook.now).filter(|now| now.client == of);
+        let is_enabled = |now: &&Integration| now.activity == Activity::Active;
+        for enabled in [None, Some(true), Some(false)] {
+            let wanted = own().filter(|now| enabled.is_none_or(|enabled| is_enabled(now) == enabled));
+            let wanted: Vec<_> =
+                wanted.map(|now| (now.id, now.activity.clone(), now.events.clone())).collect();
+            let (mut found, mut after) = (Vec::new(), Some(IntegrationId(0)));
+            while let Some(from) = after {
+                let query =
+                    IntegrationQuery { client: of, enabled, name: String::new(), after: from, limit: 2 };
+                let page = self.store().integration_page(query).await.unwrap();
+                let total = page.counts.enabled + page.counts.disabled;
+                assert_eq!(
+                    (page.counts.enabled, total),
+                    (own().filter(is_enabled).count() as u64, own().count() as u64)
+                );
+                found.extend(page.rows.into_iter().map(|row| (row.id, row.activity, row.events)));
+                after = page.next;
+            }
+            assert_eq!(found, wanted);
+        }
     }
 }
 

@@ -10,8 +10,9 @@ use hitwire_event::rendering::Format;
 use hitwire_event::{Actor, ClientId, IntegrationId, Kind, Lane, Seq};
 use hitwire_log::{
     Activity, ActivityEntry, ActivityQuery, ActivitySource, Append, Application, Client, ClientLimits,
-    Credential, Done, FieldChange, Lag, Lease, Link, NewIntegration, Op, Read, Resume, Role, Secret,
-    Sequence, Session, Store, StoreError, StreamFrom, Token, TokenId, UpdateIntegration, User, UserId,
+    Credential, Done, FieldChange, Integration, IntegrationCounts, IntegrationQuery, IntegrationRow, Lag,
+    Lease, Link, NewIntegration, Op, Read, Resume, Role, Secret, Sequence, Session, Store, StoreError,
+    StreamFrom, Token, TokenId, UpdateIntegration, User, UserId,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -298,6 +299,88 @@ pub(crate) async fn integrations_are_listed_by_client(backend: &dyn Backend) {
     assert_eq!(store.integration(second.id).await.unwrap(), Some(second));
     assert_eq!(store.integration(IntegrationId(99)).await.unwrap(), None);
     assert_eq!(store.saved(IntegrationId(99)).await.unwrap(), None);
+}
+
+/// A client's integrations, at most so many of a page.
+fn listed(client: ClientId, enabled: Option<bool>, name: &str, limit: usize) -> IntegrationQuery {
+    IntegrationQuery { client, enabled, name: name.to_owned(), after: IntegrationId(0), limit }
+}
+
+/// The ids of each page.
+async fn pages(store: &dyn Store, mut query: IntegrationQuery) -> Vec<Vec<u64>> {
+    let mut pages = Vec::new();
+    loop {
+        let page = store.integration_page(query.clone()).await.unwrap();
+        pages.push(page.rows.iter().map(|row| row.id.0).collect());
+        match page.next {
+            Some(next) => query.after = next,
+            None => return pages,
+        }
+    }
+}
+
+pub(crate) async fn integrations_are_listed_page_by_page_by_state_and_by_a_part_of_the_name(
+    backend: &dyn Backend,
+) {
+    let store = backend.open();
+    let mut made = Vec::new();
+    for name in ["SIEM", "Pager", "siem \u{c4}rger", "Archive", "The Siem"] {
+        let new = NewIntegration { name: name.to_owned(), ..new_integration(ONE, &[Kind::Hit, HIGH]) };
+        let Done::Integration(one) = commit(&*store, Op::CreateIntegration(new)).await else { panic!() };
+        made.push(*one);
+    }
+    let foreign = create(&*store, TWO, &[Kind::Hit]).await;
+    let pager = disable(&*store, made[1].clone()).await;
+    let reason = DisableReason::TooManyFailures { failed: 12, total: 20 };
+    let step = Progress { disable: Some(reason.clone()), ..progress(made[3].id) };
+    commit(&*store, Op::Save(store.lease(), step)).await;
+
+    assert_eq!(pages(&*store, listed(ONE, None, "", 2)).await, [vec![1, 2], vec![3, 4], vec![5]]);
+    assert_eq!(pages(&*store, listed(ONE, None, "", 5)).await, [vec![1, 2, 3, 4, 5]]);
+    assert_eq!(pages(&*store, listed(ONE, Some(true), "", 2)).await, [vec![1, 3], vec![5]]);
+    assert_eq!(pages(&*store, listed(ONE, Some(false), "", 9)).await, [vec![2, 4]]);
+    assert_eq!(pages(&*store, listed(ONE, None, "sIEM", 2)).await, [vec![1, 3], vec![5]]);
+    assert_eq!(pages(&*store, listed(ONE, Some(true), "\u{e4}RG", 2)).await, [vec![3]]);
+    assert_eq!(pages(&*store, listed(ONE, None, "nowhere", 2)).await, [Vec::<u64>::new()]);
+
+    let page = store.integration_page(listed(ONE, Some(false), "", 9)).await.unwrap();
+    assert_eq!(page.counts, IntegrationCounts { enabled: 3, disabled: 2 });
+    let expected = |integration: &Integration, activity| IntegrationRow {
+        id: integration.id,
+        client: ONE,
+        name: integration.name.clone(),
+        activity,
+        created_at: integration.created_at,
+        created_by: integration.created_by.clone(),
+        events: integration.events.clone(),
+    };
+    let automatically = Activity::DisabledAutomatically(reason);
+    assert_eq!(page.rows, [expected(&pager, Activity::DisabledByUser), expected(&made[3], automatically)]);
+
+    commit(&*store, Op::DeleteIntegration { id: pager.id, revision: None }).await;
+    commit(&*store, Op::DeleteIntegration { id: foreign.id, revision: None }).await;
+    drop(store);
+    let store = backend.open();
+    let counts = async |client| store.integration_page(listed(client, None, "", 1)).await.unwrap().counts;
+    assert_eq!(counts(ONE).await, IntegrationCounts { enabled: 3, disabled: 1 });
+    assert_eq!(counts(TWO).await, IntegrationCounts::default());
+}
+
+pub(crate) async fn a_search_among_many_names_goes_on_where_it_stopped(backend: &dyn Backend) {
+    let store = backend.open();
+    let named = |name: &str| {
+        let new = NewIntegration { name: name.to_owned(), ..new_integration(ONE, &[]) };
+        Op::CreateIntegration(new)
+    };
+    let mut ops: Vec<Op> = (0..5_100).map(|_| named("one of many")).collect();
+    ops[4_000] = named("the first");
+    ops[5_050] = named("the second");
+    for ops in ops.chunks(500) {
+        store.commit(ops.to_vec()).await.unwrap();
+    }
+    assert_eq!(pages(&*store, listed(ONE, None, "THE", 48)).await, [vec![4_001], vec![5_051]]);
+    let page = store.integration_page(listed(ONE, None, "THE", 48)).await.unwrap();
+    assert_eq!(page.next, Some(IntegrationId(5_000)), "it stops after 5,000 names");
 }
 
 pub(crate) async fn an_update_raises_the_revision_and_the_content_revision_only_with_the_content(

@@ -11,9 +11,9 @@ use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, WebhookId};
 use hitwire_log::{
     Activity, ActivityQuery, ActivityRow, Answer, Append, Application, AttemptRow, Client, Credential, Done,
-    HttpMethod, Integration, Lag, Lease, Link, LostRow, NewIntegration, Op, Options, Page, Read, Resume,
-    Secret, Session, SqliteStore, Store, StoreError, StreamFrom, Target, Ticked, Token, Touched,
-    UpdateIntegration, User, UserId,
+    HttpMethod, Integration, IntegrationPage, IntegrationQuery, Lag, Lease, Link, LostRow, NewIntegration,
+    Op, Options, Page, Read, Resume, Secret, Session, SqliteStore, Store, StoreError, StreamFrom, Target,
+    Ticked, Token, Touched, UpdateIntegration, User, UserId,
 };
 use hitwire_server::dispatch::{Bounds, Clock, Deliveries, Dispatch, Surroundings};
 use hitwire_server::{Clients, Names};
@@ -590,6 +590,10 @@ impl Store for Jittery {
 
     fn integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<Integration>> {
         self.store.integrations(client)
+    }
+
+    fn integration_page(&self, query: IntegrationQuery) -> Answer<'_, IntegrationPage> {
+        self.store.integration_page(query)
     }
 
     fn integration(&self, id: IntegrationId) -> Answer<'_, Option<Integration>> {

@@ -331,7 +331,8 @@ fn insert_subscription(
     Ok(())
 }
 
-fn ticked(row: &Row<'_>) -> Result<Ticked, Trouble> {
+/// A row of a subscription: integration, kind, active, with headers, since.
+pub(super) fn ticked(row: &Row<'_>) -> Result<Ticked, Trouble> {
     Ok(Ticked {
         kind: Kind::from_row(row.get(1)?)?,
         active: row.get(2)?,
@@ -340,7 +341,8 @@ fn ticked(row: &Row<'_>) -> Result<Ticked, Trouble> {
     })
 }
 
-fn activity(row: &Row<'_>) -> Result<Activity, Trouble> {
+/// Of a row whose fourth column is `disabled`.
+pub(super) fn activity(row: &Row<'_>) -> Result<Activity, Trouble> {
     match row.get_ref(3)?.as_str_or_null()? {
         None => Ok(Activity::Active),
         Some(BY_USER) => Ok(Activity::DisabledByUser),

@@ -8,6 +8,7 @@ pub(super) mod file;
 pub(super) mod history;
 pub(super) mod integrations;
 pub(super) mod lanes;
+pub(super) mod listing;
 pub(super) mod outbox;
 mod retire;
 mod target;
