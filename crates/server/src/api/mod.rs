@@ -13,7 +13,7 @@
 //! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
 //! - [`turnstile`]: how often a client may make a call that costs more than an answer.
 //! - [`description`]: all calls described, for programs and for people.
-//! - the handlers: [`events`], [`counters`], [`feed`], [`integrations`], [`testing`], [`previews`], [`history`], [`status`], [`metrics`], [`accounts`],
+//! - the handlers: [`events`], [`counters`], [`feed`], [`integrations`], [`testing`], [`previews`], [`history`], [`status`], [`overview`], [`metrics`], [`accounts`],
 //!   [`activity`], [`health`].
 //! - [`problem`]: every error, in one form.
 //!
@@ -35,6 +35,7 @@ mod integrations;
 mod leftover;
 mod metrics;
 mod observe;
+mod overview;
 mod precondition;
 mod previews;
 mod problem;
@@ -131,7 +132,9 @@ fn calls() -> OpenApiRouter<Shared> {
         .routes(routes!(integrations::list, integrations::create))
         .routes(routes!(integrations::show, integrations::change, integrations::delete))
         .routes(routes!(previews::preview))
+        .routes(routes!(overview::page))
         .routes(routes!(testing::unsaved))
+        .routes(routes!(testing::render))
         .routes(routes!(testing::stored))
         .routes(routes!(rotation::rotate))
         .routes(routes!(history::attempts))

@@ -10,8 +10,8 @@ use crate::dispatch::{CourierStatus, LaneNow, lane_streams};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_courier::OpenBatch;
-use hitwire_event::{Lane, Seq};
-use hitwire_log::{Activity, Integration, Lag};
+use hitwire_event::{ClientId, IntegrationId, Lane, Seq};
+use hitwire_log::{Activity, Integration, Lag, Ticked};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -61,13 +61,13 @@ pub(super) struct LaneStatus {
 }
 
 /// How far a lane is behind.
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 #[schema(as = LaneLag)]
 pub(super) struct LagAnswer {
     /// Events that are not settled.
-    events: u64,
+    pub(super) events: u64,
     /// The age of the oldest of them.
-    seconds: u64,
+    pub(super) seconds: u64,
 }
 
 /// A batch on its way.
@@ -114,7 +114,7 @@ pub(super) async fn show(
         lanes.push(LaneStatus::of(&integration, lane, now, lag, last_error, api.clock.wall_ms()));
     }
     let client_enabled = api.accounts.clients().is_enabled(integration.client);
-    let notice = notice(&integration, client_enabled);
+    let notice = notice(integration.client, &integration.activity, &integration.events, client_enabled);
     let (tls, warnings) = trust::told(&integration.target, api.now_s() as i64);
     let status = Status {
         id: integration.id.0,
@@ -134,11 +134,20 @@ pub(super) async fn show(
 
 /// What the dispatch says; if it has not looked at the integration yet, what was saved.
 pub(super) async fn courier(api: &Shared, integration: &Integration) -> Result<CourierStatus, Problem> {
-    if let Some(status) = api.dispatch.status(integration.id).await {
-        return Ok(status);
+    match api.dispatch.status(integration.id).await {
+        Some(status) => Ok(status),
+        None => saved(api, integration.id, &integration.activity).await,
     }
-    let saved = api.store.saved(integration.id).await?.unwrap_or_default();
-    let state = if integration.activity == Activity::Active { "caught_up" } else { "disabled" };
+}
+
+/// What was saved of couriers that the dispatch has not looked at yet.
+pub(super) async fn saved(
+    api: &Shared,
+    id: IntegrationId,
+    activity: &Activity,
+) -> Result<CourierStatus, Problem> {
+    let saved = api.store.saved(id).await?.unwrap_or_default();
+    let state = if *activity == Activity::Active { "caught_up" } else { "disabled" };
     let lanes = saved.lanes.map(|lane| LaneNow {
         state,
         cursor: lane.cursor,
@@ -150,11 +159,15 @@ pub(super) async fn courier(api: &Shared, integration: &Integration) -> Result<C
 }
 
 /// Why nothing is sent.
-fn notice(integration: &Integration, client_enabled: bool) -> Option<String> {
-    match &integration.activity {
+pub(super) fn notice(
+    client: ClientId,
+    activity: &Activity,
+    events: &[Ticked],
+    client_enabled: bool,
+) -> Option<String> {
+    match activity {
         _ if !client_enabled => Some(format!(
-            "client {} is disabled: nothing is sent until an operator enables it, then it goes on with what was missed",
-            integration.client
+            "client {client} is disabled: nothing is sent until an operator enables it, then it goes on with what was missed"
         )),
         Activity::DisabledByUser => {
             Some("disabled by a user: nothing is sent until it is enabled".to_owned())
@@ -163,7 +176,7 @@ fn notice(integration: &Integration, client_enabled: bool) -> Option<String> {
             "disabled by hitwire: {}; nothing is sent until it is enabled, then it goes on with what was missed",
             in_words(reason)
         )),
-        Activity::Active if integration.events.iter().all(|ticked| !ticked.active) => {
+        Activity::Active if events.iter().all(|ticked| !ticked.active) => {
             Some("no event is active in \"events\": nothing is sent".to_owned())
         }
         Activity::Active => None,

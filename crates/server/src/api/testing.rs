@@ -1,15 +1,16 @@
-//! `/v2/integration/{id}/test` and `/v2/integration/test`: a test message, sent the way that notifications go.
+//! `/v2/integration/{id}/test`, `/v2/integration/test` and `/v2/integration/render`: a test message, sent the way that
+//! notifications go, or only shown.
 
 use super::auth::Caller;
-use super::contract::{Asked, AskedTest, TestAnswer};
+use super::contract::{Asked, AskedTest, RenderedAnswer, TestAnswer};
 use super::description::schema::{Success, TestSettings, UnsavedSettings};
 use super::fields::{self, Errors, Fields};
 use super::integrations::{as_changed, as_new, find, invalid};
 use super::problem::Problem;
 use super::query::Query;
 use super::turnstile::ComeAgain;
-use super::{Shared, enveloped};
-use crate::dispatch::try_once;
+use super::{Shared, enveloped, success};
+use crate::dispatch::{compose, try_once};
 use crate::server::webhook_id;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -67,21 +68,56 @@ pub(super) async fn unsaved(
     query: Query,
     body: Body,
 ) -> Result<Response, Problem> {
-    query.finish()?;
-    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
-    let bytes = &held.bytes;
-    let errors = Errors::default();
-    let (asked, test_asked) = Asked::read_with_test(fields::document(bytes)?, &errors);
-    let caller = caller.naming(&api, asked.clientid)?;
-    if !errors.is_empty() {
-        return Err(invalid(errors.into_vec(), SENT));
-    }
-    let integration = as_it_would_be(&api, &caller, asked).await?;
-    test(&api, &integration, test_asked).await
+    let (integration, asked) = settings(&api, caller, query, body, SENT).await?;
+    test(&api, &integration, asked).await
+}
+
+/// Shows the test message of settings that are not stored. Nothing is sent.
+///
+/// The settings are checked as those of a test are. It is made as a notification is: the same rendering, format and headers.
+#[utoipa::path(
+    post,
+    path = "/v2/integration/render",
+    tag = "integrations",
+    operation_id = "renderMessage",
+    request_body = UnsavedSettings,
+    responses((status = 200, description = "The request that a test would send.", body = Success<RenderedAnswer>)),
+    security(("bearer" = []), ("token" = []))
+)]
+pub(super) async fn render(
+    State(api): State<Shared>,
+    caller: Caller,
+    query: Query,
+    body: Body,
+) -> Result<Response, Problem> {
+    let (integration, asked) = settings(&api, caller, query, body, "rendered").await?;
+    let kind = kind_of(&integration, asked);
+    let labels = api.names.labels(integration.client);
+    let trial = compose(&integration, &labels, kind, webhook_id(), api.now_s());
+    Ok(success(RenderedAnswer::of(&integration, kind, &trial)))
 }
 
 /// What was not done if settings are refused.
 const SENT: &str = "sent";
+
+/// The integration that the settings in a body would make, and which message of it is asked for.
+async fn settings(
+    api: &Shared,
+    caller: Caller,
+    query: Query,
+    body: Body,
+    done: &str,
+) -> Result<(Integration, AskedTest), Problem> {
+    query.finish()?;
+    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+    let errors = Errors::default();
+    let (asked, asked_test) = Asked::read_with_test(fields::document(&held.bytes)?, &errors);
+    let caller = caller.naming(api, asked.clientid)?;
+    if !errors.is_empty() {
+        return Err(invalid(errors.into_vec(), done));
+    }
+    Ok((as_it_would_be(api, &caller, asked, done).await?, asked_test))
+}
 
 fn read(bytes: &[u8]) -> Result<AskedTest, Problem> {
     let errors = Errors::default();
@@ -89,12 +125,17 @@ fn read(bytes: &[u8]) -> Result<AskedTest, Problem> {
     if errors.is_empty() { Ok(asked.unwrap_or_default()) } else { Err(invalid(errors.into_vec(), SENT)) }
 }
 
-async fn as_it_would_be(api: &Shared, caller: &Caller, asked: Asked) -> Result<Integration, Problem> {
+async fn as_it_would_be(
+    api: &Shared,
+    caller: &Caller,
+    asked: Asked,
+    done: &str,
+) -> Result<Integration, Problem> {
     if let Some(id) = asked.id {
         let current = find(api, caller, &id.to_string()).await?;
-        return as_changed(api, current, asked, SENT).await;
+        return as_changed(api, current, asked, done).await;
     }
-    let new = as_new(api, caller, asked, SENT).await?;
+    let new = as_new(api, caller, asked, done).await?;
     Ok(Integration {
         id: IntegrationId(0),
         client: new.client,
@@ -110,6 +151,12 @@ async fn as_it_would_be(api: &Shared, caller: &Caller, asked: Asked) -> Result<I
     })
 }
 
+/// The kind that is asked for, or else the first that is ticked.
+fn kind_of(integration: &Integration, asked: AskedTest) -> Kind {
+    let ticked = integration.events.iter().find(|ticked| ticked.active).map(|ticked| ticked.kind);
+    asked.kind.or(ticked).unwrap_or(Kind::Hit)
+}
+
 async fn test(api: &Shared, integration: &Integration, asked: AskedTest) -> Result<Response, Problem> {
     let _passage = api.tests.pass(integration.client, api.clock.now()).map_err(|ComeAgain(wait)| {
         let detail = format!(
@@ -117,8 +164,7 @@ async fn test(api: &Shared, integration: &Integration, asked: AskedTest) -> Resu
         );
         Problem::too_many(detail, wait)
     })?;
-    let ticked = integration.events.iter().find(|ticked| ticked.active).map(|ticked| ticked.kind);
-    let kind = asked.kind.or(ticked).unwrap_or(Kind::Hit);
+    let kind = kind_of(integration, asked);
     let labels = api.names.labels(integration.client);
     let tried = try_once(&api.sender, integration, &labels, kind, webhook_id(), api.now_s()).await;
     let answer = TestAnswer::of(integration, kind, tried);

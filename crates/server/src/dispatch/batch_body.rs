@@ -3,19 +3,22 @@
 use bytes::Bytes;
 use hitwire_courier::{Cut, batch};
 use hitwire_event::rendering::{self, Labels, Rendering};
-use hitwire_event::{Kind, Lane, Record, Seq};
-use hitwire_log::{Integration, StreamFrom};
+use hitwire_event::{ClientId, Kind, Lane, Record, Seq};
+use hitwire_log::{Integration, StreamFrom, Ticked};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// The streams of one lane of an integration, with where each subscription begins.
 pub(crate) fn lane_streams(integration: &Integration, lane: Lane) -> Vec<StreamFrom> {
-    integration
-        .events
-        .iter()
-        .filter(|ticked| ticked.active && ticked.kind.lane() == lane)
+    streams_of(integration.client, &integration.events, lane)
+}
+
+/// The same of ticked kinds.
+pub(crate) fn streams_of(client: ClientId, events: &[Ticked], lane: Lane) -> Vec<StreamFrom> {
+    let ticked = events.iter().filter(|ticked| ticked.active && ticked.kind.lane() == lane);
+    ticked
         .map(|ticked| StreamFrom {
-            stream: hitwire_event::Stream { client: integration.client, kind: ticked.kind },
+            stream: hitwire_event::Stream { client, kind: ticked.kind },
             from: ticked.from,
         })
         .collect()

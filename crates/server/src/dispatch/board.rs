@@ -132,6 +132,22 @@ impl Dispatch {
         status.await.ok().flatten()
     }
 
+    /// The same of several integrations, in their order.
+    pub(crate) async fn statuses(&self, ids: &[IntegrationId]) -> Vec<Option<CourierStatus>> {
+        // All are asked for before the first answer is waited for: the board answers them in one go.
+        let ask = |id: &IntegrationId| {
+            let (answer, status) = oneshot::channel();
+            self.context.note(Note::Status(*id, answer));
+            status
+        };
+        let asked: Vec<_> = ids.iter().map(ask).collect();
+        let mut statuses = Vec::with_capacity(asked.len());
+        for status in asked {
+            statuses.push(status.await.ok().flatten());
+        }
+        statuses
+    }
+
     /// How many of the newest events of these streams the filter would have let pass. Takes its turn among the couriers'
     /// reads.
     pub(crate) async fn preview(

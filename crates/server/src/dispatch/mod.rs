@@ -41,7 +41,7 @@ pub mod transport;
 mod trial;
 
 pub use crate::metrics::Deliveries;
-pub(crate) use batch_body::lane_streams;
+pub(crate) use batch_body::{lane_streams, streams_of};
 pub use board::{Dispatch, Surroundings};
 pub use budget::Bounds;
 pub(crate) use budget::InFlight;
@@ -53,4 +53,4 @@ pub use inbox::{CourierStatus, LaneNow};
 pub(crate) use preview::Preview;
 pub(crate) use transport::refusal_in_words;
 pub use transport::{Delivery, EndpointTransport, Transport};
-pub(crate) use trial::{Tried, try_once};
+pub(crate) use trial::{Trial, Tried, compose, try_once};

@@ -10,6 +10,7 @@ mod filters;
 mod history;
 mod integrations;
 mod original_clients;
+mod overview;
 mod secrets;
 mod service;
 mod test_messages;

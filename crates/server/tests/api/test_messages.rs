@@ -227,3 +227,33 @@ async fn who_tests_too_often_is_told_when_to_come_again() {
     assert_eq!(refused.expect(429)["type"], "urn:hitwire:problem:too-many-requests");
     assert_eq!(receiver.received().len(), 10);
 }
+
+#[tokio::test]
+async fn a_rendered_message_is_what_a_test_would_send_and_is_not_sent() {
+    let receiver = Receiver::start().await;
+    let hitwire = Hitwire::start().await;
+    let mut settings = settings(&receiver);
+    for (rendering, format) in [("classic", "json"), ("envelope", "jsonl")] {
+        settings["target"]["rendering"] = json!(rendering);
+        settings["target"]["format"] = json!(format);
+        settings["test"] = json!({"event": "system"});
+        let before = receiver.received().len();
+        let rendered = hitwire.admin().send("POST", "/v2/integration/render", &settings).await.expect(200);
+        assert_eq!(receiver.received().len(), before, "nothing is sent");
+        let rendered = &rendered["body"]["object"];
+        let sent = hitwire.admin().send("POST", PATH, &settings).await.expect(200);
+        let sent = tested(&sent, "success");
+        assert_eq!(rendered["event"], "system");
+        let (rendered, sent) = (&rendered["request"], &sent["request"]);
+        for part in ["method", "url", "body"] {
+            assert_eq!(rendered[part], sent[part]);
+        }
+        for header in ["content-type", "user-agent", "authorization"] {
+            assert_eq!(rendered["headers"][header], sent["headers"][header]);
+        }
+        assert_eq!(rendered["headers"]["authorization"], "********");
+    }
+    settings["target"]["url"] = json!("nowhere");
+    let refused = hitwire.admin().send("POST", "/v2/integration/render", &settings).await.expect(422);
+    assert_eq!(refused["errors"][0]["pointer"], "/target/url");
+}

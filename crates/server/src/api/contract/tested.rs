@@ -1,8 +1,8 @@
 //! Test messages: what a caller asks for, and what became of one.
 
 use crate::api::fields::Fields;
-use crate::dispatch::{Tried, refusal_in_words, without_secrets};
-use hitwire_endpoint::{Response, Timings};
+use crate::dispatch::{Trial, Tried, refusal_in_words, without_secrets};
+use hitwire_endpoint::{Message, Response, Timings};
 use hitwire_event::Kind;
 use hitwire_event::escape::visible;
 use hitwire_log::{HttpMethod, Integration, MASK, Target};
@@ -90,17 +90,7 @@ impl TestAnswer {
     pub(in crate::api) fn of(integration: &Integration, kind: Kind, tried: Tried) -> Self {
         let target = &integration.target;
         let Tried { message, headers, sent } = tried;
-        let request = RequestAnswer {
-            method: match target.http_method {
-                HttpMethod::Post => "POST",
-                HttpMethod::Put => "PUT",
-            },
-            url: target.url.expose().to_owned(),
-            headers: by_name(&headers, |value| {
-                if value.is_sensitive() { MASK.to_owned() } else { text(value.as_bytes()) }
-            }),
-            body: text(&message.body),
-        };
+        let request = RequestAnswer::of(target, &message, &headers);
         let (response, error) = match sent.outcome {
             Ok(response) => {
                 let error = refusal_in_words(&response, target, message.timestamp_s);
@@ -121,6 +111,37 @@ impl TestAnswer {
 
     pub(in crate::api) fn delivered(&self) -> bool {
         self.delivered
+    }
+}
+
+/// What a test message would be: nothing is sent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RenderedMessage)]
+pub(in crate::api) struct RenderedAnswer {
+    event: &'static str,
+    request: RequestAnswer,
+}
+
+impl RenderedAnswer {
+    pub(in crate::api) fn of(integration: &Integration, kind: Kind, trial: &Trial) -> Self {
+        let request = RequestAnswer::of(&integration.target, &trial.message, &trial.headers);
+        RenderedAnswer { event: kind.name(), request }
+    }
+}
+
+impl RequestAnswer {
+    fn of(target: &Target, message: &Message, headers: &HeaderMap) -> Self {
+        RequestAnswer {
+            method: match target.http_method {
+                HttpMethod::Post => "POST",
+                HttpMethod::Put => "PUT",
+            },
+            url: target.url.expose().to_owned(),
+            headers: by_name(headers, |value| {
+                if value.is_sensitive() { MASK.to_owned() } else { text(value.as_bytes()) }
+            }),
+            body: text(&message.body),
+        }
     }
 }
 
