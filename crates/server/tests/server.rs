@@ -2,6 +2,7 @@
 
 mod accounts;
 mod api;
+mod console;
 mod delivery;
 mod dispatch;
 mod import;

@@ -1,0 +1,3 @@
+//! The console as browsers meet it, without scripts.
+
+mod ground;
