@@ -34,6 +34,7 @@ mod history;
 mod integrations;
 mod leftover;
 mod metrics;
+mod name;
 mod observe;
 mod overview;
 mod precondition;

@@ -1,6 +1,7 @@
 //! `/v2/integration/overview`: integrations page by page, each with how it is doing.
 
 use super::auth::Caller;
+use super::name::NAME_CHARS_MAX;
 use super::problem::Problem;
 use super::query::Query;
 use super::status::{self, LagAnswer};
@@ -17,9 +18,6 @@ use utoipa::ToSchema;
 /// Integrations of one answer unless the caller says otherwise, and at most: each may cost some reads.
 const LIMIT_DEFAULT: u64 = 48;
 const LIMIT_MAX: u64 = 100;
-
-/// The longest part of a name that is searched for, in characters: that of a name.
-const NAME_CHARS_MAX: usize = 200;
 
 /// So many of the newest attempts are looked at for why one failed: those of other lanes may lie between.
 const ATTEMPTS_LOOKED_AT: usize = 20;

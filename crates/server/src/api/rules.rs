@@ -12,9 +12,6 @@ use hitwire_log::{Activity, Integration, MASK, NewIntegration, Secret, Target, T
 use std::collections::BTreeSet;
 use url::Url;
 
-/// The longest name of an integration, in characters.
-const NAME_CHARS_MAX: usize = 200;
-
 const URL_AT: &str = "/target/url";
 const HEADERS_AT: &str = "/target/headers";
 
@@ -122,14 +119,8 @@ impl From<AskedTick> for Ticked {
 
 fn checked_name(name: String, errors: &Errors) -> String {
     let name = name.trim();
-    if name.is_empty() {
-        errors.add("/name", "is empty");
-    }
-    if name.chars().count() > NAME_CHARS_MAX {
-        errors.add("/name", format!("has more than {NAME_CHARS_MAX} characters"));
-    }
-    if name.chars().any(char::is_control) {
-        errors.add("/name", "has control characters");
+    for problem in super::name::problems(name) {
+        errors.add("/name", problem);
     }
     name.to_owned()
 }

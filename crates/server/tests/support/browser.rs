@@ -131,7 +131,7 @@ pub(crate) fn text(answer: &Answer) -> String {
 }
 
 /// The value of an input of this name on a page, as it stands there.
-pub(crate) fn input(page: &str, name: &str) -> Option<String> {
+fn input(page: &str, name: &str) -> Option<String> {
     let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\""))?;
     Some(rest.split_once('"')?.0.to_owned())
 }

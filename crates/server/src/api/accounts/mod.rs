@@ -18,9 +18,6 @@ use axum::body::Body;
 use hitwire_log::Role;
 use uuid::Uuid;
 
-/// The longest name of anything, in characters.
-const NAME_CHARS_MAX: usize = 200;
-
 /// The roles that people have, and all that tokens have.
 const USER_ROLES: [Role; 3] = [Role::Administrator, Role::Analyst, Role::ReadOnly];
 const TOKEN_ROLES: [Role; 5] = Role::ALL;
@@ -54,14 +51,11 @@ fn required(fields: &Fields<'_>, name: &str, new: bool) {
     }
 }
 
-/// Takes a name: some characters, not too many.
+/// Takes a name.
 fn name(fields: &mut Fields<'_>, field: &str) -> Option<String> {
     let name = fields.string(field)?.trim().to_owned();
-    if name.is_empty() {
-        fields.refuse(field, "is empty");
-    }
-    if name.chars().count() > NAME_CHARS_MAX {
-        fields.refuse(field, format!("has more than {NAME_CHARS_MAX} characters"));
+    for problem in super::name::problems(&name) {
+        fields.refuse(field, problem);
     }
     Some(name)
 }

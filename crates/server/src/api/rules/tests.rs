@@ -102,7 +102,7 @@ fn only_hits_keep_with_headers() {
 
 #[test]
 fn a_name_is_bounded_and_plain() {
-    for name in [" ", "a\nb", &"x".repeat(NAME_CHARS_MAX + 1)] {
+    for name in [" ", "a\nb", &"x".repeat(crate::api::name::NAME_CHARS_MAX + 1)] {
         let errors = change(&integration(&at_example()), asked(&json!({"name": name})), &guard(), &RANDOM)
             .expect_err("refused");
         assert_eq!(errors[0].pointer, "/name");
