@@ -83,6 +83,15 @@ fn node() -> Command {
     node
 }
 
+/// `screenshots` runs this.
+#[tokio::test]
+#[ignore = "makes pictures for people: crates/hitwire/tests/console/screenshots"]
+async fn pictures_of_every_page() {
+    let mut world = World::start().await;
+    world.facts["pictures"] = std::env::var("HITWIRE_SCREENSHOTS").expect("a folder for the pictures").into();
+    world.play("pictures").await;
+}
+
 #[tokio::test]
 async fn the_page_of_the_api_is_accessible_and_asks_no_other_host() {
     World::start().await.play("docs").await;
@@ -91,4 +100,9 @@ async fn the_page_of_the_api_is_accessible_and_asks_no_other_host() {
 #[tokio::test]
 async fn the_harness_sees_what_must_not_happen() {
     World::start().await.play("harness").await;
+}
+
+#[tokio::test]
+async fn the_first_start_hands_out_one_link_which_makes_the_first_account() {
+    World::start().await.play("set-up").await;
 }

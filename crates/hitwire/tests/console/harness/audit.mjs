@@ -23,7 +23,7 @@ export class Audit {
             if (!this.stage.withoutScripts.has(page)) {
                 findings.push(...(await this.#axe(page)).map((finding) => `${at}: ${finding}`));
             }
-            if (viewport === NARROW && scheme === 'dark') {
+            if (scheme === 'dark') {
                 findings.push(...(await this.#sticksOut(page)).map((finding) => `${at}: ${finding}`));
             }
         }
