@@ -4,6 +4,8 @@
 //! a whole look; and a pair that does not fit together is refused with a word in the log, while the one before stays.
 
 use crate::config::{Config, TlsFiles};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hitwire_endpoint::TlsField;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -70,6 +72,8 @@ pub(crate) struct Certificate {
     files: TlsFiles,
     loaded: RwLock<Loaded>,
     looked: Mutex<Looked>,
+    /// Held while the files are read: of two who read at the same time the later one must not put the older pair in place.
+    reading: Mutex<()>,
 }
 
 /// A pair that fits.
@@ -101,6 +105,7 @@ impl Certificate {
             files,
             loaded: RwLock::new(loaded),
             looked: Mutex::new(Looked { read: stamp, last: stamp }),
+            reading: Mutex::default(),
         })
     }
 
@@ -116,6 +121,7 @@ impl Certificate {
 
     /// Reads the pair again, whether it has changed or not.
     pub(crate) fn read_again(&self) {
+        let _turn = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = stamp(&self.files);
         *self.looked() = Looked { read: stamp, last: stamp };
         match load(&self.files) {
@@ -181,9 +187,9 @@ fn load(files: &TlsFiles) -> Result<Loaded, CertificateError> {
         let problem = "holds no certificate in PEM (-----BEGIN CERTIFICATE-----)";
         return Err(content(&files.cert, problem.to_owned()));
     }
-    let expires_s = std::str::from_utf8(&text)
+    // The certificate alone: the same file may hold the key as well.
+    let expires_s = hitwire_endpoint::describe(&pem_of(&chain[0]), TlsField::ClientCertificate)
         .ok()
-        .and_then(|pem| hitwire_endpoint::describe(pem, TlsField::ClientCertificate).ok())
         .and_then(|facts| facts.first().map(|facts| facts.not_after));
     let text = read(&files.key)?;
     let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
@@ -208,6 +214,12 @@ fn load(files: &TlsFiles) -> Result<Loaded, CertificateError> {
         .map_err(pair)?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     Ok(Loaded { config: Arc::new(config), expires_s })
+}
+
+/// A certificate in PEM (RFC 7468).
+fn pem_of(certificate: &CertificateDer<'_>) -> String {
+    let base64 = STANDARD.encode(certificate);
+    format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
 }
 
 /// In the first line of a key that a password protects.
@@ -265,6 +277,17 @@ mod tests {
         let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
         assert!(refused(&cert, &encrypted).contains("k.pem: the key is encrypted"));
         assert!(refused(&"x".repeat(2 << 20), &key).contains("c.pem: has more than"));
+    }
+
+    #[test]
+    fn when_a_certificate_expires_is_known_also_if_its_file_holds_the_key() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = TlsFiles { cert: dir.path().join("both.pem"), key: dir.path().join("both.pem") };
+        let (cert, key) = pair();
+        std::fs::write(&files.cert, format!("{key}{cert}")).expect("written");
+        // What rcgen writes unless told otherwise: 4096-01-01.
+        let certificate = Certificate::open(files).expect("opened");
+        assert_eq!(certificate.expires_s(), Some(67_090_118_400));
     }
 
     #[test]
