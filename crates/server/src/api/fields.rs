@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -200,8 +201,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members: Self::Value = Vec::new();
+                // A body may hold a hundred objects of a thousand members: each is looked for once.
+                let mut seen = HashSet::new();
                 while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    if members.iter().any(|(other, _)| *other == name) {
+                    if !seen.insert(name.clone()) {
                         return Err(de::Error::custom(format!("\"{name}\" is there twice")));
                     }
                     if members.len() == MEMBERS_MAX {
