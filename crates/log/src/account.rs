@@ -244,10 +244,29 @@ pub struct ActivityQuery {
     pub client: Option<ClientId>,
     /// About objects of this type alone.
     pub object_type: Option<String>,
+    /// About objects with this id alone.
+    pub object_id: Option<String>,
     /// Of this action alone.
     pub action: Option<String>,
+    /// By whoever has this name or this e-mail, letter case aside.
+    pub actor: Option<String>,
+    /// Recorded at or after this time, milliseconds since the Unix epoch. It is taken for granted that later entries have later
+    /// times; where a clock was set back, entries from around then may be missed.
+    pub since_ms: Option<u64>,
+    /// Recorded before this time, likewise.
+    pub until_ms: Option<u64>,
     /// With numbers below this one.
     pub before: Option<u64>,
     /// At most so many.
     pub limit: usize,
+}
+
+/// A page of the activity log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActivityPage {
+    /// The newest first.
+    pub rows: Vec<ActivityRow>,
+    /// Where to go on: [`ActivityQuery::before`] of the next page. None: there is nothing older. A page may end before it is
+    /// full: it looks at a bounded number of entries.
+    pub next: Option<u64>,
 }

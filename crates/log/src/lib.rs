@@ -25,8 +25,8 @@ mod store;
 
 pub use access::{Credential, Link, Session};
 pub use account::{
-    ActivityEntry, ActivityQuery, ActivityRow, ActivitySource, Application, Client, ClientLimits,
-    FieldChange, Role, Sequence, Token, TokenId, User, UserId,
+    ActivityEntry, ActivityPage, ActivityQuery, ActivityRow, ActivitySource, Application, Client,
+    ClientLimits, FieldChange, Role, Sequence, Token, TokenId, User, UserId,
 };
 pub use counts::{Counts, Distribution, Figures};
 pub use integration::{

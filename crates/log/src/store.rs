@@ -1,7 +1,7 @@
 //! The trait that every store fulfils.
 
 use crate::{
-    ActivityQuery, ActivityRow, Application, AttemptRow, Client, Counts, Credential, Done, Figures,
+    ActivityPage, ActivityQuery, Application, AttemptRow, Client, Counts, Credential, Done, Figures,
     Integration, IntegrationPage, IntegrationQuery, Lag, Link, LostRow, Op, Page, Read, Session, StreamFrom,
     Token, User, UserId,
 };
@@ -120,8 +120,8 @@ pub trait Store: Send + Sync + 'static {
     /// The text that was remembered under a name.
     fn remembered(&self, name: &'static str) -> Answer<'_, Option<String>>;
 
-    /// The activity log, newest first.
-    fn activity(&self, query: ActivityQuery) -> Answer<'_, Vec<ActivityRow>>;
+    /// A page of the activity log, newest first.
+    fn activity(&self, query: ActivityQuery) -> Answer<'_, ActivityPage>;
 
     /// The oldest events of the outbox with their numbers, at most so many.
     fn outbox(&self, limit: usize) -> Answer<'_, Vec<(u64, Event)>>;

@@ -29,6 +29,8 @@ mod inline;
 mod keeper;
 mod log_core;
 mod options;
+#[cfg(test)]
+mod plans;
 mod recovery;
 mod schema;
 mod seal;
@@ -43,7 +45,7 @@ mod writer;
 pub use options::{FaultHook, FaultPoint, MonotonicClock, Options, WallClock};
 
 use crate::{
-    ActivityQuery, ActivityRow, Answer, Append, Appended, Application, AttemptRow, Client, Counts,
+    ActivityPage, ActivityQuery, Answer, Append, Appended, Application, AttemptRow, Client, Counts,
     Credential, Done, Figures, Integration, IntegrationPage, IntegrationQuery, Lag, Lease, Link, LostRow, Op,
     Page, Read, Session, Store, StoreError, StreamFrom, Token, Touched, User, UserId,
 };
@@ -417,7 +419,7 @@ impl Store for SqliteStore {
         Box::pin(self.read_state(move |connection| state::accounts::remembered(connection, name)))
     }
 
-    fn activity(&self, query: ActivityQuery) -> Answer<'_, Vec<ActivityRow>> {
+    fn activity(&self, query: ActivityQuery) -> Answer<'_, ActivityPage> {
         Box::pin(self.read_state(move |connection| state::activity::load(connection, &query)))
     }
 

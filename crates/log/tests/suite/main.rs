@@ -70,7 +70,7 @@ macro_rules! suites {
                     clients_users_and_applications_are_kept_and_changed_from_their_revision,
                     how_users_sign_in_is_kept_and_goes_with_them,
                     a_link_is_good_once,
-                    the_activity_log_is_read_newest_first_by_client_type_and_action,
+                    the_activity_log_is_read_newest_first_by_what_it_is_about_and_when,
                     what_is_remembered_outlives_a_restart_and_is_replaced,
                     an_announcement_is_kept_exactly_if_its_change_is,
                     ops_of_one_call_are_answered_in_their_order,

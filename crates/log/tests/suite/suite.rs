@@ -876,7 +876,9 @@ pub(crate) async fn a_link_is_good_once(backend: &dyn Backend) {
     assert_eq!(store.link([3; 32]).await.unwrap(), None);
 }
 
-pub(crate) async fn the_activity_log_is_read_newest_first_by_client_type_and_action(backend: &dyn Backend) {
+pub(crate) async fn the_activity_log_is_read_newest_first_by_what_it_is_about_and_when(
+    backend: &dyn Backend,
+) {
     let store = backend.open();
     let entry = |client, action: &str, object_id: u64| ActivityEntry {
         client,
@@ -893,17 +895,27 @@ pub(crate) async fn the_activity_log_is_read_newest_first_by_client_type_and_act
         commit(&*store, Op::Record(entry(if n == 2 { TWO } else { ONE }, action, n))).await;
     }
     let read = async |query| {
-        let rows = store.activity(query).await.unwrap();
-        rows.into_iter().map(|row| row.entry.object_id).collect::<Vec<_>>()
+        let page = store.activity(query).await.unwrap();
+        page.rows.into_iter().map(|row| row.entry.object_id).collect::<Vec<_>>()
     };
     let of_one = ActivityQuery { client: Some(ONE), limit: 3, ..ActivityQuery::default() };
     assert_eq!(read(of_one.clone()).await, ["6", "5", "4"]);
     assert_eq!(read(ActivityQuery { before: Some(4), ..of_one.clone() }).await, ["3", "1"]);
     assert_eq!(read(ActivityQuery { action: Some("create".to_owned()), ..of_one.clone() }).await, ["3", "1"]);
-    assert!(read(ActivityQuery { object_type: Some("user".to_owned()), ..of_one }).await.is_empty());
-    let all = store.activity(ActivityQuery { limit: 10, ..ActivityQuery::default() }).await.unwrap();
-    assert_eq!(all[4].entry, entry(TWO, "create", 2));
-    assert!(all[4].at_ms >= BEGIN_MS);
+    assert_eq!(read(ActivityQuery { object_id: Some("5".to_owned()), ..of_one.clone() }).await, ["5"]);
+    assert_eq!(read(ActivityQuery { actor: Some("jane".to_owned()), ..of_one.clone() }).await, ["6", "4"]);
+    assert!(read(ActivityQuery { object_type: Some("user".to_owned()), ..of_one.clone() }).await.is_empty());
+    let all = ActivityQuery { limit: 10, ..ActivityQuery::default() };
+    let page = store.activity(all.clone()).await.unwrap();
+    assert_eq!((page.rows.len(), page.next), (6, None));
+    assert_eq!(page.rows[4].entry, entry(TWO, "create", 2));
+    let at_ms = page.rows[0].at_ms;
+    assert!(at_ms >= BEGIN_MS);
+    assert!(read(ActivityQuery { since_ms: Some(at_ms + 1), ..all.clone() }).await.is_empty());
+    assert_eq!(read(ActivityQuery { until_ms: Some(at_ms + 1), ..all.clone() }).await.len(), 6);
+    assert!(read(ActivityQuery { until_ms: Some(BEGIN_MS), ..all }).await.is_empty());
+    let page = store.activity(of_one).await.unwrap();
+    assert_eq!(page.next, Some(page.rows[2].id), "there are more");
 }
 
 pub(crate) async fn what_is_remembered_outlives_a_restart_and_is_replaced(backend: &dyn Backend) {

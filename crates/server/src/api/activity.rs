@@ -6,7 +6,7 @@ use super::query::Query;
 use super::{Shared, json, rfc3339};
 use axum::extract::State;
 use axum::response::Response;
-use hitwire_log::{ActivityQuery, ActivityRow, ActivitySource, Role};
+use hitwire_log::{ActivityPage, ActivityQuery, ActivityRow, ActivitySource, Role};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
@@ -21,7 +21,8 @@ const LIMIT_MAX: u64 = 500;
 #[schema(as = ActivityPage)]
 pub(super) struct Answer {
     activity: Vec<Entry>,
-    /// Ask again with `before` set to this for the next older ones; null: there are none.
+    /// Ask again with `before` set to this for the next older ones; null: there are none. A page may be short, or empty, and
+    /// have a next one: it looks through 5,000 entries.
     next: Option<u64>,
 }
 
@@ -78,7 +79,11 @@ pub(super) struct Change {
         ("limit" = Option<u64>, Query, description = "at most so many", minimum = 1, maximum = 500),
         ("before" = Option<u64>, Query, description = "`next` of the answer before"),
         ("object_type" = Option<String>, Query, description = "only changes of such things"),
+        ("object_id" = Option<String>, Query, description = "only changes of things with this id"),
         ("action" = Option<String>, Query, description = "only such changes"),
+        ("actor" = Option<String>, Query, description = "only changes by whoever has this name or e-mail"),
+        ("from" = Option<String>, Query, description = "only changes then or later: RFC 3339, or Unix seconds"),
+        ("until" = Option<String>, Query, description = "only changes before: RFC 3339, or Unix seconds"),
         ("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")
     ),
     responses((status = 200, description = "Entries.", body = Answer)),
@@ -91,14 +96,23 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     let before = query.integer("before", 0..=i64::MAX as u64)?;
     let limit = query.integer("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT) as usize;
-    let (object_type, action) = (query.text("object_type")?, query.text("action")?);
+    let mut asked = ActivityQuery {
+        client: None,
+        object_type: query.text("object_type")?,
+        object_id: query.text("object_id")?,
+        action: query.text("action")?,
+        actor: query.text("actor")?,
+        since_ms: query.moment_ms("from")?,
+        until_ms: query.moment_ms("until")?,
+        before,
+        limit,
+    };
     query.finish()?;
-    let client = match caller.role() {
+    asked.client = match caller.role() {
         Role::Operator => caller.named_client(),
         _ => Some(caller.client()),
     };
-    let rows = api.store.activity(ActivityQuery { client, object_type, action, before, limit }).await?;
-    let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.id);
+    let ActivityPage { rows, next } = api.store.activity(asked).await?;
     let activity = rows.into_iter().map(Entry::from).collect();
     Ok(json(StatusCode::OK, &Answer { activity, next }))
 }

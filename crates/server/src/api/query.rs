@@ -66,6 +66,18 @@ impl Query {
         }
     }
 
+    /// Takes a parameter that is a moment, as milliseconds since the epoch: RFC 3339, or whole Unix seconds.
+    pub(super) fn moment_ms(&mut self, name: &str) -> Result<Option<u64>, Problem> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let seconds = text.parse::<u64>().ok().and_then(|seconds| seconds.checked_mul(1_000));
+        let written = || text.parse::<jiff::Timestamp>().ok()?.as_millisecond().try_into().ok();
+        seconds.or_else(written).map(Some).ok_or_else(|| {
+            Problem::bad_request(format!(
+                "the parameter {name} must be a moment since 1970, such as 2026-01-02T03:04:05Z, or Unix seconds"
+            ))
+        })
+    }
+
     /// Takes a parameter that is one of a few.
     pub(super) fn one_of<T: Copy>(
         &mut self,
@@ -106,10 +118,21 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_is_a_time_or_seconds() {
+        let moment = |text: &str| Query::of(text).moment_ms("n").expect("read");
+        assert_eq!(moment("n=2026-01-02T03:04:05.5Z"), Some(1_767_323_045_500));
+        assert_eq!(moment("n=2026-01-02T04:04:05%2B01:00"), Some(1_767_323_045_000));
+        assert_eq!(moment("n=1767323045"), Some(1_767_323_045_000));
+        assert_eq!(moment("m=1"), None);
+    }
+
+    #[test]
     fn what_is_wrong_is_refused() {
         assert!(Query::of("n=10").integer("n", 0..=9).is_err());
         assert!(Query::of("n=-1").integer("n", 0..=9).is_err());
         assert!(Query::of("n=1&n=1").integer("n", 0..=9).is_err());
+        assert!(Query::of("n=yesterday").moment_ms("n").is_err());
+        assert!(Query::of("n=99999999999999999999").moment_ms("n").is_err());
         assert!(Query::of("n=x").one_of("n", &[("a", 1), ("b", 2)]).is_err());
     }
 }

@@ -10,7 +10,7 @@ use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, WebhookId};
 use hitwire_log::{
-    Activity, ActivityQuery, ActivityRow, Answer, Append, Application, AttemptRow, Client, Credential, Done,
+    Activity, ActivityPage, ActivityQuery, Answer, Append, Application, AttemptRow, Client, Credential, Done,
     HttpMethod, Integration, IntegrationPage, IntegrationQuery, Lag, Lease, Link, LostRow, NewIntegration,
     Op, Options, Page, Read, Resume, Secret, Session, SqliteStore, Store, StoreError, StreamFrom, Target,
     Ticked, Token, Touched, UpdateIntegration, User, UserId,
@@ -681,7 +681,7 @@ impl Store for Jittery {
         self.store.remembered(name)
     }
 
-    fn activity(&self, query: ActivityQuery) -> Answer<'_, Vec<ActivityRow>> {
+    fn activity(&self, query: ActivityQuery) -> Answer<'_, ActivityPage> {
         self.store.activity(query)
     }
 

@@ -4,7 +4,7 @@ use super::codes::{Code, from_json, to_json};
 use super::{Trouble, access};
 use crate::{Application, Client, Role, Sequence, StoreError, User, UserId};
 use hitwire_event::ClientId;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 const SELECT_CLIENTS: &str =
     "SELECT id, uuid, name, enabled, limits, created_at, created_by, revision FROM client ORDER BY id";
@@ -13,9 +13,10 @@ const INSERT_CLIENT: &str =
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)";
 const UPDATE_CLIENT: &str = "UPDATE client SET name = ?2, enabled = ?3, limits = ?4, revision = revision + 1
      WHERE id = ?1 AND revision = ?5";
-const SELECT_USERS: &str =
+const SELECT_USERS: &str = "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision FROM user ORDER BY id";
+const SELECT_USERS_OF_CLIENT: &str =
     "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision
-     FROM user WHERE (?1 IS NULL OR client = ?1) ORDER BY id";
+     FROM user WHERE client = ?1 ORDER BY id";
 const INSERT_USER: &str =
     "INSERT INTO user (id, uuid, client, email, name, role, enabled, created_at, created_by, revision)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)";
@@ -143,8 +144,9 @@ pub(in crate::sqlite) fn users(
     connection: &Connection,
     client: Option<ClientId>,
 ) -> Result<Vec<User>, Trouble> {
-    let mut statement = connection.prepare_cached(SELECT_USERS)?;
-    let users = statement.query_map([client.map(|client| client.0 as i64)], user)?;
+    let sql = if client.is_some() { SELECT_USERS_OF_CLIENT } else { SELECT_USERS };
+    let mut statement = connection.prepare_cached(sql)?;
+    let users = statement.query_map(params_from_iter(client.map(|client| client.0 as i64)), user)?;
     Ok(users.collect::<Result<_, _>>()?)
 }
 

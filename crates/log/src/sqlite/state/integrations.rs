@@ -10,14 +10,26 @@ use crate::{
 use hitwire_courier::{LostRange, LostReason};
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, IntegrationId, Kind, Lane, Seq, Stream};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use std::collections::BTreeMap;
 
-const SELECT: &str =
+const ALL: &str =
     "SELECT id, client, name, disabled, created_at, created_by, revision, content_revision, target, secrets,
-     filter FROM integration WHERE (?1 IS NULL OR id = ?1) AND (?2 IS NULL OR client = ?2) ORDER BY id";
-const SELECT_SUBSCRIPTIONS: &str = "SELECT integration, kind, active, with_headers, since FROM subscription
-     WHERE until IS NULL AND (?1 IS NULL OR integration = ?1) ORDER BY integration, place";
+     filter FROM integration ORDER BY id";
+const OF_CLIENT: &str =
+    "SELECT id, client, name, disabled, created_at, created_by, revision, content_revision, target, secrets,
+     filter FROM integration WHERE client = ?1 ORDER BY id";
+const ONE: &str =
+    "SELECT id, client, name, disabled, created_at, created_by, revision, content_revision, target, secrets,
+     filter FROM integration WHERE id = ?1";
+const SUBSCRIPTIONS: &str =
+    "SELECT integration, kind, active, with_headers, since FROM subscription WHERE until IS NULL
+     ORDER BY integration, place";
+const SUBSCRIPTIONS_OF_CLIENT: &str = "SELECT integration, kind, active, with_headers, since
+     FROM integration JOIN subscription ON subscription.integration = integration.id
+     WHERE client = ?1 AND until IS NULL ORDER BY integration, place";
+const SUBSCRIPTIONS_OF_ONE: &str = "SELECT integration, kind, active, with_headers, since FROM subscription
+     WHERE integration = ?1 AND until IS NULL ORDER BY place";
 const INSERT: &str = "INSERT INTO integration
      (id, client, name, disabled, created_at, created_by, revision, content_revision, target, secrets, filter)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, 1, ?7, x'', ?8)";
@@ -39,22 +51,26 @@ const DISABLE: &str =
 /// In the column `disabled`: a user did it. Anything else is the JSON of hitwire's reason.
 const BY_USER: &str = "user";
 
-/// All integrations, or one, or those of a client.
+/// One integration, or those of a client, or all.
 pub(in crate::sqlite) fn load(
     connection: &Connection,
     sealer: &Sealer,
     id: Option<IntegrationId>,
     client: Option<ClientId>,
 ) -> Result<Vec<Integration>, Trouble> {
-    let id = id.map(|id| id.0 as i64);
+    let (of, select, select_subscriptions) = match (id, client) {
+        (Some(id), _) => (Some(id.0 as i64), ONE, SUBSCRIPTIONS_OF_ONE),
+        (None, Some(client)) => (Some(client.0 as i64), OF_CLIENT, SUBSCRIPTIONS_OF_CLIENT),
+        (None, None) => (None, ALL, SUBSCRIPTIONS),
+    };
     let mut subscriptions: BTreeMap<u64, Vec<Ticked>> = BTreeMap::new();
-    let mut statement = connection.prepare_cached(SELECT_SUBSCRIPTIONS)?;
-    let mut rows = statement.query([id])?;
+    let mut statement = connection.prepare_cached(select_subscriptions)?;
+    let mut rows = statement.query(params_from_iter(of))?;
     while let Some(row) = rows.next()? {
         subscriptions.entry(row.get::<_, i64>(0)? as u64).or_default().push(ticked(row)?);
     }
-    let mut statement = connection.prepare_cached(SELECT)?;
-    let mut rows = statement.query(params![id, client.map(|client| client.0 as i64)])?;
+    let mut statement = connection.prepare_cached(select)?;
+    let mut rows = statement.query(params_from_iter(of))?;
     let mut integrations = Vec::new();
     while let Some(row) = rows.next()? {
         let id = row.get::<_, i64>(0)? as u64;

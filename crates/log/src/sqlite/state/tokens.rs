@@ -4,7 +4,7 @@ use super::Trouble;
 use super::codes::Code;
 use crate::{Role, Token, TokenId, UserId};
 use hitwire_event::ClientId;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 const PUT: &str = "INSERT INTO token
      (id, sha256, client, user, role, name, created_at, created_by, expires_at, last_used_at)
@@ -12,9 +12,12 @@ const PUT: &str = "INSERT INTO token
      ON CONFLICT (id) DO UPDATE SET sha256 = excluded.sha256, client = excluded.client, user = excluded.user,
      role = excluded.role, name = excluded.name, created_at = excluded.created_at, created_by = excluded.created_by,
      expires_at = excluded.expires_at, last_used_at = excluded.last_used_at";
-const SELECT: &str =
+const ALL: &str =
     "SELECT id, sha256, client, user, role, name, created_at, created_by, expires_at, last_used_at
-     FROM token WHERE (?1 IS NULL OR client = ?1) ORDER BY id";
+     FROM token ORDER BY id";
+const OF_CLIENT: &str =
+    "SELECT id, sha256, client, user, role, name, created_at, created_by, expires_at, last_used_at
+     FROM token WHERE client = ?1 ORDER BY id";
 const SELECT_BY_HASH: &str =
     "SELECT id, sha256, client, user, role, name, created_at, created_by, expires_at, last_used_at
      FROM token WHERE sha256 = ?1";
@@ -61,8 +64,8 @@ pub(in crate::sqlite) fn list(
     connection: &Connection,
     client: Option<ClientId>,
 ) -> Result<Vec<Token>, Trouble> {
-    let mut statement = connection.prepare_cached(SELECT)?;
-    let tokens = statement.query_map([client.map(|client| client.0 as i64)], token)?;
+    let mut statement = connection.prepare_cached(if client.is_some() { OF_CLIENT } else { ALL })?;
+    let tokens = statement.query_map(params_from_iter(client.map(|client| client.0 as i64)), token)?;
     Ok(tokens.collect::<Result<_, _>>()?)
 }
 
