@@ -15,6 +15,7 @@
 //! - [`escape`]: attacker bytes made harmless for terminals, logs and pages.
 //! - [`rendering`]: an event's canonical JSON into what an integration asked for, and records into a request body.
 //! - [`filter`]: which events an integration wants; [`Facets`], what filters look at.
+//! - [`Glance`]: what a list shows of an event.
 //! - [`test_message()`]: an example of a kind, marked as one.
 //!
 //! This crate knows no IO and no clock. What it deliberately does not do: decide when anything is sent (courier), keep
@@ -25,6 +26,7 @@ pub mod escape;
 mod event;
 mod facets;
 pub mod filter;
+mod glance;
 pub mod hit;
 mod ids;
 pub mod ingest;
@@ -45,6 +47,7 @@ pub mod vulnerability;
 pub use counter::Counter;
 pub use event::{Event, Record, content_of};
 pub use facets::Facets;
+pub use glance::{Glance, cut};
 pub use ids::{ClientId, EventId, IntegrationId, Seq, WebhookId};
 pub use kind::{Kind, Lane, ObjectType, Risk, Stream, UnknownKind};
 pub use notice::Actor;

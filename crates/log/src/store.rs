@@ -41,6 +41,11 @@ pub trait Store: Send + Sync + 'static {
     /// The events of some streams after a position, oldest first; from the tail where it reaches back far enough.
     fn read(&self, read: Read) -> Answer<'_, Page>;
 
+    /// Everything after a position, of all clients and kinds, oldest first; from the tail where it reaches back far enough.
+    /// At most so many events, and bytes of bodies (a single larger one is returned all the same). For whoever indexes the
+    /// log: it waits behind couriers if the disk must be read.
+    fn follow(&self, after: Seq, max_events: usize, max_bytes: usize) -> Answer<'_, Page>;
+
     /// The last durable position; changes with every append. The records that made it move are in the tail by then.
     fn head(&self) -> watch::Receiver<Seq>;
 
@@ -71,6 +76,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The delivery log of an integration, newest first, rows with a number below `before`.
     fn attempts(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<AttemptRow>>;
+
+    /// The attempts of all integrations with a number above `after`, oldest first.
+    fn attempts_after(&self, after: u64, limit: usize) -> Answer<'_, Vec<(IntegrationId, AttemptRow)>>;
 
     /// Dead and skipped ranges of an integration, newest first.
     fn lost(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<LostRow>>;

@@ -13,10 +13,20 @@ pub(super) enum Gathered {
     Full,
 }
 
+/// What a read is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Its streams.
+    Streams,
+    /// Every stream, whatever it lists.
+    Everything,
+}
+
 /// Collects a page.
 #[derive(Debug)]
 pub(super) struct Gatherer<'a> {
     read: &'a Read,
+    wanted: Wanted,
     records: Vec<Arc<Record>>,
     bytes: usize,
     scanned_to: u64,
@@ -24,18 +34,18 @@ pub(super) struct Gatherer<'a> {
 
 impl<'a> Gatherer<'a> {
     /// An empty page for this read.
-    pub(super) fn new(read: &'a Read) -> Self {
-        Gatherer { read, records: Vec::new(), bytes: 0, scanned_to: read.after.0 }
+    pub(super) fn new(read: &'a Read, wanted: Wanted) -> Self {
+        Gatherer { read, wanted, records: Vec::new(), bytes: 0, scanned_to: read.after.0 }
     }
 
-    /// The streams that are wanted.
-    pub(super) fn streams(&self) -> &'a [StreamFrom] {
-        &self.read.streams
+    /// The streams that are wanted; none: all.
+    pub(super) fn streams(&self) -> Option<&'a [StreamFrom]> {
+        (self.wanted == Wanted::Streams).then_some(&*self.read.streams)
     }
 
     /// Whether an event of this stream at this position is wanted.
     pub(super) fn wants(&self, client: u64, kind: u8, seq: u64) -> bool {
-        wants(&self.read.streams, client, kind, seq)
+        self.wanted == Wanted::Everything || wants(&self.read.streams, client, kind, seq)
     }
 
     /// Takes a wanted event, if there is room: a single one that is larger than the page always finds some.

@@ -53,6 +53,7 @@ use append::Prepared;
 use clock::Clock;
 use dedup::Fingerprinter;
 use files::DataDir;
+use gather::Wanted;
 use hitwire_courier::Saved;
 use hitwire_event::{ClientId, Event, IntegrationId, Seq};
 use inline::Inline;
@@ -83,6 +84,8 @@ pub struct SqliteStore {
     lease: Lease,
     writers: Writers,
     log_reads: Arc<Semaphore>,
+    /// Those who follow the whole log take one of the places of [`LOG_READS_MAX`] at most.
+    follow_reads: Semaphore,
     state_reads: Arc<Semaphore>,
 }
 
@@ -175,6 +178,7 @@ impl SqliteStore {
             lease,
             writers,
             log_reads: Arc::new(Semaphore::new(LOG_READS_MAX)),
+            follow_reads: Semaphore::new(1),
             state_reads: Arc::new(Semaphore::new(STATE_READS_MAX)),
         })
     }
@@ -302,10 +306,23 @@ impl Store for SqliteStore {
 
     fn read(&self, read: Read) -> Answer<'_, Page> {
         Box::pin(async move {
-            if let Some(page) = self.ground.log.read_memory(&read) {
+            if let Some(page) = self.ground.log.read_memory(&read, Wanted::Streams) {
                 return Ok(page);
             }
-            self.read_log(move |log| log.read_disk(&read)).await
+            self.read_log(move |log| log.read_disk(&read, Wanted::Streams)).await
+        })
+    }
+
+    fn follow(&self, after: Seq, max_events: usize, max_bytes: usize) -> Answer<'_, Page> {
+        Box::pin(async move {
+            let read = Read { streams: Vec::new(), after, through: None, max_events, max_bytes };
+            if let Some(page) = self.ground.log.read_memory(&read, Wanted::Everything) {
+                return Ok(page);
+            }
+            let turn = self.follow_reads.acquire().await.map_err(|_| StoreError::Closed)?;
+            let page = self.read_log(move |log| log.read_disk(&read, Wanted::Everything)).await;
+            drop(turn);
+            page
         })
     }
 
@@ -347,6 +364,10 @@ impl Store for SqliteStore {
 
     fn attempts(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<AttemptRow>> {
         Box::pin(self.read_state(move |connection| state::history::attempts(connection, id, before, limit)))
+    }
+
+    fn attempts_after(&self, after: u64, limit: usize) -> Answer<'_, Vec<(IntegrationId, AttemptRow)>> {
+        Box::pin(self.read_state(move |connection| state::history::attempts_after(connection, after, limit)))
     }
 
     fn lost(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<LostRow>> {

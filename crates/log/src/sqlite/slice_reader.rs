@@ -242,8 +242,9 @@ fn blocks_of(
 fn worth_searching(
     connection: &Connection,
     part: &Part,
-    streams: &[StreamFrom],
+    streams: Option<&[StreamFrom]>,
 ) -> rusqlite::Result<Vec<(u64, u64)>> {
+    let Some(streams) = streams else { return Ok(vec![(part.first, part.last)]) };
     let covered_to = covered_to(connection, part)?;
     let mut blocks = Vec::new();
     for stream in streams {

@@ -1,7 +1,7 @@
 //! What everyone may see of the log: its slices, its tail, its end, the checkpoints.
 
 use super::catalog::Catalog;
-use super::gather::{Gathered, Gatherer, wants};
+use super::gather::{Gathered, Gatherer, Wanted, wants};
 use super::slice_reader::{self, Connections};
 use super::tail::Tail;
 use crate::{Lag, Page, Read, StoreError, StreamFrom, Touched};
@@ -72,9 +72,9 @@ impl LogView {
     }
 
     /// A page from memory, if the read begins in the tail or has nothing to find. Never blocks on the disk.
-    pub(super) fn read_memory(&self, read: &Read) -> Option<Page> {
+    pub(super) fn read_memory(&self, read: &Read, wanted: Wanted) -> Option<Page> {
         let through = self.clip(read.through);
-        let mut gatherer = Gatherer::new(read);
+        let mut gatherer = Gatherer::new(read, wanted);
         if through <= read.after.0 {
             return Some(gatherer.finish(through));
         }
@@ -100,10 +100,10 @@ impl LogView {
     }
 
     /// A page from the disk, up to where the tail begins.
-    pub(super) fn read_disk(&self, read: &Read) -> Result<Page, StoreError> {
+    pub(super) fn read_disk(&self, read: &Read, wanted: Wanted) -> Result<Page, StoreError> {
         let through = self.clip(read.through);
         let on_disk_to = through.min(self.tail_first() - 1);
-        let mut gatherer = Gatherer::new(read);
+        let mut gatherer = Gatherer::new(read, wanted);
         let parts = self.catalog.parts(read.after.0, on_disk_to);
         let unfinished = parts.len() > SLICES_PER_READ;
         let mut searched_rows = 0;

@@ -32,6 +32,8 @@ macro_rules! suites {
                     appended_events_are_read_back_in_order,
                     a_read_gives_only_the_streams_asked_for_from_where_they_begin,
                     a_page_ends_at_its_bounds_and_says_that_there_is_more,
+                    whoever_follows_the_log_gets_everything_in_order,
+                    the_attempts_of_all_integrations_are_followed_in_the_order_in_which_they_ended,
                     a_single_event_larger_than_a_page_is_still_given,
                     nothing_is_read_past_the_position_asked_for,
                     the_head_moves_with_each_append_and_is_never_ahead_of_what_can_be_read,

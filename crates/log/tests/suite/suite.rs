@@ -70,6 +70,43 @@ pub(crate) async fn a_page_ends_at_its_bounds_and_says_that_there_is_more(backen
     assert!(page.more);
 }
 
+pub(crate) async fn whoever_follows_the_log_gets_everything_in_order(backend: &dyn Backend) {
+    let store = backend.open();
+    let events = vec![
+        event(ONE, Kind::Hit, "a", ""),
+        event(TWO, Kind::Hit, "b", ""),
+        event(ClientId::HITWIRE, Kind::Counter, "c", ""),
+        event(ONE, HIGH, "d", ""),
+    ];
+    append(&*store, events).await;
+    for store in twice(store, backend) {
+        let page = store.follow(Seq::ZERO, 3, 1 << 20).await.unwrap();
+        assert_eq!(ids(&page.records), ["a", "b", "c"]);
+        assert_eq!((page.scanned_to, page.more), (Seq(3), true));
+        let page = store.follow(Seq(3), 3, 1).await.unwrap();
+        assert_eq!((ids(&page.records), page.more), (vec!["d"], false));
+        let page = store.follow(Seq(4), 3, 1 << 20).await.unwrap();
+        assert_eq!((page.records.len(), page.scanned_to, page.more), (0, Seq(4), false));
+    }
+}
+
+pub(crate) async fn the_attempts_of_all_integrations_are_followed_in_the_order_in_which_they_ended(
+    backend: &dyn Backend,
+) {
+    let store = backend.open();
+    let (one, two) = (create(&*store, ONE, &[]).await.id, create(&*store, TWO, &[]).await.id);
+    for (id, number) in [(one, 1), (two, 2), (one, 3)] {
+        let step = Progress { attempts: vec![attempt(number)], ..progress(id) };
+        commit(&*store, Op::Save(store.lease(), step)).await;
+    }
+    let first = store.attempts_after(0, 2).await.unwrap();
+    assert_eq!(first.iter().map(|(id, row)| (*id, row.attempt.number)).collect::<Vec<_>>(), [(one, 1), (two, 2)]);
+    let second = store.attempts_after(first[1].1.id, 2).await.unwrap();
+    assert_eq!(second.len(), 1);
+    assert_eq!((second[0].0, &second[0].1.attempt), (one, &attempt(3)));
+    assert_eq!(store.attempts_after(second[0].1.id, 2).await.unwrap(), []);
+}
+
 pub(crate) async fn a_single_event_larger_than_a_page_is_still_given(backend: &dyn Backend) {
     let store = backend.open();
     append(

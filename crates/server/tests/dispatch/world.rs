@@ -568,6 +568,10 @@ impl Store for Jittery {
         })
     }
 
+    fn follow(&self, after: Seq, max_events: usize, max_bytes: usize) -> Answer<'_, Page> {
+        self.store.follow(after, max_events, max_bytes)
+    }
+
     fn head(&self) -> watch::Receiver<Seq> {
         self.store.head()
     }
@@ -612,6 +616,10 @@ impl Store for Jittery {
 
     fn attempts(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<AttemptRow>> {
         self.store.attempts(id, before, limit)
+    }
+
+    fn attempts_after(&self, after: u64, limit: usize) -> Answer<'_, Vec<(IntegrationId, AttemptRow)>> {
+        self.store.attempts_after(after, limit)
     }
 
     fn lost(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<LostRow>> {

@@ -27,6 +27,9 @@ const INSERT_ATTEMPT: &str =
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 const SELECT_ATTEMPTS: &str = "SELECT id, lane, webhook_id, number, first, last, events, body_bytes, started_ms, took_us,
      status, verdict, address, error FROM attempt WHERE integration = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+const SELECT_ATTEMPTS_AFTER: &str =
+    "SELECT id, lane, webhook_id, number, first, last, events, body_bytes, started_ms, took_us, status, verdict, address,
+     error, integration FROM attempt WHERE id > ?1 ORDER BY id LIMIT ?2";
 const DELETE_ATTEMPTS: &str = "DELETE FROM attempt
      WHERE id IN (SELECT id FROM attempt WHERE integration = ?1 ORDER BY id DESC LIMIT ?2)";
 const INSERT_LOST: &str =
@@ -131,6 +134,20 @@ pub(in crate::sqlite) fn attempts(
     let mut statement = connection.prepare_cached(SELECT_ATTEMPTS)?;
     let rows = statement.query_map(params![id.0 as i64, bound(before), limit as i64], |row| {
         Ok(AttemptRow { id: row.get::<_, i64>(0)? as u64, attempt: attempt(row)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The attempts of all integrations after a number, oldest first.
+pub(in crate::sqlite) fn attempts_after(
+    connection: &Connection,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<(IntegrationId, AttemptRow)>, Trouble> {
+    let mut statement = connection.prepare_cached(SELECT_ATTEMPTS_AFTER)?;
+    let rows = statement.query_map(params![bound(Some(after)), limit as i64], |row| {
+        let id = IntegrationId(row.get::<_, i64>(14)? as u64);
+        Ok((id, AttemptRow { id: row.get::<_, i64>(0)? as u64, attempt: attempt(row)? }))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
