@@ -100,7 +100,10 @@ pub(crate) async fn the_attempts_of_all_integrations_are_followed_in_the_order_i
         commit(&*store, Op::Save(store.lease(), step)).await;
     }
     let first = store.attempts_after(0, 2).await.unwrap();
-    assert_eq!(first.iter().map(|(id, row)| (*id, row.attempt.number)).collect::<Vec<_>>(), [(one, 1), (two, 2)]);
+    assert_eq!(
+        first.iter().map(|(id, row)| (*id, row.attempt.number)).collect::<Vec<_>>(),
+        [(one, 1), (two, 2)]
+    );
     let second = store.attempts_after(first[1].1.id, 2).await.unwrap();
     assert_eq!(second.len(), 1);
     assert_eq!((second[0].0, &second[0].1.attempt), (one, &attempt(3)));

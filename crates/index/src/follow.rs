@@ -1,0 +1,338 @@
+//! The task that keeps the index up to the log: reads what is new, has it written, rests, and begins again.
+//!
+//! It is in nobody's way: what it reads is in memory while it keeps up; it writes a few times a second at most, whatever comes;
+//! and while it catches up from the disk it rests as long as it works.
+
+use crate::file::is_damage;
+use crate::options::Options;
+use crate::read::{IndexError, Shared};
+use crate::write::{Portion, Writer};
+use hitwire_event::Seq;
+use hitwire_log::{Store, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Events of a portion, and their bytes: some 30 ms of work.
+const EVENTS_AT_ONCE: usize = 2_000;
+const BYTES_AT_ONCE: usize = 4 << 20;
+
+/// Attempts of a portion.
+const ATTEMPTS_AT_ONCE: usize = 2_000;
+
+/// The shortest time from one portion to the next while it keeps up. It is also how far the index is behind.
+const REST: Duration = Duration::from_millis(200);
+
+/// How often attempts are looked for when no events come.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the file is kept within its bounds, and the disk looked at.
+const KEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// How long to wait before a read or a write is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Files that are made again one after the other before it is taken for a fault of the disk, and tried at leisure.
+const REMAKES_MAX: u32 = 3;
+
+/// How far the index is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Every event up to here is in it.
+    pub indexed_to: Seq,
+    /// When the last of them came: milliseconds since the Unix epoch; 0: there is none.
+    pub indexed_to_ms: u64,
+    /// The end of the log when that was said.
+    pub head: Seq,
+    /// Every attempt up to this number is in it.
+    pub attempts_to: u64,
+    /// Why it does not get on, in words for the user.
+    pub problem: Option<String>,
+}
+
+impl Progress {
+    /// Events that are not in it yet, at most.
+    pub fn behind(&self) -> u64 {
+        self.head.0.saturating_sub(self.indexed_to.0)
+    }
+}
+
+/// The task, before and while it runs.
+#[derive(Debug)]
+pub struct Following {
+    shared: Arc<Shared>,
+    source: Source,
+    /// None while somebody writes with it.
+    writer: Option<Writer>,
+    kept_at: Option<Instant>,
+    has_room: bool,
+    remakes: u32,
+}
+
+/// The store, which says nothing of itself.
+struct Source(Arc<dyn Store>);
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+/// Why a step was not made.
+#[derive(Debug, thiserror::Error)]
+enum Obstacle {
+    #[error("the log cannot be read: {0}")]
+    Store(#[from] StoreError),
+    #[error("the index cannot be written: {0}")]
+    File(#[from] rusqlite::Error),
+    #[error("the index was left by its writer")]
+    Abandoned,
+}
+
+/// What a step leaves to do.
+enum Next {
+    /// There is more; others have their turn for as long.
+    After(Duration),
+    /// Nothing for now.
+    Rest,
+}
+
+impl Following {
+    pub(crate) fn open(shared: Arc<Shared>, store: Arc<dyn Store>) -> Result<Following, IndexError> {
+        let Options { bounds, .. } = shared.options;
+        let (writer, _) = Writer::open(&shared.path, bounds)?;
+        let following = Following {
+            shared,
+            source: Source(store),
+            writer: Some(writer),
+            kept_at: None,
+            has_room: true,
+            remakes: 0,
+        };
+        following.tell(None);
+        Ok(following)
+    }
+
+    /// Indexes everything that there is, and returns: for whoever needs no task, such as tests.
+    ///
+    /// # Errors
+    ///
+    /// When the log cannot be read, or the file not written.
+    pub async fn catch_up(&mut self) -> Result<(), IndexError> {
+        let failed = |obstacle| match obstacle {
+            Obstacle::File(error) => IndexError::File(error),
+            Obstacle::Store(_) | Obstacle::Abandoned => IndexError::Closed,
+        };
+        self.look_at_log().await.map_err(failed)?;
+        self.kept_at = None;
+        while let Next::After(_) = self.step().await.map_err(failed)? {}
+        Ok(())
+    }
+
+    /// Ends without a task having run; the file is on the disk then.
+    pub async fn finish(self) {
+        self.close().await;
+    }
+
+    /// Follows the log until told to stop; the file is on the disk when the task has ended.
+    pub fn start(mut self, stop: CancellationToken) -> JoinHandle<()> {
+        tokio::spawn(async move {
+            while let Err(obstacle) = self.look_at_log().await {
+                if !self.wait_behind(&obstacle, &stop).await {
+                    return self.close().await;
+                }
+            }
+            let mut head = self.source.0.head();
+            while !stop.is_cancelled() {
+                head.mark_unchanged();
+                let rest = match self.step().await {
+                    Ok(Next::After(rest)) => {
+                        tokio::select! {
+                            () = stop.cancelled() => {}
+                            () = tokio::time::sleep(rest) => {}
+                        }
+                        continue;
+                    }
+                    Ok(Next::Rest) => REST,
+                    Err(obstacle) => {
+                        if !self.wait_behind(&obstacle, &stop).await {
+                            break;
+                        }
+                        continue;
+                    }
+                };
+                let woken = async {
+                    tokio::time::sleep(rest).await;
+                    tokio::select! {
+                        _ = head.changed() => {}
+                        () = tokio::time::sleep(LOOK_EVERY) => {}
+                    }
+                };
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = woken => {}
+                }
+            }
+            self.close().await;
+        })
+    }
+
+    /// Says what is in the way, mends what can be mended, and waits. `false`: it is over.
+    async fn wait_behind(&mut self, obstacle: &Obstacle, stop: &CancellationToken) -> bool {
+        match obstacle {
+            Obstacle::Store(StoreError::Closed) | Obstacle::Abandoned => return false,
+            Obstacle::File(error) if is_damage(error) && self.remakes < REMAKES_MAX => {
+                tracing::warn!(%error, "the index is damaged, and is made again");
+                self.remakes += 1;
+                match self.make_again().await {
+                    Ok(()) => return !stop.is_cancelled(),
+                    Err(error) => tracing::error!(%error, "the index cannot be made again yet"),
+                }
+            }
+            _ => tracing::error!(error = %obstacle, "the index does not get on; trying again"),
+        }
+        self.tell(Some(obstacle.to_string()));
+        tokio::select! {
+            () = stop.cancelled() => false,
+            () = tokio::time::sleep(RETRY) => true,
+        }
+    }
+
+    /// Makes sure that the index is one of this log.
+    async fn look_at_log(&mut self) -> Result<(), Obstacle> {
+        let state = self.writer.as_ref().ok_or(Obstacle::Abandoned)?.state().clone();
+        let head = *self.source.0.head().borrow();
+        let mut foreign = state.seq > head;
+        if let Some(id) = state.seq_id.filter(|_| !foreign && state.seq > Seq::ZERO) {
+            let page = self.source.0.follow(Seq(state.seq.0 - 1), 1, 1).await?;
+            let there = page.records.first().filter(|record| record.seq == state.seq);
+            foreign = there.is_some_and(|record| record.event.id.as_str() != id);
+        }
+        // Attempts are numbered ever higher: a gap is only pruning, but the last one must not lie behind the end.
+        if !foreign && state.attempt > 0 {
+            let last = self.source.0.attempts_after(state.attempt - 1, 1).await?;
+            let none_at_all = last.is_empty() && !self.source.0.attempts_after(0, 1).await?.is_empty();
+            foreign = none_at_all;
+        }
+        if foreign {
+            tracing::info!("the index is of another log, and is made again");
+            self.make_again().await?;
+        }
+        Ok(())
+    }
+
+    /// Reads and writes one portion, and keeps the file within its bounds when it is time.
+    async fn step(&mut self) -> Result<Next, Obstacle> {
+        let began = Instant::now();
+        let mut more = false;
+        if self.kept_at.is_none_or(|at| at.elapsed() >= KEEP_EVERY) {
+            more = self.keep().await?;
+            self.kept_at = (!more).then(Instant::now);
+        }
+        if !self.has_room {
+            return Ok(Next::Rest);
+        }
+        let writer = self.writer.as_mut().ok_or(Obstacle::Abandoned)?;
+        let head = *self.source.0.head().borrow();
+        // What is further behind than the index holds is not worth the reading.
+        writer.skip_to(Seq(head.0.saturating_sub(self.shared.options.bounds.positions())));
+        let (seq, attempt) = (writer.state().seq, writer.state().attempt);
+        let page = self.source.0.follow(seq, EVENTS_AT_ONCE, BYTES_AT_ONCE).await?;
+        more |= page.more;
+        let attempts = if page.more {
+            Vec::new()
+        } else {
+            // Events first: an attempt is measured by when its first event came.
+            self.source.0.attempts_after(attempt, ATTEMPTS_AT_ONCE).await?
+        };
+        more |= attempts.len() == ATTEMPTS_AT_ONCE;
+        let portion = Portion { records: page.records, scanned_to: page.scanned_to, attempts };
+        if portion.scanned_to > seq || !portion.attempts.is_empty() {
+            let now_ms = self.now_ms();
+            self.write(move |writer| writer.add(&portion, now_ms)).await?;
+            self.remakes = 0;
+        }
+        self.tell(None);
+        Ok(if more { Next::After(began.elapsed()) } else { Next::Rest })
+    }
+
+    /// Drops what is too old or too much. `true`: there is more to do.
+    async fn keep(&mut self) -> Result<bool, Obstacle> {
+        let first = self.source.0.follow(Seq::ZERO, 1, 1).await?;
+        // A log without an event has lost all before its end.
+        let oldest = first.records.first().map_or(first.scanned_to.next(), |record| record.seq);
+        let now_ms = self.now_ms();
+        let more = self.write(move |writer| writer.keep(oldest, now_ms)).await?;
+        let floor = self.shared.options.disk_floor_bytes;
+        let free = self.source.0.figures().await?.disk_free_bytes;
+        let has_room = free.is_none_or(|free| free >= floor.saturating_mul(2));
+        if !has_room {
+            self.tell(Some("the disk is nearly full; what is free is kept for the log".to_owned()));
+        }
+        if has_room != self.has_room {
+            tracing::warn!(has_room, "whether the index may grow on this disk has changed");
+        }
+        self.has_room = has_room;
+        Ok(more)
+    }
+
+    async fn make_again(&mut self) -> Result<(), Obstacle> {
+        let shared = Arc::clone(&self.shared);
+        let old = self.writer.take();
+        let made = tokio::task::spawn_blocking(move || {
+            drop(old);
+            let made = Writer::make(&shared.path, shared.options.bounds);
+            shared.forget_connections();
+            made
+        });
+        self.writer = Some(made.await.map_err(|_| Obstacle::Abandoned)??);
+        self.kept_at = None;
+        Ok(())
+    }
+
+    async fn write<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Writer) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Obstacle> {
+        let mut writer = self.writer.take().ok_or(Obstacle::Abandoned)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work(&mut writer);
+            (writer, result)
+        });
+        let (writer, result) = done.await.map_err(|_| Obstacle::Abandoned)?;
+        self.writer = Some(writer);
+        Ok(result?)
+    }
+
+    async fn close(mut self) {
+        let Some(writer) = self.writer.take() else { return };
+        match tokio::task::spawn_blocking(move || writer.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the index was not closed well; it may be made again"),
+            Err(_) => tracing::error!("closing the index failed by a programming error"),
+        }
+    }
+
+    fn tell(&self, problem: Option<String>) {
+        let Some(writer) = &self.writer else { return };
+        let state = writer.state();
+        let progress = Progress {
+            indexed_to: state.seq,
+            indexed_to_ms: state.seq_ms,
+            head: (*self.source.0.head().borrow()).max(state.seq),
+            attempts_to: state.attempt,
+            problem,
+        };
+        self.shared.progress.send_if_modified(|told| {
+            let changed = *told != progress;
+            *told = progress;
+            changed
+        });
+    }
+
+    fn now_ms(&self) -> u64 {
+        (self.shared.options.now_ms)()
+    }
+}

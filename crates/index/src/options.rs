@@ -1,0 +1,70 @@
+//! How an index is set up.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How an index is set up.
+#[derive(Clone)]
+pub struct Options {
+    /// The data directory, which must be there: the index is `index.db` in it.
+    pub data_dir: PathBuf,
+    /// How much it holds.
+    pub bounds: Bounds,
+    /// Bytes: below this the log refuses events; the index stops growing while less than twice as much is free.
+    pub disk_floor_bytes: u64,
+    /// The wall clock: milliseconds since the Unix epoch.
+    pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+/// How much an index holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Positions of a volume of events, and attempts of a volume of attempts.
+    pub volume: u64,
+    /// Volumes of events.
+    pub event_volumes: u64,
+    /// Volumes of attempts.
+    pub attempt_volumes: u64,
+    /// Bytes of the file. Over it the oldest volumes go, then the oldest counts.
+    pub bytes: u64,
+}
+
+impl Default for Bounds {
+    /// Two million events and a million attempts: some 1.2 GiB.
+    fn default() -> Self {
+        Bounds { volume: 1 << 17, event_volumes: 16, attempt_volumes: 8, bytes: 2 << 30 }
+    }
+}
+
+impl Bounds {
+    /// How many of the newest positions are indexed at least, once the log is longer than that.
+    pub(crate) fn positions(self) -> u64 {
+        self.volume * self.event_volumes.saturating_sub(1).max(1)
+    }
+}
+
+impl Options {
+    /// With the default bounds, under the system's clock.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let now_ms =
+            || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        Options {
+            data_dir: data_dir.into(),
+            bounds: Bounds::default(),
+            disk_floor_bytes: 0,
+            now_ms: Arc::new(now_ms),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("data_dir", &self.data_dir)
+            .field("bounds", &self.bounds)
+            .field("disk_floor_bytes", &self.disk_floor_bytes)
+            .finish_non_exhaustive()
+    }
+}

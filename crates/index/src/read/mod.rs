@@ -1,0 +1,256 @@
+//! What readers ask.
+
+mod charts;
+mod search;
+
+pub use charts::{Health, MinuteCount, Point, Range, Top, Tops};
+pub use search::{Found, LOOKED_AT_MAX, Search, SearchedTo};
+
+use crate::file::{self, get_meta, meta};
+use crate::follow::{Following, Progress};
+use crate::options::Options;
+use crate::row::EventRow;
+use crate::sql;
+use crate::write::tops::TopOf;
+use crate::write::{ATTEMPTS, verdict_of, volumes};
+use hitwire_courier::Verdict;
+use hitwire_event::{ClientId, IntegrationId, Lane, Seq};
+use hitwire_log::Store;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Semaphore, watch};
+
+/// Questions that are answered at the same time; further ones wait. Two cores gain nothing from more.
+const READS_AT_ONCE: usize = 2;
+
+/// Connections that are kept open for readers.
+const CONNECTIONS_MAX: usize = READS_AT_ONCE;
+
+/// Attempts that are looked at to find those that a position went with.
+const SPANNING_MAX: usize = 200;
+
+/// Why a question has no answer. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The file cannot be read.
+    #[error(
+        "the index cannot be read: {0}; if that goes on, stop hitwire and delete index.db: it is made again"
+    )]
+    File(#[from] rusqlite::Error),
+    /// The answer was abandoned.
+    #[error("the index was closed")]
+    Closed,
+}
+
+/// The index, as readers see it. It may be cloned; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Index(pub(crate) Arc<Shared>);
+
+/// What readers and the writer share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) path: PathBuf,
+    /// Rises when the file is made again: older connections belong to the one before.
+    generation: AtomicU64,
+    idle: Mutex<Vec<(u64, Connection)>>,
+    turns: Semaphore,
+    pub(crate) progress: watch::Sender<Progress>,
+}
+
+impl Shared {
+    /// Has every reader open the file anew.
+    pub(crate) fn forget_connections(&self) {
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        self.idle().clear();
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(u64, Connection)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a reading function in one read transaction.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        let generation = self.generation.load(Ordering::Relaxed);
+        let kept = {
+            let mut idle = self.idle();
+            idle.retain(|(other, _)| *other == generation);
+            idle.pop()
+        };
+        let connection = match kept {
+            Some((_, connection)) => connection,
+            None => file::open_to_read(&self.path)?,
+        };
+        let answer = {
+            let transaction = connection.unchecked_transaction()?;
+            work(&transaction)?
+        };
+        let mut idle = self.idle();
+        if idle.len() < CONNECTIONS_MAX {
+            idle.push((generation, connection));
+        }
+        Ok(answer)
+    }
+}
+
+/// An attempt whose batch a position lies in, or may lie in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The attempt's number in the store.
+    pub attempt: u64,
+    /// First event of its batch.
+    pub first: Seq,
+    /// Last event of its batch.
+    pub last: Seq,
+    /// The lane.
+    pub lane: Lane,
+    /// Events in the batch. If they are as many as there are positions, each of these was in it.
+    pub events: u32,
+    /// 1 for the first attempt of the batch.
+    pub number: u32,
+    /// What the answer meant.
+    pub verdict: Verdict,
+    /// The status of the answer.
+    pub status: Option<u16>,
+    /// When it ended: milliseconds since the Unix epoch.
+    pub ended_ms: u64,
+}
+
+impl Delivery {
+    /// Every position between its first and its last event was in the batch.
+    pub fn is_dense(&self) -> bool {
+        u64::from(self.events) == self.last.0 - self.first.0 + 1
+    }
+}
+
+impl Index {
+    /// Opens the index of a data directory, or makes it. Nothing is indexed before [`Following::start`].
+    ///
+    /// # Errors
+    ///
+    /// When the file can be neither opened nor made. A damaged one is made again.
+    pub fn open(options: Options, store: Arc<dyn Store>) -> Result<(Index, Following), IndexError> {
+        let shared = Arc::new(Shared {
+            path: file::path(&options.data_dir),
+            options,
+            generation: AtomicU64::new(0),
+            idle: Mutex::default(),
+            turns: Semaphore::new(READS_AT_ONCE),
+            progress: watch::Sender::default(),
+        });
+        let following = Following::open(Arc::clone(&shared), store)?;
+        Ok((Index(shared), following))
+    }
+
+    /// How far it is; changes with each step.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.0.progress.subscribe()
+    }
+
+    /// The events of a client that fit, the newest first: as many as were asked for, or as were found among so many rows.
+    pub async fn search(&self, search: Search) -> Result<Found, IndexError> {
+        let volume = self.0.options.bounds.volume;
+        self.read(move |connection| search::search(connection, &search, volume)).await
+    }
+
+    /// One event of a client, as it is listed.
+    pub async fn event(&self, client: ClientId, seq: Seq) -> Result<Option<EventRow>, IndexError> {
+        let number = seq.0 / self.0.options.bounds.volume;
+        self.read(move |connection| {
+            if !volumes(connection, crate::write::EVENTS)?.contains(&number) {
+                return Ok(None);
+            }
+            let mut statement = connection.prepare_cached(&sql::event_at(number))?;
+            let row =
+                statement.query_row(params![seq.0 as i64, client.0 as i64], EventRow::read).optional()?;
+            Ok(row.flatten())
+        })
+        .await
+    }
+
+    /// How many events of a client came in each of the newest `minutes` (1,440 at most), by kind and type.
+    pub async fn per_minute(&self, client: ClientId, minutes: u64) -> Result<Vec<MinuteCount>, IndexError> {
+        let now_ms = self.now_ms();
+        self.read(move |connection| charts::per_minute(connection, client, minutes, now_ms)).await
+    }
+
+    /// The most frequent values of a client's hits in the newest `hours` (24 at most; the current one is one of them).
+    pub async fn tops(&self, client: ClientId, what: TopOf, hours: u64) -> Result<Tops, IndexError> {
+        let now_ms = self.now_ms();
+        self.read(move |connection| charts::tops(connection, client, what, hours, now_ms)).await
+    }
+
+    /// How the requests of these integrations (the first hundred of them) went in the last 24 hours.
+    pub async fn health(&self, integrations: Vec<IntegrationId>) -> Result<Vec<Health>, IndexError> {
+        let now_ms = self.now_ms();
+        self.read(move |connection| charts::health(connection, &integrations, now_ms)).await
+    }
+
+    /// The requests of an integration over a range of time, oldest first.
+    pub async fn series(&self, integration: IntegrationId, range: Range) -> Result<Vec<Point>, IndexError> {
+        let now_ms = self.now_ms();
+        self.read(move |connection| charts::series(connection, integration, range, now_ms)).await
+    }
+
+    /// The attempts of an integration whose batches reach from before a position to behind it, the newest first.
+    pub async fn spanning(
+        &self,
+        integration: IntegrationId,
+        lane: Lane,
+        seq: Seq,
+    ) -> Result<Vec<Delivery>, IndexError> {
+        self.read(move |connection| spanning(connection, integration, lane, seq)).await
+    }
+
+    fn now_ms(&self) -> u64 {
+        (self.0.options.now_ms)()
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, IndexError> {
+        let _turn = self.0.turns.acquire().await.map_err(|_| IndexError::Closed)?;
+        let shared = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || shared.read(work)).await;
+        done.map_err(|_| IndexError::Closed)?.map_err(IndexError::File)
+    }
+}
+
+/// The first position that is still in the log, as far as the index knows.
+fn oldest(connection: &Connection) -> rusqlite::Result<u64> {
+    Ok(get_meta::<i64>(connection, meta::OLDEST)?.unwrap_or_default() as u64)
+}
+
+fn spanning(
+    connection: &Connection,
+    integration: IntegrationId,
+    lane: Lane,
+    seq: Seq,
+) -> rusqlite::Result<Vec<Delivery>> {
+    let mut found = Vec::new();
+    for number in volumes(connection, ATTEMPTS)? {
+        let mut statement = connection.prepare_cached(&sql::attempts_from(number))?;
+        let mut rows = statement.query(params![integration.0 as i64, seq.0 as i64, SPANNING_MAX as i64])?;
+        while let Some(row) = rows.next()? {
+            let first = Seq(row.get::<_, i64>(1)? as u64);
+            let in_lane = Lane::ALL.get(usize::from(row.get::<_, u8>(3)?)).copied() == Some(lane);
+            let Some(verdict) = verdict_of(row.get(6)?).filter(|_| in_lane && first <= seq) else { continue };
+            found.push(Delivery {
+                attempt: row.get::<_, i64>(0)? as u64,
+                first,
+                last: Seq(row.get::<_, i64>(2)? as u64),
+                lane,
+                events: row.get(4)?,
+                number: row.get(5)?,
+                verdict,
+                status: row.get(7)?,
+                ended_ms: row.get::<_, i64>(8)? as u64,
+            });
+        }
+    }
+    found.sort_by_key(|delivery| std::cmp::Reverse(delivery.attempt));
+    Ok(found)
+}

@@ -1,0 +1,6 @@
+//! What an index must do, over a real store.
+
+mod charts;
+mod life;
+mod search;
+mod support;
