@@ -41,6 +41,7 @@ pub use sign_in::set_up;
 use axum::Router;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use hitwire_index::Index;
 use hitwire_log::{Op, Role, Store, User};
 use http::{HeaderMap, Method, StatusCode};
 use std::net::SocketAddr;
@@ -52,6 +53,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Console {
     /// Accounts and sessions, and reads of a page's size.
     pub store: Arc<dyn Store>,
+    /// Lists, searches and charts.
+    pub index: Index,
     /// The API, without the console.
     pub api: Router,
     /// Whether a role may make a call of the API: method and path as it is routed (`/v2/integration/{id}`).

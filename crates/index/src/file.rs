@@ -62,11 +62,11 @@ pub(crate) fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("index.db")
 }
 
-/// Opens the file to write it; makes it again if what is there cannot be gone on with. `true`: it is new.
-pub(crate) fn open_or_make(path: &Path, bounds: Bounds) -> rusqlite::Result<(Connection, bool)> {
+/// Opens the file to write it; makes it again if what is there cannot be gone on with.
+pub(crate) fn open_or_make(path: &Path, bounds: Bounds) -> rusqlite::Result<Connection> {
     if path.exists() {
         match open_kept(path, bounds) {
-            Ok(Ok(connection)) => return Ok((connection, false)),
+            Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(why)) => {
                 tracing::info!(path = %path.display(), why, "the index is made again");
             }
@@ -76,7 +76,7 @@ pub(crate) fn open_or_make(path: &Path, bounds: Bounds) -> rusqlite::Result<(Con
             Err(error) => return Err(error),
         }
     }
-    make(path, bounds).map(|connection| (connection, true))
+    make(path, bounds)
 }
 
 /// Throws away what is there, and begins anew.

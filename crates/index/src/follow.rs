@@ -4,7 +4,6 @@
 //! and while it catches up from the disk it rests as long as it works.
 
 use crate::file::is_damage;
-use crate::options::Options;
 use crate::read::{IndexError, Shared};
 use crate::write::{Portion, Writer};
 use hitwire_event::Seq;
@@ -64,7 +63,7 @@ impl Progress {
 pub struct Following {
     shared: Arc<Shared>,
     source: Source,
-    /// None while somebody writes with it.
+    /// None before the file is open.
     writer: Option<Writer>,
     kept_at: Option<Instant>,
     has_room: bool,
@@ -100,19 +99,8 @@ enum Next {
 }
 
 impl Following {
-    pub(crate) fn open(shared: Arc<Shared>, store: Arc<dyn Store>) -> Result<Following, IndexError> {
-        let Options { bounds, .. } = shared.options;
-        let (writer, _) = Writer::open(&shared.path, bounds)?;
-        let following = Following {
-            shared,
-            source: Source(store),
-            writer: Some(writer),
-            kept_at: None,
-            has_room: true,
-            remakes: 0,
-        };
-        following.tell(None);
-        Ok(following)
+    pub(crate) fn new(shared: Arc<Shared>, store: Arc<dyn Store>) -> Following {
+        Following { shared, source: Source(store), writer: None, kept_at: None, has_room: true, remakes: 0 }
     }
 
     /// Indexes everything that there is, and returns: for whoever needs no task, such as tests.
@@ -125,7 +113,7 @@ impl Following {
             Obstacle::File(error) => IndexError::File(error),
             Obstacle::Store(_) | Obstacle::Abandoned => IndexError::Closed,
         };
-        self.look_at_log().await.map_err(failed)?;
+        self.open().await.map_err(failed)?;
         self.kept_at = None;
         while let Next::After(_) = self.step().await.map_err(failed)? {}
         Ok(())
@@ -139,35 +127,26 @@ impl Following {
     /// Follows the log until told to stop; the file is on the disk when the task has ended.
     pub fn start(mut self, stop: CancellationToken) -> JoinHandle<()> {
         tokio::spawn(async move {
-            while let Err(obstacle) = self.look_at_log().await {
-                if !self.wait_behind(&obstacle, &stop).await {
-                    return self.close().await;
-                }
-            }
             let mut head = self.source.0.head();
             while !stop.is_cancelled() {
                 head.mark_unchanged();
-                let rest = match self.step().await {
-                    Ok(Next::After(rest)) => {
-                        tokio::select! {
-                            () = stop.cancelled() => {}
-                            () = tokio::time::sleep(rest) => {}
-                        }
-                        continue;
-                    }
-                    Ok(Next::Rest) => REST,
-                    Err(obstacle) => {
-                        if !self.wait_behind(&obstacle, &stop).await {
-                            break;
-                        }
-                        continue;
-                    }
+                let opened = self.open().await;
+                let next = match opened {
+                    Ok(()) => self.step().await,
+                    Err(obstacle) => Err(obstacle),
                 };
                 let woken = async {
-                    tokio::time::sleep(rest).await;
-                    tokio::select! {
-                        _ = head.changed() => {}
-                        () = tokio::time::sleep(LOOK_EVERY) => {}
+                    match next {
+                        Ok(Next::After(rest)) => tokio::time::sleep(rest).await,
+                        Ok(Next::Rest) => {
+                            tokio::time::sleep(REST).await;
+                            tokio::select! {
+                                _ = head.changed() => {}
+                                () = tokio::time::sleep(LOOK_EVERY) => {}
+                            }
+                        }
+                        Err(Obstacle::Store(StoreError::Closed)) => stop.cancelled().await,
+                        Err(obstacle) => self.wait_behind(&obstacle).await,
                     }
                 };
                 tokio::select! {
@@ -179,25 +158,37 @@ impl Following {
         })
     }
 
-    /// Says what is in the way, mends what can be mended, and waits. `false`: it is over.
-    async fn wait_behind(&mut self, obstacle: &Obstacle, stop: &CancellationToken) -> bool {
+    /// Says what is in the way, mends what can be mended, and waits.
+    async fn wait_behind(&mut self, obstacle: &Obstacle) {
         match obstacle {
-            Obstacle::Store(StoreError::Closed) | Obstacle::Abandoned => return false,
             Obstacle::File(error) if is_damage(error) && self.remakes < REMAKES_MAX => {
                 tracing::warn!(%error, "the index is damaged, and is made again");
                 self.remakes += 1;
                 match self.make_again().await {
-                    Ok(()) => return !stop.is_cancelled(),
+                    Ok(()) => return,
                     Err(error) => tracing::error!(%error, "the index cannot be made again yet"),
                 }
             }
             _ => tracing::error!(error = %obstacle, "the index does not get on; trying again"),
         }
         self.tell(Some(obstacle.to_string()));
-        tokio::select! {
-            () = stop.cancelled() => false,
-            () = tokio::time::sleep(RETRY) => true,
+        tokio::time::sleep(RETRY).await;
+    }
+
+    /// Opens the file, if it is not, and makes sure that it is of this log.
+    async fn open(&mut self) -> Result<(), Obstacle> {
+        if self.writer.is_some() {
+            return Ok(());
         }
+        let shared = Arc::clone(&self.shared);
+        let opened = tokio::task::spawn_blocking(move || {
+            let opened = Writer::open(&shared.path, shared.options.bounds);
+            // What readers found before may have been another file.
+            shared.forget_connections();
+            opened
+        });
+        self.writer = Some(opened.await.map_err(|_| Obstacle::Abandoned)??);
+        self.look_at_log().await
     }
 
     /// Makes sure that the index is one of this log.
@@ -316,8 +307,8 @@ impl Following {
     }
 
     fn tell(&self, problem: Option<String>) {
-        let Some(writer) = &self.writer else { return };
-        let state = writer.state();
+        let told = self.shared.progress.borrow().clone();
+        let state = self.writer.as_ref().map(|writer| writer.state().clone()).unwrap_or_default();
         let progress = Progress {
             indexed_to: state.seq,
             indexed_to_ms: state.seq_ms,
@@ -325,11 +316,9 @@ impl Following {
             attempts_to: state.attempt,
             problem,
         };
-        self.shared.progress.send_if_modified(|told| {
-            let changed = *told != progress;
-            *told = progress;
-            changed
-        });
+        if progress != told {
+            self.shared.progress.send_replace(progress);
+        }
     }
 
     fn now_ms(&self) -> u64 {

@@ -20,6 +20,7 @@ use crate::{admin_token, announcer};
 use hitwire_console::{Console, set_up};
 use hitwire_endpoint::{Guard, Resolver, Sender};
 use hitwire_event::WebhookId;
+use hitwire_index::Index;
 use hitwire_log::{Options, Secret, SqliteStore, Store, StoreError};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -105,6 +106,7 @@ pub struct Server {
     sources: Sources,
     announcer: JoinHandle<()>,
     processor: JoinHandle<()>,
+    index: JoinHandle<()>,
     ending: Ending,
     connections: TaskTracker,
     _dropped: [DropGuard; 2],
@@ -179,6 +181,7 @@ impl Server {
             disk_floor_bytes: config.log.disk_floor_bytes,
         };
         let ending = Ending { stop: CancellationToken::new(), abort: CancellationToken::new() };
+        let (index, following) = index(&config, &store, clock);
         let api = Api {
             store: Arc::clone(&store),
             dispatch: dispatch.clone(),
@@ -202,6 +205,7 @@ impl Server {
         };
         let connections = TaskTracker::new();
         let processor = processor.start(ending.stop.clone());
+        let following = following.start(ending.stop.clone());
         let announcer = announcer::start(Arc::clone(&store), counted.intake.clone(), ending.stop.clone());
         connections.spawn(accounts.write_uses_down(ending.stop.clone()));
         if let Some(certificate) = &certificate {
@@ -219,6 +223,7 @@ impl Server {
         });
         let pages = hitwire_console::router(Console {
             store: Arc::clone(&store),
+            index,
             api: api::calls_alone(Arc::clone(&api)),
             may: api::may,
             first_user: change::user::first,
@@ -255,6 +260,7 @@ impl Server {
             sources,
             announcer,
             processor,
+            index: following,
             _dropped: [ending.stop.clone().drop_guard(), ending.abort.clone().drop_guard()],
             ending,
             connections,
@@ -346,8 +352,13 @@ impl Server {
                 tracing::warn!("requests were still being counted by the hour; the next start goes on");
             }
         };
+        let index = async {
+            if timeout(FINISH_WITHIN, self.index).await.is_err() {
+                tracing::warn!("the index was still being written; it may be made again");
+            }
+        };
         let dispatch = self.dispatch.stop(FINISH_WITHIN);
-        tokio::join!(connections, dispatch, self.sources.stop(FINISH_WITHIN), announcer, processor);
+        tokio::join!(connections, dispatch, self.sources.stop(FINISH_WITHIN), announcer, processor, index);
         match timeout(CLOSE_WITHIN, self.store.close()).await {
             Ok(Ok(())) => tracing::info!("hitwire stopped"),
             Ok(Err(error)) => {
@@ -356,6 +367,14 @@ impl Server {
             Err(_) => tracing::error!("the store did not close in time; the next start recovers"),
         }
     }
+}
+
+/// The index behind the log, and the task that writes it.
+fn index(config: &Config, store: &Arc<dyn Store>, clock: Clock) -> (Index, hitwire_index::Following) {
+    let mut options = hitwire_index::Options::new(&config.data_dir);
+    options.disk_floor_bytes = config.log.disk_floor_bytes;
+    options.now_ms = Arc::new(move || clock.wall_ms());
+    Index::new(options, Arc::clone(store))
 }
 
 /// A fresh id for a batch: unique over all installations, and of the order in which they were made.

@@ -126,12 +126,8 @@ impl Delivery {
 }
 
 impl Index {
-    /// Opens the index of a data directory, or makes it. Nothing is indexed before [`Following::start`].
-    ///
-    /// # Errors
-    ///
-    /// When the file can be neither opened nor made. A damaged one is made again.
-    pub fn open(options: Options, store: Arc<dyn Store>) -> Result<(Index, Following), IndexError> {
+    /// The index of a data directory, and the task that opens the file, or makes it, and follows the log.
+    pub fn new(options: Options, store: Arc<dyn Store>) -> (Index, Following) {
         let shared = Arc::new(Shared {
             path: file::path(&options.data_dir),
             options,
@@ -140,8 +136,8 @@ impl Index {
             turns: Semaphore::new(READS_AT_ONCE),
             progress: watch::Sender::default(),
         });
-        let following = Following::open(Arc::clone(&shared), store)?;
-        Ok((Index(shared), following))
+        let following = Following::new(Arc::clone(&shared), store);
+        (Index(shared), following)
     }
 
     /// How far it is; changes with each step.

@@ -99,10 +99,9 @@ pub(crate) struct State {
 }
 
 impl Writer {
-    /// Opens the file, or makes it. `true`: it is new.
-    pub(crate) fn open(path: &Path, bounds: Bounds) -> rusqlite::Result<(Writer, bool)> {
-        let (connection, made) = file::open_or_make(path, bounds)?;
-        Ok((Writer::with(path, bounds, connection)?, made))
+    /// Opens the file, or makes it.
+    pub(crate) fn open(path: &Path, bounds: Bounds) -> rusqlite::Result<Writer> {
+        Writer::with(path, bounds, file::open_or_make(path, bounds)?)
     }
 
     /// Throws the file away and begins anew.

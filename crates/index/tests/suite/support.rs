@@ -68,7 +68,7 @@ impl World {
             now_ms: Arc::new(move || now_ms.load(Ordering::Relaxed)),
             ..Options::new(data_dir)
         };
-        Index::open(options, Arc::clone(&self.store)).expect("the index opens")
+        Index::new(options, Arc::clone(&self.store))
     }
 
     /// The index, with everything in it.
