@@ -4,7 +4,7 @@ use super::plain::{Fields, action, differences, part};
 use super::{By, Object, record, token};
 use hitwire_event::Actor;
 use hitwire_event::system::{self, System};
-use hitwire_log::{ActivitySource, Op, Token, User};
+use hitwire_log::{ActivitySource, Credential, Link, Op, Token, User};
 
 /// A new user.
 pub(crate) fn created(user: User, by: &By) -> Vec<Op> {
@@ -32,9 +32,26 @@ pub(crate) fn changed(before: &User, after: User, by: &By) -> Option<Vec<Op>> {
         let event = System::UserRoleChanged { user: told(&after), previous_role, by: by.actor.clone() };
         event.to_event(after.client, by.now_s, &[&part(after.id.0), &part(before.revision + 1)])
     });
-    let mut ops = vec![Op::PutUser(after), entry];
+    let mut ops = Vec::new();
+    if before.enabled && !after.enabled {
+        // Who is enabled again signs in again.
+        ops.push(Op::DeleteSessions { user: after.id, but: None });
+    }
+    ops.extend([Op::PutUser(after), entry]);
     ops.extend(event.map(Op::Announce));
     Some(ops)
+}
+
+/// A link with which a user chooses a password. How the user signed in before (`credential`, if there is one) is taken back.
+pub(crate) fn given_link(user: &User, credential: Option<Credential>, link: Link, by: &By) -> Vec<Op> {
+    let used = credential.as_ref().is_some_and(|one| one.password.is_some() || one.subject.is_some());
+    let action = if used { "reset_sign_in" } else { "invite" };
+    let mut ops = vec![record(Some(by), action, object(user), Vec::new())];
+    if let Some(Credential { revision, .. }) = credential {
+        ops.push(Op::PutCredential(Credential { user: user.id, revision, ..Credential::default() }));
+    }
+    ops.extend([Op::DeleteSessions { user: user.id, but: None }, Op::PutLink(link)]);
+    ops
 }
 
 /// A user who goes, and whose tokens go too.

@@ -1,13 +1,16 @@
 //! Who may do what: clients, users, tokens, applications.
 //!
-//! - [`clients`], [`users`], [`tokens`], [`applications`]: hitwire's own calls.
+//! - [`clients`], [`users`], [`tokens`], [`applications`]: hitwire's own calls; [`links`]: with which users choose how they sign in;
+//!   [`own`]: what people may change of their own account.
 //! - [`original`]: what the original's clients ask before they do anything else.
 //!
 //! What a change is (its activity entry, its event) is decided in [`change`](crate::change); here is what may be asked for.
 
 pub(super) mod applications;
 pub(super) mod clients;
+pub(super) mod links;
 pub(super) mod original;
+pub(super) mod own;
 pub(super) mod tokens;
 pub(super) mod users;
 
@@ -19,7 +22,7 @@ use hitwire_log::Role;
 use uuid::Uuid;
 
 /// The roles that people have, and all that tokens have.
-const USER_ROLES: [Role; 3] = [Role::Administrator, Role::Analyst, Role::ReadOnly];
+const USER_ROLES: [Role; 4] = [Role::Operator, Role::Administrator, Role::Analyst, Role::ReadOnly];
 const TOKEN_ROLES: [Role; 5] = Role::ALL;
 
 /// Reads a body field by field; `done`: what is not done if it is not valid.

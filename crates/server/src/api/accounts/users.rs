@@ -31,9 +31,9 @@ pub(in crate::api) struct UserAnswer {
     clientid: u64,
     email: String,
     name: String,
-    /// `admin`, `analyst`, `read_only`
+    /// `operator`, `admin`, `analyst`, `read_only`
     role: &'static str,
-    /// False: the user's tokens are refused.
+    /// False: the user cannot sign in, and the user's tokens are refused.
     enabled: bool,
     /// Unix seconds.
     created_at: u64,
@@ -167,6 +167,9 @@ pub(in crate::api) async fn create(
     let asked = asked(&api, body, "created", |fields, _| Asked::read(fields, None)).await?;
     let caller = caller.naming(&api, asked.clientid)?;
     let client = caller.client();
+    if let Some(role) = asked.role {
+        no_more_than(&caller, role, "made")?;
+    }
     let _making = api.making.lock().await;
     if api.store.users(Some(client)).await?.len() >= USERS_MAX {
         return Err(Problem::conflict(format!(
@@ -215,6 +218,8 @@ pub(in crate::api) async fn change(
     body: Body,
 ) -> Result<Response, Problem> {
     query.finish()?;
+    // Who is the last one who may, is so until the change is made.
+    let _making = api.making.lock().await;
     let before = find(&api, &caller, &id).await?;
     if_match.check(before.revision)?;
     let asked = asked(&api, body, "changed", |fields, _| Asked::read(fields, Some(before.id.0))).await?;
@@ -223,6 +228,11 @@ pub(in crate::api) async fn change(
     }
     let mut after = before.clone();
     asked.apply(&mut after);
+    no_more_than(&caller, before.role, "changed")?;
+    no_more_than(&caller, after.role, "made")?;
+    if !after.enabled || after.role > before.role {
+        leave_somebody(&api, &caller, &before).await?;
+    }
     if let Some(ops) = change::changed(&before, after.clone(), &api.by(&caller)) {
         api.accounts.commit(ops).await?;
         after.revision += 1;
@@ -251,10 +261,12 @@ pub(in crate::api) async fn delete(
     Path(id): Path<String>,
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
-    let user = find(&api, &caller, &id).await?;
-    if_match.check(user.revision)?;
     // Nobody makes another token of his meanwhile.
     let _making = api.making.lock().await;
+    let user = find(&api, &caller, &id).await?;
+    if_match.check(user.revision)?;
+    no_more_than(&caller, user.role, "deleted")?;
+    leave_somebody(&api, &caller, &user).await?;
     let mut tokens = api.store.tokens(Some(user.client)).await?;
     tokens.retain(|token| token.user == Some(user.id));
     api.accounts.commit(change::deleted(&user, &tokens, &api.by(&caller))).await?;
@@ -263,10 +275,48 @@ pub(in crate::api) async fn delete(
 }
 
 /// The user that a path names, if the caller's client has it. One of another client looks as if it were not there.
-async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<User, Problem> {
-    let users = api.store.users(None).await?;
-    let found = users.into_iter().find(|user| number(id) == Some(user.id.0) && caller.reaches(user.client));
-    found.ok_or_else(not_found)
+pub(super) async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<User, Problem> {
+    let user = match number(id) {
+        Some(id) => api.store.user(UserId(id)).await?,
+        None => None,
+    };
+    user.filter(|user| caller.reaches(user.client)).ok_or_else(not_found)
+}
+
+/// Nobody makes, or does anything to, somebody with more power than he has.
+pub(super) fn no_more_than(caller: &Caller, role: Role, done: &str) -> Result<(), Problem> {
+    // The order is that of power, the most first.
+    if role >= caller.role() {
+        return Ok(());
+    }
+    Err(Problem::forbidden(format!(
+        "a user with the role {} is {done} only by who has that role; yours is {}",
+        role.name(),
+        caller.role().name()
+    )))
+}
+
+/// Refuses that somebody takes away their own power if nobody else has it who could sign in and give it back.
+async fn leave_somebody(api: &Shared, caller: &Caller, user: &User) -> Result<(), Problem> {
+    let is_caller = caller.identity.user.as_ref().is_some_and(|own| own.id == user.id);
+    if !is_caller || user.role > Role::Administrator {
+        return Ok(());
+    }
+    // An operator may be of any client; an administrator is needed in this one.
+    let client = (user.role == Role::Administrator).then_some(user.client);
+    for other in api.store.users(client).await? {
+        if other.id == user.id || !other.enabled || other.role > user.role {
+            continue;
+        }
+        let credential = api.store.credential(other.id).await?;
+        if credential.is_some_and(|one| one.password.is_some() || one.subject.is_some()) {
+            return Ok(());
+        }
+    }
+    Err(Problem::conflict(format!(
+        "you are the last one with the role {} who can sign in; give it to somebody else first, who has signed in once",
+        user.role.name()
+    )))
 }
 
 fn not_found() -> Problem {

@@ -496,6 +496,8 @@ pub(in crate::api) struct ClientSettings {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::api) enum UserRole {
+    /// Only an operator can give it.
+    Operator,
     Admin,
     Analyst,
     ReadOnly,
@@ -516,6 +518,15 @@ pub(in crate::api) struct NewUserSettings {
     enabled: Option<bool>,
     /// The client (tenant). Default: the token's.
     clientid: Option<u64>,
+}
+
+/// A change of one's own account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct OwnSettings {
+    /// The real name.
+    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    name: String,
 }
 
 /// A change of a user. It names what it changes; the rest stays.
