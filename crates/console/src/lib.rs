@@ -35,8 +35,8 @@ mod dashboard;
 pub use calls::SignedIn;
 pub use guard::HTML_POLICY;
 pub use live::Places;
-pub use session::expire;
-pub use sign_in::set_up;
+pub use session::{Lifetime, expire};
+pub use sign_in::{ProviderSettings, SignIn, SignInSettings, set_up};
 
 use axum::Router;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -63,6 +63,8 @@ pub struct Console {
     pub first_user: fn(User, u64) -> Vec<Op>,
     /// Wall clock, milliseconds since the Unix epoch.
     pub now_ms: Box<dyn Fn() -> u64 + Send + Sync>,
+    /// What signing in stands on.
+    pub sign_in: SignIn,
     /// What the installation is called.
     pub product: String,
     /// Where log, state and the set-up link are.

@@ -65,7 +65,7 @@ async fn ended(console: Shared, session: Session) {
         }
         match console.store.session(session.kept.sha256).await {
             Ok(Some((kept, user))) => {
-                let is_good = session::is_good(&kept, &user, console.now_s());
+                let is_good = session::is_good(console.sign_in.lifetime(), &kept, &user, console.now_s());
                 if !is_good || user.role != session.user.role || user.client != session.user.client {
                     return;
                 }

@@ -10,7 +10,9 @@ use hitwire_log::{Op, Role, Session as Kept, Store, StoreError, User};
 use http::header::{HOST, ORIGIN, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
+use ipnet::IpNet;
 use sha2::{Digest, Sha256};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -18,11 +20,14 @@ use tokio_util::sync::CancellationToken;
 /// The cookie. `__Host-` binds it to this host, over TLS (or on loopback), for all paths.
 pub(crate) const COOKIE: &str = "__Host-hitwire";
 
-/// A session ends when it was not used for so long, seconds.
-pub(crate) const IDLE_MAX_S: u64 = 8 * 3_600;
-
-/// A session ends so long after signing in, whatever happens, seconds.
-pub(crate) const AGE_MAX_S: u64 = 7 * 86_400;
+/// How long sessions are good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// Seconds: one ends when it was not used for so long.
+    pub idle_s: u64,
+    /// Seconds: one ends so long after signing in, whatever happens.
+    pub age_s: u64,
+}
 
 /// The use of a session is written down at most this often, seconds.
 const USE_NOTED_EVERY_S: u64 = 60;
@@ -78,7 +83,7 @@ async fn find(console: &Shared, token: &str) -> Result<Option<(Kept, User, Strin
     }
     let Some((kept, user)) = console.store.session(hash(token)).await? else { return Ok(None) };
     let now_s = console.now_s();
-    if !is_good(&kept, &user, now_s) {
+    if !is_good(console.sign_in.lifetime(), &kept, &user, now_s) {
         return Ok(None);
     }
     if now_s >= kept.last_used_at + USE_NOTED_EVERY_S {
@@ -94,15 +99,23 @@ async fn find(console: &Shared, token: &str) -> Result<Option<(Kept, User, Strin
 }
 
 /// Whether a session is good at this time (Unix seconds).
-pub(crate) fn is_good(kept: &Kept, user: &User, now_s: u64) -> bool {
-    user.enabled && now_s < kept.last_used_at + IDLE_MAX_S && now_s < kept.created_at + AGE_MAX_S
+pub(crate) fn is_good(lifetime: Lifetime, kept: &Kept, user: &User, now_s: u64) -> bool {
+    user.enabled
+        && now_s < kept.last_used_at.saturating_add(lifetime.idle_s)
+        && now_s < kept.created_at.saturating_add(lifetime.age_s)
 }
 
 /// Takes expired sessions and links out of the store, now and then, until told to stop.
-pub async fn expire(store: Arc<dyn Store>, now_s: impl Fn() -> u64 + Send, stop: CancellationToken) {
+pub async fn expire(
+    store: Arc<dyn Store>,
+    lifetime: Lifetime,
+    now_s: impl Fn() -> u64 + Send,
+    stop: CancellationToken,
+) {
     loop {
         let now = now_s();
-        let (created_before, used_before) = (now.saturating_sub(AGE_MAX_S), now.saturating_sub(IDLE_MAX_S));
+        let created_before = now.saturating_sub(lifetime.age_s);
+        let used_before = now.saturating_sub(lifetime.idle_s);
         let expired = Op::DeleteExpired { created_before, used_before, now };
         if let Err(error) = store.commit(vec![expired]).await {
             tracing::debug!(%error, "expired sessions could not be taken away; they are refused all the same");
@@ -143,17 +156,47 @@ pub(crate) struct From {
     pub(crate) agent: String,
 }
 
-impl<S: Sync> FromRequestParts<S> for From {
+impl From {
+    /// For what counts by address. One that is not known is one with all others that are not.
+    pub(crate) fn ip(&self) -> IpAddr {
+        self.address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
+}
+
+impl FromRequestParts<Shared> for From {
     type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+    async fn from_request_parts(parts: &mut Parts, console: &Shared) -> Result<Self, Self::Rejection> {
         let agent =
             parts.headers.get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned());
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+        let address = peer.map(|peer| behind(peer, &parts.headers, &console.sign_in.settings.proxies));
         Ok(From {
-            address: parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string()).unwrap_or_default(),
+            address: address.map(|address| address.to_string()).unwrap_or_default(),
             agent: agent.unwrap_or_default().chars().take(AGENT_CHARS_MAX).collect(),
         })
     }
+}
+
+/// Where a request comes from that `peer` brought: if that is one of our proxies, whom it names, and so on. What is further to the left
+/// than the first stranger was written by strangers.
+fn behind(peer: IpAddr, headers: &HeaderMap, proxies: &[IpNet]) -> IpAddr {
+    let ours = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
+    let named: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    let mut address = peer;
+    for name in named.iter().rev() {
+        if !ours(&address) {
+            break;
+        }
+        let Ok(before) = name.trim().parse::<IpAddr>() else { break };
+        address = before.to_canonical();
+    }
+    address
 }
 
 /// A cookie that no script sees, that is only sent to this host, over TLS, and not with what other sites post. It ends with the
@@ -250,6 +293,24 @@ mod tests {
         ]));
         assert!(checked(&[host, ("sec-fetch-site", "same-origin")]));
         assert!(checked(&[host]), "a program");
+    }
+
+    #[test]
+    fn an_address_is_believed_as_far_as_our_own_proxies_vouch_for_it() {
+        let proxies: Vec<IpNet> = vec!["127.0.0.1/32".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+        let from = |peer: &str, forwarded: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append("x-forwarded-for", http::HeaderValue::from_static(value));
+            }
+            behind(peer.parse().unwrap(), &headers, &proxies).to_string()
+        };
+        assert_eq!(from("192.0.2.1", &["198.51.100.7"]), "192.0.2.1", "a stranger may write anything");
+        assert_eq!(from("127.0.0.1", &["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(from("127.0.0.1", &["1.2.3.4, 198.51.100.7, 10.0.0.3"]), "198.51.100.7");
+        assert_eq!(from("127.0.0.1", &["1.2.3.4", "198.51.100.7"]), "198.51.100.7");
+        assert_eq!(from("127.0.0.1", &[]), "127.0.0.1");
+        assert_eq!(from("127.0.0.1", &["nonsense"]), "127.0.0.1");
     }
 
     #[test]

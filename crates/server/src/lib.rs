@@ -31,6 +31,7 @@ mod names;
 mod processors;
 mod random_token;
 mod server;
+mod sign_in;
 mod sources;
 
 pub use accounts::Clients;

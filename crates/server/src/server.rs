@@ -16,7 +16,7 @@ use crate::metrics::{Around, Counted, Metrics, Requests};
 use crate::names::Names;
 use crate::processors::requests_per_hour::Processor;
 use crate::sources::{SourceStatus, Sources};
-use crate::{admin_token, announcer};
+use crate::{admin_token, announcer, sign_in};
 use hitwire_console::{Console, set_up};
 use hitwire_endpoint::{Guard, Resolver, Sender};
 use hitwire_event::WebhookId;
@@ -61,6 +61,9 @@ pub enum StartError {
         /// Why.
         source: StoreError,
     },
+    /// Nobody could sign in to the console.
+    #[error("nobody could sign in: {0}")]
+    SignIn(String),
     /// The file with the first token cannot be read or made.
     #[error("the token file {} cannot be used: {problem}", path.display())]
     AdminToken {
@@ -120,6 +123,8 @@ impl Server {
     /// When a setting cannot be, or something cannot be opened; nothing is left running then.
     pub async fn start(config: Config) -> Result<Server, StartError> {
         config.check()?;
+        let sign_in = sign_in::sign_in(&config).await?;
+        let lifetime = sign_in::lifetime(&config);
         let certificate = config.tls().map(Certificate::open).transpose()?.map(Arc::new);
         let store = open_store(&config).await?;
         let clock = Clock::system();
@@ -227,6 +232,7 @@ impl Server {
             api: api::calls_alone(Arc::clone(&api)),
             may: api::may,
             first_user: change::user::first,
+            sign_in,
             now_ms: Box::new(move || clock.wall_ms()),
             product: config.naming.product.clone(),
             data_dir: config.data_dir.clone(),
@@ -234,7 +240,7 @@ impl Server {
             live: hitwire_console::Places::default(),
         });
         let now_s = move || clock.wall_ms() / 1_000;
-        connections.spawn(hitwire_console::expire(Arc::clone(&store), now_s, ending.stop.clone()));
+        connections.spawn(hitwire_console::expire(Arc::clone(&store), lifetime, now_s, ending.stop.clone()));
         let door = Door {
             listener,
             certificate: certificate.clone(),

@@ -1,87 +1,132 @@
 //! Signing in and out.
+//!
+//! The steps: [`first`], e-mail and password, or [`provider`], an account at an OpenID provider; then, after a password, [`second`],
+//! a code, if there is a second factor; then a session. [`set_up`]: the links with which people choose a password.
+//!
+//! What they stand on knows neither pages nor the store: [`password`], [`totp`], [`recovery`] (what proves who somebody is),
+//! [`limiter`] (how often it may be tried), [`ticket`] (what the browser keeps between two steps), [`oidc`] (what is said with a
+//! provider). [`record`]: what the activity log says.
 
-mod password;
+mod first;
+mod limiter;
+mod oidc;
+pub(crate) mod password;
+mod provider;
+pub(crate) mod record;
+pub(crate) mod recovery;
+mod second;
 pub mod set_up;
+pub(crate) mod ticket;
+pub(crate) mod totp;
+
+pub use oidc::ProviderSettings;
 
 use crate::failure::Failure;
-use crate::fields::{Fields, Posted};
-use crate::session::{self, COOKIE};
+use crate::fields::Posted;
+use crate::session::{self, COOKIE, From, Lifetime};
 use crate::{Console, Shared};
-use askama::Template;
 use axum::Router;
-use axum::extract::{Query, State};
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum_extra::extract::cookie::CookieJar;
-use hitwire_log::{Op, User};
+use axum_extra::extract::cookie::{Cookie, CookieJar};
+use hitwire_endpoint::Sender;
+use hitwire_log::{Op, StoreError, User};
 use http::StatusCode;
-use serde::Deserialize;
+use ipnet::IpNet;
+use limiter::{Limiter, Wait};
+use oidc::Provider;
+use password::{HashError, Passwords};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use ticket::Tickets;
+
+/// What an operator says of signing in.
+#[derive(Clone, Debug)]
+pub struct SignInSettings {
+    /// How long sessions are good.
+    pub sessions: Lifetime,
+    /// Whose `X-Forwarded-For` is believed.
+    pub proxies: Vec<IpNet>,
+    /// An OpenID provider, and what asks it.
+    pub provider: Option<(ProviderSettings, Sender)>,
+    /// Where people reach the console, without a slash at the end: a provider sends them back there. None: not configured.
+    pub public_url: Option<String>,
+}
+
+/// What signing in stands on.
+#[derive(Debug)]
+pub struct SignIn {
+    pub(crate) settings: SignInSettings,
+    pub(crate) passwords: Passwords,
+    pub(crate) tickets: Tickets,
+    limiter: Mutex<Limiter>,
+    provider: Option<Provider>,
+}
+
+impl SignIn {
+    /// Takes some 50 ms: a hash is made.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no random bytes; in words.
+    pub fn new(mut settings: SignInSettings) -> Result<SignIn, String> {
+        let provider = settings.provider.take().map(|(settings, sender)| Provider::new(settings, sender));
+        Ok(SignIn {
+            passwords: Passwords::new().map_err(|error| error.to_string())?,
+            tickets: Tickets::new().map_err(|error| error.to_string())?,
+            limiter: Mutex::new(Limiter::new()),
+            provider,
+            settings,
+        })
+    }
+
+    /// How long sessions are good.
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        self.settings.sessions
+    }
+
+    fn limiter(&self) -> MutexGuard<'_, Limiter> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
-        .route("/sign-in", get(form).post(sign_in))
+        .route("/sign-in", get(first::form).post(first::sign_in))
+        .route("/sign-in/code", get(second::form).post(second::sign_in))
+        .route("/sign-in/oidc", get(provider::begin))
+        .route("/sign-in/oidc/callback", get(provider::come_back))
         .route("/sign-out", post(sign_out))
         .route("/set-up/{token}", get(set_up::form).post(set_up::set_up))
 }
 
-#[derive(Template)]
-#[template(path = "sign_in/sign_in.html")]
-struct SignInPage<'a> {
-    email: &'a str,
-    next: &'a str,
-    error: &'a str,
+/// How somebody proved who they are.
+#[derive(Clone, Copy, Debug)]
+struct Proof<'a> {
+    user: &'a User,
+    /// As [`hitwire_log::Session::signed_in_with`].
+    with: &'static str,
+    from: &'a From,
 }
 
-/// Where to go on after signing in.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Next {
-    next: String,
-}
-
-async fn form(Query(next): Query<Next>) -> Result<Html<String>, Failure> {
-    Ok(Html(SignInPage { email: "", next: own_path(&next.next), error: "" }.render()?))
-}
-
-async fn sign_in(
-    State(console): State<Shared>,
-    from: session::From,
-    jar: CookieJar,
-    fields: Fields,
-) -> Result<Response, Failure> {
-    let (email, next) = (fields.get("email").trim(), own_path(fields.get("next")));
-    if let Some(user) = known(&console, email, fields.get("password")).await? {
-        return signed_in(&console, &user, "password", &from, jar, next).await;
-    }
-    let error = "There is no user with this e-mail and this password, or the account is disabled.";
-    let page = SignInPage { email, next, error }.render()?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page)).into_response())
-}
-
-/// The user with this e-mail and password.
-async fn known(console: &Console, email: &str, password: &str) -> Result<Option<User>, Failure> {
-    let user = console.store.user_of_email(email).await?.filter(|user| user.enabled);
-    let credential = match &user {
-        Some(user) => console.store.credential(user.id).await?,
-        None => None,
-    };
-    let hash = credential.and_then(|credential| credential.password);
-    // Also for nobody a hash is computed, so that the time does not tell who has an account.
-    let good = password::verify(password.to_owned(), hash).await?;
-    Ok(user.filter(|_| good))
-}
-
-/// Begins a session and goes on.
+/// Begins a session, in one commit with what made it possible, and goes on. A session that the browser had before ends.
 async fn signed_in(
     console: &Console,
-    user: &User,
-    with: &str,
-    from: &session::From,
+    proof: Proof<'_>,
+    mut ops: Vec<Op>,
     jar: CookieJar,
     next: &str,
 ) -> Result<Response, Failure> {
+    let Proof { user, with, from } = proof;
     let (kept, cookie) = session::begin(console, user, with, from)?;
-    console.store.commit(vec![Op::PutSession(kept)]).await?;
+    if let Some(before) = jar.get(COOKIE) {
+        ops.push(Op::DeleteSession { sha256: session::hash(before.value()) });
+    }
+    ops.extend([Op::PutSession(kept), record::signed_in(user, with, from)]);
+    console.store.commit(ops).await?;
+    console.sign_in.limiter().signed_in(&user.email, from.ip(), std::time::Instant::now());
+    tracing::info!(user = %user.id, with, address = from.address, "signed in");
     Ok((jar.add(cookie), Redirect::to(next)).into_response())
 }
 
@@ -90,8 +135,33 @@ async fn sign_out(
     jar: CookieJar,
     posted: Posted,
 ) -> Result<Response, Failure> {
-    console.store.commit(vec![Op::DeleteSession { sha256: posted.session.kept.sha256 }]).await?;
+    let kept = &posted.session.kept;
+    let entry = record::session_ended(&posted.session.user, "sign_out", Some(&kept.address));
+    console.store.commit(vec![Op::DeleteSession { sha256: kept.sha256 }, entry]).await?;
     Ok((jar.add(session::no_cookie(COOKIE)), Redirect::to("/sign-in")).into_response())
+}
+
+/// Writes down that somebody was not let in, beside the answer: its time must not tell who has an account.
+fn note_refused(console: &Shared, user: &User, why: &str, from: &From) {
+    tracing::info!(user = %user.id, why, address = from.address, "sign-in refused");
+    let (entry, console) = (record::refused(user, why, from), Shared::clone(console));
+    tokio::spawn(async move {
+        if let Err(error) = console.store.commit(vec![entry]).await {
+            tracing::warn!(%error, "a refused sign-in could not be written down");
+        }
+    });
+}
+
+/// A cookie for the time between two steps.
+fn between(name: &'static str, value: String, good_for: Duration) -> Cookie<'static> {
+    let mut cookie = session::cookie(name, value);
+    cookie.set_max_age(good_for.try_into().ok());
+    cookie
+}
+
+/// How long to wait, as a page says it.
+pub(crate) fn too_many(wait: Wait) -> String {
+    format!("Too many tries. Try again in {}.", wait.in_words())
 }
 
 /// A path of the console; anything else (another host in any of the forms that browsers take) is the first page.
@@ -99,8 +169,33 @@ fn own_path(next: &str) -> &str {
     let is_own = next.starts_with('/')
         && !next.starts_with("//")
         && !next.contains('\\')
-        && !next.chars().any(char::is_control);
+        && !next.chars().any(char::is_control)
+        // Signing in again would be no use.
+        && !next.starts_with("/sign-");
     if is_own { next } else { "/" }
+}
+
+impl std::convert::From<HashError> for Failure {
+    fn from(error: HashError) -> Self {
+        if matches!(error, HashError::Busy) {
+            return Failure::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Not possible at the moment",
+                error.to_string(),
+            );
+        }
+        tracing::error!(%error, "a password could not be hashed");
+        Failure::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Internal error",
+            "The password could not be checked; the log says why.",
+        )
+    }
+}
+
+/// What the system's randomness failing means to a page.
+pub(crate) fn no_randomness(error: getrandom::Error) -> StoreError {
+    StoreError::Unavailable(format!("the system gives no random bytes: {error}"))
 }
 
 #[cfg(test)]
@@ -116,6 +211,8 @@ mod tests {
             "\\/evil",
             "javascript:x",
             "/\t/evil",
+            "/\r\n//evil",
+            "/sign-out",
             "",
         ] {
             assert_eq!(own_path(foreign), "/", "{foreign}");

@@ -1,7 +1,7 @@
-//! The first user: made with a link that is good once, for half an hour, and that stands in a file which only the owner of the data
-//! directory can read.
+//! Links that are good once, with which people choose a password: the first user, who is made with a link that stands in a file which
+//! only the owner of the data directory can read, and those for whom an administrator made one.
 
-use super::{password, signed_in};
+use super::{Proof, password, record, signed_in};
 use crate::Shared;
 use crate::failure::Failure;
 use crate::fields::Fields;
@@ -11,7 +11,7 @@ use axum::extract::{Path as UrlPath, State};
 use axum::response::{Html, IntoResponse, Response};
 use axum_extra::extract::cookie::CookieJar;
 use hitwire_event::ClientId;
-use hitwire_log::{Credential, Done, Link, Op, Role, Sequence, Store, StoreError, User, UserId};
+use hitwire_log::{Credential, Done, Link, Op, Role, Secret, Sequence, Store, StoreError, User, UserId};
 use http::StatusCode;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -65,7 +65,7 @@ pub async fn write_link(
 
 #[derive(Default, Template)]
 #[template(path = "sign_in/set_up.html")]
-struct SetUpPage<'a> {
+struct FirstPage<'a> {
     name: &'a str,
     email: &'a str,
     name_error: &'a str,
@@ -73,16 +73,35 @@ struct SetUpPage<'a> {
     password_error: &'a str,
 }
 
+#[derive(Template)]
+#[template(path = "sign_in/choose.html")]
+struct ChoosePage<'a> {
+    name: &'a str,
+    email: &'a str,
+    password_error: &'a str,
+}
+
+/// Whom a link is for.
+enum For {
+    /// The first user, who is made with it.
+    First,
+    Somebody(User),
+}
+
 /// The page behind the link.
 pub(super) async fn form(
     State(console): State<Shared>,
     UrlPath(token): UrlPath<String>,
 ) -> Result<Html<String>, Failure> {
-    check(&console, &token).await?;
-    Ok(Html(SetUpPage::default().render()?))
+    Ok(Html(match check(&console, &token).await? {
+        For::First => FirstPage::default().render()?,
+        For::Somebody(user) => {
+            ChoosePage { name: &user.name, email: &user.email, password_error: "" }.render()?
+        }
+    }))
 }
 
-/// Makes the first user, who is signed in then.
+/// Takes the password, and signs its user in.
 pub(super) async fn set_up(
     State(console): State<Shared>,
     UrlPath(token): UrlPath<String>,
@@ -90,24 +109,34 @@ pub(super) async fn set_up(
     jar: CookieJar,
     fields: Fields,
 ) -> Result<Response, Failure> {
-    check(&console, &token).await?;
+    let sha256 = hash(&token);
+    match check(&console, &token).await? {
+        For::First => first(&console, sha256, &from, jar, &fields).await,
+        For::Somebody(user) => choose(&console, sha256, &user, &from, jar, &fields).await,
+    }
+}
+
+/// Makes the first user.
+async fn first(
+    console: &Shared,
+    sha256: [u8; 32],
+    from: &session::From,
+    jar: CookieJar,
+    fields: &Fields,
+) -> Result<Response, Failure> {
     let (name, email) = (fields.get("name").trim(), fields.get("email").trim());
-    let mut page = SetUpPage { name, email, ..SetUpPage::default() };
+    let problem = password::problem(fields.get("password"), fields.get("password_again"), email);
+    let mut page = FirstPage { name, email, password_error: &problem, ..FirstPage::default() };
     if name.is_empty() || name.chars().count() > 128 || name.chars().any(char::is_control) {
         page.name_error = "Enter your name, up to 128 characters.";
     }
     if !is_email(email) {
         page.email_error = "Enter an e-mail address, such as jane@example.com.";
     }
-    page.password_error = match password::problem(fields.get("password")) {
-        Some(problem) => problem,
-        None if fields.get("password") != fields.get("password_again") => "The two passwords differ.",
-        None => "",
-    };
     if [page.name_error, page.email_error, page.password_error].iter().any(|error| !error.is_empty()) {
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response());
     }
-    let password = password::hash(fields.get("password").to_owned()).await?;
+    let password = console.sign_in.passwords.hash(Secret::new(fields.get("password"))).await?;
     let id = match console.store.commit(vec![Op::NextId(Sequence::User)]).await?.pop() {
         Some(Done::Id(id)) => UserId(id),
         _ => return Err(StoreError::Closed.into()),
@@ -132,30 +161,72 @@ pub(super) async fn set_up(
         ..Credential::default()
     };
     // All in one: of two who use the link at the same time, one finds it used.
-    let mut ops = vec![Op::RedeemLink { sha256: hash(&token) }];
+    let mut ops = vec![Op::RedeemLink { sha256 }];
     ops.extend((console.first_user)(user.clone(), now_s));
     ops.push(Op::PutCredential(credential));
-    console.store.commit(ops).await?;
+    let proof = Proof { user: &user, with: "link", from };
+    let answer = signed_in(console, proof, ops, jar, "/").await?;
     let file = path(&console.data_dir);
     if let Err(error) = fs::remove_file(&file) {
         tracing::warn!(file = %file.display(), %error, "the used set-up link could not be deleted");
     }
     tracing::info!(user = %id, "the first user was made");
-    signed_in(&console, &user, "link", &from, jar, "/").await
+    Ok(answer)
 }
 
-/// Refuses a link that is not, or no longer, good.
-async fn check(console: &Shared, token: &str) -> Result<(), Failure> {
+/// Sets the password of somebody for whom an administrator made the link.
+async fn choose(
+    console: &Shared,
+    sha256: [u8; 32],
+    user: &User,
+    from: &session::From,
+    jar: CookieJar,
+    fields: &Fields,
+) -> Result<Response, Failure> {
+    let problem = password::problem(fields.get("password"), fields.get("password_again"), &user.email);
+    if !problem.is_empty() {
+        let page = ChoosePage { name: &user.name, email: &user.email, password_error: &problem };
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response());
+    }
+    let password = console.sign_in.passwords.hash(Secret::new(fields.get("password"))).await?;
+    let before = console.store.credential(user.id).await?.unwrap_or_default();
+    let credential = Credential {
+        user: user.id,
+        revision: before.revision,
+        password: Some(password),
+        password_set_at: Some(console.now_s()),
+        subject: before.subject,
+        ..Credential::default()
+    };
+    let ops = vec![
+        Op::RedeemLink { sha256 },
+        Op::PutCredential(credential),
+        Op::DeleteSessions { user: user.id, but: None },
+        record::changed(user, "set_password"),
+    ];
+    signed_in(console, Proof { user, with: "link", from }, ops, jar, "/").await
+}
+
+/// Whom a link is for; refuses one that is not, or no longer, good.
+async fn check(console: &Shared, token: &str) -> Result<For, Failure> {
     let link = if token.len() <= 64 { console.store.link(hash(token)).await? } else { None };
-    match link {
-        Some(Link { user: None, expires_at, .. }) if console.now_s() < expires_at => Ok(()),
-        _ => Err(Failure::new(
+    let link = link.filter(|link| console.now_s() < link.expires_at);
+    let whom = match link {
+        Some(Link { user: None, .. }) => Some(For::First),
+        Some(Link { user: Some(id), .. }) => {
+            console.store.user(id).await?.filter(|user| user.enabled).map(For::Somebody)
+        }
+        None => None,
+    };
+    whom.ok_or_else(|| {
+        Failure::new(
             StatusCode::GONE,
             "This link is not good any more",
-            "A set-up link is good once, for 30 minutes. While there is nobody who can sign in, each start of hitwire writes a new \
-             one to the file set-up-link in its data directory.",
-        )),
-    }
+            "Such a link is good once: for 72 hours if an administrator made it, who can make another; for 30 minutes if it stands in \
+             the file set-up-link. While there is nobody who can sign in, each start of hitwire writes a new one to that file in \
+             its data directory.",
+        )
+    })
 }
 
 /// Whether it looks like an address; whether somebody reads there is not for a pattern to say.

@@ -1,6 +1,6 @@
 //! The settings as they are in effect, written as a configuration file.
 
-use super::{ApiBounds, Config, LogBounds, Naming, Retention, SourceSpec};
+use super::{ApiBounds, Config, ConsoleSettings, LogBounds, Naming, OidcSettings, Retention, SourceSpec};
 use hitwire_source::Settings;
 use serde_json::{Map, Value};
 use std::fmt::{Display, Write as _};
@@ -31,6 +31,8 @@ impl Config {
             retention,
             log,
             api,
+            console,
+            oidc,
             sources,
             admin_token,
             ingest_token,
@@ -73,6 +75,14 @@ impl Config {
         file.text("max_body", size(*body_bytes_max));
         file.text("bodies_in_flight", size(*bodies_in_flight_bytes));
         file.bare("max_connections", connections_max);
+        let ConsoleSettings { session_idle, session_max, proxies } = console;
+        file.table("[console]");
+        file.text("session_idle", duration(*session_idle));
+        file.text("session_max", duration(*session_max));
+        file.list("proxies", proxies);
+        if let Some(oidc) = oidc {
+            provider(&mut file, oidc);
+        }
         for spec in sources {
             source(&mut file, spec);
         }
@@ -89,6 +99,19 @@ impl SourceSpec {
         let file = toml::from_str::<Value>(&file.text).unwrap_or_default();
         file["source"][0].as_object().cloned().unwrap_or_default()
     }
+}
+
+fn provider(file: &mut File, oidc: &OidcSettings) {
+    let OidcSettings { issuer, client_id, client_secret, name, new_users, ca_file, allow_targets } = oidc;
+    file.table("[oidc]");
+    let secret = if client_secret.is_some() { "set by the operator" } else { "none" };
+    file.comment("client secret", secret.to_owned());
+    file.text("issuer", issuer);
+    file.text("client_id", client_id);
+    file.text("name", name);
+    file.maybe("new_users", new_users.map(hitwire_log::Role::name));
+    file.maybe("ca_file", ca_file.as_ref().map(|path| path.display()));
+    file.list("allow_targets", allow_targets);
 }
 
 fn source(file: &mut File, spec: &SourceSpec) {
@@ -222,6 +245,14 @@ mod tests {
             retention = { size = "1GiB", age = "90s", lag_size = "1000B", lag_age = "36h" }
             log = { slice_size = "16MiB", slice_age = "10m", tail_size = "4MiB", disk_floor = "0" }
             api = { max_body = "1MiB", bodies_in_flight = "8MiB", max_connections = 10 }
+            [console]
+            session_idle = "1h"
+            proxies = ["127.0.0.1", "10.0.0.0/8"]
+            [oidc]
+            issuer = "https://id.example.com"
+            client_id = "hitwire"
+            new_users = "analyst"
+            allow_targets = ["10.2.0.0/16"]
             [[source]]
             type = "modsecurity"
             path = "/var/log/modsec_audit.log"

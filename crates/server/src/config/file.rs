@@ -1,7 +1,10 @@
 //! The configuration file: one TOML document, every key optional.
 
-use super::{Config, ConfigError, SourceFormat, SourceSpec, parse_duration, parse_size, secrets};
+use super::{
+    Config, ConfigError, OidcSettings, SourceFormat, SourceSpec, parse_duration, parse_size, secrets,
+};
 use hitwire_event::hit::AttackType;
+use hitwire_log::Role;
 use hitwire_source::RuleRange;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
@@ -36,6 +39,9 @@ struct Document {
     #[serde(default)]
     api: ApiTable,
     #[serde(default)]
+    console: ConsoleTable,
+    oidc: Option<OidcTable>,
+    #[serde(default)]
     source: Vec<SourceTable>,
 }
 
@@ -63,6 +69,26 @@ struct ApiTable {
     max_body: Option<Size>,
     bodies_in_flight: Option<Size>,
     max_connections: Option<usize>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConsoleTable {
+    session_idle: Option<Span>,
+    session_max: Option<Span>,
+    proxies: Option<Vec<Network>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OidcTable {
+    issuer: String,
+    client_id: String,
+    client_secret_file: Option<PathBuf>,
+    name: Option<String>,
+    new_users: Option<String>,
+    ca_file: Option<PathBuf>,
+    allow_targets: Option<Vec<Network>>,
 }
 
 #[derive(Deserialize)]
@@ -129,6 +155,10 @@ fn set<T, V: Into<T>>(field: &mut T, value: Option<V>) {
     }
 }
 
+fn networks(networks: Option<Vec<Network>>) -> Vec<IpNet> {
+    networks.unwrap_or_default().into_iter().map(|network| network.0).collect()
+}
+
 impl From<Size> for u64 {
     fn from(size: Size) -> Self {
         size.0
@@ -158,8 +188,7 @@ impl Config {
         config.metrics_listen = file.metrics_listen;
         (config.tls_cert, config.tls_key) = (file.tls_cert, file.tls_key);
         set(&mut config.allow_plain_http_api, file.allow_plain_http_api);
-        config.allow_targets =
-            file.allow_targets.unwrap_or_default().into_iter().map(|network| network.0).collect();
+        config.allow_targets = networks(file.allow_targets);
         set(&mut config.allow_http, file.allow_http);
         set(&mut config.env_label, file.env);
         set(&mut config.naming.product, file.product);
@@ -176,6 +205,10 @@ impl Config {
         set(&mut config.api.body_bytes_max, file.api.max_body);
         set(&mut config.api.bodies_in_flight_bytes, file.api.bodies_in_flight);
         set(&mut config.api.connections_max, file.api.max_connections);
+        set(&mut config.console.session_idle, file.console.session_idle);
+        set(&mut config.console.session_max, file.console.session_max);
+        config.console.proxies = networks(file.console.proxies);
+        config.oidc = file.oidc.map(OidcTable::settings).transpose()?;
         config.sources = file.source.into_iter().map(SourceTable::spec).collect::<Result<_, _>>()?;
         let token = |setting, path: Option<PathBuf>| {
             path.map(|path| secrets::read_secret(setting, &path)).transpose()
@@ -187,6 +220,26 @@ impl Config {
             config.secret_key = Some(key.map_err(|problem| ConfigError::new("secret_key_file", problem))?);
         }
         Ok(config)
+    }
+}
+
+impl OidcTable {
+    fn settings(self) -> Result<OidcSettings, ConfigError> {
+        let secret = |path: PathBuf| secrets::read_secret("oidc.client_secret_file", &path);
+        let role = |name: String| {
+            Role::named(&name).ok_or_else(|| {
+                ConfigError::new("oidc.new_users", "is no role; known: admin, analyst, read_only")
+            })
+        };
+        Ok(OidcSettings {
+            issuer: self.issuer,
+            client_id: self.client_id,
+            client_secret: self.client_secret_file.map(secret).transpose()?,
+            name: self.name.unwrap_or_else(|| "OpenID".to_owned()),
+            new_users: self.new_users.map(role).transpose()?,
+            ca_file: self.ca_file,
+            allow_targets: networks(self.allow_targets),
+        })
     }
 }
 
@@ -276,6 +329,19 @@ mod tests {
             max_body = "1MiB"
             bodies_in_flight = "8MiB"
             max_connections = 10
+
+            [console]
+            session_idle = "1h"
+            session_max = "1d"
+            proxies = ["127.0.0.1"]
+
+            [oidc]
+            issuer = "https://id.example.com"
+            client_id = "hitwire"
+            name = "Example ID"
+            new_users = "read_only"
+            ca_file = "/etc/hitwire/id-ca.pem"
+            allow_targets = ["10.2.0.0/16"]
 
             [[source]]
             type = "modsecurity"

@@ -11,12 +11,14 @@ mod measure;
 mod naming;
 mod secrets;
 mod serving;
+mod sign_in;
 mod source_spec;
 
 pub use measure::{parse_duration, parse_size};
 pub use naming::Naming;
 pub use secrets::{SecretKey, TOKEN_CHARS_MIN};
 pub use serving::TlsFiles;
+pub use sign_in::{ConsoleSettings, OidcSettings};
 pub use source_spec::{SourceFormat, SourceSpec};
 
 use hitwire_log::Secret;
@@ -66,6 +68,10 @@ pub struct Config {
     pub log: LogBounds,
     /// Bounds of the API.
     pub api: ApiBounds,
+    /// Sessions of the console.
+    pub console: ConsoleSettings,
+    /// An OpenID provider at which people can sign in. None: with passwords alone.
+    pub oidc: Option<OidcSettings>,
     /// What is followed.
     pub sources: Vec<SourceSpec>,
     /// The first token. None: the one in `<data dir>/admin-token`, made at the first start.
@@ -129,6 +135,8 @@ impl Default for Config {
             retention: Retention::default(),
             log: LogBounds::default(),
             api: ApiBounds::default(),
+            console: ConsoleSettings::default(),
+            oidc: None,
             sources: Vec::new(),
             admin_token: None,
             ingest_token: None,
@@ -188,6 +196,7 @@ impl Config {
         self.naming.check()?;
         self.check_bounds()?;
         self.check_sources()?;
+        self.check_sign_in()?;
         secrets::check_token("HITWIRE_ADMIN_TOKEN", self.admin_token.as_ref())?;
         secrets::check_token("HITWIRE_INGEST_TOKEN", self.ingest_token.as_ref())?;
         if self.admin_token.is_some() && self.admin_token == self.ingest_token {

@@ -80,8 +80,8 @@ pub(super) fn check_token(setting: &str, token: Option<&Secret>) -> Result<(), C
 }
 
 impl Config {
-    /// Takes tokens and the secret key from the environment: `HITWIRE_ADMIN_TOKEN`, `HITWIRE_INGEST_TOKEN` and
-    /// `HITWIRE_SECRET_KEY`, or each from the file that the variable of the same name with `_FILE` names. What is not
+    /// Takes tokens and the secret key from the environment: `HITWIRE_ADMIN_TOKEN`, `HITWIRE_INGEST_TOKEN`,
+    /// `HITWIRE_SECRET_KEY` and `HITWIRE_OIDC_CLIENT_SECRET`, or each from the file that the variable of the same name with `_FILE` names. What is not
     /// there stays as it was; an empty variable counts as not there.
     ///
     /// # Errors
@@ -97,6 +97,13 @@ impl Config {
         if let Some(key) = secret("HITWIRE_SECRET_KEY", &variable)? {
             let key = SecretKey::parse(key.expose());
             self.secret_key = Some(key.map_err(|problem| ConfigError::new("HITWIRE_SECRET_KEY", problem))?);
+        }
+        if let Some(secret) = secret("HITWIRE_OIDC_CLIENT_SECRET", &variable)? {
+            let Some(oidc) = &mut self.oidc else {
+                let problem = "is set, but no provider that it is for; describe it under [oidc] in the configuration file";
+                return Err(ConfigError::new("HITWIRE_OIDC_CLIENT_SECRET", problem));
+            };
+            oidc.client_secret = Some(secret);
         }
         Ok(())
     }

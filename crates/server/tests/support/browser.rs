@@ -17,12 +17,19 @@ pub(crate) struct Browser {
     cookies: BTreeMap<String, String>,
     /// Headers that every request has, such as those by which browsers say where it comes from.
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// What forms of the session carry; empty: [`Browser::look_for_csrf`] was not called.
+    csrf: String,
 }
 
 impl Browser {
     /// Nobody yet.
     pub(crate) fn new(hitwire: &Hitwire) -> Browser {
-        Browser { addr: hitwire.server().addr(), cookies: BTreeMap::new(), headers: Vec::new() }
+        Browser {
+            addr: hitwire.server().addr(),
+            cookies: BTreeMap::new(),
+            headers: Vec::new(),
+            csrf: String::new(),
+        }
     }
 
     /// The operator who sets the installation up, signed in.
@@ -38,6 +45,37 @@ impl Browser {
         let answer = browser.post_as_it_is(&set_up, &account).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", text(&answer));
         browser
+    }
+
+    /// Somebody with this role, signed in with an administrator's link. Answers the user's number too.
+    pub(crate) async fn invited(hitwire: &Hitwire, email: &str, role: &str) -> (Browser, u64) {
+        let user = serde_json::json!({"email": email, "name": "Somebody", "role": role});
+        let id = hitwire.make("users", &user).await["id"].as_u64().expect("an id");
+        let link = hitwire.admin().call("POST", &format!("/v1/users/{id}/sign-in-link")).await.expect(200);
+        let path = link["body"]["object"]["path"].as_str().expect("a path").to_owned();
+        let mut browser = Browser::new(hitwire);
+        browser.post(&path, &[("password", PASSWORD), ("password_again", PASSWORD)]).await.sees_other("/");
+        browser.look_for_csrf().await;
+        (browser, id)
+    }
+
+    /// Sends e-mail and password; the answer to it.
+    pub(crate) async fn sign_in(&mut self, email: &str, password: &str) -> Answer {
+        self.post("/sign-in", &[("email", email), ("password", password)]).await
+    }
+
+    /// Reads what forms of the session carry.
+    pub(crate) async fn look_for_csrf(&mut self) {
+        let page = self.get("/dashboard").await.page(200);
+        self.csrf = input(&page, "csrf").expect("a form");
+    }
+
+    /// What a form sends, with what forms of the session carry; the answer to it, whatever it is.
+    pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let csrf = self.csrf.clone();
+        let mut all = vec![("csrf", csrf.as_str())];
+        all.extend_from_slice(fields);
+        self.post_as_it_is(path, &all).await
     }
 
     /// A page, after any redirects.
@@ -114,6 +152,22 @@ impl Browser {
             }
         }
         answer
+    }
+}
+
+impl Answer {
+    /// The body as text, of an answer with this status.
+    #[track_caller]
+    pub(crate) fn page(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", text(self));
+        text(self)
+    }
+
+    /// That it sends the browser to this place.
+    #[track_caller]
+    pub(crate) fn sees_other(&self, place: &str) {
+        assert_eq!(self.status, 303, "{}", text(self));
+        assert_eq!(self.headers["location"], place);
     }
 }
 
