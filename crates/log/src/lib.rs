@@ -10,6 +10,7 @@
 //! - [`Client`], [`User`], [`Token`], [`Application`]: who may do what; [`ActivityEntry`]: what the activity log says of it.
 //! - the *outbox*: events that tell of changes, kept in the same transaction as the change until they are in the log.
 //! - [`Counts`]: what the store counts while it runs; [`Figures`]: how full it is.
+//! - [`Details`]: what happened in single attempts, in files of its own.
 //! - the *tail*: the newest events in memory, shared by every reader, bounded in bytes.
 //!
 //! It knows nothing of HTTP, and takes no decision about delivery: couriers decide, the store keeps.
@@ -17,6 +18,7 @@
 mod access;
 mod account;
 mod counts;
+mod details;
 mod integration;
 mod ops;
 mod secret;
@@ -29,6 +31,9 @@ pub use account::{
     ClientLimits, FieldChange, Role, Sequence, Token, TokenId, User, UserId,
 };
 pub use counts::{Counts, Distribution, Figures};
+pub use details::{
+    AttemptKey, AttemptTimings, DELIVERED_OF_EACH, Detail, Details, Draft, ResponseDetail,
+};
 pub use integration::{
     Activity, HttpMethod, Integration, IntegrationCounts, IntegrationPage, IntegrationQuery, IntegrationRow,
     NewIntegration, PreviousSecret, Target, Ticked,

@@ -133,7 +133,7 @@ impl DataDir {
 }
 
 /// Opens a file that only its owner may read, made if it is missing.
-pub(super) fn private_file(path: &Path) -> io::Result<File> {
+pub(crate) fn private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path)
 }
 
@@ -158,7 +158,7 @@ pub(super) fn file_bytes(path: &Path) -> u64 {
 }
 
 /// Removes a database with its WAL and index. What is not there is no error.
-pub(super) fn remove_database(path: &Path) -> io::Result<()> {
+pub(crate) fn remove_database(path: &Path) -> io::Result<()> {
     // The database goes first: a WAL without its database is harmless, a database without its WAL is not whole.
     DATABASE_PARTS.iter().try_for_each(|part| remove_if_there(&with_ending(path, part)))
 }

@@ -23,7 +23,7 @@ mod catalog;
 mod clock;
 mod dedup;
 mod figures;
-mod files;
+pub(crate) mod files;
 mod gather;
 mod inline;
 mod keeper;

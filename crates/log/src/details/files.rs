@@ -1,0 +1,220 @@
+//! The files of details: failures in a row of files, successes in one.
+
+use super::file::DetailFile;
+use super::{AttemptKey, Bounds, DELIVERED_OF_EACH, Detail, Draft};
+use crate::StoreError;
+use hitwire_event::IntegrationId;
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Details that go at once when the file of successes is too large.
+const DROPPED_AT_ONCE: usize = 50;
+
+/// What may go wrong: opening and removing, or SQLite.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+}
+
+/// The files of details.
+#[derive(Debug)]
+pub(super) struct Files {
+    directory: PathBuf,
+    bounds: Bounds,
+    /// Each with its number, oldest first.
+    failed: Vec<(u64, DetailFile)>,
+    delivered: Option<DetailFile>,
+}
+
+impl Files {
+    /// Opens what there is. A file is made when there is something to write into it.
+    pub(super) fn open(directory: &Path, bounds: Bounds) -> Files {
+        let mut files =
+            Files { directory: directory.to_owned(), bounds, failed: Vec::new(), delivered: None };
+        let delivered = files.delivered_path();
+        if delivered.exists() {
+            files.delivered = opened(&delivered);
+        }
+        for number in numbers(directory) {
+            let file = opened(&files.failed_path(number));
+            files.failed.extend(file.map(|file| (number, file)));
+        }
+        files
+    }
+
+    /// Writes details down. Returns how many could not be.
+    pub(super) fn write(&mut self, drafts: Vec<Draft>) -> u64 {
+        let (mut delivered, mut failed) = (Vec::new(), Vec::new());
+        for Draft { key, delivered: is_delivered, make, .. } in drafts {
+            match serde_json::to_string(&make()) {
+                Ok(json) => if is_delivered { &mut delivered } else { &mut failed }.push((key, json)),
+                Err(error) => tracing::error!(%error, "an attempt's detail has no JSON"),
+            }
+        }
+        let mut lost = 0;
+        if !delivered.is_empty()
+            && let Err(error) = self.write_delivered(&delivered)
+        {
+            lost += self.unwritable(&error, delivered.len());
+            self.give_up(self.delivered_path(), &error);
+        }
+        if !failed.is_empty()
+            && let Err(error) = self.write_failed(&failed)
+        {
+            lost += self.unwritable(&error, failed.len());
+            let newest = self.failed.last().map(|(_, file)| file.path().to_owned());
+            if let Some(path) = newest {
+                self.give_up(path, &error);
+            }
+        }
+        lost
+    }
+
+    fn write_delivered(&mut self, details: &[(AttemptKey, String)]) -> Result<(), Trouble> {
+        let path = self.delivered_path();
+        let file = match &mut self.delivered {
+            Some(file) => file,
+            none => none.insert(DetailFile::open(&path)?),
+        };
+        file.put(details, Some(DELIVERED_OF_EACH))?;
+        while file.used_bytes()? > self.bounds.delivered_bytes {
+            file.drop_oldest(DROPPED_AT_ONCE)?;
+        }
+        Ok(())
+    }
+
+    fn write_failed(&mut self, details: &[(AttemptKey, String)]) -> Result<(), Trouble> {
+        let full = match self.failed.last() {
+            Some((_, file)) => file.used_bytes()? >= self.bounds.failed_file_bytes,
+            None => true,
+        };
+        if full {
+            self.rotate()?;
+        }
+        if let Some((_, file)) = self.failed.last() {
+            file.put(details, None)?;
+        }
+        Ok(())
+    }
+
+    /// Begins the next file of failures, and takes the oldest away if there are too many.
+    fn rotate(&mut self) -> Result<(), Trouble> {
+        if let Some((_, file)) = self.failed.last() {
+            file.empty_wal()?;
+        }
+        let number = self.failed.last().map_or(1, |(number, _)| number + 1);
+        let file = DetailFile::open(&self.failed_path(number))?;
+        self.failed.push((number, file));
+        while self.failed.len() > self.bounds.failed_files {
+            let (_, oldest) = self.failed.remove(0);
+            oldest.remove()?;
+        }
+        Ok(())
+    }
+
+    /// The detail of an attempt: the newest files first.
+    pub(super) fn find(&self, key: &AttemptKey) -> Result<Option<Detail>, StoreError> {
+        for file in self.failed.iter().rev().map(|(_, file)| file).chain(&self.delivered) {
+            let found = file.find(key).map_err(|error| {
+                StoreError::Unavailable(format!("{}: {error}", file.path().display()))
+            })?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes away what is there of these integrations.
+    pub(super) fn forget(&mut self, integrations: &[IntegrationId]) {
+        if integrations.is_empty() {
+            return;
+        }
+        self.each("an integration's details", |file| file.forget(integrations));
+    }
+
+    /// Takes away what is there of integrations that are not among these.
+    pub(super) fn keep_only(&mut self, integrations: &BTreeSet<IntegrationId>) {
+        self.each("details of integrations that are gone", |file| {
+            let mut gone = file.integrations()?;
+            gone.retain(|id| !integrations.contains(id));
+            file.forget(&gone)
+        });
+    }
+
+    /// Does something with each file. What must go and cannot be taken out of a file goes with the whole of it.
+    fn each(&mut self, what: &str, work: impl Fn(&DetailFile) -> rusqlite::Result<()>) {
+        let files = self.failed.iter().map(|(_, file)| file).chain(&self.delivered);
+        let failed: Vec<_> =
+            files.filter_map(|file| Some((file.path().to_owned(), work(file).err()?))).collect();
+        for (path, error) in failed {
+            tracing::warn!(file = %path.display(), %error, "{what} cannot be taken out of the file; all of it goes");
+            self.remove(&path);
+        }
+    }
+
+    fn unwritable(&self, error: &Trouble, details: usize) -> u64 {
+        tracing::warn!(%error, details, directory = %self.directory.display(), "details of attempts cannot be written down");
+        details as u64
+    }
+
+    /// A file that is damaged is begun anew with the next write.
+    fn give_up(&mut self, path: PathBuf, error: &Trouble) {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        let damaged = matches!(error, Trouble::Sql(error)
+            if matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)));
+        if damaged {
+            self.remove(&path);
+        }
+    }
+
+    fn remove(&mut self, path: &Path) {
+        let gone = if self.delivered.as_ref().is_some_and(|file| file.path() == path) {
+            self.delivered.take()
+        } else {
+            let at = self.failed.iter().position(|(_, file)| file.path() == path);
+            at.map(|at| self.failed.remove(at).1)
+        };
+        if let Some(Err(error)) = gone.map(DetailFile::remove) {
+            tracing::error!(file = %path.display(), %error, "the file cannot be removed");
+        }
+    }
+
+    fn delivered_path(&self) -> PathBuf {
+        self.directory.join("attempts-delivered.db")
+    }
+
+    fn failed_path(&self, number: u64) -> PathBuf {
+        self.directory.join(format!("attempts-{number}.db"))
+    }
+
+    #[cfg(test)]
+    pub(super) fn any(&self) -> Option<&DetailFile> {
+        self.failed.first().map(|(_, file)| file).or(self.delivered.as_ref())
+    }
+}
+
+fn opened(path: &Path) -> Option<DetailFile> {
+    DetailFile::open(path)
+        .inspect_err(|error| {
+            tracing::warn!(file = %path.display(), %error, "a file of attempts' details cannot be opened");
+        })
+        .ok()
+}
+
+/// The numbers of the files of failures that there are, in ascending order.
+fn numbers(directory: &Path) -> Vec<u64> {
+    let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
+    let number = |entry: io::Result<fs::DirEntry>| {
+        let name = entry.ok()?.file_name().into_string().ok()?;
+        name.strip_prefix("attempts-")?.strip_suffix(".db")?.parse().ok()
+    };
+    let mut numbers: Vec<u64> = entries.filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers
+}
