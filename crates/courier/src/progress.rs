@@ -162,6 +162,10 @@ pub struct Attempt {
     pub address: Option<String>,
     /// Why it failed, in words for the user; never holds a secret. None when delivered.
     pub error: Option<String>,
+    /// SHA-256 of the body: proves that a body made again from the log is the same one. None in records of older versions.
+    pub body_sha256: Option<[u8; 32]>,
+    /// The integration's content revision that the batch was cut and rendered under. None in records of older versions.
+    pub content_revision: Option<u64>,
 }
 
 /// Why events were not delivered.

@@ -36,7 +36,7 @@ async fn readable(server: &RunningServer) -> Vec<String> {
     let (_, document) = call(server, Method::GET, "/openapi.json", Value::Null).await;
     let paths = document["paths"].as_object().expect("an object");
     let readable = paths.iter().filter(|(_, item)| item.get("get").is_some());
-    readable.map(|(path, _)| path.replace("{id}", "1")).collect()
+    readable.map(|(path, _)| path.replace("{id}", "1").replace("{n}", "1")).collect()
 }
 
 fn search_files(secrets: &Secrets, folder: &Path) -> usize {
@@ -128,6 +128,9 @@ async fn no_secret_is_found_in_the_log_in_any_file_or_in_any_answer_that_others_
     let log = server.log();
     assert!(log.len() > 1_000, "it says much: {log}");
     assert_eq!(secrets.found_in(log.as_bytes()), [""; 0], "in the log");
+    let in_full = call(&server, Method::GET, "/v2/integration/1/attempts/1", Value::Null).await.1;
+    assert!(in_full["detail"].is_object(), "it is in a file by now: {in_full}");
+    assert!(data.join("attempts-1.db").exists());
     assert!(search_files(&secrets, &data) > 4);
     assert!(server.terminate().await.success());
     assert!(search_files(&secrets, &data) > 3);

@@ -31,15 +31,14 @@ pub use account::{
     ClientLimits, FieldChange, Role, Sequence, Token, TokenId, User, UserId,
 };
 pub use counts::{Counts, Distribution, Figures};
-pub use details::{
-    AttemptKey, AttemptTimings, DELIVERED_OF_EACH, Detail, Details, Draft, ResponseDetail,
-};
+pub use details::{AttemptKey, AttemptTimings, DELIVERED_OF_EACH, Detail, Details, Draft, ResponseDetail};
 pub use integration::{
     Activity, HttpMethod, Integration, IntegrationCounts, IntegrationPage, IntegrationQuery, IntegrationRow,
     NewIntegration, PreviousSecret, Target, Ticked,
 };
 pub use ops::{
-    Append, Appended, AttemptRow, Done, Lag, LostRow, Op, Page, Read, Resume, StreamFrom, UpdateIntegration,
+    Append, Appended, AttemptPage, AttemptQuery, AttemptRow, Done, Lag, LostRow, Op, Page, Read, Resume,
+    StreamFrom, UpdateIntegration,
 };
 pub use secret::{MASK, Secret};
 pub use sqlite::{FaultHook, FaultPoint, MonotonicClock, Options, SqliteStore, WallClock};

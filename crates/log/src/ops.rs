@@ -4,8 +4,9 @@ use crate::{
     ActivityEntry, Application, Client, Credential, Integration, Lease, Link, NewIntegration, Sequence,
     Session, Token, TokenId, User, UserId,
 };
-use hitwire_courier::{Attempt, LostRange, Progress};
+use hitwire_courier::{Attempt, LostRange, Progress, Verdict};
 use hitwire_event::{ClientId, Event, IntegrationId, Record, Seq, Stream};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// One thing to be made durable.
@@ -224,6 +225,52 @@ pub struct AttemptRow {
     pub id: u64,
     /// The attempt.
     pub attempt: Attempt,
+}
+
+/// Which attempts of an integration are wanted: what is left open excludes none.
+#[derive(Clone, Debug)]
+pub struct AttemptQuery {
+    /// Whose.
+    pub integration: IntegrationId,
+    /// Only with a number below this.
+    pub before: Option<u64>,
+    /// At most so many.
+    pub limit: usize,
+    /// Only with one of these outcomes; empty: with any.
+    pub verdicts: Vec<Verdict>,
+    /// Only with a status in this range.
+    pub statuses: Option<RangeInclusive<u16>>,
+    /// Only what ended at this time or later, milliseconds since the epoch.
+    pub ended_from_ms: Option<u64>,
+    /// Only what ended before this time, milliseconds since the epoch.
+    pub ended_before_ms: Option<u64>,
+    /// Only those whose batch reaches over this position.
+    pub seq: Option<Seq>,
+}
+
+impl AttemptQuery {
+    /// All attempts of an integration.
+    pub fn of(integration: IntegrationId, before: Option<u64>, limit: usize) -> Self {
+        AttemptQuery {
+            integration,
+            before,
+            limit,
+            verdicts: Vec::new(),
+            statuses: None,
+            ended_from_ms: None,
+            ended_before_ms: None,
+            seq: None,
+        }
+    }
+}
+
+/// Attempts that were found, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttemptPage {
+    /// The attempts. There may be fewer than asked for, even none, although there are more.
+    pub rows: Vec<AttemptRow>,
+    /// There may be more below this number; none: there are not.
+    pub next: Option<u64>,
 }
 
 /// A dead or skipped range on record.

@@ -1,9 +1,9 @@
 //! The trait that every store fulfils.
 
 use crate::{
-    ActivityPage, ActivityQuery, Application, AttemptRow, Client, Counts, Credential, Done, Figures,
-    Integration, IntegrationPage, IntegrationQuery, Lag, Link, LostRow, Op, Page, Read, Session, StreamFrom,
-    Token, User, UserId,
+    ActivityPage, ActivityQuery, Application, AttemptPage, AttemptQuery, AttemptRow, Client, Counts,
+    Credential, Done, Figures, Integration, IntegrationPage, IntegrationQuery, Lag, Link, LostRow, Op, Page,
+    Read, Session, StreamFrom, Token, User, UserId,
 };
 use hitwire_courier::Saved;
 use hitwire_event::{ClientId, Event, IntegrationId, Seq, Stream};
@@ -79,6 +79,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// The attempts of all integrations with a number above `after`, oldest first.
     fn attempts_after(&self, after: u64, limit: usize) -> Answer<'_, Vec<(IntegrationId, AttemptRow)>>;
+
+    /// Attempts of an integration by outcome, time and event, newest first. Looks at a bounded number of rows: a page may be
+    /// short, or empty, and say all the same that there is a next one.
+    fn find_attempts(&self, query: AttemptQuery) -> Answer<'_, AttemptPage>;
+
+    /// One attempt of an integration, by its number.
+    fn attempt(&self, id: IntegrationId, number: u64) -> Answer<'_, Option<AttemptRow>>;
 
     /// Dead and skipped ranges of an integration, newest first.
     fn lost(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<LostRow>>;

@@ -21,7 +21,7 @@ use hitwire_console::{Console, set_up};
 use hitwire_endpoint::{Guard, Resolver, Sender};
 use hitwire_event::WebhookId;
 use hitwire_index::Index;
-use hitwire_log::{Options, Secret, SqliteStore, Store, StoreError};
+use hitwire_log::{Details, Options, Secret, SqliteStore, Store, StoreError};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -105,6 +105,7 @@ pub struct Server {
     admin_token_file: Option<PathBuf>,
     set_up_link: Option<PathBuf>,
     store: Arc<dyn Store>,
+    details: Arc<Details>,
     dispatch: Dispatch,
     sources: Sources,
     announcer: JoinHandle<()>,
@@ -127,6 +128,7 @@ impl Server {
         let lifetime = sign_in::lifetime(&config);
         let certificate = config.tls().map(Certificate::open).transpose()?.map(Arc::new);
         let store = open_store(&config).await?;
+        let details = open_details(&config, &*store).await?;
         let clock = Clock::system();
         let (admin_token, admin_token_file) = match config.admin_token.clone() {
             Some(token) => (token, None),
@@ -154,6 +156,7 @@ impl Server {
             names: names.clone(),
             clients: told.clients.clone(),
             deliveries: counted.deliveries.clone(),
+            details: Some(Arc::clone(&details)),
             mint: Box::new(webhook_id),
         };
         let processor = Processor::open(Arc::clone(&store), clock, counted.intake.clone())
@@ -178,6 +181,7 @@ impl Server {
         let around = Around {
             store: Arc::clone(&store),
             dispatch: dispatch.clone(),
+            details: Arc::clone(&details),
             sources: sources.gauges(),
             bodies: bodies.clone(),
             certificate: certificate.clone(),
@@ -189,6 +193,7 @@ impl Server {
         let (index, following) = index(&config, &store, clock);
         let api = Api {
             store: Arc::clone(&store),
+            details: Arc::clone(&details),
             dispatch: dispatch.clone(),
             guard,
             names,
@@ -262,6 +267,7 @@ impl Server {
             admin_token_file,
             set_up_link,
             store,
+            details,
             dispatch,
             sources,
             announcer,
@@ -365,6 +371,11 @@ impl Server {
         };
         let dispatch = self.dispatch.stop(FINISH_WITHIN);
         tokio::join!(connections, dispatch, self.sources.stop(FINISH_WITHIN), announcer, processor, index);
+        // Before the store, whose lock keeps others out of the directory.
+        let details = tokio::task::spawn_blocking(move || self.details.close());
+        if !matches!(timeout(CLOSE_WITHIN, details).await, Ok(Ok(()))) {
+            tracing::warn!("the last details of attempts could not be written down");
+        }
         match timeout(CLOSE_WITHIN, self.store.close()).await {
             Ok(Ok(())) => tracing::info!("hitwire stopped"),
             Ok(Err(error)) => {
@@ -411,6 +422,17 @@ async fn tell_configured_sources(config: &Config, store: &dyn Store, now_s: u64)
 
 fn store_error(config: &Config, source: StoreError) -> StartError {
     StartError::Store { data_dir: config.data_dir.clone(), source }
+}
+
+/// The details of attempts, without those of integrations that are no more.
+async fn open_details(config: &Config, store: &dyn Store) -> Result<Arc<Details>, StartError> {
+    let integrations = store.integrations(None).await.map_err(|source| store_error(config, source))?;
+    let ids = integrations.iter().map(|integration| integration.id).collect();
+    let data_dir = config.data_dir.clone();
+    let opened = tokio::task::spawn_blocking(move || Details::open(&data_dir, ids)).await;
+    let opened = opened
+        .unwrap_or_else(|_| Err(StoreError::Open("opening the details of attempts panicked".to_owned())));
+    opened.map(Arc::new).map_err(|source| store_error(config, source))
 }
 
 async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {

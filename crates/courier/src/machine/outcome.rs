@@ -42,6 +42,8 @@ impl Machine {
             verdict,
             address: answer.address,
             error: answer.error.clone().filter(|_| verdict != Verdict::Delivered),
+            body_sha256: Some(batch.body_sha256),
+            content_revision: Some(batch.content_revision),
         });
         self.unsaved.lanes[lane.index()] = true;
         if verdict == Verdict::Delivered {

@@ -64,6 +64,10 @@ impl Request {
         Request { response_bytes_max, ..self }
     }
 
+    pub(super) fn into_headers(self) -> HeaderMap {
+        self.headers
+    }
+
     /// Target in origin form, with `Host`.
     fn for_http1(&self) -> Result<http::Request<Body>, RequestError> {
         let mut request = self.with_uri(http::Uri::from(self.path.clone()));

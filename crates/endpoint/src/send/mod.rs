@@ -19,10 +19,12 @@ use crate::response::Response;
 use crate::target::{Message, Target};
 use exchange::{Failure, Request};
 use hitwire_event::ClientId;
+use http::HeaderMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use url::Url;
 
 /// Sends messages. Cheap to clone; clones share connections and TLS sessions.
 #[derive(Clone, Debug)]
@@ -44,6 +46,9 @@ pub struct Sent {
     pub reused: bool,
     /// Of the response.
     pub http_version: Option<http::Version>,
+    /// The request's headers as they were sent, but for those of the connection; values that the user set are marked as
+    /// sensitive. Empty if no request could be made of the settings.
+    pub headers: HeaderMap,
 }
 
 /// How long each part took; none for a part that was not reached, or not needed on a reused connection.
@@ -102,7 +107,13 @@ impl Sender {
     pub async fn send(&self, client: ClientId, target: &Target, message: Message) -> Sent {
         let begun = Instant::now();
         let mut trace = Trace::default();
-        let outcome = self.attempt(client, target, &message, &mut trace).await;
+        let (outcome, headers) = match self.request(client, target, &message) {
+            Ok((url, request)) => {
+                let outcome = self.attempt(client, target, &url, &request, &mut trace).await;
+                (outcome, request.into_headers())
+            }
+            Err(error) => (Err(error), HeaderMap::new()),
+        };
         let Progress { address, dns, connect, tls, .. } = trace.opening;
         Sent {
             outcome,
@@ -110,19 +121,30 @@ impl Sender {
             address: trace.address.or(address),
             reused: trace.reused,
             http_version: trace.http_version,
+            headers,
         }
+    }
+
+    fn request(
+        &self,
+        client: ClientId,
+        target: &Target,
+        message: &Message,
+    ) -> Result<(Url, Request), SendError> {
+        let url = self.connector.guard().check_url(client, &target.url)?;
+        let headers = headers::request_headers(target, message)?;
+        let request = Request::new(&url, target.method, headers, message)?;
+        Ok((url, request))
     }
 
     async fn attempt(
         &self,
         client: ClientId,
         target: &Target,
-        message: &Message,
+        url: &Url,
+        request: &Request,
         trace: &mut Trace,
     ) -> Result<Response, SendError> {
-        let url = self.connector.guard().check_url(client, &target.url)?;
-        let headers = headers::request_headers(target, message)?;
-        let request = Request::new(&url, target.method, headers, message)?;
         let place = Place {
             client,
             identity: target.tls.fingerprint(),
@@ -132,7 +154,7 @@ impl Sender {
         };
         if let Some(connection) = self.kept(&place) {
             trace.reused = true;
-            match self.exchange(&place, connection, &request, target.timeout, trace).await {
+            match self.exchange(&place, connection, request, target.timeout, trace).await {
                 Ok(response) => return Ok(response),
                 Err(Failure { error, unanswered: false }) => return Err(error),
                 Err(Failure { error, unanswered: true }) => {
@@ -141,8 +163,8 @@ impl Sender {
             }
             *trace = Trace::default();
         }
-        let connection = self.connector.open(&place, &url, target, &mut trace.opening).await?;
-        let answered = self.exchange(&place, connection, &request, target.timeout, trace).await;
+        let connection = self.connector.open(&place, url, target, &mut trace.opening).await?;
+        let answered = self.exchange(&place, connection, request, target.timeout, trace).await;
         answered.map_err(|failure| failure.error)
     }
 

@@ -140,6 +140,8 @@ pub(crate) fn attempt(first: u64, last: u64, verdict: Verdict, ended_ms: u64) ->
         verdict,
         address: None,
         error: None,
+        body_sha256: Some([7; 32]),
+        content_revision: Some(1),
     }
 }
 

@@ -83,7 +83,12 @@ impl DetailFile {
         let mut integrations = BTreeSet::new();
         for (key, json) in details {
             let id = key.integration.0 as i64;
-            transaction.prepare_cached(PUT)?.execute(params![id, key.webhook_id.as_str(), key.number, json])?;
+            transaction.prepare_cached(PUT)?.execute(params![
+                id,
+                key.webhook_id.as_str(),
+                key.number,
+                json
+            ])?;
             integrations.insert(id);
         }
         if let Some(of_each) = of_each {

@@ -120,9 +120,9 @@ impl Files {
     /// The detail of an attempt: the newest files first.
     pub(super) fn find(&self, key: &AttemptKey) -> Result<Option<Detail>, StoreError> {
         for file in self.failed.iter().rev().map(|(_, file)| file).chain(&self.delivered) {
-            let found = file.find(key).map_err(|error| {
-                StoreError::Unavailable(format!("{}: {error}", file.path().display()))
-            })?;
+            let found = file
+                .find(key)
+                .map_err(|error| StoreError::Unavailable(format!("{}: {error}", file.path().display())))?;
             if found.is_some() {
                 return Ok(found);
             }

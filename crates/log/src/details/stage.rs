@@ -49,7 +49,8 @@ impl Stage {
     fn put_delivered(&mut self, draft: Draft) -> bool {
         let id = draft.key.integration;
         if let Some(own) = self.delivered.get_mut(&id) {
-            let crowded = self.delivered_count >= DELIVERED_MAX || self.delivered_bytes + draft.bytes > BYTES_MAX;
+            let crowded =
+                self.delivered_count >= DELIVERED_MAX || self.delivered_bytes + draft.bytes > BYTES_MAX;
             if (own.len() >= DELIVERED_OF_EACH || crowded)
                 && let Some(oldest) = own.pop_front()
             {

@@ -211,7 +211,8 @@ fn no_statement_scans_the_file() {
         let plan = format!("EXPLAIN QUERY PLAN {sql}");
         let mut statement = connection.prepare(&plan).unwrap();
         let parameters = vec![1; statement.parameter_count()];
-        let steps = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3));
+        let steps =
+            statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3));
         let steps: Vec<String> = steps.unwrap().collect::<Result<_, _>>().unwrap();
         assert!(steps.iter().any(|step| step.contains("SEARCH")), "{sql}: {steps:?}");
         assert!(!steps.iter().any(|step| step.starts_with("SCAN")), "{sql}: {steps:?}");

@@ -45,9 +45,10 @@ mod writer;
 pub use options::{FaultHook, FaultPoint, MonotonicClock, Options, WallClock};
 
 use crate::{
-    ActivityPage, ActivityQuery, Answer, Append, Appended, Application, AttemptRow, Client, Counts,
-    Credential, Done, Figures, Integration, IntegrationPage, IntegrationQuery, Lag, Lease, Link, LostRow, Op,
-    Page, Read, Session, Store, StoreError, StreamFrom, Token, Touched, User, UserId,
+    ActivityPage, ActivityQuery, Answer, Append, Appended, Application, AttemptPage, AttemptQuery,
+    AttemptRow, Client, Counts, Credential, Done, Figures, Integration, IntegrationPage, IntegrationQuery,
+    Lag, Lease, Link, LostRow, Op, Page, Read, Session, Store, StoreError, StreamFrom, Token, Touched, User,
+    UserId,
 };
 use append::Prepared;
 use clock::Clock;
@@ -368,6 +369,14 @@ impl Store for SqliteStore {
 
     fn attempts_after(&self, after: u64, limit: usize) -> Answer<'_, Vec<(IntegrationId, AttemptRow)>> {
         Box::pin(self.read_state(move |connection| state::history::attempts_after(connection, after, limit)))
+    }
+
+    fn find_attempts(&self, query: AttemptQuery) -> Answer<'_, AttemptPage> {
+        Box::pin(self.read_state(move |connection| state::history::search(connection, &query)))
+    }
+
+    fn attempt(&self, id: IntegrationId, number: u64) -> Answer<'_, Option<AttemptRow>> {
+        Box::pin(self.read_state(move |connection| state::history::one(connection, id, number)))
     }
 
     fn lost(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<LostRow>> {

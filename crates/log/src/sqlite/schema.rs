@@ -56,6 +56,7 @@ impl Kind {
                 include_str!("schema/state-2.sql"),
                 include_str!("schema/state-3.sql"),
                 include_str!("schema/state-4.sql"),
+                include_str!("schema/state-5.sql"),
             ],
         }
     }
@@ -239,6 +240,7 @@ mod tests {
              INSERT INTO lane (integration, lane, cursor) VALUES (7, 0, 5);
              INSERT INTO lane VALUES (7, 1, 10, 11, 13, 20, 3, 'msg_1', 2, 900, x'0a', 4, '{}');
              INSERT INTO lost VALUES (1, 7, 1, 1, 5, 3, 1, 'no success in 72 h', 9);
+             INSERT INTO attempt VALUES (4, 7, 1, 'msg_0', 1, 1, 5, 5, 99, 9, 7, 503, 2, NULL, 'away');
              PRAGMA user_version = 1;",
         )
         .unwrap();
@@ -254,6 +256,9 @@ mod tests {
                     content_revision, body_bytes, hex(body_sha256), tries, refusal) FROM open_batch";
         assert_eq!(one(open), "7 1 11 13 20 0 3 msg_1 2 900 0A 4 {}");
         assert_eq!(one("SELECT detail FROM lost WHERE kinds IS NULL"), "no success in 72 h");
+        let attempt =
+            "SELECT error FROM attempt WHERE id = 4 AND body_sha256 IS NULL AND content_revision IS NULL";
+        assert_eq!(one(attempt), "away");
         let version: isize = pragma(&new, "user_version").unwrap();
         assert_eq!(version as usize, Kind::State.migrations().len());
     }

@@ -253,6 +253,8 @@ pub(crate) fn attempt(number: u32) -> Attempt {
         verdict: Verdict::Sick,
         address: Some("192.0.2.1:443".to_owned()),
         error: Some("503 Service Unavailable".to_owned()),
+        body_sha256: Some([number as u8; 32]),
+        content_revision: Some(3),
     }
 }
 

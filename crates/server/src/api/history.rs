@@ -1,15 +1,18 @@
 //! `/v2/integration/{id}/attempts` and `/lost`: what became of an integration's events.
 
 use super::auth::Caller;
+use super::description::schema;
 use super::problem::Problem;
 use super::query::Query;
 use super::{Shared, integrations, json, rfc3339};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_courier::{LostReason, Verdict};
-use hitwire_log::{AttemptRow, LostRow, Role};
+use hitwire_event::{IntegrationId, Seq};
+use hitwire_log::{AttemptPage, AttemptQuery, AttemptRow, LostRow, Role};
 use http::StatusCode;
 use serde::Serialize;
+use std::ops::RangeInclusive;
 use utoipa::ToSchema;
 
 /// Rows of one answer unless the caller says otherwise, and at most.
@@ -82,7 +85,12 @@ pub(super) struct LostRanges {
     params(
         ("id" = u64, Path, description = "the integration"),
         ("limit" = Option<u64>, Query, description = "at most so many", minimum = 1, maximum = 500),
-        ("before" = Option<u64>, Query, description = "`next` of the answer before")
+        ("before" = Option<u64>, Query, description = "`next` of the answer before"),
+        ("outcome" = inline(Option<schema::AttemptOutcome>), Query, description = "only such attempts; `failed`: all but those that were delivered"),
+        ("status" = Option<String>, Query, description = "only with this status (`503`), or with one of such (`5xx`)", pattern = "^[1-9][0-9x]{2}$"),
+        ("from" = Option<String>, Query, description = "only what ended then or later: RFC 3339, or Unix seconds"),
+        ("until" = Option<String>, Query, description = "only what ended before: RFC 3339, or Unix seconds"),
+        ("seq" = Option<u64>, Query, description = "only those whose batch reaches over this position of the log")
     ),
     responses((status = 200, description = "Attempts.", body = Attempts)),
     security(("bearer" = []), ("token" = []))
@@ -91,12 +99,13 @@ pub(super) async fn attempts(
     State(api): State<Shared>,
     caller: Caller,
     Path(id): Path<String>,
-    query: Query,
+    mut query: Query,
 ) -> Result<Response, Problem> {
+    let wanted = Wanted::read(&mut query)?;
     let (before, limit) = page(query)?;
     let integration = integrations::find(&api, &caller, &id).await?;
-    let rows = api.store.attempts(integration.id, before, limit).await?;
-    let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.id);
+    let AttemptPage { rows, next } =
+        api.store.find_attempts(wanted.of(integration.id, before, limit)).await?;
     let attempts = rows.into_iter().map(|row| Attempt::of(row, caller.role())).collect();
     Ok(json(StatusCode::OK, &Attempts { attempts, next }))
 }
@@ -127,6 +136,58 @@ pub(super) async fn lost(
     let next = rows.last().filter(|_| rows.len() == limit).map(|row| row.id);
     let lost = rows.into_iter().map(|row| Lost::of(row, caller.role())).collect();
     Ok(json(StatusCode::OK, &LostRanges { lost, next }))
+}
+
+/// Which attempts a caller wants to see.
+struct Wanted {
+    verdicts: &'static [Verdict],
+    statuses: Option<RangeInclusive<u16>>,
+    from_ms: Option<u64>,
+    until_ms: Option<u64>,
+    seq: Option<u64>,
+}
+
+impl Wanted {
+    fn read(query: &mut Query) -> Result<Self, Problem> {
+        let outcomes: &[(&str, &'static [Verdict])] = &[
+            ("delivered", &[Verdict::Delivered]),
+            ("failed", &[Verdict::Sick, Verdict::Refused, Verdict::Gone]),
+            ("sick", &[Verdict::Sick]),
+            ("refused", &[Verdict::Refused]),
+            ("gone", &[Verdict::Gone]),
+        ];
+        Ok(Wanted {
+            verdicts: query.one_of("outcome", outcomes)?.unwrap_or_default(),
+            statuses: query.text("status")?.map(|text| statuses(&text)).transpose()?,
+            from_ms: query.moment_ms("from")?,
+            until_ms: query.moment_ms("until")?,
+            seq: query.integer("seq", 0..=i64::MAX as u64)?,
+        })
+    }
+
+    fn of(self, id: IntegrationId, before: Option<u64>, limit: usize) -> AttemptQuery {
+        AttemptQuery {
+            verdicts: self.verdicts.to_vec(),
+            statuses: self.statuses,
+            ended_from_ms: self.from_ms,
+            ended_before_ms: self.until_ms,
+            seq: self.seq.map(Seq),
+            ..AttemptQuery::of(id, before, limit)
+        }
+    }
+}
+
+/// `503`, or `5xx`.
+fn statuses(text: &str) -> Result<RangeInclusive<u16>, Problem> {
+    let refused =
+        || Problem::bad_request("the parameter status must be one such as 503, or 2xx, 3xx, 4xx, 5xx");
+    let (low, high) = match text.strip_suffix("xx") {
+        Some(class) => (format!("{class}00"), format!("{class}99")),
+        None => (text.to_owned(), text.to_owned()),
+    };
+    let number = |text: &str| text.parse().ok().filter(|status| (100..=999).contains(status));
+    let (low, high) = (number(&low).ok_or_else(refused)?, number(&high).ok_or_else(refused)?);
+    Ok(low..=high)
 }
 
 fn page(mut query: Query) -> Result<(Option<u64>, usize), Problem> {
@@ -177,12 +238,17 @@ impl Lost {
     }
 }
 
+/// Whether this role may see what a receiver answered: that is for those who set it up.
+pub(super) fn sees_receivers(role: Role) -> bool {
+    matches!(role, Role::Operator | Role::Administrator)
+}
+
 /// What stands before the status and the words of a receiver (see [`refusal_in_words`](crate::dispatch::refusal_in_words)).
 const ANSWERED: &str = "the receiver answered ";
 
 /// Why something failed, as a caller with this role may see it: what a receiver said is for those who set it up.
 fn shown(mut words: String, role: Role) -> String {
-    if matches!(role, Role::Operator | Role::Administrator) {
+    if sees_receivers(role) {
         return words;
     }
     if let Some(at) = words.find(ANSWERED) {

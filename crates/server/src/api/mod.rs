@@ -13,7 +13,7 @@
 //! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
 //! - [`turnstile`]: how often a client may make a call that costs more than an answer.
 //! - [`description`]: all calls described, for programs and for people.
-//! - the handlers: [`events`], [`counters`], [`feed`], [`integrations`], [`testing`], [`previews`], [`history`], [`status`], [`overview`], [`metrics`], [`accounts`],
+//! - the handlers: [`events`], [`counters`], [`feed`], [`integrations`], [`testing`], [`previews`], [`history`], [`attempt`], [`status`], [`overview`], [`metrics`], [`accounts`],
 //!   [`activity`], [`health`].
 //! - [`problem`]: every error, in one form.
 //!
@@ -21,6 +21,7 @@
 
 mod accounts;
 mod activity;
+mod attempt;
 mod auth;
 pub(crate) mod body;
 mod contract;
@@ -67,7 +68,7 @@ use description::described;
 pub(crate) use feed::Feed;
 pub(crate) use health::Readiness;
 use hitwire_endpoint::{Guard, Sender};
-use hitwire_log::Store;
+use hitwire_log::{Details, Store};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 pub(crate) use integrations::{IDENTITIES_A_MINUTE, IDENTITIES_AT_ONCE};
@@ -86,6 +87,7 @@ use utoipa_axum::routes;
 /// What the handlers share.
 pub(crate) struct Api {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) details: Arc<Details>,
     pub(crate) dispatch: Dispatch,
     pub(crate) guard: Guard,
     pub(crate) names: Names,
@@ -139,6 +141,7 @@ fn calls() -> OpenApiRouter<Shared> {
         .routes(routes!(testing::stored))
         .routes(routes!(rotation::rotate))
         .routes(routes!(history::attempts))
+        .routes(routes!(attempt::show))
         .routes(routes!(history::lost))
         .routes(routes!(status::show))
         .routes(routes!(accounts::original::user, accounts::own::change))

@@ -32,6 +32,7 @@ pub(super) const TABLE: &[(&str, &str, &[Role])] = &[
     ("GET", "/v2/integration/overview", ADMINISTRATORS),
     ("GET", "/v2/integration/{id}/status", ADMINISTRATORS),
     ("GET", "/v2/integration/{id}/attempts", TRACERS),
+    ("GET", "/v2/integration/{id}/attempts/{n}", TRACERS),
     ("GET", "/v2/integration/{id}/lost", TRACERS),
     ("GET", "/v1/sources", READERS),
     ("POST", "/v1/user", READERS),

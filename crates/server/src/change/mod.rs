@@ -54,4 +54,4 @@ fn record(by: Option<&By>, action: &str, object: Object<'_>, changes: Vec<FieldC
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -19,7 +19,7 @@ fn by() -> By {
     }
 }
 
-fn integration() -> Integration {
+pub(crate) fn integration() -> Integration {
     Integration {
         id: IntegrationId(7),
         client: ClientId(1),

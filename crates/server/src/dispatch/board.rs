@@ -1,5 +1,6 @@
 //! The board: who waits for what.
 
+use super::again::{self, Again};
 use super::budget::{Bounds, InFlight};
 use super::clock::Clock;
 use super::context::{Context, Note};
@@ -10,10 +11,10 @@ use super::shell::{self, Ended};
 use super::transport::Transport;
 use crate::metrics::Deliveries;
 use crate::{Clients, Names};
-use hitwire_courier::{Input, Machine};
+use hitwire_courier::{Attempt, Input, Machine};
 use hitwire_event::filter::Filter;
 use hitwire_event::{Event, IntegrationId, Lane, Seq, Stream, WebhookId};
-use hitwire_log::{Integration, Store, StoreError, StreamFrom};
+use hitwire_log::{Details, Integration, Store, StoreError, StreamFrom};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub struct Surroundings {
     pub clients: Clients,
     /// Counts attempts.
     pub deliveries: Deliveries,
+    /// Keeps what happened in single attempts; none: nobody looks at it.
+    pub details: Option<Arc<Details>>,
     /// Makes the ids of batches.
     pub mint: Box<dyn Fn() -> WebhookId + Send + Sync>,
 }
@@ -122,6 +125,9 @@ impl Dispatch {
         {
             self.context.put_farewell(integration.id, farewell);
         }
+        if let Some(details) = &self.context.details {
+            details.forget(integration.id);
+        }
         self.configured(integration.id);
     }
 
@@ -157,6 +163,15 @@ impl Dispatch {
         last: usize,
     ) -> Result<Preview, StoreError> {
         preview::preview(&self.context, streams, filter, last).await
+    }
+
+    /// The body of an attempt, made again under the integration's settings as they are now.
+    pub(crate) async fn body_of(
+        &self,
+        integration: &Integration,
+        attempt: &Attempt,
+    ) -> Result<Again, StoreError> {
+        again::body_of(&self.context, integration, attempt).await
     }
 
     /// How the couriers of all integrations are doing; none once the dispatch has ended.

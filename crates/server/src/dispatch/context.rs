@@ -10,7 +10,7 @@ use super::transport::Transport;
 use crate::metrics::Deliveries;
 use crate::{Clients, Names};
 use hitwire_event::{IntegrationId, WebhookId};
-use hitwire_log::{Activity, Integration, Op, Page, Read, Store, StoreError, StreamFrom};
+use hitwire_log::{Activity, Details, Integration, Op, Page, Read, Store, StoreError, StreamFrom};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,6 +38,7 @@ pub(super) struct Context {
     pub(super) names: Names,
     clients: Clients,
     pub(super) deliveries: Deliveries,
+    pub(super) details: Option<Arc<Details>>,
     pub(super) budget: Budget,
     pub(super) stop: CancellationToken,
     pub(super) abandon: CancellationToken,
@@ -108,7 +109,8 @@ struct Cache {
 
 impl Context {
     pub(super) fn new(surroundings: Surroundings, notes: mpsc::UnboundedSender<Note>) -> Self {
-        let Surroundings { store, transport, clock, bounds, names, clients, deliveries, mint } = surroundings;
+        let Surroundings { store, transport, clock, bounds, names, clients, deliveries, details, mint } =
+            surroundings;
         Context {
             store,
             transport,
@@ -116,6 +118,7 @@ impl Context {
             names,
             clients,
             deliveries,
+            details,
             budget: Budget::new(bounds),
             stop: CancellationToken::new(),
             abandon: CancellationToken::new(),

@@ -2,6 +2,7 @@
 
 use super::batch_body::{self, lane_streams};
 use super::context::{Context, Interrupt};
+use super::detail;
 use super::refused;
 use super::search::{self, Found};
 use crate::metrics::Ended;
@@ -126,9 +127,14 @@ pub(super) async fn send(
         content_type: integration.target.format.content_type(),
         body,
     };
-    let delivery = context.transport.send(&integration, message).await;
+    let mut delivery = context.transport.send(&integration, message).await;
     drop(slot);
     drop(under_way);
+    if let (Some(details), Some(draft)) =
+        (&context.details, detail::draft(&integration, &batch, &mut delivery))
+    {
+        details.keep(draft);
+    }
     let took = context.clock.now().saturating_sub(started);
     context.took(integration.id, took);
     context.deliveries.ended(&Ended {

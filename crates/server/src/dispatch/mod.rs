@@ -13,6 +13,8 @@
 //! - `search`: reads the log for the events that an integration wants, and passes the others.
 //! - `preview`: how many of the newest events a filter would have let pass.
 //! - `batch_body`: records into the bytes of a request, the same bytes each time.
+//! - `detail`: what is kept of an attempt for whoever looks at it.
+//! - `again`: the body of an attempt, made again.
 //! - `echo`: a receiver's words without the secrets that it was sent.
 //! - `refused`: that the guard refuses a target, told once.
 //! - `trial`: a test message, sent once the way batches go, and everything about it.
@@ -24,11 +26,13 @@
 //! Ownership: the board spawns every shell and is told when it parks; stopping cancels a token, shells finish or abandon
 //! what is in flight, and the board ends last.
 
+mod again;
 mod batch_body;
 mod board;
 mod budget;
 pub mod clock;
 mod context;
+mod detail;
 mod echo;
 mod farewell;
 mod flight;
@@ -41,6 +45,7 @@ pub mod transport;
 mod trial;
 
 pub use crate::metrics::Deliveries;
+pub(crate) use again::{Again, WhyNot};
 pub(crate) use batch_body::{lane_streams, streams_of};
 pub use board::{Dispatch, Surroundings};
 pub use budget::Bounds;
@@ -52,5 +57,5 @@ pub(crate) use inbox::Surveyed;
 pub use inbox::{CourierStatus, LaneNow};
 pub(crate) use preview::Preview;
 pub(crate) use transport::refusal_in_words;
-pub use transport::{Delivery, EndpointTransport, Transport};
+pub use transport::{Delivery, EndpointTransport, Exchange, Transport};
 pub(crate) use trial::{Trial, Tried, compose, try_once};

@@ -2,8 +2,9 @@
 
 use super::echo::without_secrets;
 use hitwire_courier::Reply;
-use hitwire_endpoint::{self as endpoint, Cause, Message};
+use hitwire_endpoint::{self as endpoint, Cause, Message, Response, Timings};
 use hitwire_log::{HttpMethod, Integration, Target};
+use http::HeaderMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -19,6 +20,23 @@ pub struct Delivery {
     pub error: Option<String>,
     /// Why there is no complete answer; none if there is one.
     pub cause: Option<Cause>,
+    /// What else is known of it, for whoever looks at single attempts; none if this way out does not tell.
+    pub exchange: Option<Box<Exchange>>,
+}
+
+/// A request and its answer in detail. Holds secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// How long each part took.
+    pub timings: Timings,
+    /// The connection had been used before.
+    pub reused: bool,
+    /// Of the response.
+    pub http_version: Option<http::Version>,
+    /// The request's; values that the user set are marked as sensitive.
+    pub headers: HeaderMap,
+    /// If it was complete.
+    pub response: Option<Response>,
 }
 
 /// A delivery under way.
@@ -50,20 +68,23 @@ impl Transport for EndpointTransport {
             let target = target_of(integration, now_s);
             let sent = self.sender.send(integration.client, &target, message).await;
             let address = sent.address.map(|address| address.to_string());
-            match sent.outcome {
-                Ok(response) => Delivery {
-                    reply: Reply::Complete { status: response.status, retry_after: response.retry_after },
-                    address,
-                    error: refusal_in_words(&response, &integration.target, now_s),
-                    cause: None,
-                },
-                Err(error) => Delivery {
-                    reply: Reply::Incomplete,
-                    address,
-                    error: Some(error.to_string()),
-                    cause: Some(error.cause()),
-                },
-            }
+            let (reply, error, cause, response) = match sent.outcome {
+                Ok(response) => {
+                    let reply =
+                        Reply::Complete { status: response.status, retry_after: response.retry_after };
+                    let error = refusal_in_words(&response, &integration.target, now_s);
+                    (reply, error, None, Some(response))
+                }
+                Err(error) => (Reply::Incomplete, Some(error.to_string()), Some(error.cause()), None),
+            };
+            let exchange = Exchange {
+                timings: sent.timings,
+                reused: sent.reused,
+                http_version: sent.http_version,
+                headers: sent.headers,
+                response,
+            };
+            Delivery { reply, address, error, cause, exchange: Some(Box::new(exchange)) }
         })
     }
 }

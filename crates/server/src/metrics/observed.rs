@@ -6,7 +6,7 @@
 
 use super::deliveries::{Deliveries, VERDICTS, outcome};
 use super::each::One;
-use super::writing::{bytes, counters, family, gauge, gauges, histogram, seconds};
+use super::writing::{bytes, counter, counters, family, gauge, gauges, histogram, seconds};
 use crate::SourceStatus;
 use crate::api::body::BodyBudget;
 use crate::certificate::Certificate;
@@ -14,7 +14,7 @@ use crate::dispatch::{Clock, Dispatch, InFlight, Surveyed};
 use crate::sources::SourceGauge;
 use hitwire_courier::progress::LostReason;
 use hitwire_event::{IntegrationId, Lane, Seq};
-use hitwire_log::{Counts, Figures, Lag, Store, StreamFrom};
+use hitwire_log::{Counts, Details, Figures, Lag, Store, StreamFrom};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use std::collections::{BTreeMap, HashMap};
@@ -46,6 +46,7 @@ const OTHER: &str = "other";
 pub(crate) struct Around {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) dispatch: Dispatch,
+    pub(crate) details: Arc<Details>,
     pub(crate) sources: Vec<Arc<SourceGauge>>,
     pub(crate) bodies: BodyBudget,
     pub(crate) certificate: Option<Arc<Certificate>>,
@@ -330,6 +331,10 @@ impl Observed {
         gauge(encoder, bytes("log_limit", help), Some(self.around.log_bytes_max))?;
         let help = "Nothing is accepted while less than this is free on the disk";
         gauge(encoder, bytes("disk_floor", help), Some(self.around.disk_floor_bytes))?;
+
+        let help =
+            "Details of attempts that were not kept, because too many came at once or could not be written";
+        counter(encoder, family("attempt_details_dropped", help), self.around.details.dropped())?;
 
         let Some(figures) = &seen.figures else { return Ok(()) };
         let size = Some(figures.log_bytes);

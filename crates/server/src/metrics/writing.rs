@@ -84,6 +84,15 @@ pub(super) fn counters<L: EncodeLabelSet, V: EncodeCounterValue>(
     Ok(())
 }
 
+/// Writes one counter.
+pub(super) fn counter<V: EncodeCounterValue>(
+    encoder: &mut DescriptorEncoder<'_>,
+    family: Family,
+    value: V,
+) -> fmt::Result {
+    describe(encoder, family, MetricType::Counter)?.encode_counter::<NoLabelSet, _, u64>(&value, None)
+}
+
 /// Writes a distribution, its values divided by `scale`.
 pub(super) fn histogram(
     encoder: &mut DescriptorEncoder<'_>,

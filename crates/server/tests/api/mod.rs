@@ -1,5 +1,6 @@
 //! The API, call by call.
 
+mod attempts;
 mod auth;
 mod clients;
 mod counters;

@@ -211,7 +211,7 @@ impl Transport for Network {
                     (Reply::Incomplete, Some(format!("no response within {} s", timeout.as_secs())))
                 }
             };
-            Delivery { reply, address: Some("192.0.2.1:443".to_owned()), error, cause: None }
+            Delivery { reply, address: Some("192.0.2.1:443".to_owned()), error, cause: None, exchange: None }
         })
     }
 }

@@ -10,10 +10,10 @@ use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, WebhookId};
 use hitwire_log::{
-    Activity, ActivityPage, ActivityQuery, Answer, Append, Application, AttemptRow, Client, Credential, Done,
-    HttpMethod, Integration, IntegrationPage, IntegrationQuery, Lag, Lease, Link, LostRow, NewIntegration,
-    Op, Options, Page, Read, Resume, Secret, Session, SqliteStore, Store, StoreError, StreamFrom, Target,
-    Ticked, Token, Touched, UpdateIntegration, User, UserId,
+    Activity, ActivityPage, ActivityQuery, Answer, Append, Application, AttemptPage, AttemptQuery,
+    AttemptRow, Client, Credential, Done, HttpMethod, Integration, IntegrationPage, IntegrationQuery, Lag,
+    Lease, Link, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Secret, Session, SqliteStore,
+    Store, StoreError, StreamFrom, Target, Ticked, Token, Touched, UpdateIntegration, User, UserId,
 };
 use hitwire_server::dispatch::{Bounds, Clock, Deliveries, Dispatch, Surroundings};
 use hitwire_server::{Clients, Names};
@@ -164,6 +164,7 @@ impl World {
             names: Names::default(),
             clients: Clients::default(),
             deliveries: Deliveries::default(),
+            details: None,
             mint: Box::new(move || {
                 WebhookId(format!("msg_{mint:016x}{:016x}", minted.fetch_add(1, Ordering::Relaxed)).into())
             }),
@@ -620,6 +621,14 @@ impl Store for Jittery {
 
     fn attempts_after(&self, after: u64, limit: usize) -> Answer<'_, Vec<(IntegrationId, AttemptRow)>> {
         self.store.attempts_after(after, limit)
+    }
+
+    fn find_attempts(&self, query: AttemptQuery) -> Answer<'_, AttemptPage> {
+        self.store.find_attempts(query)
+    }
+
+    fn attempt(&self, id: IntegrationId, number: u64) -> Answer<'_, Option<AttemptRow>> {
+        self.store.attempt(id, number)
     }
 
     fn lost(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<LostRow>> {

@@ -37,6 +37,8 @@ pub(crate) struct Receiver {
 struct Shared {
     status: AtomicU16,
     repeats: AtomicBool,
+    /// The body of its answers.
+    says: Mutex<Bytes>,
     /// Answers wait as long as this is true.
     holds: watch::Sender<bool>,
     received: Mutex<Vec<Received>>,
@@ -68,6 +70,7 @@ impl Receiver {
         let shared = Arc::new(Shared {
             status: AtomicU16::new(200),
             repeats: AtomicBool::new(false),
+            says: Mutex::default(),
             holds: watch::Sender::new(false),
             received: Mutex::default(),
         });
@@ -103,6 +106,11 @@ impl Receiver {
     /// From now on its answers repeat the request's headers, in a header and in the body.
     pub(crate) fn repeat(&self) {
         self.shared.repeats.store(true, Ordering::SeqCst);
+    }
+
+    /// The body of its answers from now on.
+    pub(crate) fn say(&self, words: &str) {
+        *self.shared.says.lock().expect("not poisoned") = Bytes::copy_from_slice(words.as_bytes());
     }
 
     /// Keeps its answers back from now on, or gives them.
@@ -181,7 +189,8 @@ async fn receive(
     }
     // The sender of `holds` is in `shared`: it outlives the wait.
     let _ = shared.holds.subscribe().wait_for(|holds| !holds).await;
-    let mut response = Response::new(Full::new(Bytes::new()));
+    let says = shared.says.lock().expect("not poisoned").clone();
+    let mut response = Response::new(Full::new(says));
     if shared.repeats.load(Ordering::SeqCst) {
         response.headers_mut().insert("x-repeated", repeated.parse().expect("a value"));
         *response.body_mut() = Full::new(format!("\u{1b}[2J{repeated}\n").into());

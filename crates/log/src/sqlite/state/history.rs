@@ -8,6 +8,7 @@ use hitwire_courier::{Attempt, LostRange, LostReason, Verdict};
 use hitwire_event::{IntegrationId, Kind, Lane, Seq, WebhookId};
 use rusqlite::types::FromSqlResult;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+pub(in crate::sqlite) use search::{one, search};
 
 /// The bounds of the delivery log.
 const BOUNDS: Bounds = Bounds { rows: 1_000_000, age_ms: 30 * 86_400_000, of_each: 1_000 };
@@ -21,15 +22,28 @@ const ATTEMPTS_AT_ONCE: i64 = 5_000;
 /// Rows that one step of pruning looks at: some 5 ms, so that settlements do not wait.
 const PORTION: u64 = 500;
 
+/// What [`attempt_row`] reads.
+macro_rules! attempt_columns {
+    () => {
+        "id, lane, webhook_id, number, first, last, events, body_bytes, started_ms, took_us, status, verdict, address, error,
+         body_sha256, content_revision"
+    };
+}
+use attempt_columns;
+
+mod search;
+
 const INSERT_ATTEMPT: &str =
     "INSERT INTO attempt (integration, lane, webhook_id, number, first, last, events, body_bytes,
-     started_ms, took_us, status, verdict, address, error)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
-const SELECT_ATTEMPTS: &str = "SELECT id, lane, webhook_id, number, first, last, events, body_bytes, started_ms, took_us,
-     status, verdict, address, error FROM attempt WHERE integration = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+     started_ms, took_us, status, verdict, address, error, body_sha256, content_revision)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+const SELECT_ATTEMPTS: &str = concat!(
+    "SELECT ",
+    attempt_columns!(),
+    " FROM attempt WHERE integration = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+);
 const SELECT_ATTEMPTS_AFTER: &str =
-    "SELECT id, lane, webhook_id, number, first, last, events, body_bytes, started_ms, took_us, status, verdict, address,
-     error, integration FROM attempt WHERE id > ?1 ORDER BY id LIMIT ?2";
+    concat!("SELECT ", attempt_columns!(), ", integration FROM attempt WHERE id > ?1 ORDER BY id LIMIT ?2");
 const DELETE_ATTEMPTS: &str = "DELETE FROM attempt
      WHERE id IN (SELECT id FROM attempt WHERE integration = ?1 ORDER BY id DESC LIMIT ?2)";
 const INSERT_LOST: &str =
@@ -62,7 +76,9 @@ pub(super) fn insert_attempt(context: &Context<'_>, id: u64, attempt: &Attempt) 
         attempt.status,
         attempt.verdict.code(),
         attempt.address,
-        attempt.error
+        attempt.error,
+        attempt.body_sha256,
+        attempt.content_revision.map(|revision| revision as i64)
     ])?;
     Ok(())
 }
@@ -132,9 +148,7 @@ pub(in crate::sqlite) fn attempts(
     limit: usize,
 ) -> Result<Vec<AttemptRow>, Trouble> {
     let mut statement = connection.prepare_cached(SELECT_ATTEMPTS)?;
-    let rows = statement.query_map(params![id.0 as i64, bound(before), limit as i64], |row| {
-        Ok(AttemptRow { id: row.get::<_, i64>(0)? as u64, attempt: attempt(row)? })
-    })?;
+    let rows = statement.query_map(params![id.0 as i64, bound(before), limit as i64], attempt_row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -146,8 +160,7 @@ pub(in crate::sqlite) fn attempts_after(
 ) -> Result<Vec<(IntegrationId, AttemptRow)>, Trouble> {
     let mut statement = connection.prepare_cached(SELECT_ATTEMPTS_AFTER)?;
     let rows = statement.query_map(params![bound(Some(after)), limit as i64], |row| {
-        let id = IntegrationId(row.get::<_, i64>(14)? as u64);
-        Ok((id, AttemptRow { id: row.get::<_, i64>(0)? as u64, attempt: attempt(row)? }))
+        Ok((IntegrationId(row.get::<_, i64>(16)? as u64), attempt_row(row)?))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -295,6 +308,10 @@ fn seq(row: &Row<'_>, column: usize) -> rusqlite::Result<Seq> {
     row.get::<_, i64>(column).map(|seq| Seq(seq as u64))
 }
 
+fn attempt_row(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
+    Ok(AttemptRow { id: row.get::<_, i64>(0)? as u64, attempt: attempt(row)? })
+}
+
 fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
     Ok(Attempt {
         lane: Lane::from_row(row.get(1)?)?,
@@ -310,6 +327,8 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         verdict: Verdict::from_row(row.get(11)?)?,
         address: row.get(12)?,
         error: row.get(13)?,
+        body_sha256: row.get(14)?,
+        content_revision: row.get::<_, Option<i64>>(15)?.map(|revision| revision as u64),
     })
 }
 

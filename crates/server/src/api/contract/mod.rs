@@ -10,4 +10,6 @@ mod tested;
 pub(super) use answer::{Answer, Creation};
 pub(super) use asked::{Asked, AskedClient, AskedHeader, AskedTarget, AskedTick, Signing};
 pub(super) use filter::{AskedPreview, PreviewAnswer};
-pub(super) use tested::{AskedTest, RenderedAnswer, TestAnswer};
+pub(super) use tested::{
+    AskedTest, RenderedAnswer, ResponseAnswer, TestAnswer, TimingsAnswer, Values, by_name,
+};

@@ -5,7 +5,7 @@ use crate::dispatch::{Trial, Tried, refusal_in_words, without_secrets};
 use hitwire_endpoint::{Message, Response, Timings};
 use hitwire_event::Kind;
 use hitwire_event::escape::visible;
-use hitwire_log::{HttpMethod, Integration, MASK, Target};
+use hitwire_log::{AttemptTimings, HttpMethod, Integration, MASK, ResponseDetail, Target};
 use http::HeaderMap;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -137,9 +137,9 @@ impl RequestAnswer {
                 HttpMethod::Put => "PUT",
             },
             url: target.url.expose().to_owned(),
-            headers: by_name(headers, |value| {
+            headers: by_name(named(headers, |value| {
                 if value.is_sensitive() { MASK.to_owned() } else { text(value.as_bytes()) }
-            }),
+            })),
             body: text(&message.body),
         }
     }
@@ -150,8 +150,19 @@ impl ResponseAnswer {
         let harmless = |said: &[u8]| visible(&without_secrets(said, target)).into_owned();
         ResponseAnswer {
             status: response.status,
-            headers: by_name(&response.headers, |value| harmless(value.as_bytes())),
+            headers: by_name(named(&response.headers, |value| harmless(value.as_bytes()))),
             body: harmless(&response.body),
+            truncated: response.truncated,
+        }
+    }
+
+    /// What was kept of an answer, its secrets masked before.
+    pub(in crate::api) fn kept(response: &ResponseDetail) -> Self {
+        let headers = response.headers.iter();
+        ResponseAnswer {
+            status: response.status,
+            headers: by_name(headers.map(|(name, value)| (name.as_str(), visible(value).into_owned()))),
+            body: visible(&response.body).into_owned(),
             truncated: response.truncated,
         }
     }
@@ -161,15 +172,40 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn by_name(headers: &HeaderMap, show: impl Fn(&http::HeaderValue) -> String) -> BTreeMap<String, Values> {
-    let values = |name| {
-        let mut values: Vec<_> = headers.get_all(name).iter().map(&show).collect();
-        match values.len() {
-            1 => Values::One(values.remove(0)),
-            _ => Values::Several(values),
-        }
+/// Headers as they are shown, in the order of the message.
+fn named(
+    headers: &HeaderMap,
+    show: impl Fn(&http::HeaderValue) -> String,
+) -> impl Iterator<Item = (&str, String)> {
+    headers.iter().map(move |(name, value)| (name.as_str(), show(value)))
+}
+
+/// Headers by their names.
+pub(in crate::api) fn by_name<'a>(
+    headers: impl Iterator<Item = (&'a str, String)>,
+) -> BTreeMap<String, Values> {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, value) in headers {
+        all.entry(name.to_owned()).or_default().push(value);
+    }
+    let values = |mut values: Vec<String>| match values.len() {
+        1 => Values::One(values.remove(0)),
+        _ => Values::Several(values),
     };
-    headers.keys().map(|name| (name.to_string(), values(name))).collect()
+    all.into_iter().map(|(name, several)| (name, values(several))).collect()
+}
+
+impl From<AttemptTimings> for TimingsAnswer {
+    fn from(timings: AttemptTimings) -> Self {
+        let ms = |us: u64| us as f64 / 1_000.0;
+        TimingsAnswer {
+            dns: timings.dns_us.map(ms),
+            connect: timings.connect_us.map(ms),
+            tls: timings.tls_us.map(ms),
+            first_byte: timings.first_byte_us.map(ms),
+            total: ms(timings.total_us),
+        }
+    }
 }
 
 impl From<Timings> for TimingsAnswer {

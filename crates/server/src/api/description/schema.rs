@@ -269,6 +269,22 @@ pub(in crate::api) enum InvalidItems {
     Skip,
 }
 
+/// What an attempt came to.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::api) enum AttemptOutcome {
+    /// 2xx.
+    Delivered,
+    /// Anything else.
+    Failed,
+    /// No complete answer, or 408, 429, 502, 503, 504.
+    Sick,
+    /// Any other answer.
+    Refused,
+    /// 410.
+    Gone,
+}
+
 /// Where an integration goes on when it is enabled.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
