@@ -47,3 +47,28 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("DOMContentLoaded", () => localTimes(document));
 document.addEventListener("htmx:load", (event) => localTimes(event.detail.elt));
+
+// A box that stands for several: ticked if all are, half if some are. <input data-all="x"> and <input data-one="x">
+function boxesOf(all) {
+  return [...document.querySelectorAll(`[data-one="${all.dataset.all}"]`)];
+}
+function showAll(all) {
+  const boxes = boxesOf(all);
+  const ticked = boxes.filter((box) => box.checked).length;
+  all.checked = ticked === boxes.length;
+  all.indeterminate = ticked > 0 && ticked < boxes.length;
+}
+document.addEventListener("change", (event) => {
+  const box = event.target;
+  if (box.dataset?.all) for (const one of boxesOf(box)) one.checked = box.checked;
+  for (const all of document.querySelectorAll("[data-all]")) showAll(all);
+});
+document.addEventListener("DOMContentLoaded", () => {
+  for (const all of document.querySelectorAll("[data-all]")) {
+    all.parentElement.hidden = false;
+    showAll(all);
+  }
+  // A page that answers a post: what is asked for again is the page behind it, not the post.
+  const answer = document.querySelector("[data-address]");
+  if (answer) history.replaceState(null, "", answer.dataset.address);
+});

@@ -31,6 +31,7 @@ mod sign_in;
 mod text;
 
 mod dashboard;
+mod integrations;
 
 pub use calls::SignedIn;
 pub use guard::HTML_POLICY;
@@ -97,6 +98,7 @@ pub fn router(console: Console) -> Router {
         .route("/settings", get(|| async { Redirect::to("/settings/integrations") }))
         .merge(sign_in::routes())
         .merge(dashboard::routes())
+        .merge(integrations::routes())
         .layer(axum::middleware::from_fn(guard::headers))
         .merge(assets::routes())
         .with_state(console)

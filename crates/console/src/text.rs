@@ -3,6 +3,7 @@
 use hitwire_event::escape::visible;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::borrow::Borrow;
 use std::fmt;
 
 /// What templates escape with: besides what HTML gives a meaning, characters that act instead of being seen (control and
@@ -41,6 +42,64 @@ fn write_html(dest: &mut impl fmt::Write, text: &str) -> fmt::Result {
         from = at + 1;
     }
     dest.write_str(&text[from..])
+}
+
+/// The value of a form's field, exactly: it must come back as it is, so characters that act stay what they are. What HTML gives a
+/// meaning is escaped. Not for anything else than `value="..."` and the inside of `<textarea>`.
+pub(crate) fn value(text: impl AsRef<str>) -> askama::filters::Safe<String> {
+    let mut escaped = String::with_capacity(text.as_ref().len());
+    // Writing to a string cannot fail.
+    let _ = write_html(&mut escaped, text.as_ref());
+    askama::filters::Safe(escaped)
+}
+
+/// JSON as it is, but with line breaks and indents between its parts: no key changes its place and no number its digits. What is
+/// no JSON is only cut into lines oddly.
+pub(crate) fn indented(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len() * 2);
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    let mut characters = json.chars().peekable();
+    let new_line = |shown: &mut String, depth: usize| {
+        shown.push('\n');
+        // Deep nesting does not make long lines of nothing.
+        shown.extend(std::iter::repeat_n(' ', 2 * depth.min(32)));
+    };
+    while let Some(character) = characters.next() {
+        if in_string {
+            shown.push(character);
+            in_string = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+            continue;
+        }
+        match character {
+            '{' | '[' => {
+                shown.push(character);
+                while characters.next_if(char::is_ascii_whitespace).is_some() {}
+                if let Some(close) = characters.next_if(|next| matches!(next, '}' | ']')) {
+                    shown.push(close);
+                } else {
+                    depth += 1;
+                    new_line(&mut shown, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                new_line(&mut shown, depth);
+                shown.push(character);
+            }
+            ',' => {
+                shown.push(',');
+                new_line(&mut shown, depth);
+            }
+            ':' => shown.push_str(": "),
+            blank if blank.is_ascii_whitespace() => {}
+            other => {
+                in_string = other == '"';
+                shown.push(other);
+            }
+        }
+    }
+    shown
 }
 
 /// `1,234,567`.
@@ -94,13 +153,13 @@ pub(crate) fn span_us(us: u64) -> String {
 }
 
 /// For `datetime` of `<time>`: RFC 3339 with milliseconds, UTC.
-pub(crate) fn rfc3339(ms: u64) -> String {
-    at(ms).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+pub(crate) fn rfc3339(ms: impl Borrow<u64>) -> String {
+    at(*ms.borrow()).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// For people: `2026-11-25 21:59:34 UTC`. Scripts turn it into the reader's own time.
-pub(crate) fn utc(ms: u64) -> String {
-    at(ms).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+pub(crate) fn utc(ms: impl Borrow<u64>) -> String {
+    at(*ms.borrow()).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// `Nov 5`: as names of integrations have it.
@@ -130,6 +189,20 @@ mod tests {
         assert_eq!(harmless("{\n\t\"a\": 1\r\n}"), "{\n\t&#34;a&#34;: 1\\r\n}");
         assert_eq!(harmless("Grüße 世界"), "Grüße 世界");
         assert_eq!(harmless(""), "");
+    }
+
+    #[test]
+    fn a_value_stands_in_its_field_as_it_is_and_cannot_leave_it() {
+        let shown = value("a\u{200d}b\"><script>").0;
+        assert_eq!(shown, "a\u{200d}b&#34;&#62;&#60;script&#62;");
+    }
+
+    #[test]
+    fn json_is_indented_and_stays_what_it_is() {
+        let json = r#"[{"b":1.50,"a":"x,{\\\"}","c":[],"d":{ },"e":[1,null]}]"#;
+        let shown = indented(json);
+        let expected = "[\n  {\n    \"b\": 1.50,\n    \"a\": \"x,{\\\\\\\"}\",\n    \"c\": [],\n    \"d\": {},\n    \"e\": [\n      1,\n      null\n    ]\n  }\n]";
+        assert_eq!(shown, expected);
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub(super) struct Entry {
     id: u64,
     name: String,
     active: bool,
+    /// If it is not active: `user`, `hitwire`.
+    disabled_by: Option<&'static str>,
     created_at: u64,
     created_by: String,
     /// The events that are active.
@@ -155,6 +157,7 @@ async fn entry(api: &Shared, row: IntegrationRow, status: &CourierStatus) -> Res
     Ok(Entry {
         id: row.id.0,
         active: row.activity == Activity::Active,
+        disabled_by: status::disabled_by(&row.activity),
         created_at: row.created_at,
         created_by: row.created_by,
         events: active.map(|ticked| ticked.kind.name()).collect(),

@@ -25,6 +25,8 @@ pub(super) struct Status {
     id: u64,
     name: String,
     active: bool,
+    /// If it is not active: `user`, `hitwire`.
+    disabled_by: Option<&'static str>,
     /// Whether events that come now will be sent.
     sends: bool,
     /// Why not, or what to do; null when all is well.
@@ -119,6 +121,7 @@ pub(super) async fn show(
     let status = Status {
         id: integration.id.0,
         active: integration.activity == Activity::Active,
+        disabled_by: disabled_by(&integration.activity),
         sends: notice.is_none(),
         notice,
         warnings,
@@ -156,6 +159,15 @@ pub(super) async fn saved(
         next_attempt_ms: None,
     });
     Ok(CourierStatus { lanes, failures_in_a_row: 0 })
+}
+
+/// Who disabled it.
+pub(super) fn disabled_by(activity: &Activity) -> Option<&'static str> {
+    match activity {
+        Activity::Active => None,
+        Activity::DisabledByUser => Some("user"),
+        Activity::DisabledAutomatically(_) => Some("hitwire"),
+    }
 }
 
 /// Why nothing is sent.

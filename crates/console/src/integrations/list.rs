@@ -1,0 +1,202 @@
+//! All integrations, as cards.
+
+use super::{HOME, check_may, events_in_words, moment, text};
+use crate::Shared;
+use crate::failure::Failure;
+use crate::frame::{Frame, Nav, Tab};
+use crate::session::Session;
+use crate::text::{count, number, span_ms};
+use askama::Template;
+use axum::Router;
+use axum::extract::{Query, State};
+use axum::response::Html;
+use axum::routing::get;
+use serde::Deserialize;
+use serde_json::Value;
+use url::form_urlencoded::Serializer;
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new().route(HOME, get(show))
+}
+
+/// Integrations of a page.
+const CARDS: usize = 48;
+
+/// Which are to be shown.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Wanted {
+    /// `enabled`, `disabled`; else all.
+    state: String,
+    /// A part of the name.
+    q: String,
+    /// Go on after this id.
+    after: Option<u64>,
+    /// What was just done.
+    done: String,
+}
+
+impl Wanted {
+    /// The address of these, for another state.
+    fn of_state(&self, state: &str) -> String {
+        Wanted { state: state.to_owned(), after: None, ..self.clone() }.address()
+    }
+
+    /// The address of the page after this id; none: of the first one.
+    fn from(&self, after: Option<u64>) -> String {
+        Wanted { after, ..self.clone() }.address()
+    }
+
+    fn address(&self) -> String {
+        let mut query = Serializer::new(String::new());
+        if !self.state.is_empty() {
+            query.append_pair("state", &self.state);
+        }
+        if !self.q.is_empty() {
+            query.append_pair("q", &self.q);
+        }
+        if let Some(after) = self.after {
+            query.append_pair("after", &after.to_string());
+        }
+        let query = query.finish();
+        if query.is_empty() { HOME.to_owned() } else { format!("{HOME}?{query}") }
+    }
+
+    /// The call of the API that answers it.
+    fn call(&self) -> String {
+        let mut query = Serializer::new(format!("/v2/integration/overview?limit={CARDS}"));
+        match &*self.state {
+            "enabled" => query.append_pair("active", "true"),
+            "disabled" => query.append_pair("active", "false"),
+            _ => &mut query,
+        };
+        if !self.q.is_empty() {
+            query.append_pair("name", &self.q);
+        }
+        if let Some(after) = self.after {
+            query.append_pair("after", &after.to_string());
+        }
+        query.finish()
+    }
+}
+
+/// One way to narrow the list down.
+struct Segment {
+    label: &'static str,
+    number: String,
+    address: String,
+    current: bool,
+}
+
+/// How an integration is doing, in a word.
+pub(super) struct Doing {
+    /// `ok`, `info`, `warn`, `bad`, `off`
+    pub(super) class: &'static str,
+    pub(super) word: &'static str,
+}
+
+struct Card {
+    id: u64,
+    name: String,
+    events: String,
+    state: Doing,
+    enabled: bool,
+    /// What it is behind; none: nothing.
+    lag: Option<String>,
+    /// Why it does not get on, or why nothing is sent.
+    why: Option<String>,
+    /// Milliseconds since the epoch.
+    next_attempt: Option<u64>,
+}
+
+#[derive(Template)]
+#[template(path = "integrations/list.html")]
+struct Page {
+    frame: Frame,
+    wanted: Wanted,
+    segments: [Segment; 3],
+    cards: Vec<Card>,
+    /// How many there are at all.
+    all: u64,
+    summary: String,
+    /// The address of the next page.
+    next: Option<String>,
+    first: Option<String>,
+}
+
+async fn show(
+    State(console): State<Shared>,
+    session: Session,
+    Query(mut wanted): Query<Wanted>,
+) -> Result<Html<String>, Failure> {
+    check_may(&console, &session)?;
+    wanted.q = wanted.q.trim().to_owned();
+    let done = match &*wanted.done {
+        "deleted" => Some("The integration is deleted."),
+        _ => None,
+    };
+    let answer = console.get(&session, &wanted.call()).await?.body;
+    let counts = &answer["counts"];
+    let of = |name: &str| counts[name].as_u64().unwrap_or(0);
+    let segment = |label, state: &str, of: u64| Segment {
+        label,
+        number: number(of),
+        address: wanted.of_state(state),
+        current: wanted.state == state,
+    };
+    let page = Page {
+        segments: [
+            segment("All", "", of("all")),
+            segment("Enabled", "enabled", of("enabled")),
+            segment("Disabled", "disabled", of("disabled")),
+        ],
+        cards: answer["integrations"].as_array().into_iter().flatten().map(card).collect(),
+        all: of("all"),
+        summary: format!("{} active, {} disabled", number(of("enabled")), number(of("disabled"))),
+        next: answer["next"].as_u64().map(|next| wanted.from(Some(next))),
+        first: wanted.after.map(|_| wanted.from(None)),
+        frame: Frame::new(&console, &session, Nav::Settings(Tab::Integrations), "Integrations")
+            .with_done(done),
+        wanted,
+    };
+    Ok(Html(page.render()?))
+}
+
+fn card(of: &Value) -> Card {
+    let events: Vec<_> = of["events"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let enabled = of["active"] == true;
+    let why = of["last_error"].as_str().or(of["notice"].as_str());
+    Card {
+        id: of["id"].as_u64().unwrap_or(0),
+        name: text(of, "name").to_owned(),
+        state: state(of),
+        events: events_in_words(&events),
+        enabled,
+        lag: lag(&of["lag"]),
+        // That a user disabled it is said already.
+        why: why.filter(|_| of["disabled_by"] != "user").map(str::to_owned),
+        next_attempt: moment(&of["next_attempt_at"]),
+    }
+}
+
+/// The state of an integration of the overview.
+pub(super) fn state(of: &Value) -> Doing {
+    let (class, word) = match (text(of, "disabled_by"), text(of, "state")) {
+        ("user", _) => ("off", "Disabled"),
+        ("hitwire", _) => ("bad", "Disabled by hitwire"),
+        _ if of["sends"] == false => ("warn", "Sends nothing"),
+        (_, "waiting") if of["failures_in_a_row"] == 0 => ("info", "Waiting"),
+        (_, "waiting") => ("bad", "Failing"),
+        (_, "refused") => ("bad", "Refused"),
+        (_, "sending") => ("ok", "Sending"),
+        _ => ("ok", "Up to date"),
+    };
+    Doing { class, word }
+}
+
+/// `57 events behind, the oldest for 9 s`
+pub(super) fn lag(of: &Value) -> Option<String> {
+    let events = of["events"].as_u64().filter(|events| *events > 0)?;
+    let age = span_ms(of["seconds"].as_u64().unwrap_or(0) * 1_000);
+    Some(format!("{} behind, the oldest for {age}", count(events, "event", "events")))
+}
