@@ -26,6 +26,7 @@ mod fields;
 mod frame;
 mod guard;
 mod live;
+mod profile;
 mod session;
 mod sign_in;
 mod text;
@@ -99,6 +100,7 @@ pub fn router(console: Console) -> Router {
         .merge(sign_in::routes())
         .merge(dashboard::routes())
         .merge(integrations::routes())
+        .merge(profile::routes())
         .layer(axum::middleware::from_fn(guard::headers))
         .merge(assets::routes())
         .with_state(console)

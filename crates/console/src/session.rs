@@ -55,6 +55,12 @@ impl Session {
     pub(crate) fn role(&self) -> Role {
         self.user.role
     }
+
+    /// The same under the secret that the browser is given with this answer.
+    pub(crate) fn renewed(self, jar: &CookieJar) -> Session {
+        let csrf = jar.get(COOKIE).map(|cookie| csrf(cookie.value()));
+        Session { csrf: csrf.unwrap_or_default(), ..self }
+    }
 }
 
 impl FromRequestParts<Shared> for Session {

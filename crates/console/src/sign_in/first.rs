@@ -31,7 +31,7 @@ struct Page<'a> {
 
 impl<'a> Page<'a> {
     fn new(console: &'a Shared, email: &'a str, next: &'a str, error: &'a str) -> Page<'a> {
-        let provider = console.sign_in.provider.as_ref().map(|provider| provider.settings.name.as_str());
+        let provider = console.sign_in.provider_name();
         Page { email, next, next_encoded: byte_serialize(next.as_bytes()).collect(), error, provider }
     }
 }

@@ -23,7 +23,7 @@ pub use oidc::ProviderSettings;
 
 use crate::failure::Failure;
 use crate::fields::Posted;
-use crate::session::{self, COOKIE, From, Lifetime};
+use crate::session::{self, COOKIE, From, Lifetime, Session};
 use crate::{Console, Shared};
 use axum::Router;
 use axum::extract::State;
@@ -31,14 +31,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum_extra::extract::cookie::{Cookie, CookieJar};
 use hitwire_endpoint::Sender;
-use hitwire_log::{Op, StoreError, User};
+use hitwire_log::{Credential, Op, Secret, StoreError, User};
 use http::StatusCode;
 use ipnet::IpNet;
 use limiter::{Limiter, Wait};
 use oidc::Provider;
-use password::{HashError, Passwords};
+use password::{HashError, Passwords, Verdict};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use ticket::Tickets;
 
 /// What an operator says of signing in.
@@ -86,6 +86,11 @@ impl SignIn {
         self.settings.sessions
     }
 
+    /// What the provider is called, if there is one.
+    pub(crate) fn provider_name(&self) -> Option<&str> {
+        self.provider.as_ref().map(|provider| provider.settings.name.as_str())
+    }
+
     fn limiter(&self) -> MutexGuard<'_, Limiter> {
         self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,9 +130,53 @@ async fn signed_in(
     }
     ops.extend([Op::PutSession(kept), record::signed_in(user, with, from)]);
     console.store.commit(ops).await?;
-    console.sign_in.limiter().signed_in(&user.email, from.ip(), std::time::Instant::now());
+    console.sign_in.limiter().signed_in(&user.email, from.ip(), Instant::now());
     tracing::info!(user = %user.id, with, address = from.address, "signed in");
     Ok((jar.add(cookie), Redirect::to(next)).into_response())
+}
+
+/// Whether somebody who is signed in is still the one who has the password: what changes how they sign in asks for it again. Answers how
+/// they sign in, or what is wrong in words.
+pub(crate) async fn confirmed(
+    console: &Shared,
+    user: &User,
+    from: &From,
+    password: &str,
+) -> Result<Result<Credential, String>, Failure> {
+    if let Err(wait) = console.sign_in.limiter().password(&user.email, from.ip(), Instant::now()) {
+        return Ok(Err(too_many(wait)));
+    }
+    let credential = console.store.credential(user.id).await?.unwrap_or_default();
+    let password = Secret::new(password);
+    let verdict = console.sign_in.passwords.verify(password, credential.password.clone()).await?;
+    if verdict == Verdict::Wrong {
+        note_refused(console, user, "wrong password", from);
+        return Ok(Err("This is not your password.".to_owned()));
+    }
+    console.sign_in.limiter().password_was_right(&user.email, from.ip(), Instant::now());
+    Ok(Ok(Credential { user: user.id, ..credential }))
+}
+
+/// Makes a change of how somebody signs in: all sessions end, and the one that made it goes on under a new secret.
+pub(crate) async fn changed(
+    console: &Console,
+    session: &Session,
+    from: &From,
+    credential: Credential,
+    action: &str,
+    jar: CookieJar,
+) -> Result<CookieJar, Failure> {
+    let user = &session.user;
+    let (kept, cookie) = session::begin(console, user, &session.kept.signed_in_with, from)?;
+    let ops = vec![
+        Op::PutCredential(credential),
+        Op::DeleteSessions { user: user.id, but: None },
+        Op::PutSession(kept),
+        record::changed(user, action),
+    ];
+    console.store.commit(ops).await?;
+    tracing::info!(user = %user.id, action, "how a user signs in was changed");
+    Ok(jar.add(cookie))
 }
 
 async fn sign_out(

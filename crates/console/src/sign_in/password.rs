@@ -35,7 +35,7 @@ pub(crate) enum Unfit {
     Short,
     #[error("A password has at most {BYTES_MAX} bytes.")]
     Long,
-    #[error("The password is the e-mail address. Choose something that others do not know.")]
+    #[error("The password is the e-mail address; choose something that others do not know.")]
     Email,
 }
 

@@ -1,5 +1,7 @@
 //! The console as browsers meet it, without scripts.
 
 mod ground;
+mod profile;
+mod second_factor;
 mod sign_in;
 mod users;

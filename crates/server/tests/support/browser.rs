@@ -129,7 +129,10 @@ impl Browser {
     async fn request(&mut self, method: &str, path: &str, form: Option<String>) -> Answer {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut request = Request::builder().method(method).uri(path).header("host", self.addr.to_string());
-        request = request.header("accept", "text/html").header("user-agent", "tests");
+        request = request.header("accept", "text/html");
+        if !self.headers.iter().any(|(name, _)| *name == "user-agent") {
+            request = request.header("user-agent", "tests");
+        }
         if !cookies.is_empty() {
             request = request.header("cookie", cookies.join("; "));
         }
@@ -169,6 +172,13 @@ impl Answer {
         assert_eq!(self.status, 303, "{}", text(self));
         assert_eq!(self.headers["location"], place);
     }
+}
+
+/// What stands in a page between these.
+#[track_caller]
+pub(crate) fn between<'a>(page: &'a str, before: &str, after: &str) -> &'a str {
+    let rest = page.split_once(before).unwrap_or_else(|| panic!("{before} is not in {page}")).1;
+    rest.split_once(after).unwrap_or_else(|| panic!("{after} is not in {rest}")).0
 }
 
 /// The path in the set-up link.

@@ -6,7 +6,7 @@ mod hit;
 mod hitwire;
 mod receiver;
 
-pub(crate) use browser::{Browser, PASSWORD, set_up_path, text};
+pub(crate) use browser::{Browser, PASSWORD, between, set_up_path, text};
 pub(crate) use client::{Answer, Caller, ask};
 pub(crate) use hit::{hit, hits};
 pub(crate) use hitwire::{ADMIN, Hitwire, INGEST, until};
