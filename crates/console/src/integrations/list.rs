@@ -11,6 +11,8 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::response::Html;
 use axum::routing::get;
+use hitwire_event::IntegrationId;
+use hitwire_index::{Health, Point};
 use serde::Deserialize;
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
@@ -107,7 +109,40 @@ struct Card {
     why: Option<String>,
     /// Milliseconds since the epoch.
     next_attempt: Option<u64>,
+    /// Of the last 24 hours; none: nothing was sent.
+    lately: Option<Lately>,
 }
+
+/// The requests of the last 24 hours.
+struct Lately {
+    success: String,
+    requests: String,
+    bars: Vec<Bar>,
+}
+
+/// An hour of the sparkline, in the units of its picture.
+#[derive(Debug, PartialEq, Eq)]
+struct Bar {
+    x: usize,
+    ok: u64,
+    failed: u64,
+}
+
+impl Bar {
+    /// Where the part that failed begins, from the top.
+    fn failed_y(&self) -> u64 {
+        HEIGHT - self.failed
+    }
+
+    /// The same of the part that was delivered, which stands upon it.
+    fn ok_y(&self) -> u64 {
+        HEIGHT - self.failed - self.ok
+    }
+}
+
+/// The height of the sparkline in its units; a bar's width is [`BAR`] with its gap.
+const HEIGHT: u64 = 32;
+const BAR: usize = 5;
 
 #[derive(Template)]
 #[template(path = "integrations/list.html")]
@@ -144,13 +179,21 @@ async fn show(
         address: wanted.of_state(state),
         current: wanted.state == state,
     };
+    let mut cards: Vec<_> = answer["integrations"].as_array().into_iter().flatten().map(card).collect();
+    let ids = cards.iter().map(|card| IntegrationId(card.id)).collect();
+    // Without the index the cards say less.
+    for health in console.index.health(ids).await.unwrap_or_default() {
+        if let Some(card) = cards.iter_mut().find(|card| card.id == health.integration.0) {
+            card.lately = lately(&health);
+        }
+    }
     let page = Page {
         segments: [
             segment("All", "", of("all")),
             segment("Enabled", "enabled", of("enabled")),
             segment("Disabled", "disabled", of("disabled")),
         ],
-        cards: answer["integrations"].as_array().into_iter().flatten().map(card).collect(),
+        cards,
         all: of("all"),
         summary: format!("{} active, {} disabled", number(of("enabled")), number(of("disabled"))),
         next: answer["next"].as_u64().map(|next| wanted.from(Some(next))),
@@ -176,6 +219,33 @@ fn card(of: &Value) -> Card {
         // That a user disabled it is said already.
         why: why.filter(|_| of["disabled_by"] != "user").map(str::to_owned),
         next_attempt: moment(&of["next_attempt_at"]),
+        lately: None,
+    }
+}
+
+/// What the index knows of the last day; none if nothing was sent.
+fn lately(health: &Health) -> Option<Lately> {
+    let success = health.success()?;
+    let highest = health.hours.iter().map(|hour| hour.delivered + hour.failed()).max().unwrap_or(0).max(1);
+    // Whatever is there is seen.
+    let height = |requests: u64| if requests == 0 { 0 } else { (requests * HEIGHT / highest).max(1) };
+    let bar = |(at, hour): (usize, &Point)| {
+        let failed = height(hour.failed());
+        Bar { x: at * BAR, failed, ok: height(hour.delivered).min(HEIGHT - failed) }
+    };
+    Some(Lately {
+        success: percent(success),
+        requests: count(health.delivered + health.failed, "request", "requests"),
+        bars: health.hours.iter().enumerate().map(bar).collect(),
+    })
+}
+
+/// `99.7 %`. Only what is all of it is 100 %, and only what is nothing is 0 %.
+fn percent(share: f64) -> String {
+    match share {
+        1.0.. => "100 %".to_owned(),
+        share if share <= 0.0 => "0 %".to_owned(),
+        share => format!("{:.1} %", (share * 100.0).clamp(0.1, 99.9)),
     }
 }
 
@@ -199,4 +269,27 @@ pub(super) fn lag(of: &Value) -> Option<String> {
     let events = of["events"].as_u64().filter(|events| *events > 0)?;
     let age = span_ms(of["seconds"].as_u64().unwrap_or(0) * 1_000);
     Some(format!("{} behind, the oldest for {age}", count(events, "event", "events")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_whole_is_said_to_be_whole() {
+        let shown = [1.0, 0.999_999, 0.5, 0.000_001, 0.0].map(percent);
+        assert_eq!(shown, ["100 %", "99.9 %", "50.0 %", "0.1 %", "0 %"]);
+    }
+
+    #[test]
+    fn each_hour_with_requests_has_a_bar_that_is_seen() {
+        let hour = |delivered, sick| Point { delivered, sick, ..Point::default() };
+        let hours = vec![hour(1_000, 0), hour(0, 0), hour(1, 0), hour(500, 500)];
+        let health =
+            Health { integration: IntegrationId(1), delivered: 1_501, failed: 500, events: 0, hours };
+        let lately = lately(&health).expect("requests");
+        let bars: Vec<_> = lately.bars.iter().map(|bar| (bar.x, bar.ok, bar.failed)).collect();
+        assert_eq!(bars, [(0, 32, 0), (5, 0, 0), (10, 1, 0), (15, 16, 16)]);
+        assert_eq!((&*lately.success, &*lately.requests), ("75.0 %", "2,001 requests"));
+    }
 }

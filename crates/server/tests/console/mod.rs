@@ -1,6 +1,7 @@
 //! The console as browsers meet it, without scripts.
 
 mod ground;
+mod integrations;
 mod profile;
 mod second_factor;
 mod sign_in;

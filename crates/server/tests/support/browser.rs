@@ -10,6 +10,9 @@ use std::net::SocketAddr;
 /// The password of everybody in the tests.
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
+/// What a form without files is sent as.
+const URLENCODED: &str = "application/x-www-form-urlencoded";
+
 /// Somebody in front of the console.
 #[derive(Clone, Debug)]
 pub(crate) struct Browser {
@@ -102,7 +105,34 @@ impl Browser {
     /// The answer to a form's fields, just as they are.
     pub(crate) async fn post_as_it_is(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        self.request("POST", path, Some(body)).await
+        self.request("POST", path, Some((URLENCODED, body.into()))).await
+    }
+
+    /// The answer to a form's fields and files (each with the name of its field, its own, and its bytes).
+    pub(crate) async fn post_files(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        files: &[(&str, &str, &[u8])],
+    ) -> Answer {
+        const BOUNDARY: &str = "----boundary-of-the-tests";
+        let mut body = Vec::new();
+        let mut part = |head: String, value: &[u8]| {
+            body.extend(
+                format!("--{BOUNDARY}\r\ncontent-disposition: form-data; {head}\r\n\r\n").into_bytes(),
+            );
+            body.extend(value);
+            body.extend(b"\r\n");
+        };
+        for (name, value) in fields {
+            part(format!("name=\"{name}\""), value.as_bytes());
+        }
+        for (name, file, bytes) in files {
+            part(format!("name=\"{name}\"; filename=\"{file}\""), bytes);
+        }
+        body.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
+        let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+        self.request("POST", path, Some((&content_type, body.into()))).await
     }
 
     /// The value of a cookie.
@@ -126,7 +156,7 @@ impl Browser {
         panic!("redirected for ever");
     }
 
-    async fn request(&mut self, method: &str, path: &str, form: Option<String>) -> Answer {
+    async fn request(&mut self, method: &str, path: &str, form: Option<(&str, Bytes)>) -> Answer {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut request = Request::builder().method(method).uri(path).header("host", self.addr.to_string());
         request = request.header("accept", "text/html");
@@ -139,10 +169,12 @@ impl Browser {
         for (name, value) in &self.headers {
             request = request.header(*name, value);
         }
-        if form.is_some() {
-            request = request.header("content-type", "application/x-www-form-urlencoded");
+        let mut bytes = Bytes::new();
+        if let Some((content_type, form)) = form {
+            request = request.header("content-type", content_type);
+            bytes = form;
         }
-        let body = Full::new(Bytes::from(form.unwrap_or_default()));
+        let body = Full::new(bytes);
         let answer = ask(self.addr, request.body(body).expect("a request")).await;
         for set in answer.headers.get_all("set-cookie") {
             let set = set.to_str().expect("text");

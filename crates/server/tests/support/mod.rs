@@ -2,12 +2,14 @@
 
 mod browser;
 mod client;
+mod form;
 mod hit;
 mod hitwire;
 mod receiver;
 
 pub(crate) use browser::{Browser, PASSWORD, between, set_up_path, text};
 pub(crate) use client::{Answer, Caller, ask};
+pub(crate) use form::PageForm;
 pub(crate) use hit::{hit, hits};
 pub(crate) use hitwire::{ADMIN, Hitwire, INGEST, until};
 pub(crate) use receiver::{Received, Receiver};
