@@ -215,9 +215,9 @@ fn card(of: &Value) -> Card {
         state: state(of),
         events: events_in_words(&events),
         enabled,
-        lag: lag(&of["lag"]),
-        // That a user disabled it is said already.
-        why: why.filter(|_| of["disabled_by"] != "user").map(str::to_owned),
+        lag: lag(&of["lag"]).map(|lag| format!("Behind by {lag}")),
+        // That a user disabled it, or that nothing is ticked, is said already.
+        why: why.filter(|_| of["disabled_by"] != "user" && !events.is_empty()).map(str::to_owned),
         next_attempt: moment(&of["next_attempt_at"]),
         lately: None,
     }
@@ -264,11 +264,15 @@ pub(super) fn state(of: &Value) -> Doing {
     Doing { class, word }
 }
 
-/// `57 events behind, the oldest for 9 s`
+/// `57 events, the oldest for 9 s`
 pub(super) fn lag(of: &Value) -> Option<String> {
     let events = of["events"].as_u64().filter(|events| *events > 0)?;
-    let age = span_ms(of["seconds"].as_u64().unwrap_or(0) * 1_000);
-    Some(format!("{} behind, the oldest for {age}", count(events, "event", "events")))
+    let age = match of["seconds"].as_u64().unwrap_or(0) {
+        // To the second, as it was measured.
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => span_ms(seconds * 1_000),
+    };
+    Some(format!("{}, the oldest for {age}", count(events, "event", "events")))
 }
 
 #[cfg(test)]

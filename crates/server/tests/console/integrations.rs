@@ -351,7 +351,7 @@ async fn a_failing_one_says_why_and_when_it_is_tried_again() {
     })
     .await;
     assert!(page.contains("the receiver answered 503") && page.contains("Next try"), "{page}");
-    assert!(page.contains("2 events behind"), "{page}");
+    assert!(page.contains("Behind by 2 events"), "{page}");
     let page = browser.get(&format!("{HOME}/1")).await.page(200);
     assert!(page.contains("the receiver answered 503") && page.contains("On its way"), "{page}");
 }
