@@ -35,12 +35,6 @@ impl PageForm {
         self
     }
 
-    /// The same without a field.
-    pub(crate) fn without(mut self, name: &str) -> PageForm {
-        self.fields.retain(|(other, _)| other != name);
-        self
-    }
-
     /// The first value of a field.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(other, _)| other == name).map(|(_, value)| &**value)
