@@ -194,6 +194,7 @@ impl Server {
         let api = Api {
             store: Arc::clone(&store),
             details: Arc::clone(&details),
+            index: index.clone(),
             dispatch: dispatch.clone(),
             guard,
             names,

@@ -31,6 +31,13 @@ const CONNECTIONS_MAX: usize = READS_AT_ONCE;
 /// Attempts that are looked at to find those that a position went with.
 const SPANNING_MAX: usize = 200;
 
+/// The same, where it is asked for many positions and integrations at once.
+const DELIVERED_LOOKED_AT: usize = 32;
+
+/// Integrations and events of one answer about those.
+const DELIVERED_INTEGRATIONS_MAX: usize = 10;
+const DELIVERED_EVENTS_MAX: usize = 100;
+
 /// Why a question has no answer. The text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
@@ -200,6 +207,16 @@ impl Index {
         self.read(move |connection| spanning(connection, integration, lane, seq)).await
     }
 
+    /// By which of these integrations (ten at most) events at these positions (a hundred at most) were delivered, as far as the
+    /// attempts say: for each position the integrations, and whether every position of the batch was in it.
+    pub async fn delivered(
+        &self,
+        integrations: Vec<IntegrationId>,
+        events: Vec<(Seq, Lane)>,
+    ) -> Result<Vec<Vec<(IntegrationId, bool)>>, IndexError> {
+        self.read(move |connection| delivered(connection, &integrations, &events)).await
+    }
+
     fn now_ms(&self) -> u64 {
         (self.0.options.now_ms)()
     }
@@ -228,25 +245,63 @@ fn spanning(
 ) -> rusqlite::Result<Vec<Delivery>> {
     let mut found = Vec::new();
     for number in volumes(connection, ATTEMPTS)? {
-        let mut statement = connection.prepare_cached(&sql::attempts_from(number))?;
-        let mut rows = statement.query(params![integration.0 as i64, seq.0 as i64, SPANNING_MAX as i64])?;
-        while let Some(row) = rows.next()? {
-            let first = Seq(row.get::<_, i64>(1)? as u64);
-            let in_lane = Lane::ALL.get(usize::from(row.get::<_, u8>(3)?)).copied() == Some(lane);
-            let Some(verdict) = verdict_of(row.get(6)?).filter(|_| in_lane && first <= seq) else { continue };
-            found.push(Delivery {
-                attempt: row.get::<_, i64>(0)? as u64,
-                first,
-                last: Seq(row.get::<_, i64>(2)? as u64),
-                lane,
-                events: row.get(4)?,
-                number: row.get(5)?,
-                verdict,
-                status: row.get(7)?,
-                ended_ms: row.get::<_, i64>(8)? as u64,
-            });
-        }
+        find_spanning(connection, number, integration, lane, seq, SPANNING_MAX, &mut found)?;
     }
     found.sort_by_key(|delivery| std::cmp::Reverse(delivery.attempt));
     Ok(found)
+}
+
+fn delivered(
+    connection: &Connection,
+    integrations: &[IntegrationId],
+    events: &[(Seq, Lane)],
+) -> rusqlite::Result<Vec<Vec<(IntegrationId, bool)>>> {
+    let volumes = volumes(connection, ATTEMPTS)?;
+    let mut answer = Vec::with_capacity(events.len());
+    for &(seq, lane) in events.iter().take(DELIVERED_EVENTS_MAX) {
+        let mut by = Vec::new();
+        for &integration in integrations.iter().take(DELIVERED_INTEGRATIONS_MAX) {
+            let mut found = Vec::new();
+            for &number in &volumes {
+                find_spanning(connection, number, integration, lane, seq, DELIVERED_LOOKED_AT, &mut found)?;
+            }
+            found.retain(|delivery| delivery.verdict == Verdict::Delivered);
+            if !found.is_empty() {
+                by.push((integration, found.iter().any(Delivery::is_dense)));
+            }
+        }
+        answer.push(by);
+    }
+    Ok(answer)
+}
+
+/// Adds the attempts of a volume that reach over a position, among the first `limit` that end behind it.
+fn find_spanning(
+    connection: &Connection,
+    number: u64,
+    integration: IntegrationId,
+    lane: Lane,
+    seq: Seq,
+    limit: usize,
+    found: &mut Vec<Delivery>,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(&sql::attempts_from(number))?;
+    let mut rows = statement.query(params![integration.0 as i64, seq.0 as i64, limit as i64])?;
+    while let Some(row) = rows.next()? {
+        let first = Seq(row.get::<_, i64>(1)? as u64);
+        let in_lane = Lane::ALL.get(usize::from(row.get::<_, u8>(3)?)).copied() == Some(lane);
+        let Some(verdict) = verdict_of(row.get(6)?).filter(|_| in_lane && first <= seq) else { continue };
+        found.push(Delivery {
+            attempt: row.get::<_, i64>(0)? as u64,
+            first,
+            last: Seq(row.get::<_, i64>(2)? as u64),
+            lane,
+            events: row.get(4)?,
+            number: row.get(5)?,
+            verdict,
+            status: row.get(7)?,
+            ended_ms: row.get::<_, i64>(8)? as u64,
+        });
+    }
+    Ok(())
 }

@@ -126,5 +126,11 @@ async fn the_attempts_that_a_position_went_with_are_found() {
     assert_eq!(second.iter().map(|found| found.number).collect::<Vec<_>>(), [2, 1]);
     assert!(!second[0].is_dense());
     assert_eq!(spanning(10).await, []);
+    let events = [4, 7, 10, 21].map(|seq| (Seq(seq), Lane::Bulk)).to_vec();
+    let delivered = index.delivered(vec![id, other], events).await.unwrap();
+    assert_eq!(
+        delivered,
+        [vec![(id, true), (other, true)], vec![(id, false), (other, true)], vec![(other, true)], vec![]]
+    );
     assert_eq!(index.spanning(id, Lane::Urgent, Seq(4)).await.unwrap(), []);
 }

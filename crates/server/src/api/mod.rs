@@ -13,7 +13,7 @@
 //! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
 //! - [`turnstile`]: how often a client may make a call that costs more than an answer.
 //! - [`description`]: all calls described, for programs and for people.
-//! - the handlers: [`events`], [`counters`], [`feed`], [`integrations`], [`testing`], [`previews`], [`history`], [`attempt`], [`status`], [`overview`], [`metrics`], [`accounts`],
+//! - the handlers: [`events`], [`counters`], [`feed`], [`event`], [`integrations`], [`testing`], [`previews`], [`history`], [`attempt`], [`status`], [`overview`], [`metrics`], [`accounts`],
 //!   [`activity`], [`health`].
 //! - [`problem`]: every error, in one form.
 //!
@@ -27,6 +27,7 @@ pub(crate) mod body;
 mod contract;
 mod counters;
 mod description;
+mod event;
 mod events;
 mod feed;
 mod fields;
@@ -68,6 +69,7 @@ use description::described;
 pub(crate) use feed::Feed;
 pub(crate) use health::Readiness;
 use hitwire_endpoint::{Guard, Sender};
+use hitwire_index::Index;
 use hitwire_log::{Details, Store};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -88,6 +90,8 @@ use utoipa_axum::routes;
 pub(crate) struct Api {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) details: Arc<Details>,
+    /// For what became of an event.
+    pub(crate) index: Index,
     pub(crate) dispatch: Dispatch,
     pub(crate) guard: Guard,
     pub(crate) names: Names,
@@ -131,6 +135,8 @@ impl Api {
 fn calls() -> OpenApiRouter<Shared> {
     description::router()
         .routes(routes!(events::post, feed::read))
+        .routes(routes!(event::show))
+        .routes(routes!(event::deliveries))
         .routes(routes!(counters::post))
         .routes(routes!(integrations::list, integrations::create))
         .routes(routes!(integrations::show, integrations::change, integrations::delete))

@@ -19,6 +19,8 @@ pub(super) const TABLE: &[(&str, &str, &[Role])] = &[
     ("POST", "/v1/events", SENDERS),
     ("POST", "/v1/counters", SENDERS),
     ("GET", "/v1/events", READERS),
+    ("GET", "/v1/events/{seq}", READERS),
+    ("GET", "/v1/events/{seq}/deliveries", TRACERS),
     ("GET", "/v2/integration", ADMINISTRATORS),
     ("POST", "/v2/integration", ADMINISTRATORS),
     ("GET", "/v2/integration/{id}", ADMINISTRATORS),

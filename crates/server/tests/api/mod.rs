@@ -5,6 +5,7 @@ mod auth;
 mod clients;
 mod counters;
 mod description;
+mod event;
 mod events;
 mod feed;
 mod filters;

@@ -210,7 +210,8 @@ fn streams(client: ClientId, kinds: &[Kind]) -> Vec<StreamFrom> {
 
 const WITH_HEADERS: Rendering = Rendering { style: Style::Classic, with_headers: true };
 
-fn event(record: &Record) -> Result<LoggedEvent<'_>, Problem> {
+/// An event as the API writes it.
+pub(super) fn event(record: &Record) -> Result<LoggedEvent<'_>, Problem> {
     // The classic form of a hit is its body as it is stored, but without the secrets that an older version kept in its headers.
     let text = match record.event.kind {
         Kind::Hit => record.rendered(WITH_HEADERS, &Labels::default()),

@@ -1,0 +1,244 @@
+//! What became of one event on its way through one integration.
+//!
+//! There is no row for an event and an integration: a batch is a range of the log, and which events of the range were in it
+//! followed from the settings of then. So where a range was full, or the settings have never changed, the answer is certain;
+//! otherwise it is told from the settings of today, and says so.
+
+use hitwire_courier::{LaneState, LostReason, Verdict};
+use hitwire_event::Seq;
+use hitwire_index::Delivery;
+use hitwire_log::{LostRow, Ticked};
+
+/// What is known.
+pub(super) struct Known<'a> {
+    /// Where the event is.
+    pub(super) seq: Seq,
+    /// The ticked kind that is the event's; none: it is not ticked.
+    pub(super) subscription: Option<&'a Ticked>,
+    /// The filter lets it pass.
+    pub(super) fits: bool,
+    /// Kinds and filter are those that the integration was made with.
+    pub(super) never_changed: bool,
+    /// The event's lane.
+    pub(super) lane: &'a LaneState,
+    /// Attempts whose batches reach over the event, the newest first.
+    pub(super) attempts: &'a [Delivery],
+    /// The newest lost range that the event lies in.
+    pub(super) lost: Option<&'a LostRow>,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Delivered,
+    OnItsWay,
+    Waiting,
+    /// Settled, and no attempt on record says how.
+    Settled,
+    FilteredOut,
+    Lost(LostReason),
+    NotSubscribed,
+}
+
+/// What became of it, and how well that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) state: State,
+    pub(super) certain: bool,
+    /// The attempt that delivered it.
+    pub(super) attempt: Option<Delivery>,
+}
+
+/// What became of the event.
+pub(super) fn way(known: &Known<'_>) -> Found {
+    let delivered = known.attempts.iter().find(|attempt| attempt.verdict == Verdict::Delivered).copied();
+    let dense = known
+        .attempts
+        .iter()
+        .find(|attempt| attempt.verdict == Verdict::Delivered && attempt.is_dense())
+        .copied();
+    let found = |state, certain| Found { state, certain, attempt: None };
+    if dense.is_some() {
+        return Found { state: State::Delivered, certain: true, attempt: dense };
+    }
+    // A range that is sent again is delivered after it was lost.
+    let lost =
+        known.lost.filter(|lost| delivered.is_none_or(|delivered| delivered.ended_ms < lost.recorded_ms));
+    if let Some(lost) = lost {
+        return found(State::Lost(lost.range.reason), known.fits && known.never_changed);
+    }
+    // A batch that was sent may have had it under other settings.
+    let untouched = delivered.is_none() || known.never_changed;
+    if !known.subscription.is_some_and(|ticked| ticked.from <= known.seq) {
+        return found(State::NotSubscribed, untouched);
+    }
+    if !known.fits {
+        return found(State::FilteredOut, untouched);
+    }
+    if known.lane.open.iter().any(|open| open.batch.first <= known.seq && known.seq <= open.batch.last) {
+        return found(State::OnItsWay, known.never_changed);
+    }
+    if known.lane.unsettled().iter().any(|(after, through)| *after < known.seq && known.seq <= *through) {
+        return found(State::Waiting, true);
+    }
+    match delivered {
+        Some(_) => Found { state: State::Delivered, certain: known.never_changed, attempt: delivered },
+        None => found(State::Settled, false),
+    }
+}
+
+impl State {
+    /// As answers write it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            State::Delivered => "delivered",
+            State::OnItsWay => "on_its_way",
+            State::Waiting => "waiting",
+            State::Settled => "settled",
+            State::FilteredOut => "filtered_out",
+            State::Lost(reason) if reason.is_dead() => "dead",
+            State::Lost(_) => "skipped",
+            State::NotSubscribed => "not_subscribed",
+        }
+    }
+}
+
+impl Found {
+    /// In words.
+    pub(super) fn words(&self) -> String {
+        let words = match self.state {
+            State::Delivered => "delivered",
+            State::OnItsWay => "in a batch that is on its way",
+            State::Waiting => "waits for its turn",
+            State::Settled => "settled; the attempt is not on record any more, or not yet",
+            State::FilteredOut => "the filter does not let it pass",
+            State::Lost(LostReason::GaveUp) => "given up: the retry schedule ended",
+            State::Lost(LostReason::Retention) => "given up: it left the log before it was delivered",
+            State::Lost(LostReason::Unticked) => "skipped: its kind was unticked",
+            State::Lost(LostReason::EnabledFromNow) => "skipped: the integration was enabled again from now",
+            State::NotSubscribed => "its kind is not ticked, or was ticked later",
+        };
+        match self.state {
+            State::Settled | State::Waiting => words.to_owned(),
+            _ if self.certain => words.to_owned(),
+            _ => format!("{words}, by the settings of today"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hitwire_courier::{LostRange, OpenBatch, Unsettled};
+    use hitwire_event::{Kind, Lane, WebhookId};
+
+    fn attempt(first: u64, last: u64, events: u32, verdict: Verdict) -> Delivery {
+        Delivery {
+            attempt: 1,
+            first: Seq(first),
+            last: Seq(last),
+            lane: Lane::Bulk,
+            events,
+            number: 1,
+            verdict,
+            status: Some(200),
+            ended_ms: 1_000,
+        }
+    }
+
+    fn lost(reason: LostReason, recorded_ms: u64) -> LostRow {
+        let range = LostRange {
+            lane: Lane::Bulk,
+            kinds: vec![Kind::Hit],
+            first: Seq(1),
+            last: Seq(9),
+            events: 9,
+            reason,
+            detail: String::new(),
+        };
+        LostRow { id: 1, recorded_ms, range }
+    }
+
+    /// Settled up to 10; 11 to 20 on their way.
+    fn lane() -> LaneState {
+        let batch = OpenBatch {
+            first: Seq(11),
+            last: Seq(20),
+            through: Seq(20),
+            events: 10,
+            webhook_id: WebhookId("msg_1".into()),
+            content_revision: 1,
+            body_bytes: 1,
+            body_sha256: [0; 32],
+            tries: 0,
+        };
+        LaneState { cursor: Seq(10), open: vec![Unsettled { batch, settled_behind: 0, refusal: None }] }
+    }
+
+    const TICKED: Ticked = Ticked { kind: Kind::Hit, active: true, with_headers: false, from: Seq(1) };
+
+    fn told<'a>(seq: u64, change: impl FnOnce(&mut Known<'a>)) -> (State, bool) {
+        static LANE: std::sync::LazyLock<LaneState> = std::sync::LazyLock::new(lane);
+        let mut known = Known {
+            seq: Seq(seq),
+            subscription: Some(&TICKED),
+            fits: true,
+            never_changed: false,
+            lane: &LANE,
+            attempts: &[],
+            lost: None,
+        };
+        change(&mut known);
+        let found = way(&known);
+        (found.state, found.certain)
+    }
+
+    #[test]
+    fn a_full_batch_is_proof_and_another_is_as_good_as_the_settings() {
+        let full = &[attempt(1, 9, 9, Verdict::Delivered)];
+        let thin = &[attempt(1, 9, 5, Verdict::Delivered)];
+        assert_eq!(told(5, |known| known.attempts = full), (State::Delivered, true));
+        assert_eq!(told(5, |known| (known.attempts, known.fits) = (full, false)), (State::Delivered, true));
+        assert_eq!(told(5, |known| known.attempts = thin), (State::Delivered, false));
+        assert_eq!(
+            told(5, |known| (known.attempts, known.never_changed) = (thin, true)),
+            (State::Delivered, true)
+        );
+        assert_eq!(
+            told(5, |known| (known.attempts, known.fits) = (thin, false)),
+            (State::FilteredOut, false)
+        );
+        assert_eq!(
+            told(5, |known| (known.attempts, known.subscription) = (thin, None)),
+            (State::NotSubscribed, false)
+        );
+    }
+
+    #[test]
+    fn what_is_not_settled_waits_or_is_on_its_way() {
+        let failed = &[attempt(11, 20, 10, Verdict::Sick)];
+        assert_eq!(told(15, |known| known.attempts = failed).0, State::OnItsWay);
+        assert_eq!(told(25, |_| {}), (State::Waiting, true));
+        assert_eq!(told(25, |known| known.fits = false), (State::FilteredOut, true));
+        assert_eq!(told(25, |known| known.subscription = None), (State::NotSubscribed, true));
+        assert_eq!(told(5, |_| {}), (State::Settled, false));
+    }
+
+    #[test]
+    fn what_was_lost_is_lost_until_it_is_delivered_after_all() {
+        let before = &[attempt(1, 9, 5, Verdict::Delivered)];
+        let later = &lost(LostReason::GaveUp, 2_000);
+        let earlier = &lost(LostReason::Unticked, 500);
+        let state = |lost| told(5, |known| (known.attempts, known.lost) = (before, Some(lost))).0;
+        assert_eq!(state(later).name(), "dead");
+        assert_eq!(state(earlier), State::Delivered);
+        assert_eq!(told(5, |known| known.lost = Some(earlier)).0.name(), "skipped");
+    }
+
+    #[test]
+    fn a_kind_that_was_ticked_later_is_not_subscribed_to() {
+        let late = &Ticked { from: Seq(6), ..TICKED };
+        assert_eq!(told(5, |known| known.subscription = Some(late)).0, State::NotSubscribed);
+        assert_eq!(told(6, |known| known.subscription = Some(late)).0, State::Settled);
+    }
+}
