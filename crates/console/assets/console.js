@@ -71,4 +71,8 @@ document.addEventListener("DOMContentLoaded", () => {
   // A page that answers a post: what is asked for again is the page behind it, not the post.
   const answer = document.querySelector("[data-address]");
   if (answer) history.replaceState(null, "", answer.dataset.address);
+// A list that is told what is new keeps so many rows: <tbody data-rows-max>.
+document.addEventListener("htmx:sseMessage", (event) => {
+  const rows = event.target.closest?.("[data-rows-max]");
+  while (rows && rows.rows.length > Number(rows.dataset.rowsMax)) rows.deleteRow(-1);
 });

@@ -77,6 +77,14 @@ impl From<StoreError> for Failure {
     }
 }
 
+impl From<hitwire_index::IndexError> for Failure {
+    fn from(error: hitwire_index::IndexError) -> Self {
+        tracing::warn!(%error, "a page cannot be shown");
+        let detail = "It is being opened or made again; events are taken and delivered all the same. Try again in a moment.";
+        Failure::new(StatusCode::SERVICE_UNAVAILABLE, "The index cannot be read", detail)
+    }
+}
+
 impl From<askama::Error> for Failure {
     fn from(error: askama::Error) -> Self {
         tracing::error!(%error, "a page could not be written");

@@ -21,6 +21,7 @@
 
 mod assets;
 mod calls;
+mod charts;
 mod failure;
 mod fields;
 mod frame;
@@ -32,6 +33,7 @@ mod sign_in;
 mod text;
 
 mod dashboard;
+mod events;
 mod integrations;
 
 pub use calls::SignedIn;
@@ -99,6 +101,7 @@ pub fn router(console: Console) -> Router {
         .route("/settings", get(|| async { Redirect::to("/settings/integrations") }))
         .merge(sign_in::routes())
         .merge(dashboard::routes())
+        .merge(events::routes())
         .merge(integrations::routes())
         .merge(profile::routes())
         .layer(axum::middleware::from_fn(guard::headers))

@@ -3,7 +3,6 @@
 use hitwire_event::escape::visible;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use std::borrow::Borrow;
 use std::fmt;
 
 /// What templates escape with: besides what HTML gives a meaning, characters that act instead of being seen (control and
@@ -102,9 +101,44 @@ pub(crate) fn indented(json: &str) -> String {
     shown
 }
 
+/// Where a page was asked for, as others reach it: in clear on this machine, with TLS elsewhere.
+pub(crate) fn origin(host: &str) -> String {
+    let is_local = ["127.0.0.1", "localhost", "[::1]"].iter().any(|local| host.starts_with(local));
+    format!("{}://{host}", if is_local { "http" } else { "https" })
+}
+
+/// A whole number, as templates hand it on: itself, or a reference to it, or one to that.
+pub(crate) trait Whole: Copy {
+    fn whole(self) -> u64;
+}
+
+impl Whole for u64 {
+    fn whole(self) -> u64 {
+        self
+    }
+}
+
+macro_rules! whole {
+    ($($integer:ty),*) => {$(
+        impl Whole for $integer {
+            fn whole(self) -> u64 {
+                u64::try_from(self).unwrap_or_default()
+            }
+        }
+    )*};
+}
+
+whole!(u8, u16, u32, usize, i32);
+
+impl<T: Whole> Whole for &T {
+    fn whole(self) -> u64 {
+        (*self).whole()
+    }
+}
+
 /// `1,234,567`.
-pub(crate) fn number(number: impl Into<u64>) -> String {
-    let digits = number.into().to_string();
+pub(crate) fn number(number: impl Whole) -> String {
+    let digits = number.whole().to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
@@ -116,12 +150,14 @@ pub(crate) fn number(number: impl Into<u64>) -> String {
 }
 
 /// `events`, or `event` if it is one.
-pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
+pub(crate) fn count(number: impl Whole, one: &str, many: &str) -> String {
+    let number = number.whole();
     if number == 1 { format!("1 {one}") } else { format!("{} {many}", self::number(number)) }
 }
 
 /// `1.5 MiB`.
-pub(crate) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: impl Whole) -> String {
+    let bytes = bytes.whole();
     let mut size = bytes as f64;
     let mut unit = "B";
     for next in ["KiB", "MiB", "GiB", "TiB"] {
@@ -135,7 +171,8 @@ pub(crate) fn bytes(bytes: u64) -> String {
 }
 
 /// A length of time, in the two units that matter: `3 d 4 h`, `2 min 5 s`, `1.25 s`, `12 ms`.
-pub(crate) fn span_ms(ms: u64) -> String {
+pub(crate) fn span_ms(ms: impl Whole) -> String {
+    let ms = ms.whole();
     let (s, min, h) = (ms / 1_000, ms / 60_000, ms / 3_600_000);
     match ms {
         0..1_000 => format!("{ms} ms"),
@@ -153,13 +190,13 @@ pub(crate) fn span_us(us: u64) -> String {
 }
 
 /// For `datetime` of `<time>`: RFC 3339 with milliseconds, UTC.
-pub(crate) fn rfc3339(ms: impl Borrow<u64>) -> String {
-    at(*ms.borrow()).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+pub(crate) fn rfc3339(ms: impl Whole) -> String {
+    at(ms.whole()).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// For people: `2026-11-25 21:59:34 UTC`. Scripts turn it into the reader's own time.
-pub(crate) fn utc(ms: impl Borrow<u64>) -> String {
-    at(*ms.borrow()).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+pub(crate) fn utc(ms: impl Whole) -> String {
+    at(ms.whole()).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// `Nov 5`: as names of integrations have it.
@@ -212,13 +249,13 @@ mod tests {
             ("7".into(), "1,234,567".into(), "999".into())
         );
         assert_eq!(
-            (bytes(12), bytes(1_536), bytes(5 << 30)),
+            (bytes(12), bytes(1_536), bytes(5_u64 << 30)),
             ("12 B".into(), "1.5 KiB".into(), "5.0 GiB".into())
         );
         let spans = [12, 1_250, 59_999, 125_000, 4_000_000, 273_600_000].map(span_ms);
         assert_eq!(spans, ["12 ms", "1.25 s", "59 s", "2 min 5 s", "1 h 6 min", "3 d 4 h"]);
         assert_eq!(count(1, "event", "events"), "1 event");
-        assert_eq!(rfc3339(1_764_107_974_123), "2025-11-25T21:59:34.123Z");
+        assert_eq!(rfc3339(1_764_107_974_123_u64), "2025-11-25T21:59:34.123Z");
         assert_eq!(utc(0), "1970-01-01 00:00:00 UTC");
         assert_eq!(month_and_day(1_764_107_974_123), "Nov 25");
     }

@@ -69,7 +69,7 @@ pub(super) fn way(known: &Known<'_>) -> Found {
     }
     // A batch that was sent may have had it under other settings.
     let untouched = delivered.is_none() || known.never_changed;
-    if !known.subscription.is_some_and(|ticked| ticked.from <= known.seq) {
+    if known.subscription.is_none_or(|ticked| ticked.from > known.seq) {
         return found(State::NotSubscribed, untouched);
     }
     if !known.fits {

@@ -1,0 +1,159 @@
+//! What goes on: events by the minute, what is frequent, and how integrations, sources and the log are doing.
+//!
+//! - [`now`]: the part that is told anew while the page is open.
+//! - [`health`]: integrations and sources, the ones that need attention first.
+
+mod health;
+mod now;
+
+use crate::events::FIRST_HIT;
+use crate::failure::Failure;
+use crate::frame::{Frame, Nav};
+use crate::session::Session;
+use crate::{Console, Shared, live};
+use askama::Template;
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::response::sse::Event;
+use axum::response::{Html, Response};
+use axum::routing::get;
+use futures_util::stream;
+use health::{IntegrationHealth, SourceHealth};
+use hitwire_index::{Search, TopOf};
+use hitwire_log::Figures;
+use http::{HeaderMap, Method};
+use now::Now;
+use std::time::Duration;
+
+/// How often a page that is open is told.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// Values of each list of frequent ones.
+const TOPS_SHOWN: usize = 8;
+
+/// Units of width of a bar.
+const METER_WIDTH: u64 = 1_000;
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new().route("/dashboard", get(show)).route("/dashboard/live", get(live_now))
+}
+
+#[derive(Template)]
+#[template(path = "dashboard/page.html")]
+struct Page {
+    frame: Frame,
+    /// None: whoever looks may not see events.
+    now: Option<Now>,
+    tops: Vec<Tops>,
+    hours: u64,
+    integrations: Option<IntegrationHealth>,
+    sources: Option<Vec<SourceHealth>>,
+    figures: Figures,
+    /// Nothing has come yet.
+    is_empty: bool,
+    is_live: bool,
+    host: String,
+    /// To try it with.
+    first_event: &'static str,
+}
+
+/// Frequent values.
+struct Tops {
+    title: &'static str,
+    values: Vec<TopValue>,
+}
+
+struct TopValue {
+    value: String,
+    events: u64,
+    /// So many may have been others.
+    error: u64,
+    /// Of [`METER_WIDTH`].
+    width: u64,
+    link: String,
+}
+
+async fn show(
+    State(console): State<Shared>,
+    session: Session,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Html<String>, Failure> {
+    let query = query.unwrap_or_default();
+    let chosen = |name: &str| {
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(found, _)| found == name).map(|(_, value)| value.into_owned()).unwrap_or_default()
+    };
+    let hours = if chosen("hours") == "1" { 1 } else { 24 };
+    let is_live = chosen("live") != "off";
+    let sees_events = console.may(&session, &Method::GET, "/v1/events");
+    let (mut now, mut tops, mut is_empty) = (None, Vec::new(), false);
+    if sees_events {
+        // The index may be on its way still; the rest of the page is worth seeing.
+        match Now::read(&console, &session).await {
+            Ok(read) => now = Some(read),
+            Err(failure) => tracing::debug!(?failure, "the dashboard goes without counts"),
+        }
+        if now.is_some() {
+            tops = read_tops(&console, &session, hours).await?;
+            let any = Search { client: session.user.client, limit: 1, ..Search::default() };
+            is_empty = console.index.search(any).await?.events.is_empty();
+        }
+    }
+    let host =
+        headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8419");
+    let page = Page {
+        frame: Frame::new(&console, &session, Nav::Dashboard, "Dashboard"),
+        now,
+        tops,
+        hours,
+        integrations: health::integrations(&console, &session).await?,
+        sources: health::sources(&console, &session).await?,
+        figures: console.store.figures().await?,
+        is_empty,
+        is_live,
+        host: host.to_owned(),
+        first_event: FIRST_HIT,
+    };
+    Ok(Html(page.render()?))
+}
+
+async fn read_tops(console: &Console, session: &Session, hours: u64) -> Result<Vec<Tops>, Failure> {
+    let mut lists = Vec::new();
+    for (what, title, field) in [
+        (TopOf::Types, "Attack types", "type"),
+        (TopOf::Addresses, "Clients", "address"),
+        (TopOf::Domains, "Domains", "domain"),
+    ] {
+        let tops = console.index.tops(session.user.client, what, hours).await?;
+        let most = tops.values.first().map_or(1, |top| top.events).max(1);
+        let values = tops.values.into_iter().take(TOPS_SHOWN).map(|top| {
+            let mut query = url::form_urlencoded::Serializer::new(String::new());
+            query.append_pair("kind", "hit").append_pair(field, &top.value);
+            TopValue {
+                width: (top.events * METER_WIDTH / most).max(4),
+                link: format!("/events?{}", query.finish()),
+                value: top.value,
+                events: top.events,
+                error: top.error,
+            }
+        });
+        lists.push(Tops { title, values: values.collect() });
+    }
+    Ok(lists)
+}
+
+/// The newest figures, every now and then, while the page is open.
+async fn live_now(State(console): State<Shared>, session: Session) -> Result<Response, Failure> {
+    if !console.may(&session, &Method::GET, "/v1/events") {
+        return Err(Failure::forbidden("Your role sees no events."));
+    }
+    let state = (Shared::clone(&console), session.clone());
+    let events = stream::unfold(state, async |(console, session)| {
+        tokio::time::sleep(TOLD_EVERY).await;
+        let now = Now::read(&console, &session).await.ok()?;
+        let event = Event::default().data(now.render().ok()?);
+        Some((event, (console, session)))
+    });
+    live::events(&console, &session, events)
+}

@@ -1,0 +1,285 @@
+//! Events and vulnerabilities: a list that is told what is new, and each event in full.
+//!
+//! - [`asked`]: the query of a list's address. [`row`]: an event in it.
+//! - [`show`]: one event.
+
+mod asked;
+mod row;
+mod show;
+
+pub(crate) use row::kind as kind_words;
+
+use crate::failure::Failure;
+use crate::frame::{Frame, Nav};
+use crate::live;
+use crate::session::Session;
+use crate::{Console, Shared};
+use askama::Template;
+use asked::{Asked, List, PAGE_EVENTS, Wrong};
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::response::sse::Event;
+use axum::response::{Html, Response};
+use axum::routing::get;
+use futures_util::stream;
+use hitwire_event::{IntegrationId, Seq};
+use hitwire_index::{EventRow, Progress, Search};
+use hitwire_log::IntegrationQuery;
+use http::{HeaderMap, Method};
+use row::{Known, Row};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Integrations that a list says of whether they got an event; with more than these it says nothing.
+const INTEGRATIONS_MAX: usize = 10;
+
+/// A page that is open is told what is new no more often than this.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/events", get(events))
+        .route("/events/live", get(events_live))
+        .route("/events/{seq}", get(show::show))
+        .route("/vulnerabilities", get(vulnerabilities))
+        .route("/vulnerabilities/live", get(vulnerabilities_live))
+}
+
+#[derive(Template)]
+#[template(path = "events/list.html")]
+struct Page {
+    frame: Frame,
+    list: List,
+    asked: Asked,
+    wrong: Wrong,
+    rows: Vec<Row>,
+    shows_deliveries: bool,
+    progress: Progress,
+    /// The query of the next page.
+    older: Option<String>,
+    /// The page ended because enough was looked through: so far back it came.
+    searched_to_ms: Option<u64>,
+    looked_at: u64,
+    /// Where a script hears what is new.
+    live: Option<String>,
+    /// The query that turns that on or off.
+    toggle: String,
+    host: String,
+    /// An event that is good for a first one.
+    first_event: &'static str,
+}
+
+/// What an empty list shows how to send.
+pub(crate) const FIRST_HIT: &str = r#"{"object_type": "hit", "type": "sqli", "domain": "shop.example.com", "path": "/search", "method": "GET",
+   "point": ["get", "q"], "payloads": ["1 or 1=1"], "remote_addr4": "203.0.113.7", "block_status": "blocked"}"#;
+const FIRST_VULNERABILITY: &str = r#"{"object_type": "vuln", "title": "Reflected XSS", "threat": "High", "type": "xss", "domain": "shop.example.com"}"#;
+
+/// The rows alone: what a page is told.
+#[derive(Template)]
+#[template(path = "events/rows.html")]
+struct Told {
+    list: List,
+    rows: Vec<Row>,
+    shows_deliveries: bool,
+    /// More came than is shown.
+    has_gap: bool,
+}
+
+async fn events(
+    State(console): State<Shared>,
+    session: Session,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Html<String>, Failure> {
+    page(&console, &session, List::Events, &query.unwrap_or_default(), &headers).await
+}
+
+async fn vulnerabilities(
+    State(console): State<Shared>,
+    session: Session,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Html<String>, Failure> {
+    page(&console, &session, List::Vulnerabilities, &query.unwrap_or_default(), &headers).await
+}
+
+async fn events_live(
+    State(console): State<Shared>,
+    session: Session,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    live_rows(&console, &session, List::Events, &query.unwrap_or_default())
+}
+
+async fn vulnerabilities_live(
+    State(console): State<Shared>,
+    session: Session,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Failure> {
+    live_rows(&console, &session, List::Vulnerabilities, &query.unwrap_or_default())
+}
+
+/// Whoever may read events may see the lists.
+fn check(console: &Console, session: &Session) -> Result<(), Failure> {
+    if console.may(session, &Method::GET, "/v1/events") {
+        return Ok(());
+    }
+    Err(Failure::forbidden("Events are for operators, administrators, analysts and those who only read."))
+}
+
+async fn page(
+    console: &Shared,
+    session: &Session,
+    list: List,
+    query: &str,
+    headers: &HeaderMap,
+) -> Result<Html<String>, Failure> {
+    check(console, session)?;
+    let asked = Asked::of(query);
+    let progress = console.index.progress().borrow().clone();
+    let (search, wrong) = asked.search(session.user.client, list);
+    let found = console.index.search(search).await?;
+    let known = integrations(console, session).await?;
+    let rows = rows(console, known.as_deref(), found.events).await?;
+    let next = found.next.map(|next| next.0.to_string());
+    let off = if asked.wants_live() { "" } else { "off" };
+    let older = next.map(|next| asked.query(&[("before", &next), ("live", off)]));
+    let searched_to_ms =
+        found.searched_to.filter(|_| rows.len() < PAGE_EVENTS).map(|searched_to| searched_to.appended_ms);
+    let live = (asked.is_newest() && asked.wants_live()).then(|| {
+        let after = progress.indexed_to.0.to_string();
+        format!("{}/live?{}", list.path(), asked.query(&[("after", &after)]))
+    });
+    let toggle = asked.query(&[("live", if asked.wants_live() { "off" } else { "" })]);
+    let (nav, title) = match list {
+        List::Events => (Nav::Events, "Events"),
+        List::Vulnerabilities => (Nav::Vulnerabilities, "Vulnerabilities"),
+    };
+    let host =
+        headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8419");
+    let page = Page {
+        frame: Frame::new(console, session, nav, title),
+        list,
+        wrong,
+        rows,
+        shows_deliveries: known.is_some(),
+        progress,
+        older,
+        searched_to_ms,
+        looked_at: found.looked_at as u64,
+        live,
+        toggle,
+        host: host.to_owned(),
+        first_event: if list.is_events() { FIRST_HIT } else { FIRST_VULNERABILITY },
+        asked,
+    };
+    Ok(Html(page.render()?))
+}
+
+/// The integrations that a list tells of; none: nobody may see them, or there are too many.
+async fn integrations(console: &Console, session: &Session) -> Result<Option<Vec<Known>>, Failure> {
+    if !console.may(session, &Method::GET, "/v1/events/{seq}/deliveries") {
+        return Ok(None);
+    }
+    let query = IntegrationQuery {
+        client: session.user.client,
+        enabled: None,
+        name: String::new(),
+        after: IntegrationId(0),
+        limit: INTEGRATIONS_MAX,
+    };
+    let page = console.store.integration_page(query).await?;
+    if page.next.is_some() || page.rows.is_empty() {
+        return Ok(None);
+    }
+    let mut known = Vec::with_capacity(page.rows.len());
+    for row in page.rows {
+        let filters = match console.store.integration(row.id).await? {
+            Some(integration) => !integration.filter.is_empty(),
+            None => continue,
+        };
+        known.push(Known { id: row.id, name: row.name, events: row.events, filters });
+    }
+    Ok(Some(known))
+}
+
+async fn rows(
+    console: &Console,
+    known: Option<&[Known]>,
+    events: Vec<EventRow>,
+) -> Result<Vec<Row>, Failure> {
+    let Some(known) = known else { return Ok(events.into_iter().map(Row::of).collect()) };
+    let positions = events.iter().map(|event| (event.seq, event.kind.lane())).collect();
+    let ids = known.iter().map(|known| known.id).collect();
+    let delivered = console.index.delivered(ids, positions).await?;
+    let row = |(event, by): (EventRow, Vec<(IntegrationId, bool)>)| {
+        let delivered = row::delivered_to((event.seq.0, event.kind), &by, known);
+        Row { delivered, ..Row::of(event) }
+    };
+    Ok(events.into_iter().zip(delivered).map(row).collect())
+}
+
+/// What is new, as rows, while the page is open.
+fn live_rows(console: &Shared, session: &Session, list: List, query: &str) -> Result<Response, Failure> {
+    check(console, session)?;
+    let (search, _) = Asked::of(query).search(session.user.client, list);
+    let progress = console.index.progress();
+    let after = search.after.unwrap_or_else(|| progress.borrow().indexed_to);
+    let watcher = Watcher {
+        console: Shared::clone(console),
+        session: session.clone(),
+        list,
+        search: Search { before: None, ..search },
+        progress,
+        after,
+    };
+    let events = stream::unfold(watcher, async |mut watcher: Watcher| {
+        let event = watcher.next().await?;
+        Some((event, watcher))
+    });
+    live::events(console, session, events)
+}
+
+/// Somebody who looks at a list.
+struct Watcher {
+    console: Shared,
+    session: Session,
+    list: List,
+    search: Search,
+    progress: watch::Receiver<Progress>,
+    /// Everything up to here was told, or was there before.
+    after: Seq,
+}
+
+impl Watcher {
+    /// The next rows; none: they cannot be told, and the page asks again by itself.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            let after = self.after;
+            self.progress.wait_for(|progress| progress.indexed_to > after).await.ok()?;
+            // What comes together is told together; and what is delivered at once is told as delivered.
+            tokio::time::sleep(TOLD_EVERY).await;
+            self.after = self.progress.borrow_and_update().indexed_to;
+            match self.rows(after).await {
+                Ok(Some(rows)) => return Some(Event::default().data(rows)),
+                Ok(None) => {}
+                Err(failure) => {
+                    tracing::debug!(?failure, "a list is told no more of what is new");
+                    return None;
+                }
+            }
+        }
+    }
+
+    async fn rows(&self, after: Seq) -> Result<Option<String>, Failure> {
+        let search = Search { after: Some(after), before: Some(self.after.next()), ..self.search.clone() };
+        let found = self.console.index.search(search).await?;
+        if found.events.is_empty() {
+            return Ok(None);
+        }
+        let known = integrations(&self.console, &self.session).await?;
+        let rows = rows(&self.console, known.as_deref(), found.events).await?;
+        let has_gap = found.next.is_some();
+        Ok(Some(Told { list: self.list, rows, shows_deliveries: known.is_some(), has_gap }.render()?))
+    }
+}

@@ -1,0 +1,166 @@
+//! Events, vulnerabilities, the dashboard.
+
+use crate::support::{Answer, Browser, Hitwire, Receiver, hit, text, until};
+use http::StatusCode;
+use serde_json::json;
+
+/// What attackers put into events.
+const HOSTILE: &str = "<script>alert(1)</script>\u{202e}\u{7}\"'&";
+
+/// A page, once it says something: the index is a moment behind.
+async fn page_with(browser: &mut Browser, path: &str, words: &str) -> String {
+    let mut page = String::new();
+    until(async || {
+        page = text(&browser.get(path).await);
+        page.contains(words)
+    })
+    .await;
+    page
+}
+
+fn rows(page: &str) -> usize {
+    page.matches("<a href=\"/events/").count()
+}
+
+#[tokio::test]
+async fn a_hit_is_listed_found_and_told_with_its_way_through_the_integrations() {
+    let receiver = Receiver::start().await;
+    let hitwire = Hitwire::start().await;
+    hitwire.subscribe(&receiver.url()).await;
+    let mut browser = Browser::operator(&hitwire).await;
+    for number in 0..3 {
+        hitwire.send(&hit(number)).await.expect(202);
+    }
+    let mut special = hit(9);
+    special["type"] = json!("ssrf");
+    special["payloads"] = json!(["the Needle in the hay"]);
+    special["remote_addr4"] = json!("203.0.113.99");
+    hitwire.send(&special).await.expect(202);
+
+    let page = page_with(&mut browser, "/events?kind=hit", "Needle in the hay").await;
+    assert_eq!(rows(&page), 4);
+    assert!(page.contains("Indexed up to"), "{page}");
+    assert!(page.contains("sse-connect=\"/events/live?kind=hit"), "it is told what is new");
+    assert!(!text(&browser.get("/events?live=off").await).contains("sse-connect"));
+    for query in ["q=nEEDLE", "type=ssrf", "address=203.0.113.99", "type=ssrf&q=needle&kind=hit"] {
+        let found = text(&browser.get(&format!("/events?{query}")).await);
+        assert_eq!(rows(&found), 1, "{query}");
+        assert!(found.contains("203.0.113.99"), "{query}");
+    }
+    let none = text(&browser.get("/events?q=nowhere").await);
+    assert!(rows(&none) == 0 && none.contains("Nothing fits"), "{none}");
+    let wrong = text(&browser.get("/events?address=here").await);
+    assert!(wrong.contains("aria-invalid=\"true\"") && wrong.contains("value=\"here\""), "{wrong}");
+
+    let (_, rest) = page.split_once("<a href=\"/events/").expect("a link");
+    let seq = rest.split_once('"').expect("its end").0.to_owned();
+    let event = page_with(&mut browser, &format!("/events/{seq}"), ">Delivered<").await;
+    assert!(event.contains("the Needle in the hay") && event.contains("203.0.113.99"), "{event}");
+    for path in ["/events/0", "/events/999999", "/events/999999999999999999999"] {
+        let status = browser.get(path).await.status;
+        assert!(matches!(status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST), "{path}: {status}");
+    }
+}
+
+#[tokio::test]
+async fn vulnerabilities_have_a_list_of_their_own() {
+    let hitwire = Hitwire::start().await;
+    let mut browser = Browser::operator(&hitwire).await;
+    for (title, threat) in [("Old library", "Low"), ("Open door", "Critical")] {
+        let found =
+            json!({"object_type": "vuln", "title": title, "threat": threat, "discovered_by": "nuclei"});
+        hitwire.send(&found).await.expect(202);
+    }
+    hitwire.send(&hit(1)).await.expect(202);
+    let page = page_with(&mut browser, "/vulnerabilities", "Open door").await;
+    assert!(page.contains("Old library") && page.contains("nuclei"));
+    assert_eq!(rows(&page), 2, "no hits");
+    let critical = text(&browser.get("/vulnerabilities?risk=Critical").await);
+    assert!(critical.contains("Open door") && !critical.contains("Old library"));
+}
+
+#[tokio::test]
+async fn what_attackers_send_is_shown_and_does_nothing() {
+    let hitwire = Hitwire::start().await;
+    let mut browser = Browser::operator(&hitwire).await;
+    let mut event = hit(1);
+    for field in ["domain", "path", "method", "type"] {
+        event[field] = json!(HOSTILE);
+    }
+    event["payloads"] = json!([HOSTILE, "x".repeat(100_000)]);
+    event[HOSTILE] = json!(HOSTILE);
+    hitwire.send(&event).await.expect(202);
+    let finding = json!({"object_type": "vuln", "title": HOSTILE, "threat": "High", "type": HOSTILE});
+    hitwire.send(&finding).await.expect(202);
+    let list = page_with(&mut browser, "/events?kind=hit", "alert(1)").await;
+    let (_, rest) = list.split_once("<a href=\"/events/").expect("a link");
+    let seq = rest.split_once('"').expect("its end").0.to_owned();
+    let query: String =
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("q", HOSTILE).finish();
+    let paths = [
+        "/events".to_owned(),
+        format!("/events?{query}"),
+        format!("/events/{seq}"),
+        "/vulnerabilities".to_owned(),
+        "/dashboard".to_owned(),
+    ];
+    for path in paths {
+        let page = text(&browser.get(&path).await);
+        assert!(page.contains("alert(1)"), "{path} shows it");
+        assert!(!page.contains("<script>"), "{path}");
+        // In the field for the search stands what was searched for, and nothing of it acts there.
+        let outside = page.replace(
+            &format!("value=\"{}\"", "&#60;script&#62;alert(1)&#60;/script&#62;\u{202e}\u{7}&#34;&#39;&#38;"),
+            "",
+        );
+        assert!(!outside.contains(['\u{202e}', '\u{7}']), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn other_clients_see_nothing_of_it() {
+    let hitwire = Hitwire::start().await;
+    let other = hitwire.new_client("other").await;
+    let token = hitwire.new_token(&json!({"name": "theirs", "role": "ingest", "clientid": other})).await;
+    let mut theirs = hit(5);
+    theirs["payloads"] = json!(["theirs alone"]);
+    let sent = hitwire.caller(&token).send("POST", "/v1/events", &theirs).await;
+    sent.expect(202);
+    hitwire.send(&hit(6)).await.expect(202);
+    let mut browser = Browser::operator(&hitwire).await;
+    let page = page_with(&mut browser, "/events?kind=hit", "<a href=\"/events/").await;
+    assert_eq!(rows(&page), 1);
+    assert!(!page.contains("theirs alone"));
+    let mine: u64 = page
+        .split_once("<a href=\"/events/")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .and_then(|(seq, _)| seq.parse().ok())
+        .expect("a position");
+    for seq in 1..mine {
+        let answer: Answer = browser.get(&format!("/events/{seq}")).await;
+        assert!(!text(&answer).contains("theirs alone"), "{seq}");
+    }
+    for path in ["/events?q=theirs", "/dashboard"] {
+        assert!(!text(&browser.get(path).await).contains("theirs alone"));
+    }
+}
+
+#[tokio::test]
+async fn the_dashboard_teaches_and_then_shows_what_goes_on() {
+    let receiver = Receiver::start().await;
+    let hitwire = Hitwire::start().await;
+    let mut browser = Browser::operator(&hitwire).await;
+    let page = text(&browser.get("/dashboard").await);
+    assert!(page.contains("/settings/integrations/add") && page.contains("Log"), "{page}");
+    receiver.answer(503);
+    let id = hitwire.subscribe(&receiver.url()).await;
+    for number in 0..3 {
+        hitwire.send(&hit(number)).await.expect(202);
+    }
+    let page = page_with(&mut browser, "/dashboard", "1 need attention").await;
+    assert!(page.contains(&format!("/settings/integrations/{id}")), "{page}");
+    let page = page_with(&mut browser, "/dashboard", "data-chart=").await;
+    assert!(page.contains("Attack types") && page.contains("As a table"), "{page}");
+    assert!(page.contains("sse-connect=\"/dashboard/live\""));
+    assert!(!text(&browser.get("/dashboard?live=off").await).contains("sse-connect"));
+}
