@@ -71,8 +71,20 @@ document.addEventListener("DOMContentLoaded", () => {
   // A page that answers a post: what is asked for again is the page behind it, not the post.
   const answer = document.querySelector("[data-address]");
   if (answer) history.replaceState(null, "", answer.dataset.address);
+});
+
 // A list that is told what is new keeps so many rows: <tbody data-rows-max>.
 document.addEventListener("htmx:sseMessage", (event) => {
   const rows = event.target.closest?.("[data-rows-max]");
   while (rows && rows.rows.length > Number(rows.dataset.rowsMax)) rows.deleteRow(-1);
+});
+
+// "/" leads to the search, unless somebody types.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+  const search = document.querySelector("input[type=search]");
+  if (!search) return;
+  event.preventDefault();
+  search.focus();
 });

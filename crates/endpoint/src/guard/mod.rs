@@ -57,7 +57,11 @@ impl Guard {
             // The parser would drop or encode these in silence; the user should see what is dialled.
             return Err(UrlError::Blank);
         }
-        let parsed = Url::parse(url).map_err(UrlError::Invalid)?;
+        let parsed = Url::parse(url).map_err(|error| match error {
+            // It has no scheme at all.
+            url::ParseError::RelativeUrlWithoutBase => UrlError::Scheme,
+            error => UrlError::Invalid(error),
+        })?;
         match parsed.scheme() {
             "https" => {}
             "http" if self.allow_http => {}

@@ -82,6 +82,8 @@ struct Shown {
     would_send: Option<WouldSend>,
     /// "Advanced settings" are open because somebody works there.
     open: bool,
+    /// The last row for a header was just added.
+    added: bool,
 }
 
 /// A row for a header, as the page shows it.
@@ -91,6 +93,8 @@ struct HeaderRow {
     value: String,
     kept: String,
     error: String,
+    /// It was just added: somebody wants to fill it in.
+    is_new: bool,
 }
 
 #[derive(Template)]
@@ -217,6 +221,7 @@ async fn posted(
         "add-header" => {
             if form.headers.len() < HEADERS_MAX {
                 form.headers.push(Header::default());
+                shown.added = true;
             }
             shown.open = true;
         }
@@ -401,7 +406,7 @@ async fn page(
 ) -> Result<Response, Failure> {
     let preview = preview(console, session, &form).await?;
     let title = if place.id.is_some() { "Edit integration" } else { "Add integration" };
-    let Shown { errors, saving, conflict, tested, would_send, open } = shown;
+    let Shown { errors, saving, conflict, tested, would_send, open, added } = shown;
     let is_bad = !errors.is_empty() || conflict.is_some();
     let (path, cancel) = (place.path(), place.cancel());
     let page = Page {
@@ -416,7 +421,7 @@ async fn page(
         pins_open: !form.pins.is_empty() || errors.any(&["pins"]),
         filter_open: form.has_filter() || would_send.is_some() || errors.any(&FILTER_FIELDS),
         limits_open: form.has_limits() || errors.any(&LIMIT_FIELDS),
-        headers: header_rows(&form, &errors),
+        headers: header_rows(&form, &errors, added),
         examples: examples(),
         stored,
         form,
@@ -435,7 +440,7 @@ async fn page(
     Ok((status, Html(page.render()?)).into_response())
 }
 
-fn header_rows(form: &Form, errors: &Errors) -> Vec<HeaderRow> {
+fn header_rows(form: &Form, errors: &Errors, added: bool) -> Vec<HeaderRow> {
     let row = |(at, header): (usize, &Header)| {
         let id = format!("header-{at}");
         HeaderRow {
@@ -444,6 +449,7 @@ fn header_rows(form: &Form, errors: &Errors) -> Vec<HeaderRow> {
             name: header.name.clone(),
             value: header.value.clone(),
             kept: header.kept.clone(),
+            is_new: added && at + 1 == form.headers.len(),
         }
     };
     form.headers.iter().enumerate().map(row).collect()
