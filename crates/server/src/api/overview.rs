@@ -63,8 +63,8 @@ pub(super) struct Entry {
     state: &'static str,
     /// Failed attempts in a row; 0 when well.
     failures_in_a_row: u32,
-    /// Of both lanes together.
-    lag: LagAnswer,
+    /// Of both lanes together; null if it is disabled: what it misses is counted by its status.
+    lag: Option<LagAnswer>,
     /// The earlier one of its lanes.
     next_attempt_at: Option<String>,
     /// Of the newest attempt that failed, if its lane does not get on; null otherwise.
@@ -152,7 +152,8 @@ async fn entry(api: &Shared, row: IntegrationRow, status: &CourierStatus) -> Res
     } else {
         None
     };
-    let lag = lag(api, &row, status).await?;
+    // A page of disabled ones would count the whole log for each.
+    let lag = if row.activity == Activity::Active { Some(lag(api, &row, status).await?) } else { None };
     let active = row.events.iter().filter(|ticked| ticked.active);
     Ok(Entry {
         id: row.id.0,

@@ -76,6 +76,7 @@ async fn each_says_how_it_is_doing_and_why_it_does_not_get_on() {
     assert!(ill["next_attempt_at"].is_string() && ill["failures_in_a_row"].as_u64() > Some(0), "{ill}");
     assert_eq!((&disabled["state"], &disabled["events"]), (&json!("disabled"), &json!(["scope"])));
     assert_eq!((&disabled["disabled_by"], &idle["disabled_by"]), (&json!("user"), &json!(null)));
+    assert_eq!(disabled["lag"], json!(null));
     assert!(disabled["notice"].as_str().expect("words").starts_with("disabled by a user"));
     assert_eq!(
         (&idle["sends"], &idle["state"], &idle["events"]),

@@ -1,6 +1,8 @@
 //! Settings -> Integrations, as a browser without scripts meets it.
 
 use crate::support::{Browser, Hitwire, PageForm, Receiver, hits, until};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 const HOME: &str = "/settings/integrations";
@@ -108,26 +110,24 @@ async fn what_is_wrong_stands_beside_its_field_and_nothing_that_was_typed_is_los
         .with("timeout", "soon")
         .with("domains", "fine.example\na.*.example")
         .and("events", "system");
-    // What cannot be read is told before what may not be.
-    for ids in [&["timeout", "domains"][..], &["name", "url", "header-0"]] {
-        let page = press(&mut browser, &form, "save").await.page(422);
-        for id in ids {
-            assert!(page.contains(&format!("href=\"#{id}\"")), "the summary leads to {id}: {page}");
-            assert!(page.contains(&format!("id=\"{id}-error\"")), "{id} says what is wrong: {page}");
-        }
-        assert!(page.contains("<details class=\"card advanced\" open>"), "{page}");
-        form = PageForm::on(&page, ADD);
-        let kept = [
-            ("url", "ftp://receiver.example/"),
-            ("header_name", "X Key"),
-            ("header_value", "typed-just-now"),
-        ];
-        for (name, value) in kept {
-            assert_eq!(form.value(name), Some(value));
-        }
-        assert_eq!(form.values("events"), ["system"]);
-        form = form.with("timeout", "9").with("domains", "fine.example");
+    let page = press(&mut browser, &form, "save").await.page(422);
+    for id in ["timeout", "domains", "name", "url", "header-0"] {
+        assert!(page.contains(&format!("href=\"#{id}\"")), "the summary leads to {id}: {page}");
+        assert!(page.contains(&format!("id=\"{id}-error\"")), "{id} says what is wrong: {page}");
     }
+    assert!(page.contains("<details class=\"card advanced\" open>"), "{page}");
+    let again = PageForm::on(&page, ADD);
+    let kept = [
+        ("url", "ftp://receiver.example/"),
+        ("header_name", "X Key"),
+        ("header_value", "typed-just-now"),
+        ("timeout", "soon"),
+    ];
+    for (name, value) in kept {
+        assert_eq!(again.value(name), Some(value));
+    }
+    assert_eq!(again.values("events"), ["system"]);
+    form = again.with("timeout", "9").with("domains", "fine.example");
     let corrected =
         form.with("name", "Corrected").with("url", "https://receiver.example/").with("header_name", "X-Key");
     press(&mut browser, &corrected, "save").await.page(200);
@@ -412,4 +412,30 @@ async fn certificates_are_uploaded_and_shown_back_in_words() {
     let edit = PageForm::on(&page, &format!("{HOME}/1/edit")).and("remove_ca", "on");
     press(&mut browser, &edit, "save").await.sees_other(&format!("{HOME}/1?done=saved"));
     assert_eq!(stored(&hitwire, 1).await["target"]["ca_file"], "");
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_uploaded_as_pkcs12_kept_and_removed() {
+    /// The password of all files of `crates/endpoint/tests/identities`.
+    const FILE_PASSWORD: &str = "s3cret-Pässword";
+    const PKCS12: &str = include_str!("../../../endpoint/tests/identities/modern.p12.txt");
+    let file = STANDARD.decode(PKCS12.replace('\n', "")).expect("base64");
+    let hitwire = Hitwire::start().await;
+    let mut browser = operator(&hitwire).await;
+    let files = [("client_cert_file", "hitwire.p12", &*file)];
+    let add = form(&mut browser, ADD).await.with("url", "https://receiver.example/").and("action", "save");
+    let wrong = add.clone().with("client_key_password", "wrong");
+    let page = browser.post_files(ADD, &wrong.pairs(), &files).await.page(422);
+    assert!(page.contains("id=\"client_key_password-error\""), "{page}");
+    // The file need not be chosen again.
+    let right = PageForm::on(&page, ADD).with("client_key_password", FILE_PASSWORD);
+    press(&mut browser, &right, "save").await.page(200);
+    let edit = form(&mut browser, &format!("{HOME}/1/edit")).await;
+    assert_eq!((edit.value("client_cert"), edit.value("client_key")), (Some(""), Some("")));
+    press(&mut browser, &edit, "save").await.sees_other(&format!("{HOME}/1?done=saved"));
+    assert_eq!(stored(&hitwire, 1).await["target"]["client_key"], "********", "it stays");
+    let edit = edit.and("remove_client_cert", "on");
+    press(&mut browser, &edit, "save").await.sees_other(&format!("{HOME}/1?done=saved"));
+    let target = stored(&hitwire, 1).await["target"].take();
+    assert_eq!((&target["client_cert"], &target["client_key"]), (&json!(""), &json!(null)));
 }

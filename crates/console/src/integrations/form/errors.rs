@@ -73,6 +73,11 @@ impl Errors {
         self.0.push(Wrong { id: id.into(), label: label.into(), message: message.into() });
     }
 
+    /// Notes others.
+    pub(super) fn extend(&mut self, others: Errors) {
+        self.0.extend(others.0);
+    }
+
     /// All of them, in the order of finding.
     pub(super) fn all(&self) -> &[Wrong] {
         &self.0

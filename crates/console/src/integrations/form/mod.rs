@@ -1,12 +1,13 @@
 //! Adding and changing a webhook.
 //!
-//! - [`model`]: the fields, between what a browser sends and what the API takes. [`errors`]: what is wrong, beside its field.
-//!   [`certificate`]: files into texts.
+//! - [`model`]: the fields, between what a browser sends and what the API takes. [`errors`]: what is wrong, beside its field,
+//!   and [`further`]: what else is. [`certificate`]: files into texts.
 //! - here: the pages. Every button posts the whole form to the page's own address and says in `action` what is wanted; what is
 //!   only shown (a test, a preview) is answered to htmx with the part that changes, to others with the whole page.
 
 mod certificate;
 mod errors;
+mod further;
 mod model;
 mod stored;
 
@@ -282,10 +283,36 @@ async fn save(
                 (place.etag, place.opened) = (etag, (console.now_ms)());
                 return page(console, session, place, form, now, shown).await;
             }
-            Err(refused) => shown.errors = errors_of(&form, refused)?,
+            Err(refused) => {
+                let rest = further::readable(&body, &stored.integration, &refused.errors);
+                shown.errors = errors_of(&form, refused)?;
+                if let Some(rest) = rest {
+                    look_further(console, session, &place, &form, rest, &mut shown.errors).await;
+                }
+            }
         }
     }
     page(console, session, place, form, stored, shown).await
+}
+
+/// Notes what is wrong with the rest of a body of which some cannot be read.
+async fn look_further(
+    console: &Console,
+    session: &Session,
+    place: &Place,
+    form: &Form,
+    mut rest: Value,
+    errors: &mut Errors,
+) {
+    if let Some(id) = place.id {
+        rest["id"] = id.into();
+    }
+    // Nothing is sent by it. Should it be refused for another reason, what is known already is enough.
+    if let Err(refused) = console.post(session, "/v2/integration/render", &rest).await
+        && refused.status == StatusCode::UNPROCESSABLE_ENTITY
+    {
+        errors.extend(Errors::of(form, &refused.errors));
+    }
 }
 
 /// What a refusal says of the form; whoever may not do it, or what is not there, is a page of its own.
