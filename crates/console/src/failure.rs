@@ -27,6 +27,35 @@ pub(crate) struct Refused {
     pub(crate) retry_after_s: Option<u64>,
 }
 
+impl Refused {
+    /// What is wrong with the field that this pointer names, as a sentence; empty: nothing.
+    pub(crate) fn at(&self, pointer: &str) -> String {
+        let error = self.errors.iter().find(|error| error.pointer == pointer);
+        error.map(|error| format!("It {}.", error.message)).unwrap_or_default()
+    }
+
+    /// Why the whole is refused, if it is not one of its fields and no fault of hitwire's; as a sentence.
+    pub(crate) fn whole(&self) -> String {
+        if !self.errors.is_empty() {
+            return String::new();
+        }
+        let mut words = self.detail.clone();
+        if let Some(first) = words.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        words.push('.');
+        words
+    }
+
+    /// Whether the form is shown again: what is wrong can be mended in it.
+    pub(crate) fn is_for_the_form(&self) -> bool {
+        matches!(
+            self.status,
+            StatusCode::UNPROCESSABLE_ENTITY | StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED
+        )
+    }
+}
+
 /// Why there is no page.
 #[derive(Debug)]
 pub(crate) enum Failure {

@@ -19,6 +19,7 @@
 // Until every page is there.
 #![allow(dead_code)]
 
+mod applications;
 mod assets;
 mod calls;
 mod charts;
@@ -31,6 +32,8 @@ mod profile;
 mod session;
 mod sign_in;
 mod text;
+mod tokens;
+mod users;
 
 mod dashboard;
 mod events;
@@ -104,6 +107,9 @@ pub fn router(console: Console) -> Router {
         .merge(events::routes())
         .merge(integrations::routes())
         .merge(profile::routes())
+        .merge(applications::routes())
+        .merge(tokens::routes())
+        .merge(users::routes())
         .layer(axum::middleware::from_fn(guard::headers))
         .merge(assets::routes())
         .with_state(console)

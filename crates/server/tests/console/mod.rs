@@ -6,4 +6,5 @@ mod integrations;
 mod profile;
 mod second_factor;
 mod sign_in;
+mod tokens;
 mod users;

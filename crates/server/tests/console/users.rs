@@ -1,6 +1,6 @@
 //! Users who are invited, disabled, changed and reset.
 
-use crate::support::{Browser, Hitwire, PASSWORD};
+use crate::support::{Browser, Hitwire, PASSWORD, between, input};
 use serde_json::json;
 
 #[tokio::test]
@@ -95,4 +95,93 @@ async fn people_change_their_own_name_and_no_more() {
     let more = json!({"name": "Anna", "role": "admin"});
     assert_eq!(own.send("PUT", "/v1/user", &more).await.expect(422)["errors"][0]["pointer"], "/role");
     hitwire.admin().send("PUT", "/v1/user", &json!({"name": "x"})).await.expect(409);
+}
+
+#[tokio::test]
+async fn an_administrator_adds_somebody_on_the_page_and_gets_a_link_for_them() {
+    let hitwire = Hitwire::start().await;
+    let mut olga = Browser::operator(&hitwire).await;
+    olga.look_for_csrf().await;
+    let page = olga.get("/settings/users/add").await.page(200);
+    assert!(page.contains("value=\"operator\""), "an operator can make another");
+    let wrong = [("email", "ann"), ("name", "Ann <i>"), ("role", "analyst")];
+    let page = olga.post("/settings/users/add", &wrong).await.page(422);
+    assert!(page.contains("id=\"email-error\">It is no e-mail address"), "{page}");
+    assert!(page.contains("value=\"Ann &#60;i&#62;\""), "what was typed is kept: {page}");
+    let taken = [("email", "OLGA@example.com"), ("role", "analyst")];
+    assert!(olga.post("/settings/users/add", &taken).await.page(409).contains("id=\"email-error\""));
+    olga.headers = vec![("origin", format!("http://{}", hitwire.server().addr()))];
+    let right = [("email", "ann@example.com"), ("name", "Ann"), ("role", "analyst")];
+    let page = olga.post("/settings/users/add", &right).await.page(200);
+    let link = between(&page, "id=\"link\">", "</output>");
+    let path =
+        link.strip_prefix(&format!("http://{}", hitwire.server().addr())).expect("the console's address");
+    assert!(olga.get("/settings/users").await.page(200).contains("not yet"));
+    let mut ann = Browser::new(&hitwire);
+    ann.post(path, &[("password", PASSWORD), ("password_again", PASSWORD)]).await.sees_other("/");
+    let page = olga.get("/settings/users?q=ANN").await.page(200);
+    assert!(page.contains("ann@example.com") && !page.contains("olga@example.com</td>"), "{page}");
+}
+
+#[tokio::test]
+async fn somebody_is_changed_disabled_enabled_reset_and_deleted_on_the_page() {
+    let hitwire = Hitwire::start().await;
+    let mut olga = Browser::operator(&hitwire).await;
+    olga.look_for_csrf().await;
+    let (mut ann, id) = Browser::invited(&hitwire, "ann@example.com", "analyst").await;
+    let at = |rest: &str| format!("/settings/users/{id}{rest}");
+    let etag = input(&olga.get(&at("")).await.page(200), "etag").expect("one").replace("&#34;", "\"");
+    let change =
+        [("email", "ann@example.com"), ("name", "Anna"), ("role", "read_only"), ("etag", etag.as_str())];
+    olga.post(&at(""), &change).await.sees_other(&at("?done=changed"));
+    assert!(olga.post(&at(""), &change).await.page(412).contains("role=\"alert\""), "changed meanwhile");
+    assert!(ann.get("/dashboard").await.page(200).contains("Read only"));
+    olga.post(&at("/disable"), &[]).await.sees_other(&at("?done=disabled"));
+    assert!(olga.get(&at("?done=disabled")).await.page(200).contains("The user is disabled"));
+    ann.get_as_it_is("/dashboard").await.sees_other("/sign-in?next=%2Fdashboard");
+    olga.post(&at("/enable"), &[]).await.sees_other(&at("?done=enabled"));
+    ann.sign_in("ann@example.com", PASSWORD).await.sees_other("/");
+    assert!(olga.post(&at("/link"), &[]).await.page(200).contains("/set-up/"));
+    ann.get_as_it_is("/dashboard").await.sees_other("/sign-in?next=%2Fdashboard");
+    let page = olga.post(&at("/delete"), &[("email", "bob@example.com")]).await.page(422);
+    assert!(page.contains("This is not the e-mail of the user."), "{page}");
+    olga.post(&at("/delete"), &[("email", "ann@example.com")])
+        .await
+        .sees_other("/settings/users?done=deleted");
+    olga.get(&at("")).await.page(404);
+    olga.post("/settings/users/1/disable", &[]).await.page(409);
+}
+
+#[tokio::test]
+async fn each_role_sees_and_does_what_the_table_says() {
+    let hitwire = Hitwire::start().await;
+    hitwire.make("applications", &json!({"id": 7, "name": "shop"})).await;
+    let mut olga = Browser::operator(&hitwire).await;
+    olga.look_for_csrf().await;
+    for (role, users, tokens, changes) in
+        [("admin", 200, 200, true), ("analyst", 403, 403, false), ("read_only", 200, 403, false)]
+    {
+        let (mut one, id) = Browser::invited(&hitwire, &format!("{role}@example.com"), role).await;
+        one.get("/settings/profile").await.page(200);
+        one.get("/settings/applications").await.page(200);
+        one.get("/settings/users").await.page(users);
+        one.get("/settings/tokens").await.page(tokens);
+        for path in ["/settings/users/add", "/settings/tokens/add", "/settings/applications/7"] {
+            one.get(path).await.page(if changes { 200 } else { 403 });
+        }
+        let user = [("email", "new@example.com"), ("role", "operator")];
+        one.post("/settings/users/add", &user).await.page(403);
+        for path in ["/settings/users/1/disable", "/settings/users/1/link", "/settings/users/1/enable"] {
+            one.post(path, &[]).await.page(403);
+        }
+        one.post("/settings/users/1/delete", &[("email", "olga@example.com")]).await.page(403);
+        let raised = [("email", "x@example.com"), ("role", "operator")];
+        one.post(&format!("/settings/users/{id}"), &raised).await.page(403);
+        if !changes {
+            one.post("/settings/tokens/add", &[("name", "x"), ("role", "ingest")]).await.page(403);
+            one.post("/settings/applications", &[("name", "x")]).await.page(403);
+            one.post("/settings/applications/7", &[("name", "x")]).await.page(403);
+            one.post("/settings/applications/7/delete", &[]).await.page(403);
+        }
+    }
 }

@@ -227,7 +227,7 @@ pub(crate) fn text(answer: &Answer) -> String {
 }
 
 /// The value of an input of this name on a page, as it stands there.
-fn input(page: &str, name: &str) -> Option<String> {
+pub(crate) fn input(page: &str, name: &str) -> Option<String> {
     let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\""))?;
     Some(rest.split_once('"')?.0.to_owned())
 }

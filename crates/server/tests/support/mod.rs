@@ -7,7 +7,7 @@ mod hit;
 mod hitwire;
 mod receiver;
 
-pub(crate) use browser::{Browser, PASSWORD, between, set_up_path, text};
+pub(crate) use browser::{Browser, PASSWORD, between, input, set_up_path, text};
 pub(crate) use client::{Answer, Caller, ask};
 pub(crate) use form::PageForm;
 pub(crate) use hit::{hit, hits};
