@@ -24,7 +24,7 @@ function drawChart(element) {
   const shown = chart.series.map((series) => series.values);
   // Areas on top of each other: each is drawn as the sum up to it, the largest first.
   const drawn = chart.stacked
-    ? shown.map((_, at) => chart.x.map((_, i) => shown.slice(0, at + 1).reduce((sum, values) => sum + (values[i] || 0), 0)))
+    ? shown.map((_, at) => chart.x.map((_, i) => shown.slice(0, at + 1).reduce((sum, values) => sum + (values[i] || 0), 0) || null))
     : shown;
   const order = chart.stacked ? drawn.map((_, at) => drawn.length - 1 - at) : drawn.map((_, at) => at);
   const line = chartColor("line");

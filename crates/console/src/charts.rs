@@ -68,26 +68,26 @@ pub(crate) fn data(x: &[u64], unit: &str, stacked: bool, series: &[Series]) -> S
 pub(crate) struct IntegrationCharts {
     /// The page that shows them; a range is chosen by its query `range`.
     pub(crate) path: String,
-    range: Range,
-    requests: String,
-    latency: String,
-    lag: String,
-    bars: Vec<Bar>,
-    rows: Vec<ChartRow>,
-    total: u64,
-    failed: u64,
+    pub(crate) range: Range,
+    pub(crate) requests: String,
+    pub(crate) latency: String,
+    pub(crate) lag: String,
+    pub(crate) bars: Vec<Bar>,
+    pub(crate) rows: Vec<ChartRow>,
+    pub(crate) total: u64,
+    pub(crate) failed: u64,
 }
 
 /// A row of the table.
-struct ChartRow {
-    start_ms: u64,
-    delivered: u64,
-    sick: u64,
-    refused: u64,
-    events: u64,
-    p50: String,
-    p95: String,
-    lag: String,
+pub(crate) struct ChartRow {
+    pub(crate) start_ms: u64,
+    pub(crate) delivered: u64,
+    pub(crate) sick: u64,
+    pub(crate) refused: u64,
+    pub(crate) events: u64,
+    pub(crate) p50: String,
+    pub(crate) p95: String,
+    pub(crate) lag: String,
 }
 
 /// The charts of an integration over the range that a page was asked for.
@@ -150,7 +150,7 @@ impl IntegrationCharts {
     }
 
     /// Ranges to choose from: name, words, whether it is the one.
-    fn ranges(&self) -> [(&'static str, &'static str, bool); 3] {
+    pub(crate) fn ranges(&self) -> [(&'static str, &'static str, bool); 3] {
         Range::ALL.map(|range| {
             let words = match range {
                 Range::Hour => "1 hour",

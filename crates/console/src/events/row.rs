@@ -8,6 +8,9 @@ use hitwire_log::Ticked;
 /// Characters of a payload in a list.
 const TEXT_CHARS_MAX: usize = 180;
 
+/// And of where it went.
+const PLACE_CHARS_MAX: usize = 140;
+
 /// A row of a list. Texts are as the events say them; the template makes them harmless.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
@@ -24,7 +27,6 @@ pub(super) struct Row {
     pub(super) place: String,
     pub(super) parameter: String,
     pub(super) text: String,
-    pub(super) text_is_cut: bool,
     pub(super) address: String,
     pub(super) status: String,
     pub(super) block: &'static str,
@@ -52,16 +54,8 @@ pub(super) struct Known {
 
 impl Row {
     pub(super) fn of(event: EventRow) -> Row {
-        let text = event.text.char_indices().nth(TEXT_CHARS_MAX);
-        let (shown, text_is_cut) = match text {
-            Some((at, _)) => (event.text[..at].to_owned(), true),
-            None => (event.text, false),
-        };
-        let place = format!(
-            "{}{}",
-            event.domain.as_deref().unwrap_or_default(),
-            event.path.as_deref().unwrap_or_default()
-        );
+        let place =
+            [event.domain.as_deref().unwrap_or_default(), event.path.as_deref().unwrap_or_default()].concat();
         Row {
             seq: event.seq.0,
             at_ms: event.appended_ms,
@@ -71,16 +65,23 @@ impl Row {
             type_code: event.type_code.unwrap_or_default(),
             title: event.title.unwrap_or_default(),
             method: event.method.unwrap_or_default(),
-            place,
+            place: shortened(&place, PLACE_CHARS_MAX),
             parameter: event.parameter.unwrap_or_default(),
-            text: shown,
-            text_is_cut,
+            text: shortened(&event.text, TEXT_CHARS_MAX),
             address: event.address.map(|address| address.to_string()).unwrap_or_default(),
             status: event.status.map(|status| status.to_string()).unwrap_or_default(),
             block: event.block_status.map(BlockStatus::name).unwrap_or_default(),
             discovered_by: event.discovered_by.unwrap_or_default(),
             delivered: Vec::new(),
         }
+    }
+}
+
+/// The beginning of a text, and whether that is not all.
+fn shortened(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
     }
 }
 

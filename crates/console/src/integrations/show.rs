@@ -6,6 +6,7 @@ use super::form::{SecretPage, certificates};
 use super::list::{self, Doing};
 use super::tested::{Tested, TestedPart};
 use super::{HOME, check_may, events_in_words, moment, text};
+use crate::charts::{self, IntegrationCharts};
 use crate::failure::Failure;
 use crate::fields::Posted;
 use crate::frame::{Frame, Nav, Tab};
@@ -17,6 +18,7 @@ use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use hitwire_event::IntegrationId;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,6 +42,8 @@ const OVERLAPS: &[(u64, &str)] =
 #[serde(default)]
 struct Done {
     done: String,
+    /// Of the charts.
+    range: String,
 }
 
 impl Done {
@@ -88,6 +92,8 @@ struct Page {
     tested: Option<Tested>,
     created_at: u64,
     created_by: String,
+    /// None: the index cannot be read at the moment.
+    charts: Option<IntegrationCharts>,
 }
 
 #[derive(Template)]
@@ -109,14 +115,14 @@ async fn show(
     Query(done): Query<Done>,
 ) -> Result<Response, Failure> {
     check_may(&console, &session)?;
-    page(&console, &session, id, done.words(), None).await
+    page(&console, &session, id, &done, None).await
 }
 
 async fn page(
     console: &Console,
     session: &Session,
     id: u64,
-    done: Option<&'static str>,
+    done: &Done,
     tested: Option<Tested>,
 ) -> Result<Response, Failure> {
     let integration = console.get(session, &format!("/v2/integration/{id}")).await?.object();
@@ -125,7 +131,7 @@ async fn page(
     let missed = lag_events(&status);
     let warnings = status["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let page = Page {
-        frame: Frame::new(console, session, Nav::Settings(Tab::Integrations), &*name).with_done(done),
+        frame: Frame::new(console, session, Nav::Settings(Tab::Integrations), &*name).with_done(done.words()),
         id,
         active: status["active"] == true,
         doing: doing(&status),
@@ -142,6 +148,9 @@ async fn page(
         tested,
         created_at: integration["created_at"].as_u64().unwrap_or(0) * 1_000,
         created_by: text(&integration, "created_by").to_owned(),
+        charts: charts::of_integration(console, IntegrationId(id), format!("{HOME}/{id}"), &done.range)
+            .await
+            .ok(),
         name,
     };
     Ok(Html(page.render()?).into_response())
@@ -239,7 +248,7 @@ async fn test(
     if headers.contains_key("hx-request") {
         return Ok(Html(TestedPart { tested }.render()?).into_response());
     }
-    page(&console, &session, id, None, Some(tested)).await
+    page(&console, &session, id, &Done::default(), Some(tested)).await
 }
 
 async fn rotate(

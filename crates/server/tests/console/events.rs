@@ -157,7 +157,7 @@ async fn the_dashboard_teaches_and_then_shows_what_goes_on() {
     for number in 0..3 {
         hitwire.send(&hit(number)).await.expect(202);
     }
-    let page = page_with(&mut browser, "/dashboard", "1 need attention").await;
+    let page = page_with(&mut browser, "/dashboard", "1 needs attention").await;
     assert!(page.contains(&format!("/settings/integrations/{id}")), "{page}");
     let page = page_with(&mut browser, "/dashboard", "data-chart=").await;
     assert!(page.contains("Attack types") && page.contains("As a table"), "{page}");
