@@ -18,6 +18,9 @@ function chartNumber(value, unit) {
   return (value / 3600000).toFixed(1) + " h";
 }
 
+// Counts are whole numbers.
+const chartSteps = [...Array(16).keys()].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power));
+
 function drawChart(element) {
   let chart;
   try { chart = JSON.parse(element.dataset.chart); } catch { return; }
@@ -42,7 +45,7 @@ function drawChart(element) {
           ? at.toLocaleDateString(undefined, { month: "short", day: "numeric" })
           : at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
       }) },
-      { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => chartNumber(tick, chart.unit)) },
+      { ...axis, size: 62, incrs: chart.unit === "count" ? chartSteps : undefined, values: (_, ticks) => ticks.map((tick) => chartNumber(tick, chart.unit)) },
     ],
     series: [
       { label: "Time", value: (_, at) => at == null ? "–" : new Date(at * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) },

@@ -27,6 +27,9 @@ const REST: Duration = Duration::from_millis(200);
 /// How often attempts are looked for when no events come.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// The same after something came: what is delivered at once is attempted at once.
+const LOOK_SOON: Duration = Duration::from_millis(300);
+
 /// How often the file is kept within its bounds, and the disk looked at.
 const KEEP_EVERY: Duration = Duration::from_secs(10);
 
@@ -94,8 +97,8 @@ enum Obstacle {
 enum Next {
     /// There is more; others have their turn for as long.
     After(Duration),
-    /// Nothing for now.
-    Rest,
+    /// Nothing for now; attempts are looked for after this long at the latest.
+    Rest(Duration),
 }
 
 impl Following {
@@ -138,11 +141,11 @@ impl Following {
                 let woken = async {
                     match next {
                         Ok(Next::After(rest)) => tokio::time::sleep(rest).await,
-                        Ok(Next::Rest) => {
+                        Ok(Next::Rest(look_within)) => {
                             tokio::time::sleep(REST).await;
                             tokio::select! {
                                 _ = head.changed() => {}
-                                () = tokio::time::sleep(LOOK_EVERY) => {}
+                                () = tokio::time::sleep(look_within) => {}
                             }
                         }
                         Err(Obstacle::Store(StoreError::Closed)) => stop.cancelled().await,
@@ -223,7 +226,7 @@ impl Following {
             self.kept_at = (!more).then(Instant::now);
         }
         if !self.has_room {
-            return Ok(Next::Rest);
+            return Ok(Next::Rest(LOOK_EVERY));
         }
         let writer = self.writer.as_mut().ok_or(Obstacle::Abandoned)?;
         let head = *self.source.0.head().borrow();
@@ -240,13 +243,18 @@ impl Following {
         };
         more |= attempts.len() == ATTEMPTS_AT_ONCE;
         let portion = Portion { records: page.records, scanned_to: page.scanned_to, attempts };
-        if portion.scanned_to > seq || !portion.attempts.is_empty() {
+        let has_news = portion.scanned_to > seq || !portion.attempts.is_empty();
+        if has_news {
             let now_ms = self.now_ms();
             self.write(move |writer| writer.add(&portion, now_ms)).await?;
             self.remakes = 0;
         }
         self.tell(None);
-        Ok(if more { Next::After(began.elapsed()) } else { Next::Rest })
+        Ok(match (more, has_news) {
+            (true, _) => Next::After(began.elapsed()),
+            (false, true) => Next::Rest(LOOK_SOON),
+            (false, false) => Next::Rest(LOOK_EVERY),
+        })
     }
 
     /// Drops what is too old or too much. `true`: there is more to do.

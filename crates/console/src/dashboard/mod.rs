@@ -19,6 +19,7 @@ use axum::response::{Html, Response};
 use axum::routing::get;
 use futures_util::stream;
 use health::{IntegrationHealth, SourceHealth};
+use hitwire_event::Kind;
 use hitwire_index::{Search, TopOf};
 use hitwire_log::Figures;
 use http::{HeaderMap, Method};
@@ -49,7 +50,7 @@ struct Page {
     integrations: Option<IntegrationHealth>,
     sources: Option<Vec<SourceHealth>>,
     figures: Figures,
-    /// Nothing has come yet.
+    /// Nothing has come yet but what hitwire tells of itself.
     is_empty: bool,
     is_live: bool,
     host: String,
@@ -96,7 +97,11 @@ async fn show(
         }
         if now.is_some() {
             tops = read_tops(&console, &session, hours).await?;
-            let any = Search { client: session.user.client, limit: 1, ..Search::default() };
+            // What hitwire tells of itself is there from the first user on.
+            let kinds =
+                Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::System | Kind::RulesAndTriggers));
+            let any =
+                Search { client: session.user.client, kinds: kinds.collect(), limit: 1, ..Search::default() };
             is_empty = console.index.search(any).await?.events.is_empty();
         }
     }
