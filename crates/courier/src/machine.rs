@@ -277,7 +277,8 @@ impl Machine {
     fn send(&mut self, lane: Lane, at: usize) {
         let probe = self.endpoint.failures_in_a_row() > 0;
         let slot = &mut self.couriers[lane.index()].open[at];
-        slot.flight = Some(Flight { turn: self.endpoint.turn(), superseded: false });
+        slot.flight =
+            Some(Flight { turn: self.endpoint.turn(), superseded: false, under_older_settings: false });
         self.pace.tell(self.now);
         self.commands.push(Command::Send { lane, batch: slot.batch.clone(), probe });
     }

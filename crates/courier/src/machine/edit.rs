@@ -56,6 +56,9 @@ impl Courier {
             self.drop_from(at);
         }
         for slot in &mut self.open {
+            if let Some(flight) = &mut slot.flight {
+                flight.under_older_settings = true;
+            }
             if is_outdated(&slot.batch) {
                 slot.refusal = None;
                 if let Some(flight) = &mut slot.flight {

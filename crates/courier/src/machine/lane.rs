@@ -78,6 +78,8 @@ pub(super) struct Flight {
     pub(super) turn: u32,
     /// The content settings changed: delivered settles the batch, failed supersedes it.
     pub(super) superseded: bool,
+    /// A user touched the settings since it was sent: it may have gone to another URL than the next one will.
+    pub(super) under_older_settings: bool,
 }
 
 #[derive(Debug)]
@@ -94,6 +96,8 @@ pub(super) struct Landed {
     /// The place of its batch among the open ones; none: it is on record no more.
     pub(super) slot: Option<usize>,
     pub(super) superseded: bool,
+    /// What it says may be the word of another endpoint than the present one.
+    pub(super) under_older_settings: bool,
 }
 
 /// A read was asked for.
@@ -237,13 +241,14 @@ impl Courier {
         if let Some(at) = self.open.iter().position(|slot| slot.flight.is_some() && is_it(&slot.batch)) {
             let slot = &mut self.open[at];
             let flight = slot.flight.take()?;
-            let (batch, superseded) = (slot.batch.clone(), flight.superseded);
-            return Some(Landed { batch, turn: flight.turn, slot: Some(at), superseded });
+            let Flight { turn, superseded, under_older_settings } = flight;
+            let batch = slot.batch.clone();
+            return Some(Landed { batch, turn, slot: Some(at), superseded, under_older_settings });
         }
         let at = self.strays.iter().position(|stray| is_it(&stray.batch))?;
         let Stray { batch, turn } = self.strays.swap_remove(at);
         self.free_room();
-        Some(Landed { batch, turn, slot: None, superseded: false })
+        Some(Landed { batch, turn, slot: None, superseded: false, under_older_settings: true })
     }
 
     /// An open batch is settled, and what lies behind it. The first one takes the cursor with it; others are remembered

@@ -72,6 +72,11 @@ impl Machine {
     /// Puts the batch back, if it is still wanted, and lets the endpoint, or the batch alone, wait; or gives up.
     fn failed(&mut self, lane: Lane, landed: &Landed, verdict: Verdict, failure: &Failure) {
         let (batch, turn) = (&landed.batch, landed.turn);
+        // A user who has just repaired the URL must not find it disabled by what the old one said: the present one is asked.
+        let verdict = match verdict {
+            Verdict::Gone if landed.under_older_settings => Verdict::Sick,
+            verdict => verdict,
+        };
         let (status, retry_after) = (failure.status, failure.retry_after);
         let preset = self.settings.retry;
         let without_success = self.endpoint.failed(preset, self.now, status != Some(429));

@@ -126,6 +126,16 @@ fn a_batch_that_failed_while_it_was_disabled_is_sent_again_as_it_was() {
 }
 
 #[test]
+fn the_answer_gone_of_the_url_before_does_not_disable_the_present_one() {
+    let mut run = Run::sending(Preset::Patient);
+    run.edit(|_| ());
+    assert_eq!(run.status(Bulk, 410), ["save bulk@0 open 1-3 msg_1 tried 1 | Gone 1"]);
+    run.retry();
+    let gone = "save bulk@0 open 1-3 msg_1 tried 2 | Gone 2 | disable Gone";
+    assert_eq!(run.status(Bulk, 410), [gone], "the present one was asked, and says so itself");
+}
+
+#[test]
 fn enabling_from_now_drops_the_batch_that_was_open() {
     let mut run = Run::sending(Preset::Patient);
     run.edit(|settings| settings.enabled = false);
