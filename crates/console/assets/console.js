@@ -88,3 +88,11 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   search.focus();
 });
+
+// What was asked for in place did not come: <div data-failure="what to say">
+for (const failure of ["htmx:responseError", "htmx:sendError"]) {
+  document.addEventListener(failure, (event) => {
+    const place = event.detail.target;
+    if (place?.dataset.failure) place.textContent = place.dataset.failure;
+  });
+}
