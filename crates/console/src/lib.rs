@@ -19,10 +19,12 @@
 // Until every page is there.
 #![allow(dead_code)]
 
+mod activity;
 mod applications;
 mod assets;
 mod calls;
 mod charts;
+mod csv;
 mod failure;
 mod fields;
 mod frame;
@@ -102,6 +104,7 @@ pub fn router(console: Console) -> Router {
     Router::new()
         .route("/", get(|| async { Redirect::to("/dashboard") }))
         .route("/settings", get(|| async { Redirect::to("/settings/integrations") }))
+        .merge(activity::routes())
         .merge(sign_in::routes())
         .merge(dashboard::routes())
         .merge(events::routes())

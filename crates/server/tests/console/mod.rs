@@ -1,5 +1,6 @@
 //! The console as browsers meet it, without scripts.
 
+mod activity;
 mod events;
 mod ground;
 mod integrations;
