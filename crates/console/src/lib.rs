@@ -28,11 +28,14 @@ mod csv;
 mod failure;
 mod fields;
 mod frame;
+mod general;
 mod guard;
+mod installation;
 mod live;
 mod profile;
 mod session;
 mod sign_in;
+mod sources;
 mod text;
 mod tokens;
 mod users;
@@ -43,6 +46,7 @@ mod integrations;
 
 pub use calls::SignedIn;
 pub use guard::HTML_POLICY;
+pub use installation::{Installation, Setting, Tells};
 pub use live::Places;
 pub use session::{Lifetime, expire};
 pub use sign_in::{ProviderSettings, SignIn, SignInSettings, set_up};
@@ -78,6 +82,8 @@ pub struct Console {
     pub product: String,
     /// Where log, state and the set-up link are.
     pub data_dir: PathBuf,
+    /// How the installation is set up.
+    pub installation: Installation,
     /// Cancelled when hitwire stops: pages that stay open end then.
     pub stop: CancellationToken,
     /// Places for pages that stay open: [`Places::default`].
@@ -105,7 +111,9 @@ pub fn router(console: Console) -> Router {
         .route("/", get(|| async { Redirect::to("/dashboard") }))
         .route("/settings", get(|| async { Redirect::to("/settings/integrations") }))
         .merge(activity::routes())
+        .merge(general::routes())
         .merge(sign_in::routes())
+        .merge(sources::routes())
         .merge(dashboard::routes())
         .merge(events::routes())
         .merge(integrations::routes())

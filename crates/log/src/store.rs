@@ -99,6 +99,9 @@ pub trait Store: Send + Sync + 'static {
     /// All clients, by id.
     fn clients(&self) -> Answer<'_, Vec<Client>>;
 
+    /// The next clients after one, by id, at most so many.
+    fn client_page(&self, after: ClientId, limit: usize) -> Answer<'_, Vec<Client>>;
+
     /// The users of one client or of all, by id.
     fn users(&self, client: Option<ClientId>) -> Answer<'_, Vec<User>>;
 

@@ -17,7 +17,7 @@ use crate::names::Names;
 use crate::processors::requests_per_hour::Processor;
 use crate::sources::{SourceStatus, Sources};
 use crate::{admin_token, announcer, sign_in};
-use hitwire_console::{Console, set_up};
+use hitwire_console::{Console, Installation, Setting, set_up};
 use hitwire_endpoint::{Guard, Resolver, Sender};
 use hitwire_event::WebhookId;
 use hitwire_index::Index;
@@ -173,8 +173,9 @@ impl Server {
             clock.wall_ms() / 1_000,
         ));
         let scheme = if certificate.is_some() { "https" } else { "http" };
-        let console = config.naming.public_url.clone().unwrap_or_else(|| format!("{scheme}://{addr}"));
-        let set_up_link = set_up::write_link(&*store, &config.data_dir, &console, clock.wall_ms() / 1_000);
+        let console_url = config.naming.public_url.clone().unwrap_or_else(|| format!("{scheme}://{addr}"));
+        let set_up_link =
+            set_up::write_link(&*store, &config.data_dir, &console_url, clock.wall_ms() / 1_000);
         let set_up_link = set_up_link.await.map_err(|source| store_error(&config, source))?;
         let sources = sources.start(&store, &counted.intake, clock);
         let bodies = BodyBudget::new(config.api.bodies_in_flight_bytes);
@@ -242,6 +243,13 @@ impl Server {
             now_ms: Box::new(move || clock.wall_ms()),
             product: config.naming.product.clone(),
             data_dir: config.data_dir.clone(),
+            installation: installation(
+                &config,
+                console_url,
+                addr,
+                certificate.clone(),
+                clock.wall_ms() / 1_000,
+            ),
             stop: ending.stop.clone(),
             live: hitwire_console::Places::default(),
         });
@@ -406,6 +414,28 @@ async fn bind(addr: SocketAddr, flag: &'static str) -> Result<(TcpListener, Sock
     let listener = TcpListener::bind(addr).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
+}
+
+/// What the console shows of how it is set up.
+fn installation(
+    config: &Config,
+    url: String,
+    addr: SocketAddr,
+    certificate: Option<Arc<Certificate>>,
+    started_s: u64,
+) -> Installation {
+    let settings = config.named_values().into_iter().map(|(name, value)| Setting { name, value });
+    Installation {
+        version: env!("CARGO_PKG_VERSION"),
+        url: url.trim_end_matches('/').to_owned(),
+        listen: addr.to_string(),
+        started_s,
+        log_bytes_max: config.retention.size_bytes,
+        disk_floor_bytes: config.log.disk_floor_bytes,
+        is_tls: certificate.is_some(),
+        certificate_expires_s: Box::new(move || certificate.as_deref().and_then(Certificate::expires_s)),
+        settings: settings.collect(),
+    }
 }
 
 /// Tells what of the sources is configured otherwise than at the last start.

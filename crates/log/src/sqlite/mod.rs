@@ -396,6 +396,10 @@ impl Store for SqliteStore {
         Box::pin(self.read_state(state::accounts::clients))
     }
 
+    fn client_page(&self, after: ClientId, limit: usize) -> Answer<'_, Vec<Client>> {
+        Box::pin(self.read_state(move |connection| state::accounts::client_page(connection, after, limit)))
+    }
+
     fn users(&self, client: Option<ClientId>) -> Answer<'_, Vec<User>> {
         Box::pin(self.read_state(move |connection| state::accounts::users(connection, client)))
     }

@@ -88,6 +88,34 @@ impl Config {
         }
         file.text
     }
+
+    /// Every setting in effect by its key in a configuration file, and where tokens and the key come from; without sources, which
+    /// are shown elsewhere.
+    pub(crate) fn named_values(&self) -> Vec<(String, String)> {
+        let file = self.to_toml();
+        let comments = file.lines().filter_map(|line| line.strip_prefix("# ")?.split_once(": "));
+        let mut named: Vec<_> = comments.map(|(name, words)| (name.to_owned(), words.to_owned())).collect();
+        let settings = toml::from_str::<Map<String, Value>>(&file).unwrap_or_default();
+        for (name, value) in settings.iter().filter(|(name, _)| *name != "source") {
+            match value {
+                Value::Object(table) => {
+                    named.extend(table.iter().map(|(key, value)| (format!("{name}.{key}"), plain(value))));
+                }
+                value => named.push((name.clone(), plain(value))),
+            }
+        }
+        named
+    }
+}
+
+/// A value without the marks of its notation.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) if values.is_empty() => "none".to_owned(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
 }
 
 impl SourceSpec {
@@ -267,6 +295,23 @@ mod tests {
         for config in [Config::default(), every_key] {
             let again = read(&config.to_toml());
             assert_eq!(format!("{again:?}"), format!("{config:?}"));
+        }
+    }
+
+    #[test]
+    fn settings_have_names_and_plain_values() {
+        let config = read(
+            "product = \"Shield\"\nallow_targets = [\"10.0.0.0/8\", \"fd00::/8\"]\nretention = { age = \"36h\" }",
+        );
+        let named = config.named_values();
+        for (name, value) in [
+            ("product", "Shield"),
+            ("allow_targets", "10.0.0.0/8, fd00::/8"),
+            ("retention.age", "36h"),
+            ("api.max_connections", "4096"),
+            ("ingest token", "none"),
+        ] {
+            assert!(named.contains(&(name.to_owned(), value.to_owned())), "{name}: {named:?}");
         }
     }
 

@@ -11,12 +11,16 @@ pub struct SourceStatus {
     pub name: String,
     /// The file.
     pub path: String,
+    /// Bytes of the file that are read and settled.
+    pub position: u64,
     /// Records that were read and are settled: converted and committed, or counted below.
     pub records: u64,
     /// Hits that they became.
     pub hits: u64,
     /// Lines that are no records, or too long.
     pub errors: u64,
+    /// What was wrong with one of the last of them, and where it is.
+    pub last_error: Option<String>,
     /// Records that were not valid UTF-8; their bad bytes are shown as U+FFFD.
     pub lossy: u64,
     /// When the last record was committed, RFC 3339.

@@ -65,7 +65,9 @@ impl Runner {
                     if self.settle(chunk, &mut warned).is_err() {
                         return;
                     }
+                    let position = self.follower.offset();
                     self.gauge.update(|status| {
+                        status.position = position;
                         status.caught_up = caught_up;
                         status.problem = missing.then(|| "the file is not there yet".to_owned());
                     });
@@ -100,6 +102,8 @@ impl Runner {
             tracing::warn!(source, offset, errors, problem = %visible(problem), "lines that are no records were passed over");
         }
         let hits = converted.events.len() as u64;
+        let last_error =
+            converted.first_error.as_ref().map(|(offset, problem)| format!("at byte {offset}: {problem}"));
         let mut events = converted.events;
         if self.count_requests && converted.records > 0 {
             events.push(self.counter(converted.records));
@@ -113,6 +117,7 @@ impl Runner {
             status.hits += hits;
             status.lossy += converted.lossy;
             status.errors += converted.errors;
+            status.last_error = last_error.or(status.last_error.take());
             if converted.records > 0 {
                 status.last_record_at = Some(now);
             }

@@ -6,6 +6,7 @@ mod ground;
 mod integrations;
 mod profile;
 mod second_factor;
+mod settings;
 mod sign_in;
 mod tokens;
 mod users;

@@ -648,6 +648,10 @@ impl Store for Jittery {
         self.store.clients()
     }
 
+    fn client_page(&self, after: ClientId, limit: usize) -> Answer<'_, Vec<Client>> {
+        self.store.client_page(after, limit)
+    }
+
     fn users(&self, client: Option<ClientId>) -> Answer<'_, Vec<User>> {
         self.store.users(client)
     }

@@ -4,10 +4,13 @@ use super::codes::{Code, from_json, to_json};
 use super::{Trouble, access};
 use crate::{Application, Client, Role, Sequence, StoreError, User, UserId};
 use hitwire_event::ClientId;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, Rows, params, params_from_iter};
 
 const SELECT_CLIENTS: &str =
     "SELECT id, uuid, name, enabled, limits, created_at, created_by, revision FROM client ORDER BY id";
+const SELECT_CLIENTS_AFTER: &str =
+    "SELECT id, uuid, name, enabled, limits, created_at, created_by, revision FROM client
+     WHERE id > ?1 ORDER BY id LIMIT ?2";
 const INSERT_CLIENT: &str =
     "INSERT INTO client (id, uuid, name, enabled, limits, created_at, created_by, revision)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)";
@@ -78,8 +81,20 @@ pub(in crate::sqlite) fn remembered(connection: &Connection, name: &str) -> Resu
 
 /// All clients.
 pub(in crate::sqlite) fn clients(connection: &Connection) -> Result<Vec<Client>, Trouble> {
-    let mut statement = connection.prepare_cached(SELECT_CLIENTS)?;
-    let mut rows = statement.query([])?;
+    read_clients(connection.prepare_cached(SELECT_CLIENTS)?.query([])?)
+}
+
+/// The next clients after one.
+pub(in crate::sqlite) fn client_page(
+    connection: &Connection,
+    after: ClientId,
+    limit: usize,
+) -> Result<Vec<Client>, Trouble> {
+    let after = i64::try_from(after.0).unwrap_or(i64::MAX);
+    read_clients(connection.prepare_cached(SELECT_CLIENTS_AFTER)?.query(params![after, limit as i64])?)
+}
+
+fn read_clients(mut rows: Rows<'_>) -> Result<Vec<Client>, Trouble> {
     let mut clients = Vec::new();
     while let Some(row) = rows.next()? {
         clients.push(Client {

@@ -23,6 +23,9 @@ use utoipa::ToSchema;
 /// Clients of one installation: each costs some hundred bytes of memory.
 const CLIENTS_MAX: usize = 10_000;
 
+/// Clients of one page.
+const LIMIT_MAX: u64 = 500;
+
 /// Networks that one client may be allowed.
 const ALLOW_TARGETS_MAX: usize = 100;
 
@@ -151,16 +154,22 @@ fn networks(fields: &mut Fields<'_>, errors: &Errors) -> Vec<String> {
     path = "/v1/clients",
     tag = "accounts",
     operation_id = "listClients",
+    params(
+        ("after" = Option<u64>, Query, description = "only those with higher ids: the last one of the answer before"),
+        ("limit" = Option<u64>, Query, description = "at most so many; without it all", minimum = 1, maximum = 500)
+    ),
     responses((status = 200, description = "Clients.", body = SuccessList<ClientAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn list(
     State(api): State<Shared>,
     caller: Caller,
-    query: Query,
+    mut query: Query,
 ) -> Result<Response, Problem> {
+    let after = ClientId(query.integer("after", 0..=i64::MAX as u64)?.unwrap_or(0));
+    let limit = query.integer("limit", 1..=LIMIT_MAX)?.map_or(CLIENTS_MAX, |limit| limit as usize);
     query.finish()?;
-    let clients = visible(&api, &caller).await?;
+    let clients = page(&api, &caller, after, limit).await?;
     Ok(success(clients.into_iter().map(ClientAnswer::from).collect::<Vec<_>>()))
 }
 
@@ -304,15 +313,36 @@ fn first(done: &str) -> Problem {
 
 /// The clients that a caller may see.
 pub(super) async fn visible(api: &Shared, caller: &Caller) -> Result<Vec<Client>, StoreError> {
-    let mut clients = api.store.clients().await?;
-    if caller.role() != Role::Operator {
-        clients.retain(|client| client.id == caller.client());
+    page(api, caller, ClientId(0), CLIENTS_MAX).await
+}
+
+/// The clients after one that a caller may see, at most so many.
+async fn page(
+    api: &Shared,
+    caller: &Caller,
+    after: ClientId,
+    limit: usize,
+) -> Result<Vec<Client>, StoreError> {
+    if caller.role() == Role::Operator {
+        return api.store.client_page(after, limit).await;
     }
-    Ok(clients)
+    let own = one(api, caller.client()).await?;
+    Ok(own.into_iter().filter(|own| own.id > after).collect())
+}
+
+/// The client with this id.
+async fn one(api: &Shared, id: ClientId) -> Result<Option<Client>, StoreError> {
+    // The first one after the one before.
+    let found = api.store.client_page(ClientId(id.0.saturating_sub(1)), 1).await?.pop();
+    Ok(found.filter(|client| client.id == id))
 }
 
 /// The client that a path names, if the caller may see it.
 async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<Client, Problem> {
-    let found = visible(api, caller).await?.into_iter().find(|client| number(id) == Some(client.id.0));
+    let id = number(id).map(ClientId).filter(|id| caller.role() == Role::Operator || *id == caller.client());
+    let found = match id {
+        Some(id) => one(api, id).await?,
+        None => None,
+    };
     found.ok_or_else(|| Problem::not_found("there is no such client; GET /v1/clients lists them"))
 }
