@@ -13,7 +13,7 @@ use axum::routing::{get, post};
 use hitwire_log::Role;
 use http::Method;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::HashMap;
 
 /// Where the list is; the other pages are below it.
@@ -179,7 +179,7 @@ async fn add(State(console): State<Shared>, posted: Posted) -> Result<Response, 
             let made = made.object();
             let text = |name: &str| made[name].as_str().unwrap_or_default().to_owned();
             let frame = Frame::new(&console, &session, Nav::Settings(Tab::Tokens), "API token");
-            let ingest = made["role"] == Value::from(Role::Ingest.name());
+            let ingest = made["role"] == Role::Ingest.name();
             let page = MadePage { frame, name: text("name"), token: text("token"), ingest };
             Ok(Html(page.render()?).into_response())
         }

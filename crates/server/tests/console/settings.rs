@@ -1,6 +1,6 @@
 //! The pages Sources and General.
 
-use crate::support::{Browser, Hitwire, text, until};
+use crate::support::{Browser, Hitwire, input, text, until};
 use hitwire_server::SourceSpec;
 use http::StatusCode;
 use serde_json::json;
@@ -52,6 +52,11 @@ async fn an_operator_sees_the_installation_and_others_their_client_alone() {
     assert!(!page.contains(hitwire.server().admin_token().expose()), "a secret");
 }
 
+/// The revision that a form is made from.
+fn etag(page: &str) -> String {
+    input(page, "etag").expect("an etag").replace("&#34;", "\"")
+}
+
 #[tokio::test]
 async fn an_operator_adds_changes_and_deletes_clients() {
     let hitwire = Hitwire::start().await;
@@ -74,15 +79,16 @@ async fn an_operator_adds_changes_and_deletes_clients() {
     assert_eq!(client["body"]["object"]["integrations_max"], 3);
 
     let edit = "/settings/general/clients/2";
-    let etag = crate::support::input(&text(&browser.get(edit).await), "etag").expect("an etag");
+    let etag = etag(&text(&browser.get(edit).await));
     let changed = [("name", "Shop & Co"), ("etag", &*etag)];
     let listed = text(&browser.submit(edit, edit, &changed).await);
     assert!(listed.contains("Shop &#38; Co") && listed.contains("disabled"), "{listed}");
     let again = browser.submit(edit, edit, &changed).await;
-    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY, "it was changed meanwhile");
+    assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(text(&again).contains("Somebody has changed it since"), "{}", text(&again));
 
     let delete = "/settings/general/clients/2/delete";
-    let etag = crate::support::input(&text(&browser.get(delete).await), "etag").expect("an etag");
+    let etag = self::etag(&text(&browser.get(delete).await));
     let refused = browser.submit(delete, delete, &[("name", "Shop"), ("etag", &*etag)]).await;
     assert!(text(&refused).contains("That is not its name"));
     let listed = text(&browser.submit(delete, delete, &[("name", "Shop & Co"), ("etag", &*etag)]).await);
