@@ -96,3 +96,23 @@ for (const failure of ["htmx:responseError", "htmx:sendError"]) {
     if (place?.dataset.failure) place.textContent = place.dataset.failure;
   });
 }
+
+// <tbody data-live="address">: rows that come are put on top. Each has an id, so that none comes twice.
+const LIVE_ROWS_MAX = 200;
+function live(body) {
+  const most = Number(body.dataset.liveMax) || LIVE_ROWS_MAX;
+  const source = new EventSource(body.dataset.live);
+  source.addEventListener("rows", (event) => {
+    const template = document.createElement("template");
+    template.innerHTML = event.data;
+    const rows = [...template.content.querySelectorAll("tr")];
+    const fresh = rows.filter((row) => !document.getElementById(row.id));
+    if (fresh.length === 0) return;
+    body.prepend(...fresh);
+    localTimes(body);
+    while (body.rows.length > most) body.deleteRow(-1);
+    body.closest("[data-live-table]")?.removeAttribute("hidden");
+    document.querySelector("[data-live-empty]")?.remove();
+  });
+}
+document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("tbody[data-live]").forEach(live));

@@ -41,6 +41,7 @@ mod tokens;
 mod users;
 
 mod dashboard;
+mod deliveries;
 mod events;
 mod integrations;
 
@@ -121,6 +122,7 @@ pub fn router(console: Console) -> Router {
         .merge(applications::routes())
         .merge(tokens::routes())
         .merge(users::routes())
+        .merge(deliveries::routes())
         .layer(axum::middleware::from_fn(guard::headers))
         .merge(assets::routes())
         .with_state(console)

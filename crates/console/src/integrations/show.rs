@@ -7,6 +7,7 @@ use super::list::{self, Doing};
 use super::tested::{Tested, TestedPart};
 use super::{HOME, check_may, events_in_words, moment, text};
 use crate::charts::{self, IntegrationCharts};
+use crate::deliveries::log;
 use crate::failure::Failure;
 use crate::fields::Posted;
 use crate::frame::{Frame, Nav, Tab};
@@ -94,6 +95,9 @@ struct Page {
     created_by: String,
     /// None: the index cannot be read at the moment.
     charts: Option<IntegrationCharts>,
+    /// The newest attempts, and where newer ones are told.
+    rows: Vec<log::Row>,
+    live: String,
 }
 
 #[derive(Template)]
@@ -129,6 +133,7 @@ async fn page(
     let status = console.get(session, &format!("/v2/integration/{id}/status")).await?.body;
     let name = text(&integration, "name").to_owned();
     let missed = lag_events(&status);
+    let (rows, live) = log::newest(console, session, id).await?;
     let warnings = status["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let page = Page {
         frame: Frame::new(console, session, Nav::Settings(Tab::Integrations), &*name).with_done(done.words()),
@@ -151,6 +156,8 @@ async fn page(
         charts: charts::of_integration(console, IntegrationId(id), format!("{HOME}/{id}"), &done.range)
             .await
             .ok(),
+        rows,
+        live,
         name,
     };
     Ok(Html(page.render()?).into_response())

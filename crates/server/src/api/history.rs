@@ -8,16 +8,21 @@ use super::{Shared, integrations, json, rfc3339};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_courier::{LostReason, Verdict};
-use hitwire_event::{IntegrationId, Seq};
-use hitwire_log::{AttemptPage, AttemptQuery, AttemptRow, LostRow, Role};
+use hitwire_event::Seq;
+use hitwire_index::Search;
+use hitwire_log::{AttemptPage, AttemptQuery, AttemptRow, Integration, LostRow, Role};
 use http::StatusCode;
 use serde::Serialize;
+use std::cmp::Reverse;
 use std::ops::RangeInclusive;
 use utoipa::ToSchema;
 
 /// Rows of one answer unless the caller says otherwise, and at most.
 const LIMIT_DEFAULT: u64 = 50;
 const LIMIT_MAX: u64 = 500;
+
+/// Events with the same id that are looked for. There is one, unless a sender gave an id twice.
+const EVENTS_WITH_AN_ID_MAX: usize = 10;
 
 /// An attempt as the API writes it.
 #[derive(Serialize, ToSchema)]
@@ -90,7 +95,8 @@ pub(super) struct LostRanges {
         ("status" = Option<String>, Query, description = "only with this status (`503`), or with one of such (`5xx`)", pattern = "^[1-9][0-9x]{2}$"),
         ("from" = Option<String>, Query, description = "only what ended then or later: RFC 3339, or Unix seconds"),
         ("until" = Option<String>, Query, description = "only what ended before: RFC 3339, or Unix seconds"),
-        ("seq" = Option<u64>, Query, description = "only those whose batch reaches over this position of the log")
+        ("seq" = Option<u64>, Query, description = "only those whose batch reaches over this position of the log"),
+        ("event" = Option<String>, Query, description = "only those whose batch reaches over the event with this id")
     ),
     responses((status = 200, description = "Attempts.", body = Attempts)),
     security(("bearer" = []), ("token" = []))
@@ -104,8 +110,7 @@ pub(super) async fn attempts(
     let wanted = Wanted::read(&mut query)?;
     let (before, limit) = page(query)?;
     let integration = integrations::find(&api, &caller, &id).await?;
-    let AttemptPage { rows, next } =
-        api.store.find_attempts(wanted.of(integration.id, before, limit)).await?;
+    let AttemptPage { rows, next } = wanted.find(&api, &integration, before, limit).await?;
     let attempts = rows.into_iter().map(|row| Attempt::of(row, caller.role())).collect();
     Ok(json(StatusCode::OK, &Attempts { attempts, next }))
 }
@@ -145,6 +150,7 @@ struct Wanted {
     from_ms: Option<u64>,
     until_ms: Option<u64>,
     seq: Option<u64>,
+    event: Option<String>,
 }
 
 impl Wanted {
@@ -156,24 +162,61 @@ impl Wanted {
             ("refused", &[Verdict::Refused]),
             ("gone", &[Verdict::Gone]),
         ];
+        let (seq, event) = (query.integer("seq", 0..=i64::MAX as u64)?, query.text("event")?);
+        if seq.is_some() && event.is_some() {
+            return Err(Problem::bad_request("seq and event exclude each other: name the event once"));
+        }
         Ok(Wanted {
             verdicts: query.one_of("outcome", outcomes)?.unwrap_or_default(),
             statuses: query.text("status")?.map(|text| statuses(&text)).transpose()?,
             from_ms: query.moment_ms("from")?,
             until_ms: query.moment_ms("until")?,
-            seq: query.integer("seq", 0..=i64::MAX as u64)?,
+            seq,
+            event,
         })
     }
 
-    fn of(self, id: IntegrationId, before: Option<u64>, limit: usize) -> AttemptQuery {
-        AttemptQuery {
+    async fn find(
+        self,
+        api: &Shared,
+        integration: &Integration,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<AttemptPage, Problem> {
+        let query = AttemptQuery {
             verdicts: self.verdicts.to_vec(),
             statuses: self.statuses,
             ended_from_ms: self.from_ms,
             ended_before_ms: self.until_ms,
             seq: self.seq.map(Seq),
-            ..AttemptQuery::of(id, before, limit)
+            ..AttemptQuery::of(integration.id, before, limit)
+        };
+        let Some(id) = self.event else { return Ok(api.store.find_attempts(query).await?) };
+        let search = Search {
+            client: integration.client,
+            id: Some(id),
+            limit: EVENTS_WITH_AN_ID_MAX,
+            ..Search::default()
+        };
+        let mut page = AttemptPage::default();
+        let events = api.index.search(search).await.map_err(|error| {
+            tracing::error!(%error, "attempts cannot be found by an event");
+            Problem::unavailable(error.to_string())
+        })?;
+        for event in events.events {
+            let found =
+                api.store.find_attempts(AttemptQuery { seq: Some(event.seq), ..query.clone() }).await?;
+            page.rows.extend(found.rows);
+            page.next = page.next.max(found.next);
         }
+        // Two events with the same id may have been in the same batch.
+        page.rows.sort_unstable_by_key(|row| Reverse(row.id));
+        page.rows.dedup_by_key(|row| row.id);
+        if page.rows.len() > limit || page.next.is_some() {
+            page.rows.truncate(limit);
+            page.next = page.rows.last().map(|row| row.id);
+        }
+        Ok(page)
     }
 }
 

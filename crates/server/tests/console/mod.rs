@@ -1,6 +1,7 @@
 //! The console as browsers meet it, without scripts.
 
 mod activity;
+mod deliveries;
 mod events;
 mod ground;
 mod integrations;

@@ -1,0 +1,163 @@
+//! What an attempt came to, in words, and what helps.
+
+use super::Attempt;
+
+/// What an attempt came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Explanation {
+    /// What it means.
+    pub(super) what: String,
+    /// What helps; none if nothing is to be done.
+    pub(super) help: Option<&'static str>,
+    /// What hitwire does next.
+    pub(super) next: &'static str,
+}
+
+/// Explains an attempt. `cause`: why there is no complete answer, in one word.
+pub(super) fn explain(attempt: &Attempt, cause: Option<&str>) -> Explanation {
+    let next = match &*attempt.verdict {
+        "delivered" => "The events of this batch are settled.",
+        "sick" => {
+            "The receiver counts as unwell: nothing is sent to it until the next try, which has the same body and the same webhook-id."
+        }
+        "refused" => {
+            "The batch waits, and is tried again on the retry schedule with the same body; what follows it in its lane waits behind it."
+        }
+        "gone" => "The integration was disabled. When it is enabled again, it goes on with what was missed.",
+        _ => "",
+    };
+    let (what, help) = match (attempt.status, cause) {
+        (Some(status), _) => of_status(status),
+        (None, Some(cause)) => of_cause(cause),
+        (None, None) => ("There was no complete answer.".to_owned(), None),
+    };
+    Explanation { what, help, next }
+}
+
+fn of_status(status: u16) -> (String, Option<&'static str>) {
+    let (what, help) = match status {
+        200..=299 => return ("The receiver took it.".to_owned(), None),
+        300..=399 => (
+            "The receiver points to another address. hitwire follows no redirects, since that would carry secrets elsewhere",
+            "Set the integration's URL to the final address; the answer's header location names it.",
+        ),
+        400 | 415 | 422 => (
+            "The receiver does not like the request",
+            "Its answer below may say why. Compare format (array or lines) and rendering (classic or envelope) with what it expects.",
+        ),
+        401 | 403 => (
+            "The receiver does not accept who is asking",
+            "Check the integration's request headers (a token that expired?), the signing secret on both sides, and whether the receiver lets this address in.",
+        ),
+        404 | 405 => (
+            "There is no such hook at the receiver, or not for this method",
+            "Check the URL's path and the request method.",
+        ),
+        408 => (
+            "The receiver waited too long for the request",
+            "Check the network between the two; smaller batches help (max_bytes).",
+        ),
+        410 => (
+            "The receiver asks never to be called again",
+            "Set up a new hook there, change the URL, and enable the integration.",
+        ),
+        413 => (
+            "The batch is too large for the receiver",
+            "Nothing need be done: smaller ones are cut from now on. A limit of its own (max_bytes) avoids the detour.",
+        ),
+        429 => (
+            "The receiver asks to slow down",
+            "Nothing need be done: hitwire waits, as long as retry-after says. A limit of requests a minute (rate) avoids it.",
+        ),
+        502..=504 => (
+            "What stands before the receiver cannot reach it, or it is overloaded",
+            "Look whether the receiver runs, and at the logs of its proxy.",
+        ),
+        500..=599 => (
+            "The receiver failed by itself",
+            "Look into its log at the time of this attempt; the webhook-id below finds the request.",
+        ),
+        _ => ("The receiver gave an answer that is no success", "Its answer below may say why."),
+    };
+    (format!("{what}: it answered {status}."), Some(help))
+}
+
+fn of_cause(cause: &str) -> (String, Option<&'static str>) {
+    let (what, help) = match cause {
+        "settings" => {
+            ("Nothing can be sent with these settings.", "Check the URL, the headers and the signing secret.")
+        }
+        "guard" => (
+            "hitwire does not send to that address: it is private, or otherwise not meant for notifications.",
+            "If the receiver is really there, an operator allows its network (--allow-target, or the client's allow_targets).",
+        ),
+        "resolve" => (
+            "The receiver's name has no address.",
+            "Check the name in the URL, and the name servers of this machine.",
+        ),
+        "connect" => (
+            "There is no connection to the receiver.",
+            "Look whether it runs and listens on that port, and whether a firewall stands between.",
+        ),
+        "open_timeout" => (
+            "A connection took too long to open.",
+            "Packets may be dropped on the way (a firewall), or the receiver is overloaded. The connection timeout is a setting of the integration.",
+        ),
+        "tls" => (
+            "The receiver's certificate or its TLS is not accepted, or ours is not.",
+            "The error names the reason. Set the CA that signed the receiver's certificate, or the client certificate that it asks for.",
+        ),
+        "timeout" => (
+            "The receiver did not answer in time.",
+            "It should take a notification, answer, and work on it afterwards. The request timeout is a setting of the integration.",
+        ),
+        "closed" => (
+            "The connection ended before the answer did.",
+            "The receiver, or something before it, closed it: look into its log at the time of this attempt.",
+        ),
+        "protocol" => (
+            "What came back is not valid HTTP.",
+            "Check whether the port speaks HTTP, and whether scheme and port belong together.",
+        ),
+        _ => ("There was no complete answer.", "The error says what happened."),
+    };
+    (what.to_owned(), Some(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(verdict: &str, status: Option<u16>, cause: Option<&str>) -> Explanation {
+        explain(&Attempt { verdict: verdict.to_owned(), status, ..Attempt::default() }, cause)
+    }
+
+    #[test]
+    fn each_failure_says_what_helps() {
+        for status in (300..600).filter(|status| *status != 499) {
+            let Explanation { what, help, .. } = explained("refused", Some(status), None);
+            assert!(what.contains(&status.to_string()) && help.is_some(), "{what}");
+        }
+        let causes = [
+            "settings",
+            "guard",
+            "resolve",
+            "connect",
+            "open_timeout",
+            "tls",
+            "timeout",
+            "closed",
+            "protocol",
+        ];
+        let words: std::collections::BTreeSet<_> =
+            causes.iter().map(|cause| explained("sick", None, Some(cause)).what).collect();
+        assert_eq!(words.len(), causes.len(), "each has words of its own");
+    }
+
+    #[test]
+    fn a_success_needs_no_help() {
+        let delivered = explained("delivered", Some(204), None);
+        assert_eq!((delivered.what.as_str(), delivered.help), ("The receiver took it.", None));
+        assert!(explained("gone", Some(410), None).next.contains("disabled"));
+    }
+}

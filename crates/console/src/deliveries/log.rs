@@ -1,0 +1,315 @@
+//! The delivery log of an integration.
+
+use super::{Attempt, Crumbs, Outcome, positions};
+use crate::failure::Failure;
+use crate::frame::{Frame, Nav, Tab};
+use crate::session::Session;
+use crate::text::{count, number, rfc3339, span_us, utc};
+use crate::{Console, Shared, live};
+use askama::Template;
+use axum::Router;
+use axum::extract::{Path, Query, State};
+use axum::response::sse::Event;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use futures_util::{Stream, stream};
+use http::StatusCode;
+use serde::Deserialize;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use url::form_urlencoded;
+
+/// Attempts on a page.
+const ROWS: usize = 50;
+
+/// Attempts on the page of an integration.
+pub(crate) const NEWEST: usize = 20;
+
+/// How often an open page is told of new attempts.
+const LOOKED_EVERY: Duration = Duration::from_secs(1);
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/settings/integrations/{id}/attempts", get(show))
+        .route("/settings/integrations/{id}/attempts/live", get(watch))
+}
+
+/// Which attempts are wanted, as the form has it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Wanted {
+    outcome: String,
+    status: String,
+    from: String,
+    until: String,
+    event: String,
+    before: String,
+    /// Only for [`watch`]: what is known already.
+    after: String,
+}
+
+/// An attempt in a table.
+pub(crate) struct Row {
+    pub(crate) id: u64,
+    pub(crate) integration: u64,
+    pub(crate) started_ms: u64,
+    pub(crate) outcome: Outcome,
+    pub(crate) status: Option<u16>,
+    pub(crate) events: String,
+    pub(crate) positions: String,
+    pub(crate) took: String,
+    pub(crate) number: u32,
+    pub(crate) error: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "deliveries/log.html")]
+struct Page {
+    frame: Frame,
+    crumbs: Crumbs,
+    id: u64,
+    wanted: Wanted,
+    error: String,
+    rows: Vec<Row>,
+    /// Where new attempts are told; empty: this page is about the past.
+    live: String,
+    newest: Option<String>,
+    older: Option<String>,
+}
+
+/// Rows alone, for a page that is open.
+#[derive(Template)]
+#[template(path = "deliveries/rows.html")]
+struct Rows {
+    rows: Vec<Row>,
+}
+
+async fn show(
+    State(console): State<Shared>,
+    session: Session,
+    Path(id): Path<u64>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Failure> {
+    let crumbs = Crumbs::of(&console, &session, id).await;
+    let title = format!("Attempts of {}", crumbs.called());
+    let frame = Frame::new(&console, &session, Nav::Settings(Tab::Integrations), title);
+    let (found, error) = match find(&console, &session, id, &wanted, ROWS).await {
+        Ok(found) => (found, String::new()),
+        // A filter that cannot be: the form comes back with it.
+        Err(refused) if refused.status == StatusCode::BAD_REQUEST => (Found::default(), refused.detail),
+        Err(refused) => return Err(refused.into()),
+    };
+    let status = if error.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let path = format!("/settings/integrations/{id}/attempts");
+    let is_about_now = wanted.before.is_empty() && wanted.until.is_empty() && error.is_empty();
+    let after = found.attempts.first().map_or(0, |attempt| attempt.id);
+    let page = Page {
+        frame,
+        crumbs,
+        id,
+        error,
+        live: if is_about_now {
+            wanted.address(&format!("{path}/live"), &[("after", after)])
+        } else {
+            String::new()
+        },
+        newest: (!wanted.before.is_empty()).then(|| wanted.address(&path, &[])),
+        older: found.next.map(|next| wanted.address(&path, &[("before", next)])),
+        rows: found.attempts.into_iter().map(|attempt| Row::of(id, attempt)).collect(),
+        wanted,
+    };
+    Ok((status, Html(page.render()?)).into_response())
+}
+
+/// The newest attempts of an integration, and where newer ones are told: for a page with `deliveries/newest.html`.
+pub(crate) async fn newest(
+    console: &Console,
+    session: &Session,
+    id: u64,
+) -> Result<(Vec<Row>, String), Failure> {
+    let wanted = Wanted::default();
+    let found = find(console, session, id, &wanted, NEWEST).await?;
+    let after = found.attempts.first().map_or(0, |attempt| attempt.id);
+    let live = wanted.address(&format!("/settings/integrations/{id}/attempts/live"), &[("after", after)]);
+    Ok((found.attempts.into_iter().map(|attempt| Row::of(id, attempt)).collect(), live))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Found {
+    attempts: Vec<Attempt>,
+    next: Option<u64>,
+}
+
+async fn find(
+    console: &Console,
+    session: &Session,
+    id: u64,
+    wanted: &Wanted,
+    rows: usize,
+) -> Result<Found, crate::failure::Refused> {
+    let path = format!("/v2/integration/{id}/attempts?limit={rows}{}", wanted.asked());
+    let body = console.get(session, &path).await?.body;
+    Ok(serde_json::from_value(body).unwrap_or_default())
+}
+
+/// Tells of new attempts, as rows to be put on top.
+async fn watch(
+    State(console): State<Shared>,
+    session: Session,
+    Path(id): Path<u64>,
+    Query(mut wanted): Query<Wanted>,
+) -> Result<Response, Failure> {
+    // Whoever may not see them learns of it now, and not by a stream that says nothing.
+    find(&console, &session, id, &wanted, 1).await?;
+    wanted.before = String::new();
+    let after = wanted.after.parse().unwrap_or_default();
+    let fresh = fresh(Arc::clone(&console), session.clone(), id, wanted, after);
+    live::events(&console, &session, fresh)
+}
+
+/// Rows of attempts that were not there before, as they come.
+fn fresh(
+    console: Shared,
+    session: Session,
+    id: u64,
+    wanted: Wanted,
+    after: u64,
+) -> impl Stream<Item = Event> + Send + 'static {
+    stream::unfold((console, session, wanted, after), move |(console, session, wanted, after)| async move {
+        loop {
+            tokio::time::sleep(LOOKED_EVERY).await;
+            // An integration that is gone has no news.
+            let found = find(&console, &session, id, &wanted, ROWS).await.ok()?;
+            let mut attempts = VecDeque::from(found.attempts);
+            attempts.retain(|attempt| attempt.id > after);
+            let Some(newest) = attempts.front().map(|attempt| attempt.id) else { continue };
+            let rows = attempts.into_iter().map(|attempt| Row::of(id, attempt)).collect();
+            let html = Rows { rows }.render().ok()?;
+            let event = Event::default().event("rows").data(html.replace(['\r', '\n'], " "));
+            return Some((event, (console, session, wanted, newest)));
+        }
+    })
+}
+
+impl Row {
+    fn datetime(&self) -> String {
+        rfc3339(self.started_ms)
+    }
+
+    fn began(&self) -> String {
+        utc(self.started_ms)
+    }
+
+    fn of(integration: u64, attempt: Attempt) -> Row {
+        Row {
+            id: attempt.id,
+            integration,
+            started_ms: attempt.started_ms(),
+            outcome: attempt.outcome(),
+            status: attempt.status,
+            events: count(attempt.events, "event", "events"),
+            positions: positions(attempt.first, attempt.last),
+            took: span_us(attempt.took_us),
+            number: attempt.number,
+            error: attempt.error,
+        }
+    }
+}
+
+impl Wanted {
+    /// Whether anything is left out.
+    fn is_filtered(&self) -> bool {
+        [&self.outcome, &self.status, &self.from, &self.until, &self.event]
+            .iter()
+            .any(|text| !text.is_empty())
+    }
+
+    /// The fields of the form that say something.
+    fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let fields = [
+            ("outcome", &self.outcome),
+            ("status", &self.status),
+            ("from", &self.from),
+            ("until", &self.until),
+            ("event", &self.event),
+        ];
+        fields.into_iter().map(|(name, value)| (name, value.trim())).filter(|(_, value)| !value.is_empty())
+    }
+
+    /// A page with the same filters.
+    fn address(&self, path: &str, and: &[(&str, u64)]) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.fields());
+        query.extend_pairs(and.iter().map(|(name, value)| (*name, value.to_string())));
+        let query = query.finish();
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+
+    /// What the API is asked for: `&outcome=failed&...`.
+    fn asked(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in self.fields() {
+            match name {
+                "from" | "until" => query.append_pair(name, &as_utc(value)),
+                _ if name == "event" && value.bytes().all(|byte| byte.is_ascii_digit()) => {
+                    query.append_pair("seq", value)
+                }
+                _ => query.append_pair(name, value),
+            };
+        }
+        if !self.before.is_empty() {
+            query.append_pair("before", &self.before);
+        }
+        let query = query.finish();
+        if query.is_empty() { query } else { format!("&{query}") }
+    }
+}
+
+/// A field for a moment gives no zone, and may leave the seconds out.
+fn as_utc(value: &str) -> String {
+    match value.len() {
+        16 if value.is_ascii() => format!("{value}:00Z"),
+        19 if value.is_ascii() => format!("{value}Z"),
+        _ => value.to_owned(),
+    }
+}
+
+/// How many attempts a page shows at most, in words.
+fn most() -> String {
+    number(ROWS as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_form_says_is_what_the_api_is_asked_for() {
+        let wanted = Wanted {
+            outcome: "failed".to_owned(),
+            status: " 5xx ".to_owned(),
+            from: "2026-11-25T21:59".to_owned(),
+            event: "17".to_owned(),
+            before: "9".to_owned(),
+            ..Wanted::default()
+        };
+        assert_eq!(
+            wanted.asked(),
+            "&outcome=failed&status=5xx&from=2026-11-25T21%3A59%3A00Z&seq=17&before=9"
+        );
+        let address = wanted.address("/a", &[("before", 5)]);
+        assert_eq!(address, "/a?outcome=failed&status=5xx&from=2026-11-25T21%3A59&event=17&before=5");
+        assert_eq!(Wanted::default().asked(), "");
+        assert_eq!(Wanted::default().address("/a", &[]), "/a");
+    }
+
+    #[test]
+    fn a_moment_without_a_zone_is_utc() {
+        assert_eq!(as_utc("2026-11-25T21:59"), "2026-11-25T21:59:00Z");
+        assert_eq!(as_utc("2026-11-25T21:59:34"), "2026-11-25T21:59:34Z");
+        assert_eq!(as_utc("2026-11-25T21:59:34+01:00"), "2026-11-25T21:59:34+01:00");
+        assert_eq!(as_utc("1764107974"), "1764107974");
+    }
+}

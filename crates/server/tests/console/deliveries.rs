@@ -1,0 +1,139 @@
+//! The delivery log in the console, one attempt in full, and what an integration did not get.
+
+use crate::support::{Browser, Hitwire, Receiver, hit, until};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// The numbers of the attempts on a page, from the top.
+fn attempts(page: &str) -> Vec<u64> {
+    let rows = page.split("<tr id=\"attempt-").skip(1);
+    rows.map(|row| row.split('"').next().and_then(|id| id.parse().ok()).expect("a number")).collect()
+}
+
+/// An integration of which one attempt failed with what a hostile receiver said, and the next succeeded.
+async fn after_a_failure() -> (Hitwire, Receiver, Browser, String) {
+    let receiver = Receiver::start().await;
+    receiver.answer(500);
+    receiver.say("<script>alert(1)</script> \u{202e}evil\n");
+    let hitwire = Hitwire::start().await;
+    let target = json!({"url": receiver.url(), "headers": {"X-Token": "header-Aeb8ohwa"}});
+    let made = json!({"name": "SIEM <b>", "target": target, "events": [{"event": "siem"}]});
+    let id = hitwire.create(&made).await["id"].as_u64().expect("an id");
+    hitwire.send(&hit(1)).await.expect(202);
+    let path = format!("/v2/integration/{id}/attempts");
+    let count =
+        async || hitwire.admin().get(&path).await.expect(200)["attempts"].as_array().expect("rows").len();
+    until(async || count().await >= 1).await;
+    receiver.answer(200);
+    until(async || receiver.delivered().len() == 1 && count().await >= 2).await;
+    let browser = Browser::operator(&hitwire).await;
+    (hitwire, receiver, browser, format!("/settings/integrations/{id}"))
+}
+
+#[tokio::test]
+async fn the_delivery_log_is_filtered_by_a_plain_form() {
+    let (hitwire, _receiver, mut browser, integration) = after_a_failure().await;
+    let page = browser.get(&format!("{integration}/attempts")).await.page(200);
+    let all = attempts(&page);
+    assert!(all.len() >= 2 && all.windows(2).all(|pair| pair[0] > pair[1]), "the newest first: {all:?}");
+    assert!(page.contains("SIEM &#60;b&#62;") && !page.contains("SIEM <b>"));
+    let failed = browser.get(&format!("{integration}/attempts?outcome=failed&status=5xx")).await.page(200);
+    let failed_ids = attempts(&failed);
+    assert!(!failed_ids.is_empty() && failed_ids.len() < all.len(), "{failed_ids:?}");
+    assert!(failed.contains("<option value=\"failed\" selected>") && failed.contains("value=\"5xx\""));
+    let event = browser.get(&format!("{integration}/attempts?event=2")).await.page(200);
+    assert_eq!(attempts(&event), all, "both tries of the batch that it was in");
+    let id = "hit00000000000000001";
+    let path = format!("/v2/integration/1/attempts?event={id}");
+    until(async || !hitwire.admin().get(&path).await.expect(200)["attempts"][0].is_null()).await;
+    let by_id = browser.get(&format!("{integration}/attempts?event={id}")).await.page(200);
+    assert_eq!(attempts(&by_id), all);
+    let none = browser.get(&format!("{integration}/attempts?from=2090-01-01T00:00")).await.page(200);
+    assert!(attempts(&none).is_empty() && none.contains("No attempt fits"));
+    let wrong = browser.get(&format!("{integration}/attempts?status=abc")).await.page(422);
+    assert!(wrong.contains("must be one such as 503") && wrong.contains("value=\"abc\""));
+}
+
+#[tokio::test]
+async fn a_failed_attempt_explains_itself_and_nothing_of_it_runs_or_is_secret() {
+    let (_hitwire, receiver, mut browser, integration) = after_a_failure().await;
+    let log = browser.get(&format!("{integration}/attempts?outcome=failed")).await.page(200);
+    let number = *attempts(&log).last().expect("one");
+    let page = browser.get(&format!("{integration}/attempts/{number}")).await.page(200);
+    for words in [
+        "The receiver failed by itself: it answered 500.",
+        "Connecting (TCP)",
+        "<svg class=\"timing\"",
+        "webhook-signature",
+        "As it was sent",
+        "&#60;script&#62;alert(1)&#60;/script&#62; \\u{202e}evil",
+        "$SECRET_X_TOKEN",
+        "attempt-",
+    ] {
+        assert!(page.contains(words), "{words} in {page}");
+    }
+    assert!(!page.contains("<script>alert") && !page.contains("Aeb8ohwa") && !page.contains("in-the-query"));
+    let saved = browser.get(&format!("{integration}/attempts/{number}/body")).await;
+    assert_eq!(saved.body, receiver.received()[0].body);
+    let disposition = saved.headers["content-disposition"].to_str().expect("text");
+    assert!(disposition.starts_with("attachment"), "{disposition}");
+    browser.get(&format!("{integration}/attempts/{}", number + 1_000)).await.page(404);
+}
+
+#[tokio::test]
+async fn whoever_may_not_sees_no_attempts_and_an_analyst_no_answers() {
+    let (hitwire, _receiver, mut operator, integration) = after_a_failure().await;
+    let log = operator.get(&format!("{integration}/attempts?outcome=failed")).await.page(200);
+    let path = format!("{integration}/attempts/{}", attempts(&log)[0]);
+    let (mut reader, _) = Browser::invited(&hitwire, "ron@example.com", "read_only").await;
+    for path in [&format!("{integration}/attempts"), &path, &format!("{integration}/lost")] {
+        reader.get(path).await.page(403);
+    }
+    reader.get(&format!("{integration}/attempts/live")).await.page(403);
+    let (mut analyst, _) = Browser::invited(&hitwire, "ann@example.com", "analyst").await;
+    let page = analyst.get(&path).await.page(200);
+    assert!(page.contains("What receivers answer is for Administrators."), "{page}");
+    assert!(!page.contains("alert(1)") && page.contains("As it was sent"));
+    assert_eq!(attempts(&analyst.get(&format!("{integration}/attempts")).await.page(200)).len(), 2);
+}
+
+#[tokio::test]
+async fn an_open_page_is_told_of_new_attempts() {
+    let (hitwire, _receiver, mut browser, integration) = after_a_failure().await;
+    let page = browser.get(&format!("{integration}/attempts")).await.page(200);
+    let (_, live) = page.split_once("data-live=\"").expect("a live table");
+    let live = live.split('"').next().expect("an address").replace("&#38;", "&");
+    let newest = attempts(&page)[0];
+    let mut stream = TcpStream::connect(hitwire.server().addr()).await.expect("connected");
+    let cookie = browser.cookie("__Host-hitwire").expect("a session");
+    let request = format!("GET {live} HTTP/1.1\r\nhost: x\r\ncookie: __Host-hitwire={cookie}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("written");
+    hitwire.send(&hit(2)).await.expect(202);
+    let mut told = String::new();
+    while !told.contains("event: rows") || !told.ends_with("\n\n") {
+        let mut bytes = [0; 4_096];
+        let read = stream.read(&mut bytes).await.expect("read");
+        assert!(read > 0, "it ended: {told}");
+        told.push_str(&String::from_utf8_lossy(&bytes[..read]).replace('\r', ""));
+    }
+    assert!(told.contains("content-type: text/event-stream"), "{told}");
+    let fresh = attempts(&told);
+    assert_eq!(fresh.len(), 1, "{told}");
+    assert!(fresh[0] > newest);
+}
+
+#[tokio::test]
+async fn what_was_skipped_is_listed_with_its_reason() {
+    let (hitwire, _receiver, mut browser, integration) = after_a_failure().await;
+    let empty = browser.get(&format!("{integration}/lost")).await.page(200);
+    assert!(empty.contains("Nothing was lost"), "{empty}");
+    let path = integration.replace("/settings/integrations", "/v2/integration");
+    hitwire.admin().send("PUT", &path, &json!({"active": false})).await.expect(200);
+    hitwire.send(&json!([hit(2), hit(3)])).await.expect(202);
+    hitwire.admin().send("PUT", &path, &json!({"active": true})).await.expect(200);
+    let page = browser.get(&format!("{integration}/lost")).await.page(200);
+    for words in ["Skipped", "The integration was enabled again from that moment on", "2 events", "siem"] {
+        assert!(page.contains(words), "{words} in {page}");
+    }
+}
