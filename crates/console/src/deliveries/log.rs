@@ -194,11 +194,11 @@ fn fresh(
 }
 
 impl Row {
-    fn datetime(&self) -> String {
+    pub(crate) fn datetime(&self) -> String {
         rfc3339(self.started_ms)
     }
 
-    fn began(&self) -> String {
+    pub(crate) fn began(&self) -> String {
         utc(self.started_ms)
     }
 
