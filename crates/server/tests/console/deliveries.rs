@@ -44,7 +44,7 @@ async fn the_delivery_log_is_filtered_by_a_plain_form() {
     assert!(failed.contains("<option value=\"failed\" selected>") && failed.contains("value=\"5xx\""));
     let event = browser.get(&format!("{integration}/attempts?event=2")).await.page(200);
     assert_eq!(attempts(&event), all, "both tries of the batch that it was in");
-    let id = "hit00000000000000001";
+    let id = "hits_production_1_202611_v_1%2Fhit00000000000000001";
     let path = format!("/v2/integration/1/attempts?event={id}");
     until(async || !hitwire.admin().get(&path).await.expect(200)["attempts"][0].is_null()).await;
     let by_id = browser.get(&format!("{integration}/attempts?event={id}")).await.page(200);
