@@ -36,7 +36,7 @@ mod sources;
 
 pub use accounts::Clients;
 pub use certificate::CertificateError;
-pub use config::{Config, ConfigError, SourceFormat, SourceSpec};
+pub use config::{Config, ConfigError, ConsoleSettings, OidcSettings, SourceFormat, SourceSpec};
 pub use names::Names;
 pub use server::{Server, StartError};
 pub use sources::SourceStatus;

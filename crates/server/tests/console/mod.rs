@@ -6,6 +6,7 @@ mod events;
 mod ground;
 mod integrations;
 mod profile;
+mod provider;
 mod second_factor;
 mod settings;
 mod sign_in;
