@@ -154,6 +154,9 @@ pub trait Store: Send + Sync + 'static {
     /// What the store counted since it was opened.
     fn counts(&self) -> Arc<Counts>;
 
+    /// What of that the log's and the state's files say, without counts of what is in the state: costs a look at each file.
+    fn file_figures(&self) -> Answer<'_, Figures>;
+
     /// How full the store is now. Costs a look at each file and one short read.
     fn figures(&self) -> Answer<'_, Figures>;
 

@@ -114,7 +114,7 @@ async fn show(
         hours,
         integrations: health::integrations(&console, &session).await?,
         sources: health::sources(&console, &session).await?,
-        figures: console.store.figures().await?,
+        figures: console.store.file_figures().await?,
         is_empty,
         is_live,
         host: host.to_owned(),

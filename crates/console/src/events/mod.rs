@@ -28,10 +28,16 @@ use hitwire_log::IntegrationQuery;
 use http::{HeaderMap, Method};
 use row::{Known, Row};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 /// Integrations that a list says of whether they got an event; with more than these it says nothing.
 const INTEGRATIONS_MAX: usize = 10;
+
+/// One open page is searched for at a time, and then nobody for three times as long as that took: however many are open, and
+/// whatever they look for, a quarter of a core is for them at most.
+static LIVE_SEARCH: Semaphore = Semaphore::const_new(1);
+const RESTS: u32 = 3;
 
 /// A page that is open is told what is new no more often than this.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
@@ -147,7 +153,8 @@ async fn page(
     let searched_to_ms =
         found.searched_to.filter(|_| rows.len() < PAGE_EVENTS).map(|searched_to| searched_to.appended_ms);
     let live = (asked.is_newest() && asked.wants_live()).then(|| {
-        let after = progress.indexed_to.0.to_string();
+        // What came between the two looks is in the list.
+        let after = rows.first().map_or(0, |row| row.seq).max(progress.indexed_to.0).to_string();
         format!("{}/live?{}", list.path(), asked.query(&[("after", &after)]))
     });
     let toggle = asked.query(&[("live", if asked.wants_live() { "off" } else { "" })]);
@@ -260,7 +267,12 @@ impl Watcher {
             // What comes together is told together; and what is delivered at once is told as delivered.
             tokio::time::sleep(TOLD_EVERY).await;
             self.after = self.progress.borrow_and_update().indexed_to;
-            match self.rows(after).await {
+            let turn = LIVE_SEARCH.acquire().await.ok()?;
+            let began = Instant::now();
+            let told = self.rows(after).await;
+            tokio::time::sleep(began.elapsed() * RESTS).await;
+            drop(turn);
+            match told {
                 Ok(Some(rows)) => return Some(Event::default().data(rows)),
                 Ok(None) => {}
                 Err(failure) => {

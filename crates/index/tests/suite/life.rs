@@ -3,10 +3,11 @@
 use crate::support::{ONE, TWO, World, attempt, hit};
 use hitwire_courier::Verdict;
 use hitwire_event::{ClientId, Seq};
-use hitwire_index::{Bounds, Search};
+use hitwire_index::{Bounds, Index, Options, Search};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// All that is in the file, but for how it is being written.
@@ -250,4 +251,19 @@ async fn whoever_is_far_behind_begins_where_the_index_would() {
     let progress = index.progress();
     let progress = progress.borrow();
     assert_eq!((progress.indexed_to, progress.behind(), progress.problem.is_none()), (Seq(500), 0, true));
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_disk_is_for_the_log() {
+    let world = World::new();
+    world.append(vec![hit(ONE, 1)]).await;
+    let data_dir = world.path().join("full");
+    std::fs::create_dir_all(&data_dir).expect("a directory");
+    let options = Options { disk_floor_bytes: u64::MAX / 4, ..Options::new(data_dir) };
+    let (index, mut following) = Index::new(options, Arc::clone(&world.store));
+    following.catch_up().await.expect("looked at");
+    let progress = index.progress();
+    let progress = progress.borrow();
+    assert_eq!(progress.indexed_to, Seq::ZERO);
+    assert!(progress.problem.as_deref().is_some_and(|words| words.contains("disk")), "{progress:?}");
 }

@@ -473,6 +473,13 @@ impl Store for SqliteStore {
         self.ground.counts.clone()
     }
 
+    fn file_figures(&self) -> Answer<'_, Figures> {
+        let ground = self.ground.clone();
+        Box::pin(
+            async move { self.read_disk(&self.state_reads, move || Ok(figures::of_files(&ground))).await },
+        )
+    }
+
     fn figures(&self) -> Answer<'_, Figures> {
         let ground = self.ground.clone();
         Box::pin(

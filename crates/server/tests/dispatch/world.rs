@@ -722,6 +722,10 @@ impl Store for Jittery {
         self.store.counts()
     }
 
+    fn file_figures(&self) -> Answer<'_, hitwire_log::Figures> {
+        self.store.file_figures()
+    }
+
     fn figures(&self) -> Answer<'_, hitwire_log::Figures> {
         self.store.figures()
     }
