@@ -1,7 +1,7 @@
 //! The task that keeps the index up to the log: reads what is new, has it written, rests, and begins again.
 //!
 //! It is in nobody's way: what it reads is in memory while it keeps up; it writes a few times a second at most, whatever comes;
-//! and while it catches up it rests three times as long as it works: a quarter of a core is for it, at most.
+//! and while it catches up it rests twice as long as it works: a third of a core is for it, at most.
 
 use crate::file::is_damage;
 use crate::read::{IndexError, Shared};
@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// While there is more to do, it rests so many times as long as it worked. A quarter of a core does some 20,000 events a second.
-const RESTS: u32 = 3;
+/// While there is more to do, it rests so many times as long as it worked. A third of a core does some 30,000 events a second.
+const RESTS: u32 = 2;
 
 /// Events of a portion, and their bytes: some 30 ms of work.
 const EVENTS_AT_ONCE: usize = 2_000;

@@ -31,6 +31,9 @@ const CONNECTIONS_MAX: usize = READS_AT_ONCE;
 /// Attempts that are looked at to find those that a position went with.
 const SPANNING_MAX: usize = 200;
 
+/// Integrations of one answer about those.
+const SPANNING_INTEGRATIONS_MAX: usize = 100;
+
 /// The same, where it is asked for many positions and integrations at once.
 const DELIVERED_LOOKED_AT: usize = 32;
 
@@ -197,14 +200,15 @@ impl Index {
         self.read(move |connection| charts::series(connection, integration, range, now_ms)).await
     }
 
-    /// The attempts of an integration whose batches reach from before a position to behind it, the newest first.
+    /// For each of these integrations (a hundred at most) the attempts whose batches reach from before a position to behind it,
+    /// the newest first.
     pub async fn spanning(
         &self,
-        integration: IntegrationId,
+        integrations: Vec<IntegrationId>,
         lane: Lane,
         seq: Seq,
-    ) -> Result<Vec<Delivery>, IndexError> {
-        self.read(move |connection| spanning(connection, integration, lane, seq)).await
+    ) -> Result<Vec<Vec<Delivery>>, IndexError> {
+        self.read(move |connection| spanning(connection, &integrations, lane, seq)).await
     }
 
     /// By which of these integrations (ten at most) events at these positions (a hundred at most) were delivered, as far as the
@@ -239,16 +243,20 @@ fn oldest(connection: &Connection) -> rusqlite::Result<u64> {
 
 fn spanning(
     connection: &Connection,
-    integration: IntegrationId,
+    integrations: &[IntegrationId],
     lane: Lane,
     seq: Seq,
-) -> rusqlite::Result<Vec<Delivery>> {
-    let mut found = Vec::new();
-    for number in volumes(connection, ATTEMPTS)? {
-        find_spanning(connection, number, integration, lane, seq, SPANNING_MAX, &mut found)?;
-    }
-    found.sort_by_key(|delivery| std::cmp::Reverse(delivery.attempt));
-    Ok(found)
+) -> rusqlite::Result<Vec<Vec<Delivery>>> {
+    let volumes = volumes(connection, ATTEMPTS)?;
+    let of_one = |&integration: &IntegrationId| {
+        let mut found = Vec::new();
+        for &number in &volumes {
+            find_spanning(connection, number, integration, lane, seq, SPANNING_MAX, &mut found)?;
+        }
+        found.sort_by_key(|delivery| std::cmp::Reverse(delivery.attempt));
+        Ok(found)
+    };
+    integrations.iter().take(SPANNING_INTEGRATIONS_MAX).map(of_one).collect()
 }
 
 fn delivered(

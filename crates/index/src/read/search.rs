@@ -234,15 +234,16 @@ impl<'a> Matcher<'a> {
         {
             return Ok(false);
         }
-        let text = |column: usize| row.get_ref(column).map(|value| value.as_str_or_null().ok().flatten());
-        if search.id.is_some() && text(5)? != search.id.as_deref() {
+        // As bytes: nothing of it is shown here.
+        let text = |column: usize| row.get_ref(column).map(|value| value.as_bytes_or_null().ok().flatten());
+        if search.id.is_some() && text(5)? != search.id.as_deref().map(str::as_bytes) {
             return Ok(false);
         }
-        if search.type_code.is_some() && text(7)? != search.type_code.as_deref() {
+        if search.type_code.is_some() && text(7)? != search.type_code.as_deref().map(str::as_bytes) {
             return Ok(false);
         }
         if let Some(domain) = &search.domain
-            && !text(8)?.is_some_and(|found| found.eq_ignore_ascii_case(domain))
+            && !text(8)?.is_some_and(|found| found.eq_ignore_ascii_case(domain.as_bytes()))
         {
             return Ok(false);
         }
@@ -252,7 +253,7 @@ impl<'a> Matcher<'a> {
         }
         let Some(wanted) = &self.text else { return Ok(true) };
         for column in [18, 10, 16, 8, 11, 7, 17, 5] {
-            if text(column)?.is_some_and(|text| contains(text.as_bytes(), wanted)) {
+            if text(column)?.is_some_and(|text| contains(text, wanted)) {
                 return Ok(true);
             }
         }

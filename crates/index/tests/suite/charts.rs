@@ -118,7 +118,7 @@ async fn the_attempts_that_a_position_went_with_are_found() {
         .await;
     world.attempted(other, attempt(1, 20, Verdict::Delivered, at)).await;
     let index = world.indexed("index").await;
-    let spanning = async |seq| index.spanning(id, Lane::Bulk, Seq(seq)).await.unwrap();
+    let spanning = async |seq| index.spanning(vec![id], Lane::Bulk, Seq(seq)).await.unwrap().remove(0);
     let first = spanning(4).await;
     assert_eq!(first.len(), 1);
     assert!(first[0].is_dense() && first[0].verdict == Verdict::Delivered);
@@ -132,5 +132,5 @@ async fn the_attempts_that_a_position_went_with_are_found() {
         delivered,
         [vec![(id, true), (other, true)], vec![(id, false), (other, true)], vec![(other, true)], vec![]]
     );
-    assert_eq!(index.spanning(id, Lane::Urgent, Seq(4)).await.unwrap(), []);
+    assert_eq!(index.spanning(vec![id], Lane::Urgent, Seq(4)).await.unwrap(), [[]]);
 }

@@ -235,8 +235,11 @@ async fn the_oldest_volumes_go_when_there_are_too_many() {
         index.search(Search { client: ONE, limit: 1_000, ..Search::default() }).await.expect("an answer");
     assert_eq!(found.events.first().map(|event| event.seq), Some(Seq(160)));
     assert!((32..=48).contains(&found.events.len()), "{}", found.events.len());
-    assert_eq!(index.spanning(id, hitwire_event::Lane::Bulk, Seq(5)).await.expect("an answer"), []);
-    assert!(!index.spanning(id, hitwire_event::Lane::Bulk, Seq(150)).await.expect("an answer").is_empty());
+    assert_eq!(index.spanning(vec![id], hitwire_event::Lane::Bulk, Seq(5)).await.expect("an answer"), [[]]);
+    assert!(
+        !index.spanning(vec![id], hitwire_event::Lane::Bulk, Seq(150)).await.expect("an answer")[0]
+            .is_empty()
+    );
 }
 
 #[tokio::test]

@@ -13,9 +13,10 @@ use super::query::Query;
 use super::{Shared, json, rfc3339};
 use axum::extract::{Path, State};
 use axum::response::Response;
+use hitwire_courier::Saved;
 use hitwire_event::{IntegrationId, Kind, Record, Seq};
 use hitwire_index::Delivery;
-use hitwire_log::{Activity, IntegrationQuery, LostRow};
+use hitwire_log::{Activity, IntegrationQuery, IntegrationRow, LostRow};
 use http::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
@@ -124,12 +125,17 @@ pub(super) async fn deliveries(
         limit: PAGE_MAX,
     };
     let page = api.store.integration_page(wanted).await?;
+    let ids = page.rows.iter().map(|row| row.id).collect();
+    let attempts = api.index.spanning(ids, record.event.kind.lane(), record.seq).await;
+    let mut attempts = attempts.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the attempts of an event cannot be looked up");
+        Vec::new()
+    });
+    attempts.resize_with(page.rows.len(), Vec::new);
     let mut deliveries = Vec::with_capacity(page.rows.len());
-    for row in page.rows {
+    for (row, attempts) in page.rows.into_iter().zip(attempts) {
         // One that was deleted meanwhile is left out.
-        if let Some(way) = way_through(&api, &record, row.id).await? {
-            deliveries.push(way);
-        }
+        deliveries.extend(way_through(&api, &record, row, &attempts).await?);
     }
     Ok(json(StatusCode::OK, &Deliveries { deliveries, next: page.next.map(|next| next.0) }))
 }
@@ -145,41 +151,45 @@ async fn find(api: &Shared, caller: &Caller, seq: &str) -> Result<Arc<Record>, P
     if is_it { Ok(record) } else { Err(gone()) }
 }
 
-async fn way_through(api: &Shared, record: &Record, id: IntegrationId) -> Result<Option<Way>, Problem> {
-    let Some(integration) = api.store.integration(id).await? else { return Ok(None) };
-    let (kind, seq) = (record.event.kind, record.seq);
+async fn way_through(
+    api: &Shared,
+    record: &Record,
+    row: IntegrationRow,
+    attempts: &[Delivery],
+) -> Result<Option<Way>, Problem> {
+    let (kind, seq, id) = (record.event.kind, record.seq, row.id);
     let lane = kind.lane();
-    let saved = api.store.saved(id).await?.unwrap_or_default();
-    let attempts = match api.index.spanning(id, lane, seq).await {
-        Ok(attempts) => attempts,
-        Err(error) => {
-            tracing::warn!(%error, "the attempts of an event cannot be looked up");
-            Vec::new()
-        }
-    };
+    let subscription = row.events.iter().find(|ticked| ticked.kind == kind && ticked.active);
+    // Filter and cursor decide only about what is subscribed to.
+    let (mut fits, mut never_changed, mut saved) = (true, false, Saved::default());
+    if subscription.is_some() {
+        let Some(integration) = api.store.integration(id).await? else { return Ok(None) };
+        (fits, never_changed) = (integration.filter.matches(record), integration.content_revision <= 1);
+        saved = api.store.saved(id).await?.unwrap_or_default();
+    }
     let lost = api.store.lost(id, None, LOST_LOOKED_AT).await?;
     let lost = lost.into_iter().find(|LostRow { range, .. }| {
         range.lane == lane && range.kinds.contains(&kind) && range.first <= seq && seq <= range.last
     });
     let known = Known {
         seq,
-        subscription: integration.events.iter().find(|ticked| ticked.kind == kind && ticked.active),
-        fits: integration.filter.matches(record),
-        never_changed: integration.content_revision <= 1,
+        subscription,
+        fits,
+        never_changed,
         lane: &saved.lanes[lane.index()],
-        attempts: &attempts,
+        attempts,
         lost: lost.as_ref(),
     };
     let found = way::way(&known);
     let shown = found.attempt.or_else(|| attempts.first().copied());
-    let active = integration.activity == Activity::Active;
+    let active = row.activity == Activity::Active;
     let mut detail = found.words();
     if !active && matches!(found.state, WayState::OnItsWay | WayState::Waiting) {
         detail.push_str("; the integration is disabled");
     }
     Ok(Some(Way {
         integration: id.0,
-        name: integration.name,
+        name: row.name,
         active,
         lane: lane.name(),
         state: found.state.name(),
