@@ -141,8 +141,8 @@ fn no_statement_walks_through_a_table_that_grows() {
             Some(steps) => {
                 wrong.extend(faults(sql, &steps).iter().map(|fault| format!("{file}: {sql}: {fault}")));
             }
-            // Put together at run time.
-            None if sql.contains('{') => {}
+            // Put together at run time, or of pieces: then its own tests look at the plan (`state/history/tests.rs`).
+            None if sql.contains('{') || sql == "SELECT" => {}
             None => wrong.push(format!("{file}: SQLite does not know what this is: {sql}")),
         }
     }
