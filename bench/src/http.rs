@@ -18,6 +18,8 @@ pub(crate) struct Connection {
 pub(crate) struct Answer<'a> {
     /// The status.
     pub(crate) status: u16,
+    /// Status line and headers.
+    pub(crate) head: &'a str,
     /// The body.
     pub(crate) body: &'a [u8],
 }
@@ -44,16 +46,14 @@ impl Connection {
         let text = std::str::from_utf8(&self.buffer[..head])?;
         let status =
             text.get(9..12).and_then(|status| status.parse().ok()).ok_or("no status in the answer")?;
-        let length = text
-            .lines()
-            .filter_map(|line| line.split_once(':'))
-            .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-            .and_then(|(_, value)| value.trim().parse::<usize>().ok())
+        let length = find_header(text, "content-length")
+            .and_then(|value| value.parse::<usize>().ok())
             .ok_or("no content-length in the answer")?;
         while self.buffer.len() < head + length {
             self.receive()?;
         }
-        Ok(Answer { status, body: &self.buffer[head..head + length] })
+        let text = std::str::from_utf8(&self.buffer[..head])?;
+        Ok(Answer { status, head: text, body: &self.buffer[head..head + length] })
     }
 
     fn receive(&mut self) -> Result<(), Failure> {
@@ -73,6 +73,12 @@ pub(crate) fn head(method: &str, path: &str, token: &str, body_bytes: usize) -> 
         "{method} {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {token}\r\n\
          content-type: application/json\r\ncontent-length: {body_bytes}\r\n\r\n"
     )
+}
+
+/// The first value of a header.
+pub(crate) fn find_header<'a>(head: &'a str, wanted: &str) -> Option<&'a str> {
+    let headers = head.lines().filter_map(|line| line.split_once(':'));
+    headers.filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim()).next()
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {

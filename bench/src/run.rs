@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// An administrator's token for one run, in the shape that the server asks for.
-const TOKEN: &str = "bench0bench1bench2bench3bench4bench5bench6bench7bench8bench9bench";
+pub(crate) const TOKEN: &str = "bench0bench1bench2bench3bench4bench5bench6bench7bench8bench9bench";
 /// Batches that are measured.
 const BATCHES: [usize; 3] = [1, 10, 100];
 /// Connections for sustained load: enough to fill a group commit.
@@ -198,14 +198,15 @@ fn measure(
     Ok((loaded, received))
 }
 
-struct Receiver {
+/// The receiver, in a process of its own.
+pub(crate) struct Receiver {
     process: Process,
-    url: String,
-    ca_pem: String,
+    pub(crate) url: String,
+    pub(crate) ca_pem: String,
 }
 
 impl Receiver {
-    fn start(me: &Path, dir: &Path) -> Result<Receiver, Failure> {
+    pub(crate) fn start(me: &Path, dir: &Path) -> Result<Receiver, Failure> {
         let ca = dir.join("ca.pem");
         let mut process = Process::start(Command::new(me).arg("receive").arg("--ca-out").arg(&ca))?;
         let ready: Ready = serde_json::from_str(&process.line()?)?;
@@ -218,13 +219,14 @@ impl Receiver {
     }
 }
 
-struct Server {
-    process: Process,
-    addr: String,
+/// The server, in a process of its own.
+pub(crate) struct Server {
+    pub(crate) process: Process,
+    pub(crate) addr: String,
 }
 
 impl Server {
-    fn start(program: &Path, data: &Path) -> Result<Server, Failure> {
+    pub(crate) fn start(program: &Path, data: &Path) -> Result<Server, Failure> {
         // A port that was free a moment ago: the server's words are for people, not for parsing.
         let addr = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let mut command = Command::new(program);
@@ -265,7 +267,7 @@ impl Server {
         Err(format!("no integration: {} {}", answer.status, String::from_utf8_lossy(answer.body)).into())
     }
 
-    fn load(&self, me: &Path, load: &[&str], seconds: u64) -> Result<Loaded, Failure> {
+    pub(crate) fn load(&self, me: &Path, load: &[&str], seconds: u64) -> Result<Loaded, Failure> {
         let mut command = Command::new(me);
         command
             .args(["load", "--addr", &self.addr, "--token", TOKEN, "--seconds", &seconds.to_string()])

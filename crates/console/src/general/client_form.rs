@@ -223,7 +223,9 @@ impl Errors {
             }
         }
         if refused.status == StatusCode::PRECONDITION_FAILED {
-            errors.whole = "Somebody has changed it since this page was opened, so nothing was saved. Open it again to see what it is now.".to_owned();
+            errors.whole = String::from(
+                "Somebody has changed it since this page was opened, so nothing was saved. Open it again to see what it is now.",
+            );
         } else if refused.errors.is_empty() {
             errors.whole = sentence(&refused.detail);
         }
