@@ -97,8 +97,7 @@ async fn list(
 }
 
 async fn page(console: &Shared, session: &Session, wanted: Wanted, form: Form) -> Result<Page, Failure> {
-    let answered = console.get(session, "/v1/applications").await?.object();
-    let mut applications: Vec<Known> = serde_json::from_value(answered).unwrap_or_default();
+    let mut applications: Vec<Known> = console.get(session, "/v1/applications").await?.read_object()?;
     applications.sort_by_key(|one| one.id);
     let q = wanted.q.trim().to_lowercase();
     let fits = |one: &&Known| q.is_empty() || one.name.to_lowercase().contains(&q) || one.id.to_string() == q;
@@ -191,5 +190,5 @@ async fn delete(
 
 async fn find(console: &Shared, session: &Session, id: i64) -> Result<Known, Failure> {
     let answered = console.get(session, &format!("/v1/applications/{id}")).await?;
-    serde_json::from_value(answered.object()).map_err(|_| Failure::not_found("There is no such application."))
+    Ok(answered.read_object()?)
 }

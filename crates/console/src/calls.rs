@@ -9,6 +9,7 @@ use hitwire_log::User;
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tower::ServiceExt;
 
@@ -32,6 +33,16 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
+    /// The body. That the API says something else than the console understands must not pass for nothing.
+    pub(crate) fn read<T: DeserializeOwned>(self) -> Result<T, Refused> {
+        serde_json::from_value(self.body).map_err(|error| broken(&error.to_string()))
+    }
+
+    /// What stands in the envelope of the newer calls, likewise.
+    pub(crate) fn read_object<T: DeserializeOwned>(self) -> Result<T, Refused> {
+        serde_json::from_value(self.object()).map_err(|error| broken(&error.to_string()))
+    }
+
     /// What stands in the envelope of the newer calls: `{"body":{"object":...}}`.
     pub(crate) fn object(mut self) -> Value {
         self.body["body"]["object"].take()

@@ -128,8 +128,7 @@ async fn list(
     Query(wanted): Query<Wanted>,
     session: Session,
 ) -> Result<Html<String>, Failure> {
-    let mut tokens: Vec<Known> =
-        serde_json::from_value(console.get(&session, "/v1/tokens").await?.object()).unwrap_or_default();
+    let mut tokens: Vec<Known> = console.get(&session, "/v1/tokens").await?.read_object()?;
     let users = console.get(&session, "/v1/users").await?.object();
     let owners: HashMap<u64, String> = users
         .as_array()

@@ -64,9 +64,12 @@ struct Entry {
     id: u64,
     name: String,
     active: bool,
+    /// If it is not active: `user`, `hitwire`.
+    disabled_by: Option<String>,
     notice: Option<String>,
     state: String,
-    lag: Lag,
+    /// None: it is disabled.
+    lag: Option<Lag>,
     last_error: Option<String>,
 }
 
@@ -79,7 +82,7 @@ struct Lag {
 impl Entry {
     /// How much attention it needs: little first. Words and a class for it.
     fn urgency(&self) -> (u8, &'static str, &'static str) {
-        let by_hitwire = self.notice.as_deref().is_some_and(|words| words.starts_with("disabled by hitwire"));
+        let by_hitwire = self.disabled_by.as_deref() == Some("hitwire");
         match &*self.state {
             _ if !self.active && by_hitwire => (0, "Disabled by hitwire", "bad"),
             "refused" => (1, "Refused", "bad"),
@@ -94,13 +97,13 @@ impl Entry {
         if let Some(error) = &self.last_error {
             return error.clone();
         }
-        match (&self.notice, self.lag.events) {
+        match (&self.notice, &self.lag) {
             (Some(notice), _) if self.active => notice.clone(),
-            (_, 0) => String::new(),
-            (_, events) => format!(
+            (_, None | Some(Lag { events: 0, .. })) => String::new(),
+            (_, Some(Lag { events, seconds })) => format!(
                 "{} behind, the oldest for {}",
-                crate::text::count(events, "event", "events"),
-                crate::text::span_ms(self.lag.seconds * 1_000)
+                crate::text::count(*events, "event", "events"),
+                crate::text::span_ms(seconds * 1_000)
             ),
         }
     }
@@ -116,7 +119,7 @@ pub(super) async fn integrations(
         return Ok(None);
     }
     let answered = console.get(session, &format!("{PATH}?limit={LOOKED_AT}")).await?;
-    let Some(mut overview) = understood::<Overview>(answered.body) else { return Ok(None) };
+    let mut overview: Overview = answered.read()?;
     overview.integrations.sort_by_key(|entry| entry.urgency().0);
     let troubled = overview.integrations.iter().filter(|entry| entry.urgency().0 <= 2).count();
     overview.integrations.truncate(SHOWN);
@@ -161,23 +164,15 @@ pub(super) async fn sources(
         return Ok(None);
     }
     let answered = console.get(session, "/v1/sources").await?;
-    Ok(understood::<Sources>(answered.body).map(|told| {
-        let mut sources = told.sources;
-        sources.sort_by_key(|source| source.problem.is_none());
-        sources
-    }))
+    let mut sources = answered.read::<Sources>()?.sources;
+    sources.sort_by_key(|source| source.problem.is_none());
+    Ok(Some(sources))
 }
 
 /// A share as people read it; all is only said if it is all.
 fn share(share: f64) -> String {
     let percent = (share * 1_000.0).floor() / 10.0;
     if share >= 1.0 { "100 %".to_owned() } else { format!("{percent:.1} %") }
-}
-
-fn understood<T: serde::de::DeserializeOwned>(body: serde_json::Value) -> Option<T> {
-    serde_json::from_value(body)
-        .inspect_err(|error| tracing::error!(%error, "the console does not understand the API"))
-        .ok()
 }
 
 #[cfg(test)]
@@ -195,9 +190,10 @@ mod tests {
             id: 1,
             name: String::new(),
             active,
+            disabled_by: None,
             notice: None,
             state: state.to_owned(),
-            lag: Lag { events, seconds: 65 },
+            lag: Some(Lag { events, seconds: 65 }),
             last_error: error.map(str::to_owned),
         };
         assert!(entry("refused", true, None, 0).urgency() < entry("caught_up", true, None, 0).urgency());

@@ -62,8 +62,7 @@ pub(super) async fn show_link(
         expires_at: u64,
     }
     let made = console.post(session, &format!("/v1/users/{}/sign-in-link", user.id), &json!({})).await?;
-    let made: Made = serde_json::from_value(made.object())
-        .map_err(|_| Failure::not_found("The API made no link that can be shown."))?;
+    let made: Made = made.read_object()?;
     let page = LinkPage {
         frame: Frame::new(console, session, Nav::Settings(Tab::Users), "Sign-in link").with_done(Some(done)),
         id: user.id,

@@ -188,7 +188,7 @@ pub(super) async fn find(console: &Shared, session: &Session, id: u64) -> Result
 }
 
 pub(super) fn known(answered: Answered) -> Result<Known, Failure> {
-    serde_json::from_value(answered.object()).map_err(|_| Failure::not_found("There is no such user."))
+    Ok(answered.read_object()?)
 }
 
 fn may_add(console: &Shared, session: &Session) -> Result<(), Failure> {

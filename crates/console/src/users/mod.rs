@@ -101,8 +101,7 @@ async fn list(
     Query(wanted): Query<Wanted>,
     session: Session,
 ) -> Result<Html<String>, Failure> {
-    let answered = console.get(&session, "/v1/users").await?.object();
-    let users: Vec<Known> = serde_json::from_value(answered).unwrap_or_default();
+    let users: Vec<Known> = console.get(&session, "/v1/users").await?.read_object()?;
     let q = wanted.q.trim().to_lowercase();
     let fits = |user: &&Known| {
         q.is_empty() || user.name.to_lowercase().contains(&q) || user.email.to_lowercase().contains(&q)

@@ -154,6 +154,8 @@ async fn the_dashboard_teaches_and_then_shows_what_goes_on() {
     assert!(page.contains("/settings/integrations/add") && page.contains("Log"), "{page}");
     receiver.answer(503);
     let id = hitwire.subscribe(&receiver.url()).await;
+    let disabled = json!({"name": "Off", "active": false, "target": {"url": receiver.url()}, "events": []});
+    hitwire.create(&disabled).await;
     for number in 0..3 {
         hitwire.send(&hit(number)).await.expect(202);
     }
