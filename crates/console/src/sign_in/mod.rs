@@ -213,9 +213,13 @@ pub(crate) fn too_many(wait: Wait) -> String {
     format!("Too many tries. Try again in {}.", wait.in_words())
 }
 
+/// The longest page that is gone on with: it has to fit into a cookie between two steps.
+const NEXT_BYTES_MAX: usize = 1_024;
+
 /// A path of the console; anything else (another host in any of the forms that browsers take) is the first page.
 fn own_path(next: &str) -> &str {
-    let is_own = next.starts_with('/')
+    let is_own = next.len() <= NEXT_BYTES_MAX
+        && next.starts_with('/')
         && !next.starts_with("//")
         && !next.contains('\\')
         && !next.chars().any(char::is_control)
@@ -263,6 +267,7 @@ mod tests {
             "/\r\n//evil",
             "/sign-out",
             "",
+            &format!("/{}", "x".repeat(NEXT_BYTES_MAX)),
         ] {
             assert_eq!(own_path(foreign), "/", "{foreign}");
         }
