@@ -113,6 +113,19 @@ function live(body) {
     while (body.rows.length > most) body.deleteRow(-1);
     body.closest("[data-live-table]")?.removeAttribute("hidden");
     document.querySelector("[data-live-empty]")?.remove();
+    refreshSoon();
   });
+}
+
+// What tells how things stand is asked for again when something new has come: <section data-refresh hx-trigger="refresh">
+const REFRESH_AFTER_MS = 1500;
+let refreshing = 0;
+function refreshSoon() {
+  if (refreshing) return;
+  refreshing = setTimeout(() => {
+    refreshing = 0;
+    if (document.hidden) return;
+    for (const part of document.querySelectorAll("[data-refresh]")) window.htmx?.trigger(part, "refresh");
+  }, REFRESH_AFTER_MS);
 }
 document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("tbody[data-live]").forEach(live));

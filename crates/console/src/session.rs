@@ -29,6 +29,9 @@ pub struct Lifetime {
     pub age_s: u64,
 }
 
+/// The header by which a page's script says that nobody asked for this.
+const IN_BACKGROUND: &str = "x-in-background";
+
 /// The use of a session is written down at most this often, seconds.
 const USE_NOTED_EVERY_S: u64 = 60;
 
@@ -69,7 +72,8 @@ impl FromRequestParts<Shared> for Session {
     async fn from_request_parts(parts: &mut Parts, console: &Shared) -> Result<Self, Failure> {
         let jar = CookieJar::from_headers(&parts.headers);
         let found = match jar.get(COOKIE) {
-            Some(cookie) => find(console, cookie.value()).await?,
+            // What a page asks for by itself is no use of the session: an open window does not keep it alive.
+            Some(cookie) => find(console, cookie.value(), !parts.headers.contains_key(IN_BACKGROUND)).await?,
             None => None,
         };
         let Some((kept, user, csrf)) = found else {
@@ -83,7 +87,11 @@ impl FromRequestParts<Shared> for Session {
 }
 
 /// The session of a cookie, if it is good.
-async fn find(console: &Shared, token: &str) -> Result<Option<(Kept, User, String)>, StoreError> {
+async fn find(
+    console: &Shared,
+    token: &str,
+    is_use: bool,
+) -> Result<Option<(Kept, User, String)>, StoreError> {
     if token.len() > 64 {
         return Ok(None);
     }
@@ -92,7 +100,7 @@ async fn find(console: &Shared, token: &str) -> Result<Option<(Kept, User, Strin
     if !is_good(console.sign_in.lifetime(), &kept, &user, now_s) {
         return Ok(None);
     }
-    if now_s >= kept.last_used_at + USE_NOTED_EVERY_S {
+    if is_use && now_s >= kept.last_used_at + USE_NOTED_EVERY_S {
         let console = Arc::clone(console);
         let used = vec![(kept.sha256, now_s)];
         tokio::spawn(async move {

@@ -3,6 +3,7 @@
 use crate::Console;
 use crate::charts::{self, Bar};
 use crate::failure::Failure;
+use crate::integrations::doing::{Doing, TROUBLED_TO, Told, behind, doing, percent};
 use crate::session::Session;
 use hitwire_event::IntegrationId;
 use http::Method;
@@ -67,7 +68,9 @@ struct Entry {
     /// If it is not active: `user`, `hitwire`.
     disabled_by: Option<String>,
     notice: Option<String>,
+    sends: bool,
     state: String,
+    failures_in_a_row: u64,
     /// None: it is disabled.
     lag: Option<Lag>,
     last_error: Option<String>,
@@ -80,17 +83,14 @@ struct Lag {
 }
 
 impl Entry {
-    /// How much attention it needs: little first. Words and a class for it.
-    fn urgency(&self) -> (u8, &'static str, &'static str) {
-        let by_hitwire = self.disabled_by.as_deref() == Some("hitwire");
-        match &*self.state {
-            _ if !self.active && by_hitwire => (0, "Disabled by hitwire", "bad"),
-            "refused" => (1, "Refused", "bad"),
-            "waiting" => (2, "Waiting", "warn"),
-            _ if !self.active => (5, "Disabled", "off"),
-            "sending" => (3, "Sending", "info"),
-            _ => (4, "Well", "ok"),
-        }
+    /// How it is doing, and how much attention it needs.
+    fn doing(&self) -> Doing {
+        doing(&Told {
+            disabled_by: self.disabled_by.as_deref(),
+            sends: self.sends,
+            state: &self.state,
+            failures_in_a_row: self.failures_in_a_row,
+        })
     }
 
     fn words(&self) -> String {
@@ -99,12 +99,10 @@ impl Entry {
         }
         match (&self.notice, &self.lag) {
             (Some(notice), _) if self.active => notice.clone(),
-            (_, None | Some(Lag { events: 0, .. })) => String::new(),
-            (_, Some(Lag { events, seconds })) => format!(
-                "{} behind, the oldest for {}",
-                crate::text::count(*events, "event", "events"),
-                crate::text::span_ms(seconds * 1_000)
-            ),
+            (_, None) => String::new(),
+            (_, Some(lag)) => {
+                behind(lag.events, lag.seconds).map(|lag| format!("Behind by {lag}")).unwrap_or_default()
+            }
         }
     }
 }
@@ -120,14 +118,14 @@ pub(super) async fn integrations(
     }
     let answered = console.get(session, &format!("{PATH}?limit={LOOKED_AT}")).await?;
     let mut overview: Overview = answered.read()?;
-    overview.integrations.sort_by_key(|entry| entry.urgency().0);
-    let troubled = overview.integrations.iter().filter(|entry| entry.urgency().0 <= 2).count();
+    overview.integrations.sort_by_key(|entry| entry.doing().urgency);
+    let troubled = overview.integrations.iter().filter(|entry| entry.doing().urgency < TROUBLED_TO).count();
     overview.integrations.truncate(SHOWN);
     let ids = overview.integrations.iter().map(|entry| IntegrationId(entry.id)).collect();
     // Without the index there are no pictures.
     let healths = console.index.health(ids).await.unwrap_or_default();
     let show = |entry: Entry| {
-        let (_, state, class) = entry.urgency();
+        let Doing { word: state, class, .. } = entry.doing();
         let health = healths.iter().find(|health| health.integration.0 == entry.id);
         let points = health.map(|health| health.hours.as_slice()).unwrap_or_default();
         let counts: Vec<_> = points.iter().map(|point| (point.delivered, point.failed())).collect();
@@ -137,7 +135,7 @@ pub(super) async fn integrations(
             state,
             class,
             words: entry.words(),
-            success: success.map(share).unwrap_or_default(),
+            success: success.map(percent).unwrap_or_default(),
             bars: charts::bars(&counts),
             name: entry.name,
         }
@@ -169,20 +167,9 @@ pub(super) async fn sources(
     Ok(Some(sources))
 }
 
-/// A share as people read it; all is only said if it is all.
-fn share(share: f64) -> String {
-    let percent = (share * 1_000.0).floor() / 10.0;
-    if share >= 1.0 { "100 %".to_owned() } else { format!("{percent:.1} %") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_share_is_never_rounded_up_to_all() {
-        assert_eq!([1.0, 0.9999, 0.995, 0.0].map(share), ["100 %", "99.9 %", "99.5 %", "0.0 %"]);
-    }
 
     #[test]
     fn what_does_not_get_on_comes_first_and_says_why() {
@@ -192,13 +179,16 @@ mod tests {
             active,
             disabled_by: None,
             notice: None,
+            sends: true,
             state: state.to_owned(),
+            failures_in_a_row: 2,
             lag: Some(Lag { events, seconds: 65 }),
             last_error: error.map(str::to_owned),
         };
-        assert!(entry("refused", true, None, 0).urgency() < entry("caught_up", true, None, 0).urgency());
+        let urgency = |state| entry(state, true, None, 0).doing().urgency;
+        assert!(urgency("refused") < urgency("caught_up"));
         assert_eq!(entry("waiting", true, Some("503"), 5).words(), "503");
-        assert_eq!(entry("sending", true, None, 5).words(), "5 events behind, the oldest for 1 min 5 s");
+        assert_eq!(entry("sending", true, None, 5).words(), "Behind by 5 events, the oldest for 1 min 5 s");
         assert_eq!(entry("caught_up", true, None, 0).words(), "");
     }
 }

@@ -1,11 +1,12 @@
 //! All integrations, as cards.
 
+use super::doing::{Doing, Told, behind, doing, percent};
 use super::{HOME, check_may, events_in_words, moment, text};
 use crate::Shared;
 use crate::failure::Failure;
 use crate::frame::{Frame, Nav, Tab};
 use crate::session::Session;
-use crate::text::{count, number, span_ms};
+use crate::text::{count, number};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
@@ -88,13 +89,6 @@ struct Segment {
     number: String,
     address: String,
     current: bool,
-}
-
-/// How an integration is doing, in a word.
-pub(super) struct Doing {
-    /// `ok`, `info`, `warn`, `bad`, `off`
-    pub(super) class: &'static str,
-    pub(super) word: &'static str,
 }
 
 struct Card {
@@ -240,50 +234,25 @@ fn lately(health: &Health) -> Option<Lately> {
     })
 }
 
-/// `99.7 %`. Only what is all of it is 100 %, and only what is nothing is 0 %.
-fn percent(share: f64) -> String {
-    match share {
-        1.0.. => "100 %".to_owned(),
-        share if share <= 0.0 => "0 %".to_owned(),
-        share => format!("{:.1} %", (share * 100.0).clamp(0.1, 99.9)),
-    }
-}
-
 /// The state of an integration of the overview.
 pub(super) fn state(of: &Value) -> Doing {
-    let (class, word) = match (text(of, "disabled_by"), text(of, "state")) {
-        ("user", _) => ("off", "Disabled"),
-        ("hitwire", _) => ("bad", "Disabled by hitwire"),
-        _ if of["sends"] == false => ("warn", "Sends nothing"),
-        (_, "waiting") if of["failures_in_a_row"] == 0 => ("info", "Waiting"),
-        (_, "waiting") => ("bad", "Failing"),
-        (_, "refused") => ("bad", "Refused"),
-        (_, "sending") => ("ok", "Sending"),
-        _ => ("ok", "Up to date"),
-    };
-    Doing { class, word }
+    doing(&Told {
+        disabled_by: of["disabled_by"].as_str(),
+        sends: of["sends"] == true,
+        state: text(of, "state"),
+        failures_in_a_row: of["failures_in_a_row"].as_u64().unwrap_or(0),
+    })
 }
 
-/// `57 events, the oldest for 9 s`
+/// What is behind, of a `lag` of the API.
 pub(super) fn lag(of: &Value) -> Option<String> {
-    let events = of["events"].as_u64().filter(|events| *events > 0)?;
-    let age = match of["seconds"].as_u64().unwrap_or(0) {
-        // To the second, as it was measured.
-        seconds @ 0..60 => format!("{seconds} s"),
-        seconds => span_ms(seconds * 1_000),
-    };
-    Some(format!("{}, the oldest for {age}", count(events, "event", "events")))
+    let number = |name: &str| of[name].as_u64().unwrap_or(0);
+    behind(number("events"), number("seconds"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_is_whole_is_said_to_be_whole() {
-        let shown = [1.0, 0.999_999, 0.5, 0.000_001, 0.0].map(percent);
-        assert_eq!(shown, ["100 %", "99.9 %", "50.0 %", "0.1 %", "0 %"]);
-    }
 
     #[test]
     fn each_hour_with_requests_has_a_bar_that_is_seen() {

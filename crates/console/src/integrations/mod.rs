@@ -1,9 +1,10 @@
 //! Settings -> Integrations: the webhooks that users set up.
 //!
 //! - [`list`]: all of them, as cards. [`form`]: adding and changing one. [`show`]: one, and what can be done with it.
-//! - [`tested`]: what a test message came to.
+//! - [`tested`]: what a test message came to. [`doing`]: how one is doing, in a word.
 //! - here: the words for events, and what the pages have in common.
 
+pub(crate) mod doing;
 mod form;
 mod list;
 mod show;

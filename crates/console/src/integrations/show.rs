@@ -2,8 +2,9 @@
 
 mod settings;
 
+use super::doing::Doing;
 use super::form::{SecretPage, certificates};
-use super::list::{self, Doing};
+use super::list;
 use super::tested::{Tested, TestedPart};
 use super::{HOME, check_may, events_in_words, moment, text};
 use crate::charts::{self, IntegrationCharts};
@@ -198,7 +199,7 @@ fn lane(of: &Value) -> Option<Lane> {
         format!("{}, {}, {tries}", count(number("events"), "event", "events"), bytes(number("body_bytes")))
     };
     Some(Lane {
-        name: if of["lane"] == "urgent" { "Urgent" } else { "Bulk" },
+        name: if of["lane"] == "urgent" { "Urgent: does not wait behind the rest" } else { "Bulk: the rest" },
         events: events_in_words(&events),
         state: match text(of, "state") {
             "caught_up" => "up to date",

@@ -161,8 +161,8 @@ async fn the_dashboard_teaches_and_then_shows_what_goes_on() {
     }
     let page = page_with(&mut browser, "/dashboard", "1 needs attention").await;
     assert!(page.contains(&format!("/settings/integrations/{id}")), "{page}");
-    let page = page_with(&mut browser, "/dashboard", "data-chart=").await;
-    assert!(page.contains("Attack types") && page.contains("As a table"), "{page}");
+    let page = page_with(&mut browser, "/dashboard", "Attack types").await;
+    assert!(page.contains("data-chart=") && page.contains("As a table"), "{page}");
     assert!(page.contains("sse-connect=\"/dashboard/live\""));
     assert!(!text(&browser.get("/dashboard?live=off").await).contains("sse-connect"));
 }

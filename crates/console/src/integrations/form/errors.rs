@@ -58,7 +58,7 @@ impl Errors {
         let mut found = Errors::default();
         for error in errors {
             let (id, label) = field(form, &error.pointer);
-            found.add(id, label, &*error.message);
+            found.add(id, label, in_words_of_the_form(&error.message));
         }
         found
     }
@@ -104,9 +104,24 @@ impl Errors {
     }
 }
 
+/// What the API calls something, and what the form calls it; what holds another one first.
+const NAMES: [(&str, &str); 6] = [
+    ("the base64 of a PKCS#12 file (base64 -w0 client.p12)", "a PKCS#12 file"),
+    ("client_key_password", "the password"),
+    ("client_cert", "the client certificate"),
+    ("client_key", "the private key"),
+    ("ca_file", "the CA certificate"),
+    ("pin_sha256", "the list of fingerprints"),
+];
+
+/// The API's words, with what people see on the page in place of the names of fields.
+fn in_words_of_the_form(message: &str) -> String {
+    NAMES.iter().fold(message.to_owned(), |message, (name, called)| message.replace(name, called))
+}
+
 /// The API's words as a sentence: it says `is missing` of a field.
 pub(in crate::integrations) fn sentence(message: &str) -> String {
-    let message = message.trim_end_matches('.');
+    let message = in_words_of_the_form(message.trim_end_matches('.'));
     let mut characters = message.chars();
     match characters.next() {
         Some(first) => format!("{}{}.", first.to_uppercase(), characters.as_str()),
@@ -180,6 +195,24 @@ mod tests {
         assert_eq!(errors.at("header-1"), "Must be sent again.");
         assert_eq!(errors.at("name"), "");
         assert!(errors.is_advanced());
+    }
+
+    #[test]
+    fn fields_are_called_what_they_are_called_on_the_page() {
+        let errors = errors(&[
+            ("/target/ca_file", "ca_file contains no certificate: paste PEM text"),
+            ("/target/client_key_password", "client_key_password is wrong for client_cert"),
+            (
+                "/target/client_cert",
+                "client_cert is neither PEM text nor the base64 of a PKCS#12 file (base64 -w0 client.p12)",
+            ),
+        ]);
+        assert_eq!(errors.at("ca"), "The CA certificate contains no certificate: paste PEM text.");
+        assert_eq!(errors.at("client_key_password"), "The password is wrong for the client certificate.");
+        assert_eq!(
+            errors.at("client_cert"),
+            "The client certificate is neither PEM text nor a PKCS#12 file."
+        );
     }
 
     #[test]

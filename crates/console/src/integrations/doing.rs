@@ -1,0 +1,110 @@
+//! How an integration is doing, in the same words wherever it is said.
+
+use crate::text::{count, span_ms};
+
+/// How an integration is doing, in a word.
+pub(crate) struct Doing {
+    /// The colour of its badge: `ok`, `info`, `warn`, `bad`, `off`.
+    pub(crate) class: &'static str,
+    pub(crate) word: &'static str,
+    /// How much attention it needs; little is much.
+    pub(crate) urgency: u8,
+}
+
+/// What needs more attention than this, by a lower number, does not get on.
+pub(crate) const TROUBLED_TO: u8 = 3;
+
+/// What the API says of an integration.
+pub(crate) struct Told<'a> {
+    /// `user`, `hitwire`; none: it is active.
+    pub(crate) disabled_by: Option<&'a str>,
+    /// Whether events that come now will be sent.
+    pub(crate) sends: bool,
+    /// `refused`, `waiting`, `sending`, ...
+    pub(crate) state: &'a str,
+    pub(crate) failures_in_a_row: u64,
+}
+
+/// It in a word.
+pub(crate) fn doing(told: &Told<'_>) -> Doing {
+    let (urgency, class, word) = match (told.disabled_by, told.state) {
+        (Some("hitwire"), _) => (0, "bad", "Disabled by hitwire"),
+        (Some(_), _) => (7, "off", "Disabled"),
+        _ if !told.sends => (3, "warn", "Sends nothing"),
+        (_, "refused") => (1, "bad", "Refused"),
+        // It waits for its rate, or for the first try after a start.
+        (_, "waiting") if told.failures_in_a_row == 0 => (4, "info", "Waiting"),
+        (_, "waiting") => (2, "bad", "Failing"),
+        (_, "sending") => (5, "ok", "Sending"),
+        _ => (6, "ok", "Up to date"),
+    };
+    Doing { class, word, urgency }
+}
+
+/// `57 events, the oldest for 9 s`: what it is behind; none: nothing.
+pub(crate) fn behind(events: u64, seconds: u64) -> Option<String> {
+    let age = match seconds {
+        // To the second, as it was measured.
+        0..60 => format!("{seconds} s"),
+        _ => span_ms(seconds * 1_000),
+    };
+    (events > 0).then(|| format!("{}, the oldest for {age}", count(events, "event", "events")))
+}
+
+/// `99.7 %`, rounded down. Only what is all of it is 100 %, and only what is nothing is 0 %.
+pub(crate) fn percent(share: f64) -> String {
+    match share {
+        1.0.. => "100 %".to_owned(),
+        share if share <= 0.0 => "0 %".to_owned(),
+        share => format!("{:.1} %", ((share * 1_000.0).floor() / 10.0).max(0.1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_whole_is_said_to_be_whole() {
+        let shown = [1.0, 0.999_999, 0.5, 0.000_001, 0.0].map(percent);
+        assert_eq!(shown, ["100 %", "99.9 %", "50.0 %", "0.1 %", "0 %"]);
+    }
+
+    #[test]
+    fn what_needs_most_attention_comes_first() {
+        let word = |disabled_by, sends, state, failures_in_a_row| {
+            let doing = doing(&Told { disabled_by, sends, state, failures_in_a_row });
+            (doing.urgency, doing.word)
+        };
+        let mut said = [
+            word(None, true, "caught_up", 0),
+            word(None, true, "sending", 0),
+            word(None, true, "waiting", 0),
+            word(None, true, "waiting", 3),
+            word(None, true, "refused", 3),
+            word(None, false, "caught_up", 0),
+            word(Some("user"), false, "disabled", 0),
+            word(Some("hitwire"), false, "disabled", 9),
+        ];
+        said.sort_unstable();
+        let words = said.map(|(_, word)| word);
+        let expected = [
+            "Disabled by hitwire",
+            "Refused",
+            "Failing",
+            "Sends nothing",
+            "Waiting",
+            "Sending",
+            "Up to date",
+            "Disabled",
+        ];
+        assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn what_is_behind_is_told_to_the_second() {
+        assert_eq!(behind(0, 9), None);
+        assert_eq!(behind(1, 9).as_deref(), Some("1 event, the oldest for 9 s"));
+        assert_eq!(behind(1_200, 125).as_deref(), Some("1,200 events, the oldest for 2 min 5 s"));
+    }
+}
