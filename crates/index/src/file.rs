@@ -17,7 +17,7 @@ use std::time::Duration;
 const APPLICATION_ID: i32 = 0x6877_6978;
 
 /// Rises with every change of what is in the file: an older one is made again.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Bytes of a page: a dozen events.
 const PAGE_BYTES: u32 = 8192;
@@ -51,6 +51,8 @@ pub(crate) mod meta {
     pub(crate) const ATTEMPT: &str = "attempt";
     /// Events before this position have left the log.
     pub(crate) const OLDEST: &str = "oldest";
+    /// Events before this position were left out, or dropped, although the log may have them.
+    pub(crate) const FLOOR: &str = "floor";
     /// Positions of a volume.
     pub(crate) const VOLUME: &str = "volume";
     /// The boot in which the file is written; empty: it was closed, and all of it is on the disk.

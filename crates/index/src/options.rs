@@ -31,10 +31,22 @@ pub struct Bounds {
     pub bytes: u64,
 }
 
+/// Bytes that an event takes, with its part of the trees.
+const EVENT_BYTES: u64 = 700;
+
 impl Default for Bounds {
-    /// Two million events and a million attempts: some 1.2 GiB.
+    /// Two gibibytes: some three million events.
     fn default() -> Self {
-        Bounds { volume: 1 << 17, event_volumes: 16, attempt_volumes: 8, bytes: 2 << 30 }
+        Bounds::of_bytes(2 << 30)
+    }
+}
+
+impl Bounds {
+    /// As much as fits into a file of this size.
+    pub fn of_bytes(bytes: u64) -> Self {
+        let volume = 1 << 17;
+        let event_volumes = (bytes / (volume * EVENT_BYTES)).max(2);
+        Bounds { volume, event_volumes, attempt_volumes: 8, bytes }
     }
 }
 

@@ -110,7 +110,7 @@ pub(crate) fn create_attempts(number: u64) -> String {
             verdict     INTEGER NOT NULL,
             status      INTEGER,
             ended_ms    INTEGER NOT NULL,
-            PRIMARY KEY (integration, last, id)
+            PRIMARY KEY (integration, lane, verdict, last, id)
         ) STRICT, WITHOUT ROWID;"
     )
 }
@@ -178,12 +178,17 @@ pub(crate) fn appended_at(number: u64) -> String {
     format!("SELECT appended_ms FROM event_{number} WHERE seq = ?1")
 }
 
-/// Attempts of an integration that end at or after a position, the first ones first.
+/// The attempts of an integration's lane with one verdict that end at or after a position, the first ones first.
 pub(crate) fn attempts_from(number: u64) -> String {
     format!(
-        "SELECT id, first, last, lane, events, number, verdict, status, ended_ms FROM attempt_{number}
-         WHERE integration = ?1 AND last >= ?2 ORDER BY last, id LIMIT ?3"
+        "SELECT id, first, last, events, number, status, ended_ms FROM attempt_{number}
+         WHERE integration = ?1 AND lane = ?2 AND verdict = ?3 AND last >= ?4 ORDER BY last, id LIMIT ?5"
     )
+}
+
+/// The first event of a volume at or after a position.
+pub(crate) fn first_event(number: u64) -> String {
+    format!("SELECT seq, appended_ms FROM event_{number} WHERE seq >= ?1 ORDER BY seq LIMIT 1")
 }
 
 pub(crate) const META: &str = "SELECT value FROM meta WHERE name = ?1";
@@ -255,6 +260,7 @@ pub(crate) fn all(number: u64) -> Vec<String> {
         event_at(number),
         appended_at(number),
         attempts_from(number),
+        first_event(number),
     ];
     fixed.into_iter().map(str::to_owned).chain(by).chain(of_volumes).collect()
 }

@@ -41,6 +41,9 @@ const FINISH_WITHIN: Duration = Duration::from_secs(6);
 /// Connections to the listener for metrics: a few Prometheus servers, and whoever looks by hand.
 const METRICS_CONNECTIONS_MAX: usize = 64;
 
+/// The index takes a quarter of what the log may, and this at least: it is of use for little logs too.
+const INDEX_BYTES_MIN: u64 = 256 << 20;
+
 /// How long the store may take to write what is queued.
 const CLOSE_WITHIN: Duration = Duration::from_secs(3);
 
@@ -398,6 +401,7 @@ impl Server {
 /// The index behind the log, and the task that writes it.
 fn index(config: &Config, store: &Arc<dyn Store>, clock: Clock) -> (Index, hitwire_index::Following) {
     let mut options = hitwire_index::Options::new(&config.data_dir);
+    options.bounds = hitwire_index::Bounds::of_bytes((config.retention.size_bytes / 4).max(INDEX_BYTES_MIN));
     options.disk_floor_bytes = config.log.disk_floor_bytes;
     options.now_ms = Arc::new(move || clock.wall_ms());
     Index::new(options, Arc::clone(store))

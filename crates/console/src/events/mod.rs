@@ -47,6 +47,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/events", get(events))
         .route("/events/live", get(events_live))
         .route("/events/{seq}", get(show::show))
+        .route("/events/{seq}/raw", get(show::raw))
         .route("/vulnerabilities", get(vulnerabilities))
         .route("/vulnerabilities/live", get(vulnerabilities_live))
 }
@@ -66,6 +67,8 @@ struct Page {
     /// The page ended because enough was looked through: so far back it came.
     searched_to_ms: Option<u64>,
     looked_at: u64,
+    /// The index begins there, and the log earlier.
+    begins_ms: Option<u64>,
     /// Where a script hears what is new.
     live: Option<String>,
     /// The query that turns that on or off.
@@ -174,6 +177,7 @@ async fn page(
         older,
         searched_to_ms,
         looked_at: found.looked_at as u64,
+        begins_ms: found.begins.map(|begins| begins.appended_ms),
         live,
         toggle,
         host: host.to_owned(),

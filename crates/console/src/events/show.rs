@@ -7,14 +7,16 @@ use crate::session::Session;
 use crate::{Shared, text};
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
-use axum::response::Html;
+use axum::response::{Html, IntoResponse, Response};
 use hitwire_event::rendering::{Labels, Rendering, Style};
 use hitwire_event::{Glance, Kind, Record, Seq, cut};
 use http::Method;
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
+use std::sync::Arc;
 
 /// Bytes of an event that are shown; there may be a megabyte.
 const SHOWN_BYTES_MAX: usize = 256 << 10;
@@ -36,7 +38,6 @@ struct Page {
     id_reused: bool,
     fields: Vec<Field>,
     pretty: String,
-    kept: String,
     is_cut: bool,
     bytes: u64,
     /// None: whoever looks may not see them.
@@ -113,15 +114,8 @@ pub(super) async fn show(
     Path(seq): Path<u64>,
     RawQuery(query): RawQuery,
 ) -> Result<Html<String>, Failure> {
-    check(&console, &session)?;
-    let gone = || Failure::not_found("There is no such event, or it has left the log.");
-    let before = seq.checked_sub(1).filter(|_| i64::try_from(seq).is_ok()).ok_or_else(gone)?;
-    let page = console.store.follow(Seq(before), 1, 1).await?;
-    let record = page.records.into_iter().next().ok_or_else(gone)?;
+    let record = find(&console, &session, seq).await?;
     let event = &record.event;
-    if record.seq != Seq(seq) || event.client != session.user.client || event.kind == Kind::Counter {
-        return Err(gone());
-    }
     let (mut ways, mut more_ways) = (None, None);
     if console.may(&session, &Method::GET, "/v1/events/{seq}/deliveries") {
         let query = query.unwrap_or_default();
@@ -160,7 +154,6 @@ pub(super) async fn show(
         id_reused: record.id_reused,
         fields: fields(kept),
         pretty: text::indented(cut(kept, SHOWN_BYTES_MAX)),
-        kept: cut(kept, SHOWN_BYTES_MAX).to_owned(),
         is_cut: kept.len() > SHOWN_BYTES_MAX,
         bytes: kept.len() as u64,
         ways,
@@ -169,6 +162,33 @@ pub(super) async fn show(
         back_label,
     };
     Ok(Html(page.render()?))
+}
+
+/// The event as it is kept, byte for byte, as a file: nothing of it is shown.
+pub(super) async fn raw(
+    State(console): State<Shared>,
+    session: Session,
+    Path(seq): Path<u64>,
+) -> Result<Response, Failure> {
+    let record = find(&console, &session, seq).await?;
+    let headers = [
+        (CONTENT_TYPE, "application/json".to_owned()),
+        (CONTENT_DISPOSITION, format!("attachment; filename=\"event-{seq}.json\"")),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
+    Ok((headers, shown_body(&record).to_owned()).into_response())
+}
+
+/// The event at a position, if it is in the log and may be seen.
+async fn find(console: &Shared, session: &Session, seq: u64) -> Result<Arc<Record>, Failure> {
+    check(console, session)?;
+    let gone = || Failure::not_found("There is no such event, or it has left the log.");
+    let before = seq.checked_sub(1).filter(|_| i64::try_from(seq).is_ok()).ok_or_else(gone)?;
+    let page = console.store.follow(Seq(before), 1, 1).await?;
+    let record = page.records.into_iter().next().ok_or_else(gone)?;
+    let event = &record.event;
+    let is_it = record.seq == Seq(seq) && event.client == session.user.client && event.kind != Kind::Counter;
+    if is_it { Ok(record) } else { Err(gone()) }
 }
 
 /// The body as it is kept, without the secrets that an older version kept in headers.

@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::row::EventRow;
 use crate::sql;
 use crate::write::tops::TopOf;
-use crate::write::{ATTEMPTS, verdict_of, volumes};
+use crate::write::{ATTEMPTS, verdict_code, volumes};
 use hitwire_courier::Verdict;
 use hitwire_event::{ClientId, IntegrationId, Lane, Seq};
 use hitwire_log::Store;
@@ -28,14 +28,14 @@ const READS_AT_ONCE: usize = 2;
 /// Connections that are kept open for readers.
 const CONNECTIONS_MAX: usize = READS_AT_ONCE;
 
-/// Attempts that are looked at to find those that a position went with.
-const SPANNING_MAX: usize = 200;
+/// Attempts of a volume and of one verdict that are looked at to find those that a position went with: a batch is tried some 90
+/// times at most.
+const SPANNING_MAX: usize = 100;
 
 /// Integrations of one answer about those.
 const SPANNING_INTEGRATIONS_MAX: usize = 100;
 
-/// The same, where it is asked for many positions and integrations at once.
-const DELIVERED_LOOKED_AT: usize = 32;
+const VERDICTS: [Verdict; 4] = [Verdict::Delivered, Verdict::Sick, Verdict::Refused, Verdict::Gone];
 
 /// Integrations and events of one answer about those.
 const DELIVERED_INTEGRATIONS_MAX: usize = 10;
@@ -251,7 +251,9 @@ fn spanning(
     let of_one = |&integration: &IntegrationId| {
         let mut found = Vec::new();
         for &number in &volumes {
-            find_spanning(connection, number, integration, lane, seq, SPANNING_MAX, &mut found)?;
+            for verdict in VERDICTS {
+                find_spanning(connection, number, (integration, lane, verdict), seq, &mut found)?;
+            }
         }
         found.sort_by_key(|delivery| std::cmp::Reverse(delivery.attempt));
         Ok(found)
@@ -270,10 +272,14 @@ fn delivered(
         let mut by = Vec::new();
         for &integration in integrations.iter().take(DELIVERED_INTEGRATIONS_MAX) {
             let mut found = Vec::new();
+            // What was delivered lately lies in the newest volume.
             for &number in &volumes {
-                find_spanning(connection, number, integration, lane, seq, DELIVERED_LOOKED_AT, &mut found)?;
+                let key = (integration, lane, Verdict::Delivered);
+                find_spanning(connection, number, key, seq, &mut found)?;
+                if !found.is_empty() {
+                    break;
+                }
             }
-            found.retain(|delivery| delivery.verdict == Verdict::Delivered);
             if !found.is_empty() {
                 by.push((integration, found.iter().any(Delivery::is_dense)));
             }
@@ -283,33 +289,54 @@ fn delivered(
     Ok(answer)
 }
 
-/// Adds the attempts of a volume that reach over a position, among the first `limit` that end behind it.
+/// Adds the attempts of a volume with one verdict that reach over a position. Batches of a lane lie one after the other: the
+/// first that begins behind the position ends the search.
 fn find_spanning(
     connection: &Connection,
     number: u64,
-    integration: IntegrationId,
-    lane: Lane,
+    (integration, lane, verdict): (IntegrationId, Lane, Verdict),
     seq: Seq,
-    limit: usize,
     found: &mut Vec<Delivery>,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(&sql::attempts_from(number))?;
-    let mut rows = statement.query(params![integration.0 as i64, seq.0 as i64, limit as i64])?;
+    let key = params![
+        integration.0 as i64,
+        lane.index() as i64,
+        verdict_code(verdict),
+        seq.0 as i64,
+        SPANNING_MAX as i64
+    ];
+    let mut rows = statement.query(key)?;
     while let Some(row) = rows.next()? {
         let first = Seq(row.get::<_, i64>(1)? as u64);
-        let in_lane = Lane::ALL.get(usize::from(row.get::<_, u8>(3)?)).copied() == Some(lane);
-        let Some(verdict) = verdict_of(row.get(6)?).filter(|_| in_lane && first <= seq) else { continue };
+        if first > seq {
+            break;
+        }
         found.push(Delivery {
             attempt: row.get::<_, i64>(0)? as u64,
             first,
             last: Seq(row.get::<_, i64>(2)? as u64),
             lane,
-            events: row.get(4)?,
-            number: row.get(5)?,
+            events: row.get(3)?,
+            number: row.get(4)?,
             verdict,
-            status: row.get(7)?,
-            ended_ms: row.get::<_, i64>(8)? as u64,
+            status: row.get(5)?,
+            ended_ms: row.get::<_, i64>(6)? as u64,
         });
     }
     Ok(())
+}
+
+/// Where the index begins, if the log goes further back.
+fn begins(connection: &Connection) -> rusqlite::Result<Option<SearchedTo>> {
+    let floor = get_meta::<i64>(connection, meta::FLOOR)?.unwrap_or_default() as u64;
+    if floor <= oldest(connection)?.max(1) {
+        return Ok(None);
+    }
+    let Some(&number) = volumes(connection, crate::write::EVENTS)?.last() else { return Ok(None) };
+    let mut statement = connection.prepare_cached(&sql::first_event(number))?;
+    let first = statement.query_row([floor as i64], |row| {
+        Ok(SearchedTo { seq: Seq(row.get::<_, i64>(0)? as u64), appended_ms: row.get::<_, i64>(1)? as u64 })
+    });
+    first.optional()
 }

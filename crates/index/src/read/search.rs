@@ -1,6 +1,6 @@
 //! Searching the events.
 
-use super::oldest;
+use super::{begins, oldest};
 use crate::row::{EventRow, address_bytes, address_of, id_key};
 use crate::sql::{self, By};
 use crate::write::{EVENTS, volumes};
@@ -59,6 +59,8 @@ pub struct Found {
     pub searched_to: Option<SearchedTo>,
     /// How many rows were looked at.
     pub looked_at: usize,
+    /// Where the index begins, if the log goes further back: what is older was not searched. Told at the end of a search.
+    pub begins: Option<SearchedTo>,
 }
 
 /// How far back a page came.
@@ -88,6 +90,7 @@ pub(super) fn search(connection: &Connection, search: &Search, volume: u64) -> r
         high = high.min(mark(connection, sql::MARK_TO, to_ms)?.unwrap_or(0));
     }
     if low > high || search.limit == 0 {
+        found.begins = begins(connection)?;
         return Ok(found);
     }
     let matcher = Matcher::new(search);
@@ -99,9 +102,10 @@ pub(super) fn search(connection: &Connection, search: &Search, volume: u64) -> r
         }
         let between = (low.max(first), high.min(last));
         if search_volume(connection, search, &matcher, &ways, number, between, &mut found)? {
-            break;
+            return Ok(found);
         }
     }
+    found.begins = begins(connection)?;
     Ok(found)
 }
 

@@ -31,8 +31,11 @@ impl Writer {
                 || self.event_volumes.len() as u64 > self.bounds.event_volumes
                 || (too_large && self.event_volumes.len() > 1)
         });
+        let mut floor = self.state.floor;
         if let Some(number) = gone {
             drop_volume(&transaction, EVENTS, number)?;
+            floor = floor.max(Seq((number + 1) * self.bounds.volume));
+            put_meta(&transaction, meta::FLOOR, floor.0 as i64)?;
             more = true;
         }
         let attempts_gone = self.attempt_volumes.first().copied().filter(|_| {
@@ -59,6 +62,7 @@ impl Writer {
         }
         transaction.commit()?;
         self.state.oldest = self.state.oldest.max(oldest);
+        self.state.floor = floor;
         if let Some(number) = gone {
             self.event_volumes.remove(&number);
         }

@@ -95,6 +95,8 @@ pub(crate) struct State {
     pub(crate) seq_ms: u64,
     pub(crate) attempt: u64,
     pub(crate) oldest: Seq,
+    /// What lies before was left out, or dropped.
+    pub(crate) floor: Seq,
     newest_ms: u64,
 }
 
@@ -130,7 +132,7 @@ impl Writer {
     /// Goes on after a position, without what lies before: it would be dropped anyway.
     pub(crate) fn skip_to(&mut self, seq: Seq) {
         if seq > self.state.seq {
-            self.state = State { seq, seq_id: None, ..self.state.clone() };
+            self.state = State { seq, seq_id: None, floor: seq.next(), ..self.state.clone() };
         }
     }
 
@@ -298,6 +300,7 @@ impl State {
             seq_ms: number(meta::SEQ_MS)?,
             attempt: number(meta::ATTEMPT)?,
             oldest: Seq(number(meta::OLDEST)?),
+            floor: Seq(number(meta::FLOOR)?),
             newest_ms: number(meta::NEWEST_MS)?,
         })
     }
@@ -306,6 +309,7 @@ impl State {
         put_meta(connection, meta::SEQ, self.seq.0 as i64)?;
         put_meta(connection, meta::SEQ_ID, self.seq_id.as_deref().unwrap_or_default())?;
         put_meta(connection, meta::SEQ_MS, self.seq_ms as i64)?;
+        put_meta(connection, meta::FLOOR, self.floor.0 as i64)?;
         put_meta(connection, meta::ATTEMPT, self.attempt as i64)?;
         put_meta(connection, meta::NEWEST_MS, self.newest_ms as i64)
     }
@@ -326,12 +330,6 @@ pub(crate) const fn verdict_code(verdict: Verdict) -> u8 {
         Verdict::Refused => 3,
         Verdict::Gone => 4,
     }
-}
-
-/// The verdict with this code.
-pub(crate) fn verdict_of(code: u8) -> Option<Verdict> {
-    let all = [Verdict::Delivered, Verdict::Sick, Verdict::Refused, Verdict::Gone];
-    all.into_iter().find(|verdict| verdict_code(*verdict) == code)
 }
 
 fn put_event(statement: &mut rusqlite::Statement<'_>, row: &EventRow) -> rusqlite::Result<()> {

@@ -117,6 +117,11 @@ async fn the_attempts_that_a_position_went_with_are_found() {
         .attempted(id, Attempt { number: 2, events: 3, ..attempt(5, 9, Verdict::Delivered, at + 1_000) })
         .await;
     world.attempted(other, attempt(1, 20, Verdict::Delivered, at)).await;
+    // Long unwell, then well.
+    for tries in 1..=60 {
+        world.attempted(id, Attempt { number: tries, ..attempt(21, 30, Verdict::Sick, at) }).await;
+    }
+    world.attempted(id, Attempt { number: 61, ..attempt(21, 30, Verdict::Delivered, at) }).await;
     let index = world.indexed("index").await;
     let spanning = async |seq| index.spanning(vec![id], Lane::Bulk, Seq(seq)).await.unwrap().remove(0);
     let first = spanning(4).await;
@@ -126,7 +131,9 @@ async fn the_attempts_that_a_position_went_with_are_found() {
     assert_eq!(second.iter().map(|found| found.number).collect::<Vec<_>>(), [2, 1]);
     assert!(!second[0].is_dense());
     assert_eq!(spanning(10).await, []);
-    let events = [4, 7, 10, 21].map(|seq| (Seq(seq), Lane::Bulk)).to_vec();
+    assert_eq!(spanning(25).await.len(), 61);
+    assert_eq!(index.delivered(vec![id], vec![(Seq(25), Lane::Bulk)]).await.unwrap(), [[(id, true)]]);
+    let events = [4, 7, 10, 31].map(|seq| (Seq(seq), Lane::Bulk)).to_vec();
     let delivered = index.delivered(vec![id, other], events).await.unwrap();
     assert_eq!(
         delivered,

@@ -251,6 +251,7 @@ async fn whoever_is_far_behind_begins_where_the_index_would() {
     let found =
         index.search(Search { client: ONE, limit: 1_000, ..Search::default() }).await.expect("an answer");
     assert_eq!((found.events.len(), found.events.last().map(|event| event.seq)), (48, Some(Seq(453))));
+    assert_eq!(found.begins.map(|begins| begins.seq), Some(Seq(453)), "the log goes further back");
     let progress = index.progress();
     let progress = progress.borrow();
     assert_eq!((progress.indexed_to, progress.behind(), progress.problem.is_none()), (Seq(500), 0, true));

@@ -13,7 +13,7 @@ use super::query::Query;
 use super::{Shared, json, rfc3339};
 use axum::extract::{Path, State};
 use axum::response::Response;
-use hitwire_courier::Saved;
+use hitwire_courier::{Saved, Verdict};
 use hitwire_event::{IntegrationId, Kind, Record, Seq};
 use hitwire_index::Delivery;
 use hitwire_log::{Activity, IntegrationQuery, IntegrationRow, LostRow};
@@ -162,7 +162,8 @@ async fn way_through(
     let subscription = row.events.iter().find(|ticked| ticked.kind == kind && ticked.active);
     // Filter and cursor decide only about what is subscribed to.
     let (mut fits, mut never_changed, mut saved) = (true, false, Saved::default());
-    if subscription.is_some() {
+    let sent = attempts.iter().any(|attempt| attempt.verdict == Verdict::Delivered);
+    if subscription.is_some() || sent {
         let Some(integration) = api.store.integration(id).await? else { return Ok(None) };
         (fits, never_changed) = (integration.filter.matches(record), integration.content_revision <= 1);
         saved = api.store.saved(id).await?.unwrap_or_default();
@@ -205,7 +206,7 @@ impl From<Delivery> for AttemptAnswer {
         AttemptAnswer {
             id: delivery.attempt,
             number: delivery.number,
-            delivered: delivery.verdict == hitwire_courier::Verdict::Delivered,
+            delivered: delivery.verdict == Verdict::Delivered,
             status: delivery.status,
             ended_at: rfc3339(delivery.ended_ms),
         }

@@ -35,6 +35,8 @@ pub(super) enum State {
     Waiting,
     /// Settled, and no attempt on record says how.
     Settled,
+    /// A delivered batch reaches over it, and by the settings of today it was not in it.
+    ReachedOver,
     FilteredOut,
     Lost(LostReason),
     NotSubscribed,
@@ -67,13 +69,14 @@ pub(super) fn way(known: &Known<'_>) -> Found {
     if let Some(lost) = lost {
         return found(State::Lost(lost.range.reason), known.fits && known.never_changed);
     }
-    // A batch that was sent may have had it under other settings.
+    // A batch that was sent may have had it under other settings: that it was not in it is only said if there is none.
     let untouched = delivered.is_none() || known.never_changed;
+    let left_out = |state| if untouched { found(state, true) } else { found(State::ReachedOver, false) };
     if known.subscription.is_none_or(|ticked| ticked.from > known.seq) {
-        return found(State::NotSubscribed, untouched);
+        return left_out(State::NotSubscribed);
     }
     if !known.fits {
-        return found(State::FilteredOut, untouched);
+        return left_out(State::FilteredOut);
     }
     if known.lane.open.iter().any(|open| open.batch.first <= known.seq && known.seq <= open.batch.last) {
         return found(State::OnItsWay, known.never_changed);
@@ -94,7 +97,7 @@ impl State {
             State::Delivered => "delivered",
             State::OnItsWay => "on_its_way",
             State::Waiting => "waiting",
-            State::Settled => "settled",
+            State::Settled | State::ReachedOver => "settled",
             State::FilteredOut => "filtered_out",
             State::Lost(reason) if reason.is_dead() => "dead",
             State::Lost(_) => "skipped",
@@ -111,6 +114,9 @@ impl Found {
             State::OnItsWay => "in a batch that is on its way",
             State::Waiting => "waits for its turn",
             State::Settled => "settled; the attempt is not on record any more, or not yet",
+            State::ReachedOver => {
+                "a delivered batch reaches over it; the settings of today leave it out, and those of then are not known"
+            }
             State::FilteredOut => "the filter does not let it pass",
             State::Lost(LostReason::GaveUp) => "given up: the retry schedule ended",
             State::Lost(LostReason::Retention) => "given up: it left the log before it was delivered",
@@ -119,7 +125,7 @@ impl Found {
             State::NotSubscribed => "its kind is not ticked, or was ticked later",
         };
         match self.state {
-            State::Settled | State::Waiting => words.to_owned(),
+            State::Settled | State::ReachedOver | State::Waiting => words.to_owned(),
             _ if self.certain => words.to_owned(),
             _ => format!("{words}, by the settings of today"),
         }
@@ -206,11 +212,11 @@ mod tests {
         );
         assert_eq!(
             told(5, |known| (known.attempts, known.fits) = (thin, false)),
-            (State::FilteredOut, false)
+            (State::ReachedOver, false)
         );
         assert_eq!(
             told(5, |known| (known.attempts, known.subscription) = (thin, None)),
-            (State::NotSubscribed, false)
+            (State::ReachedOver, false)
         );
     }
 
