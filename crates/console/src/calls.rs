@@ -5,7 +5,7 @@ use crate::failure::{FieldError, Refused};
 use crate::session::Session;
 use axum::body::Body;
 use bytes::Bytes;
-use hitwire_log::User;
+use hitwire_log::{Role, User};
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde::Deserialize;
@@ -119,7 +119,8 @@ impl Console {
         let bytes =
             axum::body::to_bytes(body, ANSWER_BYTES_MAX).await.map_err(|error| broken(&error.to_string()))?;
         if !parts.status.is_success() {
-            return Err(refused(parts.status, &parts.headers, &bytes));
+            let refused = refused(parts.status, &parts.headers, &bytes);
+            return Err(for_a_person(refused, session.role()));
         }
         let etag = parts.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
         let body = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
@@ -141,6 +142,22 @@ fn refused(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> Refused {
     Refused { status, title: problem.title, detail: problem.detail, errors: problem.errors, retry_after_s }
 }
 
+/// The API speaks to who holds a token, and names its calls; here it is a person with a role.
+fn for_a_person(refused: Refused, role: Role) -> Refused {
+    if refused.status != StatusCode::FORBIDDEN {
+        return refused;
+    }
+    let detail = if refused.detail.contains(" may not call ") {
+        format!(
+            "Your role is {}, and this is for others. If you need it, ask an administrator for another role.",
+            role.title()
+        )
+    } else {
+        refused.detail
+    };
+    Refused { title: "Your role may not do that".to_owned(), detail, ..refused }
+}
+
 /// What must not happen between two parts of one program.
 fn broken(error: &str) -> Refused {
     tracing::error!(error, "the console could not make a call of the API");
@@ -150,5 +167,28 @@ fn broken(error: &str) -> Refused {
         detail: "The console could not make a call of the API; the log says why.".to_owned(),
         errors: Vec::new(),
         retry_after_s: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_told_of_the_role_and_not_of_tokens_and_calls() {
+        let refused = |status, detail: &str| Refused {
+            status,
+            title: "This token may not do that".to_owned(),
+            detail: detail.to_owned(),
+            errors: Vec::new(),
+            retry_after_s: None,
+        };
+        let call = "the role analyst may not call GET /v1/users; these may: operator, admin, read_only";
+        let told = for_a_person(refused(StatusCode::FORBIDDEN, call), Role::Analyst);
+        assert_eq!(told.title, "Your role may not do that");
+        assert!(told.detail.starts_with("Your role is Analyst,"), "{}", told.detail);
+        let own = "an administrator makes no operator";
+        assert_eq!(for_a_person(refused(StatusCode::FORBIDDEN, own), Role::Administrator).detail, own);
+        assert_eq!(for_a_person(refused(StatusCode::CONFLICT, call), Role::Analyst).detail, call);
     }
 }

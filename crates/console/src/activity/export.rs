@@ -5,7 +5,7 @@ use super::filters::Filters;
 use super::{Found, find};
 use crate::csv::row;
 use crate::failure::Failure;
-use crate::session::Session;
+use crate::session::{Session, is_good};
 use crate::{Shared, text};
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -89,10 +89,21 @@ impl Writing {
     /// Reads until there is something to send, or nothing left.
     async fn go_on(&mut self) -> Result<(), Failure> {
         while let Some(next) = self.next.take().filter(|_| self.text.is_empty()) {
+            self.still_signed_in().await?;
             let call = self.filters.call(ENTRIES, Some(next)).unwrap_or_default();
             let (found, _) = find(&self.console, &self.session, &call).await?;
             self.add(found);
         }
+        Ok(())
+    }
+
+    /// A long file ends with the session, and goes on with the role that its reader has by then.
+    async fn still_signed_in(&mut self) -> Result<(), Failure> {
+        let found = self.console.store.session(self.session.kept.sha256).await?;
+        let (lifetime, now_s) = (self.console.sign_in.lifetime(), self.console.now_s());
+        let good = found.filter(|(kept, user)| is_good(lifetime, kept, user, now_s));
+        let Some((_, user)) = good else { return Err(Failure::SignIn { next: "/".to_owned() }) };
+        self.session.user = user;
         Ok(())
     }
 

@@ -25,6 +25,13 @@ pub(super) struct Filters {
     pub(super) before: Option<u64>,
 }
 
+/// What is wrong with the filters.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) from: String,
+    pub(super) until: String,
+}
+
 impl Filters {
     /// Of a page's query; what is unknown there is passed over.
     pub(super) fn read(query: &str) -> Filters {
@@ -70,6 +77,12 @@ impl Filters {
         }
         let query = query.finish();
         if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+
+    /// What is wrong with the days, each beside its field; empty: nothing.
+    pub(super) fn wrong(&self) -> Wrong {
+        let [from, until] = [&self.from, &self.until].map(|text| day(text).err().unwrap_or_default());
+        Wrong { from, until }
     }
 
     /// The call of the API; or what is wrong with a day.
@@ -144,5 +157,7 @@ mod tests {
     fn a_day_that_is_none_is_named() {
         let refused = Filters::read("from=yesterday").call(50, None).unwrap_err();
         assert_eq!(refused, "yesterday is no day; write it as 2026-11-25.");
+        let wrong = Filters::read("from=2026-11-25&until=2026-13-01").wrong();
+        assert_eq!((&*wrong.from, &*wrong.until), ("", "2026-13-01 is no day; write it as 2026-11-25."));
     }
 }

@@ -14,7 +14,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use entry::{Entry, Shown};
-use filters::{ACTIONS, Filters, OBJECT_TYPES};
+use filters::{ACTIONS, Filters, OBJECT_TYPES, Wrong};
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -43,7 +43,9 @@ struct Page {
     older: Option<String>,
     export: String,
     rows_max: u64,
-    /// What is wrong with the filters.
+    is_fine: bool,
+    wrong: Wrong,
+    /// What is wrong with the filters and belongs to no field.
     problem: String,
 }
 
@@ -53,12 +55,13 @@ async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let filters = Filters::read(query.as_deref().unwrap_or_default());
-    let found = match filters.call(ENTRIES, filters.before) {
-        Ok(call) => find(&console, &session, &call).await,
-        Err(problem) => Ok((Found::default(), problem)),
+    let wrong = filters.wrong();
+    let (found, problem) = match filters.call(ENTRIES, filters.before) {
+        Ok(call) => find(&console, &session, &call).await?,
+        Err(_) => (Found::default(), String::new()),
     };
-    let (found, problem) = found?;
-    let status = if problem.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let is_fine = problem.is_empty() && wrong == Wrong::default();
+    let status = if is_fine { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let page = Page {
         frame: Frame::new(&console, &session, Nav::Settings(Tab::Activity), "Activity log"),
         object_types: choices(OBJECT_TYPES, &filters.object_type),
@@ -68,6 +71,8 @@ async fn show(
         export: filters.path("/settings/activity.csv", None),
         rows_max: export::ROWS_MAX as u64,
         filters,
+        is_fine,
+        wrong,
         problem,
     };
     Ok((status, Html(page.render()?)).into_response())

@@ -33,7 +33,7 @@ async fn the_activity_log_shows_each_changed_field_and_its_filters_stand_in_the_
     assert!(none.contains("Nothing fits these filters"), "{none}");
     let wrong = browser.get("/settings/activity?from=yesterday").await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(text(&wrong).contains("yesterday is no day"));
+    assert!(text(&wrong).contains("id=\"from-error\">yesterday is no day"), "beside its field");
 }
 
 #[tokio::test]
