@@ -97,10 +97,13 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     ));
     let meanwhile = begin_load(&me, &server)?;
     std::thread::sleep(Duration::from_secs(2));
+    let (before, began) = (head(&server.addr)?, Instant::now());
     for page in PAGES {
         measure(&mut table, &server.addr, page, &cookie, sizes.requests)?;
     }
+    let came_in = (head(&server.addr)? - before) as f64 / began.elapsed().as_secs_f64();
     drop(meanwhile);
+    table.row("events that came in meanwhile", format!("{}/s", table::count(came_in)));
     table.row("memory of the server", table::bytes(server.process.resident_bytes()?));
     print!("{table}");
     Ok(())
@@ -143,6 +146,14 @@ fn begin_load(me: &Path, server: &Server) -> Result<Process, Failure> {
     command.args(["load", "--addr", &server.addr, "--token", TOKEN, "--seconds", &seconds]);
     command.args(["--batch", "10", "--connections", "16", "--rate", &rate]);
     Process::start(&mut command)
+}
+
+/// The last position of the log.
+fn head(addr: &str) -> Result<u64, Failure> {
+    let request = http::head("GET", "/v1/events?tail=1", TOKEN, 0);
+    let mut connection = Connection::to(addr)?;
+    let page: serde_json::Value = serde_json::from_slice(connection.ask(request.as_bytes())?.body)?;
+    page["events"][0]["seq"].as_u64().ok_or_else(|| "the log is empty".into())
 }
 
 /// Makes the first user with the link that the server wrote. Answers the session's cookie.
