@@ -3,13 +3,20 @@
 use crate::Shared;
 use crate::failure::Failure;
 use crate::session::{Session, check_origin};
-use axum::extract::{FromRequest, Multipart, Request};
+use axum::body::Body;
+use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use std::any::Any;
+use std::pin::Pin;
+use std::sync::Arc;
 
-/// The largest form: certificates, keys and headers fit many times.
-const FORM_BYTES_MAX: usize = 1 << 20;
+/// The largest form of somebody who is signed in: certificates, keys and headers fit many times.
+const FORM_BYTES_MAX: u64 = 1 << 20;
+
+/// The largest form of anybody else: an e-mail, a password, and where to go on.
+const FORM_OF_ANYBODY_BYTES_MAX: u64 = 16 << 10;
 
 /// The most fields of a form.
 const FIELDS_MAX: usize = 4_096;
@@ -17,7 +24,26 @@ const FIELDS_MAX: usize = 4_096;
 /// The fields of a form, in the order in which they were sent. As an extractor it refuses what does not come from a page of the
 /// console; who is signed in is for [`Posted`].
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Fields(Vec<Field>);
+pub(crate) struct Fields {
+    fields: Vec<Field>,
+    /// Of the memory that bodies may take.
+    _share: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// A body in memory.
+pub struct HeldBody {
+    /// All of it.
+    pub bytes: Bytes,
+    /// Its share of the memory that bodies may take, until it is dropped.
+    pub share: Arc<dyn Any + Send + Sync>,
+}
+
+/// Reads a body of at most so many bytes, within bounds of time and memory. If it does not come to that: a status, and words.
+pub type ReadBody = Box<
+    dyn Fn(Body, u64) -> Pin<Box<dyn Future<Output = Result<HeldBody, (StatusCode, String)>> + Send>>
+        + Send
+        + Sync,
+>;
 
 /// A field, or a file.
 #[derive(Clone, Debug)]
@@ -43,29 +69,29 @@ impl Fields {
             value: Bytes::copy_from_slice(value.as_bytes()),
             is_file: false,
         };
-        Fields(pairs.iter().map(field).collect())
+        Fields { fields: pairs.iter().map(field).collect(), _share: None }
     }
 
     /// The first value of this name; empty if there is none.
     pub(crate) fn get(&self, name: &str) -> &str {
-        let first = self.0.iter().find(|field| field.name == name && !field.is_file);
+        let first = self.fields.iter().find(|field| field.name == name && !field.is_file);
         first.and_then(|field| std::str::from_utf8(&field.value).ok()).unwrap_or_default()
     }
 
     /// Whether there is a value of this name: a box that is ticked, a button that was pressed.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|field| field.name == name && !field.is_file)
+        self.fields.iter().any(|field| field.name == name && !field.is_file)
     }
 
     /// All values of this name, in their order. What is not UTF-8 is left out.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let of_name = self.0.iter().filter(move |field| field.name == name && !field.is_file);
+        let of_name = self.fields.iter().filter(move |field| field.name == name && !field.is_file);
         of_name.filter_map(|field| std::str::from_utf8(&field.value).ok())
     }
 
     /// The file of this name, if one was chosen.
     pub(crate) fn file(&self, name: &str) -> Option<&Bytes> {
-        let file = self.0.iter().find(|field| field.name == name && field.is_file)?;
+        let file = self.fields.iter().find(|field| field.name == name && field.is_file)?;
         (!file.value.is_empty()).then_some(&file.value)
     }
 }
@@ -73,9 +99,8 @@ impl Fields {
 impl FromRequest<Shared> for Fields {
     type Rejection = Failure;
 
-    async fn from_request(request: Request, _: &Shared) -> Result<Self, Failure> {
-        check_origin(request.headers())?;
-        read(request).await
+    async fn from_request(request: Request, console: &Shared) -> Result<Self, Failure> {
+        read(request, console, FORM_OF_ANYBODY_BYTES_MAX).await
     }
 }
 
@@ -84,11 +109,13 @@ impl FromRequest<Shared> for Posted {
 
     async fn from_request(request: Request, console: &Shared) -> Result<Self, Failure> {
         let (mut parts, body) = request.into_parts();
-        let session =
-            <Session as axum::extract::FromRequestParts<Shared>>::from_request_parts(&mut parts, console)
-                .await?;
+        // Nobody else may send so much.
+        Session::from_request_parts(&mut parts, console).await?;
         let sent = parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let fields = Fields::from_request(Request::from_parts(parts, body), console).await?;
+        let request = Request::from_parts(parts.clone(), body);
+        let fields = read(request, console, FORM_BYTES_MAX).await?;
+        // Whoever sends slowly must not keep what has been taken from them meanwhile: what counts is who it is now.
+        let session = Session::from_request_parts(&mut parts, console).await?;
         let sent = sent.unwrap_or_else(|| fields.get("csrf").to_owned());
         // Compared by their hashes: the time that it takes tells nothing.
         if crate::session::hash(&sent) != crate::session::hash(&session.csrf) {
@@ -102,48 +129,44 @@ impl FromRequest<Shared> for Posted {
     }
 }
 
-async fn read(request: Request) -> Result<Fields, Failure> {
+async fn read(request: Request, console: &Shared, bytes_max: u64) -> Result<Fields, Failure> {
+    check_origin(request.headers())?;
+    let (parts, body) = request.into_parts();
+    let held = (console.read_body)(body, bytes_max).await;
+    let HeldBody { bytes, share } =
+        held.map_err(|(status, detail)| Failure::new(status, "The form was not taken", detail))?;
     let content_type =
-        request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if content_type.starts_with("multipart/form-data") {
-        return multipart(request).await;
-    }
-    let bytes = axum::body::to_bytes(request.into_body(), FORM_BYTES_MAX).await.map_err(|_| too_large())?;
-    let pairs = url::form_urlencoded::parse(&bytes).take(FIELDS_MAX);
-    let field = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| Field {
-        name: name.into_owned(),
-        value: Bytes::from(value.into_owned()),
-        is_file: false,
+        parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let fields = if content_type.starts_with("multipart/form-data") {
+        multipart(Request::from_parts(parts, Body::from(bytes))).await?
+    } else {
+        let pairs = url::form_urlencoded::parse(&bytes).take(FIELDS_MAX);
+        let field = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| Field {
+            name: name.into_owned(),
+            value: Bytes::from(value.into_owned()),
+            is_file: false,
+        };
+        pairs.map(field).collect()
     };
-    Ok(Fields(pairs.map(field).collect()))
+    Ok(Fields { fields, _share: Some(share) })
 }
 
-async fn multipart(request: Request) -> Result<Fields, Failure> {
+/// The parts of a form that may hold files; it is whole already.
+async fn multipart(request: Request) -> Result<Vec<Field>, Failure> {
     let unreadable = |_| Failure::new(StatusCode::BAD_REQUEST, "The form cannot be read", "Send it again.");
     let mut form = Multipart::from_request(request, &())
         .await
         .map_err(|_| Failure::new(StatusCode::BAD_REQUEST, "The form cannot be read", "Send it again."))?;
-    let (mut fields, mut bytes) = (Vec::new(), 0);
-    while let Some(mut part) = form.next_field().await.map_err(unreadable)? {
+    let mut fields = Vec::new();
+    while let Some(part) = form.next_field().await.map_err(unreadable)? {
+        if fields.len() >= FIELDS_MAX {
+            let detail = format!("A form may have {FIELDS_MAX} fields.");
+            return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "The form was not taken", detail));
+        }
         let name = part.name().unwrap_or_default().to_owned();
         let is_file = part.file_name().is_some();
-        let mut value = Vec::new();
-        while let Some(chunk) = part.chunk().await.map_err(unreadable)? {
-            bytes += chunk.len();
-            if bytes > FORM_BYTES_MAX {
-                return Err(too_large());
-            }
-            value.extend_from_slice(&chunk);
-        }
-        if fields.len() >= FIELDS_MAX {
-            return Err(too_large());
-        }
-        fields.push(Field { name, value: value.into(), is_file });
+        let value = part.bytes().await.map_err(unreadable)?;
+        fields.push(Field { name, value, is_file });
     }
-    Ok(Fields(fields))
-}
-
-fn too_large() -> Failure {
-    let detail = format!("A form may have {FORM_BYTES_MAX} bytes and {FIELDS_MAX} fields.");
-    Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "The form is too large", detail)
+    Ok(fields)
 }

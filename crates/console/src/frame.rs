@@ -43,6 +43,8 @@ pub(crate) struct Frame {
     pub(crate) nav: Nav,
     pub(crate) product: String,
     pub(crate) tabs: Vec<TabLink>,
+    /// Where the settings begin.
+    pub(crate) settings: &'static str,
     pub(crate) user_name: String,
     pub(crate) role: &'static str,
     pub(crate) csrf: String,
@@ -63,6 +65,15 @@ const TABS: &[(Tab, &str, &str, Option<&str>)] = &[
     (Tab::Activity, "Activity log", "/settings/activity", Some("/v1/activity")),
 ];
 
+/// Where the settings begin for whoever is signed in: at the integrations, or, for whom they are not, at the profile.
+pub(crate) fn settings_path(console: &Console, session: &Session) -> &'static str {
+    if console.may(session, &Method::GET, "/v2/integration") {
+        "/settings/integrations"
+    } else {
+        "/settings/profile"
+    }
+}
+
 impl Frame {
     /// The frame of a page for this session.
     pub(crate) fn new(console: &Console, session: &Session, nav: Nav, title: impl Into<String>) -> Frame {
@@ -76,6 +87,7 @@ impl Frame {
             nav,
             product: console.product.clone(),
             tabs: tabs.collect(),
+            settings: settings_path(console, session),
             user_name: session.user.name.clone(),
             role: session.role().title(),
             csrf: session.csrf.clone(),

@@ -46,6 +46,7 @@ mod events;
 mod integrations;
 
 pub use calls::SignedIn;
+pub use fields::{HeldBody, ReadBody};
 pub use guard::HTML_POLICY;
 pub use installation::{Installation, Setting, Tells};
 pub use live::Places;
@@ -53,11 +54,14 @@ pub use session::{Lifetime, expire};
 pub use sign_in::{ProviderSettings, SignIn, SignInSettings, set_up};
 
 use axum::Router;
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use hitwire_event::ClientId;
 use hitwire_index::Index;
 use hitwire_log::{Op, Role, Store, User};
 use http::{HeaderMap, Method, StatusCode};
+use session::Session;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -73,6 +77,10 @@ pub struct Console {
     pub api: Router,
     /// Whether a role may make a call of the API: method and path as it is routed (`/v2/integration/{id}`).
     pub may: fn(&Method, &str, Role) -> bool,
+    /// Whether a client is enabled: if it is not, nobody of it is let in.
+    pub is_enabled: Box<dyn Fn(ClientId) -> bool + Send + Sync>,
+    /// Reads what a form sends, within the bounds that all bodies have.
+    pub read_body: ReadBody,
     /// The ops that make a user by the user's own hand, at this time (Unix seconds): the first one.
     pub first_user: fn(User, u64) -> Vec<Op>,
     /// Wall clock, milliseconds since the Unix epoch.
@@ -110,7 +118,7 @@ pub fn router(console: Console) -> Router {
     let console = Arc::new(console);
     Router::new()
         .route("/", get(|| async { Redirect::to("/dashboard") }))
-        .route("/settings", get(|| async { Redirect::to("/settings/integrations") }))
+        .route("/settings", get(settings))
         .merge(activity::routes())
         .merge(general::routes())
         .merge(sign_in::routes())
@@ -126,6 +134,11 @@ pub fn router(console: Console) -> Router {
         .layer(axum::middleware::from_fn(guard::headers))
         .merge(assets::routes())
         .with_state(console)
+}
+
+/// The first tab that whoever is signed in may see much of.
+async fn settings(State(console): State<Shared>, session: Session) -> Redirect {
+    Redirect::to(frame::settings_path(&console, &session))
 }
 
 /// What is answered to a browser that asks for what is not there; none: whoever asks is no browser.

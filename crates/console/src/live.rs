@@ -6,28 +6,57 @@ use crate::session::{self, Session};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
+use hitwire_log::UserId;
 use http::StatusCode;
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// Pages that stay open at the same time, in the whole installation.
 pub(crate) const LIVE_MAX: usize = 256;
 
+/// The same of one user: a browser opens no more than six connections to a host, and a user may have two of them.
+const LIVE_OF_A_USER_MAX: usize = 12;
+
 /// How often it is looked whether whoever watches may still see it.
-const STILL_SIGNED_IN_EVERY: Duration = Duration::from_secs(15);
+const STILL_SIGNED_IN_EVERY: Duration = Duration::from_secs(2);
 
 /// Something to say at least this often, so that neither side takes the connection for dead.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 
 /// Places for pages that stay open.
-#[derive(Clone, Debug)]
-pub struct Places(Arc<Semaphore>);
+#[derive(Clone, Debug, Default)]
+pub struct Places(Arc<Mutex<HashMap<UserId, usize>>>);
 
-impl Default for Places {
-    fn default() -> Self {
-        Places(Arc::new(Semaphore::new(LIVE_MAX)))
+/// A place, until it is dropped.
+struct Place {
+    places: Places,
+    user: UserId,
+}
+
+impl Places {
+    /// A place for a page of this user, if there is one.
+    fn take(&self, user: UserId) -> Option<Place> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_user = taken.get(&user).copied().unwrap_or_default();
+        if of_user >= LIVE_OF_A_USER_MAX || taken.values().sum::<usize>() >= LIVE_MAX {
+            return None;
+        }
+        taken.insert(user, of_user + 1);
+        Some(Place { places: self.clone(), user })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match taken.get_mut(&self.user) {
+            Some(of_user) if *of_user > 1 => *of_user -= 1,
+            _ => {
+                taken.remove(&self.user);
+            }
+        }
     }
 }
 
@@ -38,12 +67,12 @@ pub(crate) fn events(
     session: &Session,
     events: impl Stream<Item = Event> + Send + 'static,
 ) -> Result<Response, Failure> {
-    let Ok(place) = Arc::clone(&console.live.0).try_acquire_owned() else {
+    let Some(place) = console.live.take(session.user.id) else {
         return Err(Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "Too many pages are open",
             format!(
-                "{LIVE_MAX} pages are told what is new at the moment. Close some, or reload this one by hand."
+                "A user may have {LIVE_OF_A_USER_MAX} pages that are told what is new, all users together {LIVE_MAX}. Close some, or reload this one by hand."
             ),
         ));
     };
@@ -65,7 +94,7 @@ async fn ended(console: Shared, session: Session) {
         }
         match console.store.session(session.kept.sha256).await {
             Ok(Some((kept, user))) => {
-                let is_good = session::is_good(console.sign_in.lifetime(), &kept, &user, console.now_s());
+                let is_good = session::is_good(&console, &kept, &user);
                 if !is_good || user.role != session.user.role || user.client != session.user.client {
                     return;
                 }
@@ -74,5 +103,27 @@ async fn ended(console: Shared, session: Session) {
             Err(error) => tracing::debug!(%error, "a session could not be looked up"),
             Ok(None) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_user_cannot_take_the_places_of_all() {
+        let places = Places::default();
+        let mut held: Vec<_> =
+            (0..LIVE_OF_A_USER_MAX).map(|_| places.take(UserId(1)).expect("a place")).collect();
+        assert!(places.take(UserId(1)).is_none());
+        assert!(places.take(UserId(2)).is_some(), "others have theirs");
+        held.pop();
+        let again = places.take(UserId(1)).expect("a place is free again");
+        drop((held, again));
+        let all: Vec<_> = (0..LIVE_MAX).map(|at| places.take(UserId(at as u64 / 8))).collect();
+        assert!(all.iter().all(Option::is_some));
+        assert!(places.take(UserId(1_000)).is_none());
+        drop(all);
+        assert!(places.0.lock().expect("no panic").is_empty(), "nothing is kept of who has gone");
     }
 }

@@ -97,7 +97,7 @@ async fn find(
     }
     let Some((kept, user)) = console.store.session(hash(token)).await? else { return Ok(None) };
     let now_s = console.now_s();
-    if !is_good(console.sign_in.lifetime(), &kept, &user, now_s) {
+    if !is_good(console, &kept, &user) {
         return Ok(None);
     }
     if is_use && now_s >= kept.last_used_at + USE_NOTED_EVERY_S {
@@ -112,9 +112,11 @@ async fn find(
     Ok(Some((kept, user, csrf(token))))
 }
 
-/// Whether a session is good at this time (Unix seconds).
-pub(crate) fn is_good(lifetime: Lifetime, kept: &Kept, user: &User, now_s: u64) -> bool {
+/// Whether a session is good now.
+pub(crate) fn is_good(console: &Console, kept: &Kept, user: &User) -> bool {
+    let (lifetime, now_s) = (console.sign_in.lifetime(), console.now_s());
     user.enabled
+        && (console.is_enabled)(user.client)
         && now_s < kept.last_used_at.saturating_add(lifetime.idle_s)
         && now_s < kept.created_at.saturating_add(lifetime.age_s)
 }

@@ -236,11 +236,14 @@ impl Server {
             requests: Requests::default(),
             connections_max: METRICS_CONNECTIONS_MAX,
         });
+        let (clients, form_bodies) = (api.accounts.clients().clone(), api.bodies.clone());
         let pages = hitwire_console::router(Console {
             store: Arc::clone(&store),
             index,
             api: api::calls_alone(Arc::clone(&api)),
             may: api::may,
+            is_enabled: Box::new(move |client| clients.is_enabled(client)),
+            read_body: api::read_body(form_bodies),
             first_user: change::user::first,
             sign_in,
             now_ms: Box::new(move || clock.wall_ms()),

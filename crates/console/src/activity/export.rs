@@ -100,8 +100,7 @@ impl Writing {
     /// A long file ends with the session, and goes on with the role that its reader has by then.
     async fn still_signed_in(&mut self) -> Result<(), Failure> {
         let found = self.console.store.session(self.session.kept.sha256).await?;
-        let (lifetime, now_s) = (self.console.sign_in.lifetime(), self.console.now_s());
-        let good = found.filter(|(kept, user)| is_good(lifetime, kept, user, now_s));
+        let good = found.filter(|(kept, user)| is_good(&self.console, kept, user));
         let Some((_, user)) = good else { return Err(Failure::SignIn { next: "/".to_owned() }) };
         self.session.user = user;
         Ok(())

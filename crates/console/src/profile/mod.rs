@@ -74,8 +74,7 @@ impl Page {
         let user = &session.user;
         let credential = console.store.credential(user.id).await?.unwrap_or_default();
         let kept = console.store.sessions(user.id).await?;
-        let now_s = console.now_s();
-        let good = kept.iter().filter(|one| session::is_good(console.sign_in.lifetime(), one, user, now_s));
+        let good = kept.iter().filter(|one| session::is_good(console, one, user));
         let provider = console.sign_in.provider_name().unwrap_or("an OpenID provider");
         Ok(Page {
             frame: Frame::new(console, session, Nav::Settings(Tab::Profile), "Profile"),

@@ -124,6 +124,10 @@ async fn signed_in(
     next: &str,
 ) -> Result<Response, Failure> {
     let Proof { user, with, from } = proof;
+    if !(console.is_enabled)(user.client) {
+        let detail = "The client that your account belongs to is disabled. An operator of this installation can enable it again.";
+        return Err(Failure::forbidden(detail));
+    }
     let (kept, cookie) = session::begin(console, user, with, from)?;
     if let Some(before) = jar.get(COOKIE) {
         ops.push(Op::DeleteSession { sha256: session::hash(before.value()) });

@@ -95,7 +95,11 @@ impl FromRequestParts<Shared> for Caller {
     async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
         let identity = match parts.extensions.get::<SignedIn>() {
             // The console's own request: nothing that comes over a connection has this.
-            Some(SignedIn { user }) => api.accounts.signed_in(user.clone())?,
+            // Read again: what was taken from somebody counts for every call that comes after.
+            Some(SignedIn { user }) => match api.store.user(user.id).await? {
+                Some(user) => api.accounts.signed_in(user)?,
+                None => return Err(Problem::unauthorized("the user who is signed in is not there any more")),
+            },
             None => api.accounts.identify(&hash(presented(parts)?), api.now_s()).await?,
         };
         let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);

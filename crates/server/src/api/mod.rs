@@ -177,6 +177,21 @@ pub(crate) fn calls_alone(api: Shared) -> Router {
     described(calls()).fallback(no_such_call).method_not_allowed_fallback(no_such_method).with_state(api)
 }
 
+/// What reads the console's forms: as the API's own bodies are read.
+pub(crate) fn read_body(bodies: BodyBudget) -> hitwire_console::ReadBody {
+    Box::new(move |body, bytes_max| {
+        let bodies = bodies.clone();
+        Box::pin(async move {
+            match bodies.read(body, bytes_max).await {
+                Ok(body::Held { bytes, share }) => {
+                    Ok(hitwire_console::HeldBody { bytes: bytes.into(), share: Arc::new(share) })
+                }
+                Err(problem) => Err(problem.in_words()),
+            }
+        })
+    })
+}
+
 /// All calls, and the console's pages.
 pub(crate) fn router(api: Shared, pages: Router) -> Router {
     let requests = api.counted.requests.clone();

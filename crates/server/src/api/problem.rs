@@ -72,6 +72,11 @@ impl Problem {
         Problem { class, detail: detail.into(), place: None, errors: Vec::new(), retry_after: None }
     }
 
+    /// Status and words alone.
+    pub(super) fn in_words(self) -> (StatusCode, String) {
+        (self.class.0, self.detail)
+    }
+
     /// 400: the request cannot be read.
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
         Problem::new(&BAD_REQUEST, detail)

@@ -7,6 +7,7 @@ mod ground;
 mod integrations;
 mod profile;
 mod provider;
+mod revoked;
 mod second_factor;
 mod settings;
 mod sign_in;
