@@ -3,6 +3,7 @@
 use super::bar::{self, Part, Timings};
 use super::curl::{self, Header};
 use super::explain::{Explanation, explain};
+use super::since::Since;
 use super::{Attempt, Crumbs, Outcome, positions};
 use crate::failure::Failure;
 use crate::frame::{Frame, Nav, Tab};
@@ -93,6 +94,10 @@ struct Page {
     attempt: Attempt,
     outcome: Outcome,
     explanation: Explanation,
+    /// A later attempt that the explanation names.
+    later: Option<u64>,
+    /// It names a range that was given up.
+    lost: bool,
     events: String,
     positions: String,
     took: String,
@@ -141,7 +146,8 @@ async fn show(
     let InFull { attempt, detail, no_detail, body } = full(&console, &session, id, number).await?;
     let crumbs = Crumbs::of(&console, &session, id).await;
     let cause = detail.as_ref().and_then(|detail| detail.cause.as_deref());
-    let explanation = explain(&attempt, cause);
+    let since = Since::of(&console, &session, id, &attempt).await;
+    let explanation = explain(&attempt, cause, &since);
     let (body_shown, body_cut) = beginning(body.text.as_deref().unwrap_or_default());
     let is_analyst = session.role() == Role::Analyst;
     let page = Page {
@@ -155,6 +161,8 @@ async fn show(
         id,
         outcome: attempt.outcome(),
         explanation,
+        later: since.later.map(|later| later.id),
+        lost: since.lost,
         events: count(attempt.events, "event", "events"),
         positions: positions(attempt.first, attempt.last),
         took: span_us(attempt.took_us),

@@ -1,6 +1,10 @@
 //! What an attempt came to, in words, and what helps.
 
 use super::Attempt;
+use super::since::{Later, Since};
+
+/// The status that says that a body is too large.
+const TOO_LARGE: u16 = 413;
 
 /// What an attempt came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,29 +13,58 @@ pub(super) struct Explanation {
     pub(super) what: String,
     /// What helps; none if nothing is to be done.
     pub(super) help: Option<&'static str>,
-    /// What hitwire does next.
-    pub(super) next: &'static str,
+    /// What followed, as far as it is on record; may be empty.
+    pub(super) next: String,
 }
 
 /// Explains an attempt. `cause`: why there is no complete answer, in one word.
-pub(super) fn explain(attempt: &Attempt, cause: Option<&str>) -> Explanation {
-    let next = match &*attempt.verdict {
-        "delivered" => "The events of this batch are settled.",
-        "sick" => {
-            "The receiver counts as unwell: nothing is sent to it until the next try, which has the same body and the same webhook-id."
-        }
-        "refused" => {
-            "The batch waits, and is tried again on the retry schedule with the same body; what follows it in its lane waits behind it."
-        }
-        "gone" => "The integration was disabled. When it is enabled again, it goes on with what was missed.",
-        _ => "",
-    };
+pub(super) fn explain(attempt: &Attempt, cause: Option<&str>, since: &Since) -> Explanation {
     let (what, help) = match (attempt.status, cause) {
+        (Some(TOO_LARGE), _) if attempt.events == 1 => (
+            "A single event is too large for the receiver: it answered 413.".to_owned(),
+            Some("Allow larger requests there, or at the proxy before it: an event cannot be cut."),
+        ),
         (Some(status), _) => of_status(status),
         (None, Some(cause)) => of_cause(cause),
         (None, None) => ("There was no complete answer.".to_owned(), None),
     };
-    Explanation { what, help, next }
+    Explanation { what, help, next: next(attempt, since) }
+}
+
+/// What followed, as far as it is on record.
+fn next(attempt: &Attempt, since: &Since) -> String {
+    if attempt.verdict == "delivered" {
+        return "The events of this batch are settled.".to_owned();
+    }
+    let mut words = match &since.later {
+        Some(Later { id, same_batch: true, outcome }) => {
+            format!("The same batch was tried again; the newest try is attempt {id}: {}.", outcome.word)
+        }
+        Some(Later { id, same_batch: false, outcome }) => {
+            format!(
+                "A later batch reaches over the same events; the newest is attempt {id}: {}.",
+                outcome.word
+            )
+        }
+        None if since.lost || since.may_be_more => String::new(),
+        None if attempt.status == Some(TOO_LARGE) && attempt.events > 1 => {
+            "Smaller batches were to take its place; none of them is on record yet.".to_owned()
+        }
+        None => "No later try is on record.".to_owned(),
+    };
+    let mut add = |sentence: &str| {
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.push_str(sentence);
+    };
+    if since.lost {
+        add("Its range of the log is among what the integration did not get.");
+    }
+    if since.active == Some(false) {
+        add("The integration is disabled now: nothing is sent until it is enabled.");
+    }
+    words
 }
 
 fn of_status(status: u16) -> (String, Option<&'static str>) {
@@ -55,19 +88,19 @@ fn of_status(status: u16) -> (String, Option<&'static str>) {
         ),
         408 => (
             "The receiver waited too long for the request",
-            "Check the network between the two; smaller batches help (max_bytes).",
+            "Check the network between the two; smaller batches help (the setting \"Bytes in a request, at most\").",
         ),
         410 => (
             "The receiver asks never to be called again",
-            "Set up a new hook there, change the URL, and enable the integration.",
+            "Set up a new hook there and change the URL; enable the integration if it is disabled.",
         ),
         413 => (
             "The batch is too large for the receiver",
-            "Nothing need be done: smaller ones are cut from now on. A limit of its own (max_bytes) avoids the detour.",
+            "Nothing need be done: its events go in smaller batches. The setting \"Bytes in a request, at most\" avoids the detour.",
         ),
         429 => (
             "The receiver asks to slow down",
-            "Nothing need be done: hitwire waits, as long as retry-after says. A limit of requests a minute (rate) avoids it.",
+            "Nothing need be done: hitwire waits, as long as retry-after says. The setting \"Requests a minute, at most\" avoids it.",
         ),
         502..=504 => (
             "What stands before the receiver cannot reach it, or it is overloaded",
@@ -89,7 +122,7 @@ fn of_cause(cause: &str) -> (String, Option<&'static str>) {
         }
         "guard" => (
             "hitwire does not send to that address: it is private, or otherwise not meant for notifications.",
-            "If the receiver is really there, an operator allows its network (--allow-target, or the client's allow_targets).",
+            "If the receiver is really there, an operator allows its network: in the client's settings, \"Internal networks that its integrations may send to\".",
         ),
         "resolve" => (
             "The receiver's name has no address.",
@@ -129,7 +162,11 @@ mod tests {
     use super::*;
 
     fn explained(verdict: &str, status: Option<u16>, cause: Option<&str>) -> Explanation {
-        explain(&Attempt { verdict: verdict.to_owned(), status, ..Attempt::default() }, cause)
+        explain(
+            &Attempt { verdict: verdict.to_owned(), status, ..Attempt::default() },
+            cause,
+            &Since::default(),
+        )
     }
 
     #[test]
@@ -158,6 +195,41 @@ mod tests {
     fn a_success_needs_no_help() {
         let delivered = explained("delivered", Some(204), None);
         assert_eq!((delivered.what.as_str(), delivered.help), ("The receiver took it.", None));
-        assert!(explained("gone", Some(410), None).next.contains("disabled"));
+        assert_eq!(delivered.next, "The events of this batch are settled.");
+    }
+
+    #[test]
+    fn what_followed_is_told_from_the_record_and_nothing_is_promised() {
+        let attempt =
+            |status, events| Attempt { verdict: "refused".to_owned(), status, events, ..Attempt::default() };
+        let told = |status, since: &Since| explain(&attempt(Some(status), 8), None, since).next;
+        assert_eq!(
+            told(413, &Since::default()),
+            "Smaller batches were to take its place; none of them is on record yet."
+        );
+        assert_eq!(
+            explain(&attempt(Some(413), 1), None, &Since::default()).next,
+            "No later try is on record."
+        );
+        assert!(!told(410, &Since { active: Some(true), ..Since::default() }).contains("disabled"));
+        assert!(told(410, &Since { active: Some(false), ..Since::default() }).contains("is disabled now"));
+        let outcome = Attempt { verdict: "delivered".to_owned(), ..Attempt::default() }.outcome();
+        let later = Some(Later { id: 7, same_batch: true, outcome });
+        assert_eq!(
+            told(500, &Since { later, ..Since::default() }),
+            "The same batch was tried again; the newest try is attempt 7: Delivered."
+        );
+        let lost = Since { lost: true, ..Since::default() };
+        assert_eq!(told(500, &lost), "Its range of the log is among what the integration did not get.");
+        assert_eq!(told(500, &Since { may_be_more: true, ..Since::default() }), "");
+    }
+
+    #[test]
+    fn what_helps_is_called_as_the_forms_call_it() {
+        let all = (300..600).map(|status| explained("refused", Some(status), None));
+        let all = all.chain(["guard", "settings"].map(|cause| explained("sick", None, Some(cause))));
+        for help in all.filter_map(|explanation| explanation.help) {
+            assert!(!help.contains('_') && !help.contains("(rate)"), "{help}");
+        }
     }
 }

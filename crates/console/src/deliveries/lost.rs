@@ -4,6 +4,7 @@ use super::{Crumbs, moment, positions};
 use crate::Shared;
 use crate::failure::Failure;
 use crate::frame::{Frame, Nav, Tab};
+use crate::integrations::event_label;
 use crate::session::Session;
 use crate::text::count;
 use askama::Template;
@@ -100,12 +101,18 @@ impl From<Told> for Lost {
             recorded_ms: moment(&told.recorded_at),
             is_dead: told.range == "dead",
             reason: in_words(&told.reason),
-            kinds: told.kinds.join(", "),
+            kinds: kinds_in_words(&told.kinds),
             positions: positions(told.first, told.last),
             events: count(told.events, "event", "events"),
             detail: told.detail,
         }
     }
+}
+
+/// Kinds as the form of an integration calls them.
+fn kinds_in_words(kinds: &[String]) -> String {
+    let words: Vec<_> = kinds.iter().map(|kind| event_label(kind)).collect();
+    words.join(", ")
 }
 
 fn in_words(reason: &str) -> &'static str {
@@ -121,6 +128,12 @@ fn in_words(reason: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_are_called_as_the_form_calls_them() {
+        let kinds = ["siem".to_owned(), "security_issue_low".to_owned()];
+        assert_eq!(kinds_in_words(&kinds), "Hits detected, Vulnerabilities detected (Low)");
+    }
 
     #[test]
     fn every_reason_has_words() {

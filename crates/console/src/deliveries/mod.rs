@@ -1,7 +1,7 @@
 //! What became of an integration's events.
 //!
 //! - [`log`]: the delivery log, with filters, and told what is new while it is open. [`attempt`]: one attempt in full.
-//! - [`explain`]: what an attempt came to, in words, and what helps. [`bar`]: where its time went. [`curl`]: how to make it again.
+//! - [`explain`]: what an attempt came to, in words, and what helps; [`since`]: what followed it. [`bar`]: where its time went. [`curl`]: how to make it again.
 //! - [`lost`]: ranges that the integration did not get.
 //! - here: attempts as the API tells them, and what the pages have in common.
 
@@ -11,6 +11,7 @@ mod curl;
 mod explain;
 pub(crate) mod log;
 mod lost;
+mod since;
 
 use crate::session::Session;
 use crate::{Console, Shared};

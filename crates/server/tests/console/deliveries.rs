@@ -63,6 +63,8 @@ async fn a_failed_attempt_explains_itself_and_nothing_of_it_runs_or_is_secret() 
     let page = browser.get(&format!("{integration}/attempts/{number}")).await.page(200);
     for words in [
         "The receiver failed by itself: it answered 500.",
+        "The same batch was tried again",
+        ": Delivered.",
         "Connecting (TCP)",
         "<svg class=\"timing\"",
         "webhook-signature",
@@ -133,7 +135,14 @@ async fn what_was_skipped_is_listed_with_its_reason() {
     hitwire.send(&json!([hit(2), hit(3)])).await.expect(202);
     hitwire.admin().send("PUT", &path, &json!({"active": true})).await.expect(200);
     let page = browser.get(&format!("{integration}/lost")).await.page(200);
-    for words in ["Skipped", "The integration was enabled again from that moment on", "2 events", "siem"] {
+    for words in
+        ["Skipped", "The integration was enabled again from that moment on", "2 events", "Hits detected"]
+    {
         assert!(page.contains(words), "{words} in {page}");
     }
+    let past_the_end = browser.get(&format!("{integration}/lost?before=1")).await.page(200);
+    assert!(
+        past_the_end.contains("No older ones") && !past_the_end.contains("Every event"),
+        "{past_the_end}"
+    );
 }
