@@ -12,7 +12,7 @@ pub struct AttemptKey {
     /// Of which batch.
     pub webhook_id: WebhookId,
     /// 1 for the first attempt of the batch. If the process ended before an attempt was recorded, the next one has the same
-    /// number, and its detail takes the place of the lost one's.
+    /// number; who looks for its detail says what it came to.
     pub number: u32,
 }
 

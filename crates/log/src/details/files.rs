@@ -117,9 +117,11 @@ impl Files {
         Ok(())
     }
 
-    /// The detail of an attempt: the newest files first.
-    pub(super) fn find(&self, key: &AttemptKey) -> Result<Option<Detail>, StoreError> {
-        for file in self.failed.iter().rev().map(|(_, file)| file).chain(&self.delivered) {
+    /// The detail of an attempt that came to this: a success is only among successes, a failure only among failures, the
+    /// newest files first. An attempt that was not recorded before a crash may have left one of the other sort under the same key.
+    pub(super) fn find(&self, key: &AttemptKey, delivered: bool) -> Result<Option<Detail>, StoreError> {
+        let failed = self.failed.iter().rev().map(|(_, file)| file).filter(|_| !delivered);
+        for file in failed.chain(self.delivered.as_ref().filter(|_| delivered)) {
             let found = file
                 .find(key)
                 .map_err(|error| StoreError::Unavailable(format!("{}: {error}", file.path().display())))?;

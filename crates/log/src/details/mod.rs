@@ -152,12 +152,12 @@ impl Details {
         }
     }
 
-    /// The detail of an attempt, if it was kept. Reads the disk.
+    /// The detail of an attempt that was delivered, or failed, if it was kept. Reads the disk.
     ///
     /// # Errors
     ///
     /// If a file cannot be read.
-    pub fn find(&self, key: &AttemptKey) -> Result<Option<Detail>, StoreError> {
+    pub fn find(&self, key: &AttemptKey, delivered: bool) -> Result<Option<Detail>, StoreError> {
         let until = Instant::now() + FIND_WITHIN;
         let mut waiting = self.shared.waiting();
         while (waiting.stage.holds(key) || waiting.writing) && !waiting.closing {
@@ -171,7 +171,7 @@ impl Details {
             waiting = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(waiting);
-        self.shared.files().find(key)
+        self.shared.files().find(key, delivered)
     }
 
     /// Takes away what belongs to an integration that is no more, now and in future. Returns at once.

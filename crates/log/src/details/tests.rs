@@ -29,8 +29,13 @@ fn open(folder: &Path) -> Details {
     Details::with(folder, all(1..100), SMALL).unwrap()
 }
 
+/// Whatever it came to.
+fn detail_of(details: &Details, key: &AttemptKey) -> Option<Detail> {
+    details.find(key, false).unwrap().or_else(|| details.find(key, true).unwrap())
+}
+
 fn found(details: &Details, integration: u64, names: std::ops::Range<u64>) -> Vec<u64> {
-    names.filter(|name| details.find(&key(integration, *name)).unwrap().is_some()).collect()
+    names.filter(|name| detail_of(details, &key(integration, *name)).is_some()).collect()
 }
 
 fn files(folder: &Path) -> Vec<String> {
@@ -47,14 +52,14 @@ fn what_was_handed_over_is_found_at_once_and_after_a_restart() {
     let details = open(folder.path());
     details.keep(draft(1, 1, false, 10));
     details.keep(draft(1, 2, true, 10));
-    assert_eq!(details.find(&key(1, 1)).unwrap(), Some(detail(1, 10)));
-    assert_eq!(details.find(&key(1, 2)).unwrap(), Some(detail(2, 10)));
-    assert_eq!(details.find(&AttemptKey { number: 2, ..key(1, 1) }).unwrap(), None);
+    assert_eq!(detail_of(&details, &key(1, 1)), Some(detail(1, 10)));
+    assert_eq!(detail_of(&details, &key(1, 2)), Some(detail(2, 10)));
+    assert_eq!(detail_of(&details, &AttemptKey { number: 2, ..key(1, 1) }), None);
     drop(details);
     assert_eq!(files(folder.path()), ["attempts-1.db", "attempts-delivered.db"]);
     let details = open(folder.path());
-    assert_eq!(details.find(&key(1, 1)).unwrap(), Some(detail(1, 10)));
-    assert_eq!(details.find(&key(1, 2)).unwrap(), Some(detail(2, 10)));
+    assert_eq!(detail_of(&details, &key(1, 1)), Some(detail(1, 10)));
+    assert_eq!(detail_of(&details, &key(1, 2)), Some(detail(2, 10)));
     assert_eq!(details.dropped(), 0);
 }
 
@@ -63,14 +68,25 @@ fn what_was_flushed_is_there_though_the_process_was_killed() {
     let folder = tempfile::tempdir().unwrap();
     let details = open(folder.path());
     details.keep(draft(1, 1, false, 10));
-    assert!(details.find(&key(1, 1)).unwrap().is_some());
+    assert!(detail_of(&details, &key(1, 1)).is_some());
     // What a kill leaves: the files as they are, the WAL not moved into its database.
     let left = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(folder.path()).unwrap() {
         let path = entry.unwrap().path();
         std::fs::copy(&path, left.path().join(path.file_name().unwrap())).unwrap();
     }
-    assert_eq!(open(left.path()).find(&key(1, 1)).unwrap(), Some(detail(1, 10)));
+    assert_eq!(detail_of(&open(left.path()), &key(1, 1)), Some(detail(1, 10)));
+}
+
+#[test]
+fn a_failure_that_a_crash_left_behind_is_not_shown_for_the_success_with_the_same_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let details = open(folder.path());
+    details.keep(draft(1, 1, false, 10));
+    assert_eq!(details.find(&key(1, 1), true).unwrap(), None, "the success was not kept");
+    details.keep(draft(1, 1, true, 20));
+    assert_eq!(details.find(&key(1, 1), true).unwrap(), Some(detail(1, 20)));
+    assert_eq!(details.find(&key(1, 1), false).unwrap(), Some(detail(1, 10)));
 }
 
 #[test]
@@ -82,11 +98,11 @@ fn the_newest_twenty_successes_of_each_integration_are_kept() {
         details.keep(draft(2, name, true, 10));
         // Some by the stage, some by the file.
         if name % 7 == 0 {
-            assert!(details.find(&key(1, name)).unwrap().is_some());
+            assert!(detail_of(&details, &key(1, name)).is_some());
         }
     }
     details.keep(draft(3, 5, true, 10));
-    assert!(details.find(&key(1, 29)).unwrap().is_some(), "written with all before it");
+    assert!(detail_of(&details, &key(1, 29)).is_some(), "written with all before it");
     assert_eq!(found(&details, 1, 0..30), (10..30).collect::<Vec<_>>());
     assert_eq!(found(&details, 2, 0..30), (10..30).collect::<Vec<_>>());
     assert_eq!(found(&details, 3, 0..30), [5]);
@@ -100,7 +116,7 @@ fn a_flood_of_failures_rotates_and_pushes_out_no_success() {
     for name in 1..200 {
         details.keep(draft(1, name, false, 4_000));
         if name % 10 == 0 {
-            assert!(details.find(&key(1, name)).unwrap().is_some());
+            assert!(detail_of(&details, &key(1, name)).is_some());
         }
     }
     let kept = found(&details, 1, 1..200);
@@ -122,10 +138,10 @@ fn the_file_of_successes_is_bounded_and_the_oldest_go() {
     for name in 0..600 {
         details.keep(draft(name % 90 + 1, name, true, 8_000));
         if name % 100 == 99 {
-            assert!(details.find(&key(name % 90 + 1, name)).unwrap().is_some());
+            assert!(detail_of(&details, &key(name % 90 + 1, name)).is_some());
         }
     }
-    let kept = (0..600).filter(|name| details.find(&key(name % 90 + 1, *name)).unwrap().is_some());
+    let kept = (0..600).filter(|name| detail_of(&details, &key(name % 90 + 1, *name)).is_some());
     let kept: Vec<u64> = kept.collect();
     assert_eq!(kept.last(), Some(&599));
     assert!(kept.len() * 8_000 < 1 << 20, "{}", kept.len());
@@ -142,7 +158,7 @@ fn too_many_at_once_are_counted_and_not_kept() {
     }
     assert!(details.dropped() > 10_000);
     drop(held);
-    assert!(details.find(&key(1, 0)).unwrap().is_some());
+    assert!(detail_of(&details, &key(1, 0)).is_some());
 }
 
 #[test]
@@ -152,8 +168,8 @@ fn nothing_is_left_of_an_integration_that_is_gone_not_even_in_the_bytes_of_the_f
     for delivered in [true, false] {
         details.keep(draft(1, 7_001, delivered, 3_000));
         details.keep(draft(2, 7_002, delivered, 10));
-        assert!(details.find(&key(1, 7_001)).unwrap().is_some());
-        assert!(details.find(&key(2, 7_002)).unwrap().is_some());
+        assert!(detail_of(&details, &key(1, 7_001)).is_some());
+        assert!(detail_of(&details, &key(2, 7_002)).is_some());
     }
     details.forget(IntegrationId(1));
     // One that ends after the integration.
@@ -204,7 +220,7 @@ fn no_statement_scans_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let details = open(folder.path());
     details.keep(draft(1, 1, false, 10));
-    assert!(details.find(&key(1, 1)).unwrap().is_some());
+    assert!(detail_of(&details, &key(1, 1)).is_some());
     let files = details.shared.files();
     let connection = files.any().unwrap().connection();
     for sql in [file::FIND, file::TRIM, file::FORGET, file::NEXT_INTEGRATION] {

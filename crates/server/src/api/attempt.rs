@@ -113,8 +113,9 @@ pub(super) async fn show(
         number: row.attempt.number,
     };
     let body = body(&api, &integration, &row.attempt).await?;
+    let delivered = row.attempt.verdict == Verdict::Delivered;
     let details = std::sync::Arc::clone(&api.details);
-    let found = tokio::task::spawn_blocking(move || details.find(&key)).await;
+    let found = tokio::task::spawn_blocking(move || details.find(&key, delivered)).await;
     let (found, unreadable) = match found {
         Ok(Ok(found)) => (found, false),
         Ok(Err(error)) => {
@@ -123,7 +124,6 @@ pub(super) async fn show(
         }
         Err(_) => (None, true),
     };
-    let delivered = row.attempt.verdict == Verdict::Delivered;
     let no_detail = found.is_none().then(|| no_detail(delivered, unreadable, api.details.dropped()));
     let shows_response = sees_receivers(caller.role());
     let detail = found.map(|detail| DetailAnswer::of(detail, shows_response));
