@@ -49,6 +49,15 @@ struct Wanted {
     after: String,
 }
 
+/// What is wrong with the fields of the form, in words; empty where nothing is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Wrong {
+    status: &'static str,
+    from: &'static str,
+    until: &'static str,
+    event: &'static str,
+}
+
 /// An attempt in a table.
 pub(crate) struct Row {
     pub(crate) id: u64,
@@ -70,6 +79,7 @@ struct Page {
     crumbs: Crumbs,
     id: u64,
     wanted: Wanted,
+    wrong: Wrong,
     error: String,
     rows: Vec<Row>,
     /// Where new attempts are told; empty: this page is about the past.
@@ -94,10 +104,16 @@ async fn show(
     let crumbs = Crumbs::of(&console, &session, id).await;
     let title = format!("Attempts of {}", crumbs.called());
     let frame = Frame::new(&console, &session, Nav::Settings(Tab::Integrations), title);
-    let (found, error) = match find(&console, &session, id, &wanted, ROWS).await {
+    let wrong = wanted.wrong();
+    // What is wrong is left out, so that whoever may not see attempts learns of that first.
+    let right = if wrong == Wrong::default() { wanted.clone() } else { Wanted::default() };
+    let (found, error) = match find(&console, &session, id, &right, ROWS).await {
+        Ok(_) if wrong != Wrong::default() => {
+            (Found::default(), "Mend the marked fields, and filter again.".to_owned())
+        }
         Ok(found) => (found, String::new()),
-        // A filter that cannot be: the form comes back with it.
-        Err(refused) if refused.status == StatusCode::BAD_REQUEST => (Found::default(), refused.detail),
+        // Something else that cannot be, in an address that was not made by the form.
+        Err(refused) if refused.status == StatusCode::BAD_REQUEST => (Found::default(), refused.whole()),
         Err(refused) => return Err(refused.into()),
     };
     let status = if error.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
@@ -118,6 +134,7 @@ async fn show(
         older: found.next.map(|next| wanted.address(&path, &[("before", next)])),
         rows: found.attempts.into_iter().map(|attempt| Row::of(id, attempt)).collect(),
         wanted,
+        wrong,
     };
     Ok((status, Html(page.render()?)).into_response())
 }
@@ -226,6 +243,19 @@ impl Wanted {
             .any(|text| !text.is_empty())
     }
 
+    /// What the fields say that cannot be.
+    fn wrong(&self) -> Wrong {
+        let said = |text: &str, is_good: fn(&str) -> bool| text.trim().is_empty() || is_good(text.trim());
+        let words = |is_good: bool, words: &'static str| if is_good { "" } else { words };
+        let moment = "A date and time, such as 2026-11-25T22:00.";
+        Wrong {
+            status: words(said(&self.status, is_status), "A status such as 503, or a class such as 5xx."),
+            from: words(said(&self.from, is_moment), moment),
+            until: words(said(&self.until, is_moment), moment),
+            event: words(said(&self.event, is_event), "The id of an event, or its position in the log."),
+        }
+    }
+
     /// The fields of the form that say something.
     fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let fields = [
@@ -276,6 +306,24 @@ fn as_utc(value: &str) -> String {
     }
 }
 
+/// `503`, or `5xx`.
+fn is_status(text: &str) -> bool {
+    let digits = text.strip_suffix("xx").unwrap_or(text);
+    let is_long_enough = text.len() == 3 && (digits.len() == 1 || digits.len() == 3);
+    is_long_enough && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
+}
+
+/// What the API takes for a moment since 1970.
+fn is_moment(text: &str) -> bool {
+    let at = || as_utc(text).parse::<jiff::Timestamp>().is_ok_and(|at| at.as_millisecond() >= 0);
+    text.parse::<u32>().is_ok() || at()
+}
+
+/// An id, or a position that there can be.
+fn is_event(text: &str) -> bool {
+    !text.bytes().all(|byte| byte.is_ascii_digit()) || text.parse::<i64>().is_ok()
+}
+
 /// How many attempts a page shows at most, in words.
 fn most() -> String {
     number(ROWS as u64)
@@ -303,6 +351,24 @@ mod tests {
         assert_eq!(address, "/a?outcome=failed&status=5xx&from=2026-11-25T21%3A59&event=17&before=5");
         assert_eq!(Wanted::default().asked(), "");
         assert_eq!(Wanted::default().address("/a", &[]), "/a");
+    }
+
+    #[test]
+    fn what_cannot_be_is_told_at_its_field() {
+        let of = |status: &str, from: &str, event: &str| {
+            let [status, from, event] = [status, from, event].map(str::to_owned);
+            Wanted { status, from, event, ..Wanted::default() }.wrong()
+        };
+        for status in ["503", "5xx", " 404 ", ""] {
+            assert_eq!(of(status, "2026-11-25T21:59", "17"), Wrong::default(), "{status}");
+        }
+        for status in ["abc", "5x", "50xx", "x", "xx", "099", "0xx", "+50"] {
+            assert!(of(status, "", "").status.contains("5xx"), "{status}");
+        }
+        let wrong = of("", "yesterday", "99999999999999999999");
+        assert!(
+            wrong.from.starts_with("A date") && wrong.event.contains("position") && wrong.until.is_empty()
+        );
     }
 
     #[test]

@@ -52,7 +52,9 @@ async fn the_delivery_log_is_filtered_by_a_plain_form() {
     let none = browser.get(&format!("{integration}/attempts?from=2090-01-01T00:00")).await.page(200);
     assert!(attempts(&none).is_empty() && none.contains("No attempt fits"));
     let wrong = browser.get(&format!("{integration}/attempts?status=abc")).await.page(422);
-    assert!(wrong.contains("must be one such as 503") && wrong.contains("value=\"abc\""));
+    assert!(wrong.contains("id=\"status-error\">A status such as 503") && wrong.contains("value=\"abc\""));
+    assert!(wrong.contains("aria-invalid=\"true\" aria-describedby=\"status-error\""), "{wrong}");
+    assert!(!wrong.contains("the parameter"), "{wrong}");
 }
 
 #[tokio::test]
