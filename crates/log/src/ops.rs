@@ -37,15 +37,24 @@ pub enum Op {
         /// Which.
         id: ClientId,
     },
-    /// A user, new (revision 0) or changed (the revision that the change was made from).
+    /// A user, new (revision 0) or changed (the revision that the change was made from). A change of e-mail, role or `enabled`
+    /// uses up the links that were given to the user before.
     PutUser(User),
     /// Takes a user away, with the user's tokens, credential, sessions and links.
     DeleteUser {
         /// Which.
         id: UserId,
     },
-    /// How a user signs in, new (revision 0) or changed (the revision that the change was made from).
+    /// How a user signs in. One that lets in uses up the links that would set another, and the one that makes the first user. New (revision 0) or changed (the revision that the change was made from).
     PutCredential(Credential),
+    /// Succeeds only if how a user signs in is still what it was at this revision (0: not at all); otherwise
+    /// [`StoreError::Conflict`](crate::StoreError::Conflict): what was proved with it must not outlive it.
+    SameCredential {
+        /// Whose.
+        user: UserId,
+        /// The revision.
+        revision: u64,
+    },
     /// Somebody signed in. Of more than 50 sessions of a user the oldest end.
     PutSession(Session),
     /// Ends a session.

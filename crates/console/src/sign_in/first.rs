@@ -81,6 +81,10 @@ pub(super) async fn sign_in(
                 ops.push(Op::PutCredential(credential.clone()));
             }
             if credential.totp.is_none() {
+                if ops.is_empty() {
+                    // A password that is changed in this moment must not let in any more.
+                    ops.push(Op::SameCredential { user: user.id, revision: credential.revision });
+                }
                 return signed_in(&console, Proof { user, with: "password", from: &from }, ops, jar, next)
                     .await;
             }

@@ -107,7 +107,8 @@ async fn user_of(console: &Console, provider: &Provider, person: Person) -> Resu
     let issuer = &provider.settings.issuer;
     if let Some(id) = console.store.user_of_subject(issuer, &person.subject).await? {
         let user = console.store.user(id).await?.ok_or(StoreError::NotFound)?;
-        return Ok((user, Vec::new()));
+        let revision = console.store.credential(id).await?.map_or(0, |credential| credential.revision);
+        return Ok((user, vec![Op::SameCredential { user: id, revision }]));
     }
     let Some(email) = person.verified_email else {
         return Err(refused("The provider does not say what your e-mail is, or that it is really yours."));
@@ -118,6 +119,12 @@ async fn user_of(console: &Console, provider: &Provider, person: Person) -> Resu
         if credential.subject.is_some() {
             return Err(refused(
                 "The user with your e-mail signs in with another account of the provider. An administrator can reset that.",
+            ));
+        }
+        if credential.password.is_some() || credential.totp.is_some() {
+            // Whoever set it, an administrator for example, could go on signing in with it as this person.
+            return Err(refused(
+                "The user with your e-mail has a password. Sign in with it, or have an administrator reset how you sign in; then come back here.",
             ));
         }
         let ops = vec![

@@ -44,6 +44,8 @@ pub async fn write_link(
 ) -> Result<Option<PathBuf>, StoreError> {
     let path = path(data_dir);
     if store.anybody_signs_in().await? {
+        // A link that nobody used is dead by now.
+        let _ = fs::remove_file(&path);
         return Ok(None);
     }
     let failed = |problem: String| StoreError::Open(format!("{}: {problem}", path.display()));

@@ -891,6 +891,17 @@ pub(crate) async fn how_users_sign_in_is_kept_and_goes_with_them(backend: &dyn B
     commit(&*store, Op::DeleteSessions { user: UserId(1), but: Some([61; 32]) }).await;
     assert_eq!(store.session([60; 32]).await.unwrap(), None);
 
+    let revision = store.credential(UserId(1)).await.unwrap().unwrap().revision;
+    let sign_in =
+        |revision| vec![Op::SameCredential { user: UserId(1), revision }, Op::PutSession(session(62, 601))];
+    assert_eq!(store.commit(sign_in(revision - 1)).await.unwrap_err(), StoreError::Conflict);
+    assert_eq!(
+        store.session([62; 32]).await.unwrap(),
+        None,
+        "who proved it with what was changed is not let in"
+    );
+    store.commit(sign_in(revision)).await.unwrap();
+
     commit(&*store, Op::DeleteUser { id: UserId(1) }).await;
     assert_eq!(store.session([61; 32]).await.unwrap(), None);
     assert_eq!(store.credential(UserId(1)).await.unwrap(), None);
@@ -914,6 +925,31 @@ pub(crate) async fn a_link_is_good_once(backend: &dyn Backend) {
     assert_eq!(store.users(None).await.unwrap().len(), 1, "what hangs on a used link is not done");
     commit(&*store, Op::DeleteExpired { created_before: 0, used_before: 0, now: 100 }).await;
     assert_eq!(store.link([3; 32]).await.unwrap(), None);
+
+    // A link dies with what it was given for.
+    let id = 2;
+    let before = store.user(UserId(id)).await.unwrap().unwrap();
+    let renamed = User { name: "New".to_owned(), ..before.clone() };
+    for (n, change, survives) in [
+        (10, renamed, true),
+        (11, User { role: Role::Operator, ..before.clone() }, false),
+        (12, User { email: "other@example.com".to_owned(), ..before.clone() }, false),
+        (13, User { enabled: false, ..before }, false),
+    ] {
+        commit(&*store, Op::PutLink(link(n, Some(id)))).await;
+        let revision = store.user(UserId(id)).await.unwrap().unwrap().revision;
+        commit(&*store, Op::PutUser(User { revision, ..change })).await;
+        assert_eq!(store.link([n; 32]).await.unwrap().is_some(), survives, "{n}");
+    }
+    for user in [None, Some(id)] {
+        commit(&*store, Op::PutLink(link(20, user))).await;
+        let revision =
+            store.credential(UserId(id)).await.unwrap().map_or(0, |credential| credential.revision);
+        let password = Some("$argon2id$...".to_owned());
+        let credential = Credential { user: UserId(id), revision, password, ..Credential::default() };
+        commit(&*store, Op::PutCredential(credential)).await;
+        assert_eq!(store.link([20; 32]).await.unwrap(), None, "nobody needs it any more");
+    }
 }
 
 pub(crate) async fn the_activity_log_is_read_newest_first_by_what_it_is_about_and_when(

@@ -195,6 +195,18 @@ async fn a_user_is_known_by_a_verified_email_and_from_then_on_by_the_providers_o
 }
 
 #[tokio::test]
+async fn an_account_whose_password_somebody_may_know_does_not_become_a_persons_own() {
+    let issuer = Issuer::start().await;
+    let hitwire = start(&issuer, None).await;
+    // Whoever added the user may have kept the link and set the password.
+    Browser::invited(&hitwire, "jane@example.com", "admin").await;
+    issuer.says(|claims| claims["email"] = json!("jane@example.com"));
+    let refused = issuer.visit(&mut Browser::new(&hitwire), "/").await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(crate::support::text(&refused).contains("has a password"));
+}
+
+#[tokio::test]
 async fn who_is_no_user_is_refused_or_becomes_one_as_the_operator_wants() {
     let issuer = Issuer::start().await;
     let hitwire = start(&issuer, None).await;

@@ -107,3 +107,37 @@ async fn the_settings_begin_where_a_role_may_see_something() {
         assert_eq!(browser.get(path).await.status, StatusCode::OK);
     }
 }
+
+#[tokio::test]
+async fn a_link_given_to_somebody_of_less_power_is_dead_once_they_have_more() {
+    let hitwire = Hitwire::start().await;
+    Browser::operator(&hitwire).await;
+    let user =
+        hitwire.make("users", &json!({"email": "ana@example.com", "name": "Ana", "role": "analyst"})).await;
+    let id = user["id"].as_u64().expect("an id");
+    let link = hitwire.admin().call("POST", &format!("/v1/users/{id}/sign-in-link")).await.expect(200);
+    let path = link["body"]["object"]["path"].as_str().expect("a path").to_owned();
+    assert_eq!(Browser::new(&hitwire).get_as_it_is(&path).await.status, StatusCode::OK);
+    hitwire.admin().send("PUT", &format!("/v1/users/{id}"), &json!({"role": "admin"})).await.expect(200);
+    let password = [("password", PASSWORD), ("password_again", PASSWORD)];
+    let mut holder = Browser::new(&hitwire);
+    assert_eq!(holder.post_as_it_is(&path, &password).await.status, StatusCode::GONE);
+    assert!(holder.cookie(COOKIE).is_none());
+}
+
+#[tokio::test]
+async fn the_link_for_the_first_user_is_dead_once_somebody_else_can_sign_in() {
+    let hitwire = Hitwire::start().await;
+    let set_up = crate::support::set_up_path(&hitwire);
+    Browser::invited(&hitwire, "ann@example.com", "admin").await;
+    let account = [
+        ("name", "Second"),
+        ("email", "second@example.com"),
+        ("password", PASSWORD),
+        ("password_again", PASSWORD),
+    ];
+    let refused = Browser::new(&hitwire).post_as_it_is(&set_up, &account).await;
+    assert_eq!(refused.status, StatusCode::GONE, "{}", text(&refused));
+    let users = hitwire.admin().get("/v1/users").await.expect(200).to_string();
+    assert!(!users.contains("second@example.com"), "{users}");
+}

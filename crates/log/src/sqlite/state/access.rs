@@ -67,7 +67,26 @@ pub(super) fn put_credential(
             credential.revision as i64
         ])?
     };
-    if changed == 0 { Err(StoreError::Conflict.into()) } else { Ok(()) }
+    if changed == 0 {
+        return Err(StoreError::Conflict.into());
+    }
+    if password.is_some() || subject.is_some() {
+        connection.prepare_cached("DELETE FROM link WHERE user = ?1 OR user IS NULL")?.execute([user])?;
+    }
+    Ok(())
+}
+
+/// Refuses if a credential is not at this revision any more.
+pub(super) fn same_credential(connection: &Connection, user: UserId, revision: u64) -> Result<(), Trouble> {
+    let mut statement = connection.prepare_cached("SELECT revision FROM credential WHERE user = ?1")?;
+    let found = statement.query_row([user.0 as i64], |row| row.get::<_, i64>(0)).optional()?;
+    if found.unwrap_or_default() as u64 == revision { Ok(()) } else { Err(StoreError::Conflict.into()) }
+}
+
+/// Takes the links of a user away.
+pub(super) fn delete_links(connection: &Connection, user: UserId) -> Result<(), Trouble> {
+    connection.prepare_cached("DELETE FROM link WHERE user = ?1")?.execute([user.0 as i64])?;
+    Ok(())
 }
 
 /// The credential of a user.

@@ -215,6 +215,12 @@ pub(super) fn put_user(connection: &Connection, user: &User) -> Result<(), Troub
         ])?;
         return Ok(());
     }
+    if let Some(before) = user_of_id(connection, user.id)?
+        && (&before.email, before.role, before.enabled) != (&user.email, user.role, user.enabled)
+    {
+        // A link was given to somebody who was to have less, or who is somebody else.
+        access::delete_links(connection, user.id)?;
+    }
     let updated = connection.prepare_cached(UPDATE_USER)?.execute(params![
         user.id.0 as i64,
         user.email,

@@ -341,6 +341,9 @@ fn carry_out_op(
         Op::PutCredential(credential) => {
             access::put_credential(connection, context.sealer, credential).map(|()| Done::Kept)
         }
+        Op::SameCredential { user, revision } => {
+            access::same_credential(connection, *user, *revision).map(|()| Done::Kept)
+        }
         Op::PutSession(session) => access::put_session(connection, session).map(|()| Done::Kept),
         Op::DeleteSession { sha256 } => access::delete_session(connection, sha256).map(Done::Deleted),
         Op::DeleteSessions { user, but } => {
