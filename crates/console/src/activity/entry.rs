@@ -84,7 +84,8 @@ pub(super) struct ShownValue {
 }
 
 impl Entry {
-    pub(super) fn shown(self, session: &Session) -> Shown {
+    /// `opens_integrations`: whether the pages of integrations are for whoever reads this.
+    pub(super) fn shown(self, session: &Session, opens_integrations: bool) -> Shown {
         let only = |filters: Filters| filters.path("/settings/activity", None);
         let about_it = (!self.object_id.is_empty()).then(|| {
             only(Filters {
@@ -93,7 +94,7 @@ impl Entry {
                 ..Filters::default()
             })
         });
-        let is_page = self.object_type == "integration" && self.action != "delete";
+        let is_page = opens_integrations && self.object_type == "integration" && self.action != "delete";
         let mut changes = self.changes.into_iter().map(Change::shown).collect::<Vec<_>>();
         let more = changes.split_off(changes.len().min(FIELDS_AT_ONCE));
         Shown {

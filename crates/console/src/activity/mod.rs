@@ -15,7 +15,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use entry::{Entry, Shown};
 use filters::{ACTIONS, Filters, OBJECT_TYPES, Wrong};
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde::Deserialize;
 
 /// Entries of a page.
@@ -62,11 +62,12 @@ async fn show(
     };
     let is_fine = problem.is_empty() && wrong == Wrong::default();
     let status = if is_fine { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let opens_integrations = console.may(&session, &Method::GET, "/v2/integration/{id}");
     let page = Page {
         frame: Frame::new(&console, &session, Nav::Settings(Tab::Activity), "Activity log"),
         object_types: choices(OBJECT_TYPES, &filters.object_type),
         actions: choices(ACTIONS, &filters.action),
-        entries: found.activity.into_iter().map(|entry| entry.shown(&session)).collect(),
+        entries: found.activity.into_iter().map(|entry| entry.shown(&session, opens_integrations)).collect(),
         older: found.next.map(|next| filters.path("/settings/activity", Some(next))),
         export: filters.path("/settings/activity.csv", None),
         rows_max: export::ROWS_MAX as u64,

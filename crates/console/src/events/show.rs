@@ -43,6 +43,8 @@ struct Page {
     /// None: whoever looks may not see them.
     ways: Option<Vec<Way>>,
     more_ways: Option<u64>,
+    /// Whether the integrations' own pages are for whoever reads this.
+    opens_integrations: bool,
     back: &'static str,
     back_label: &'static str,
 }
@@ -158,6 +160,7 @@ pub(super) async fn show(
         bytes: kept.len() as u64,
         ways,
         more_ways,
+        opens_integrations: console.may(&session, &Method::GET, "/v2/integration/{id}"),
         back,
         back_label,
     };
