@@ -8,7 +8,10 @@
 //! - `install`: where Chromium, Playwright and axe come from.
 
 use crate::ecosystem::certificates::Authority;
+use crate::ecosystem::nginx;
+use crate::ecosystem::webhook::{self, Webhook};
 use crate::support::{RunningServer, TOKEN, in_time};
+use hitwire::listen::{Listener, Options};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -93,6 +96,36 @@ async fn pictures_of_every_page() {
 }
 
 #[tokio::test]
+async fn a_second_factor_is_turned_on_and_asked_for_and_a_recovery_code_stands_in_for_it_once() {
+    World::start().await.play("second-factor").await;
+}
+
+#[tokio::test]
+async fn each_role_is_offered_what_it_may_and_refused_the_rest() {
+    World::start().await.play("roles").await;
+}
+
+#[tokio::test]
+async fn a_hit_arrives_on_the_page_of_events_while_somebody_looks() {
+    World::start().await.play("live").await;
+}
+
+#[tokio::test]
+async fn a_failing_endpoints_attempts_explain_themselves() {
+    World::start().await.play("failing").await;
+}
+
+#[tokio::test]
+async fn what_an_attacker_writes_stays_text_on_every_page_that_shows_it() {
+    World::start().await.play("hostile").await;
+}
+
+#[tokio::test]
+async fn every_page_is_accessible_in_light_and_dark_and_fits_a_phone() {
+    World::start().await.play("every-page").await;
+}
+
+#[tokio::test]
 async fn the_page_of_the_api_is_accessible_and_asks_no_other_host() {
     World::start().await.play("docs").await;
 }
@@ -100,6 +133,61 @@ async fn the_page_of_the_api_is_accessible_and_asks_no_other_host() {
 #[tokio::test]
 async fn the_harness_sees_what_must_not_happen() {
     World::start().await.play("harness").await;
+}
+
+/// An integration made, changed, disabled, enabled and deleted in the browser; the receiver is `hitwire listen`'s. Three hits are posted once
+/// it is there, one that is skipped (enabled "from now"), two that it had missed, and one after that.
+async fn integration(scenario: &str) {
+    let mut receiver = Listener::start(Options::on_loopback().unwrap()).await.unwrap();
+    let mut world = World::start().await;
+    world.facts["listener"] = json!({"url": receiver.url(), "ca": receiver.ca_pem});
+    world.play(scenario).await;
+    receiver.events.close();
+    let mut arrived = Vec::new();
+    while let Some(received) = receiver.events.recv().await {
+        arrived.push((received.path, String::from_utf8(received.body.to_vec()).unwrap()));
+    }
+    // With the wrong authority in the form nothing arrived.
+    let tests = arrived.iter().filter(|(_, body)| body.contains("[Test message]")).count();
+    assert_eq!(tests, 2, "{arrived:?}");
+    let hits = arrived.iter().filter(|(_, body)| !body.contains("[Test message]"));
+    let hits: usize = hits.map(|(_, body)| body.matches(r#""object_type":"hit""#).count()).sum();
+    assert_eq!(hits, 6, "{arrived:?}");
+    assert!(arrived.iter().all(|(path, _)| path.ends_with("?key=in-the-url")), "{arrived:?}");
+}
+
+#[tokio::test]
+async fn an_integration_is_added_tested_edited_disabled_enabled_and_deleted() {
+    integration("integration").await;
+}
+
+#[tokio::test]
+async fn an_integration_is_added_tested_edited_disabled_enabled_and_deleted_without_scripts() {
+    integration("integration-without-scripts").await;
+}
+
+/// The receiver wants a certificate of hitwire, and a header: both are entered in the browser.
+#[tokio::test]
+async fn a_client_certificate_and_a_header_entered_in_the_browser_get_past_nginx() {
+    let mut world = World::start().await;
+    let (ca, clients) = (Authority::new("Receiver CA"), Authority::new("Client CA"));
+    let dir = world.dir.path().join("receiver");
+    std::fs::create_dir(&dir).unwrap();
+    let webhook = Webhook::start(&dir, None).await;
+    webhook.make_folder();
+    let nginx = nginx::start(&dir, &ca, &clients, webhook.port()).await;
+    let client = clients.client();
+    world.facts["nginx"] = json!({
+        "url": format!("https://127.0.0.1:{}/hooks/hitwire", nginx.port),
+        "ca": ca.pem(),
+        "header": "X-Hook-Token",
+        "value": webhook::TOKEN,
+        "client_certificate": client.certificate_pem,
+        "client_key": client.key_pem,
+    });
+    world.play("client-certificate").await;
+    let hits = webhook.hits(4).await;
+    assert_eq!(hits.iter().filter(|hit| hit.contains("[Test message]")).count(), 1, "{hits:?}");
 }
 
 #[tokio::test]

@@ -11,11 +11,11 @@
 
 pub(crate) mod certificates;
 mod libraries;
-mod nginx;
+pub(crate) mod nginx;
 mod page;
 mod syslog_ng;
 mod tools;
-mod webhook;
+pub(crate) mod webhook;
 
 use crate::support::{RunningServer, hits, in_time, integration};
 use hitwire::api::Body;

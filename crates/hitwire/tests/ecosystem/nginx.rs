@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// nginx with the page's server, in front of what listens on `port_behind`, for clients of `clients`.
-async fn start(dir: &Path, ca: &Authority, clients: &Authority, port_behind: u16) -> Daemon {
+pub(crate) async fn start(dir: &Path, ca: &Authority, clients: &Authority, port_behind: u16) -> Daemon {
     let (certificate, key) = ca.server().write(dir);
     let at = |name: &str| dir.join(name).display().to_string();
     std::fs::write(at("clients-ca.pem"), clients.pem()).unwrap();

@@ -29,9 +29,9 @@ pub(super) fn command(name: &str) -> Command {
 
 /// A receiver that listens on a port which it was told. Killed when dropped.
 #[derive(Debug)]
-pub(super) struct Daemon {
+pub(crate) struct Daemon {
     program: Program,
-    pub(super) port: u16,
+    pub(crate) port: u16,
 }
 
 impl Daemon {

@@ -10,17 +10,17 @@ use serde_json::value::RawValue;
 use std::path::{Path, PathBuf};
 
 /// The secret header of the page.
-pub(super) const TOKEN: &str = "change-me";
+pub(crate) const TOKEN: &str = "change-me";
 
 /// The daemon with the page's hook.
-pub(super) struct Webhook {
+pub(crate) struct Webhook {
     daemon: Daemon,
     kept: PathBuf,
 }
 
 impl Webhook {
     /// Starts it in `dir`, over TLS if it has a certificate; its command keeps what it gets in `dir/kept/hits`.
-    pub(super) async fn start(dir: &Path, tls: Option<&Certified>) -> Webhook {
+    pub(crate) async fn start(dir: &Path, tls: Option<&Certified>) -> Webhook {
         let kept = dir.join("kept");
         let keep = page::write(dir, "keep-hits", &[("/var/lib/webhook", kept.to_str().unwrap())]);
         let hooks = page::write(dir, "hooks.json", &[("/etc/webhook/keep-hits", keep.to_str().unwrap())]);
@@ -44,20 +44,20 @@ impl Webhook {
     }
 
     /// Lets its command succeed: until then the folder is not there.
-    pub(super) fn make_folder(&self) {
+    pub(crate) fn make_folder(&self) {
         std::fs::create_dir(&self.kept).unwrap();
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.daemon.port
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("https://127.0.0.1:{}/hooks/hitwire", self.daemon.port)
     }
 
     /// The first hits that its command was given, byte for byte.
-    pub(super) async fn hits(&self, count: usize) -> Vec<String> {
+    pub(crate) async fn hits(&self, count: usize) -> Vec<String> {
         let mut hits = Vec::new();
         let mut bodies = 0;
         while hits.len() < count {

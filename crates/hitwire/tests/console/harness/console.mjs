@@ -46,4 +46,30 @@ export async function signOut(page) {
 export const heading = (page, name) => page.getByRole('heading', { level: 1, name });
 
 // Waits until it can be seen.
-export const seen = (locator) => locator.first().waitFor({ state: 'visible' });
+export const seen = (locator) => locator.filter({ visible: true }).first().waitFor();
+
+const TITLES = { operator: /^Operator/, admin: /^Administrator/, analyst: /^Analyst/, read_only: /^Read only/ };
+
+// Makes a user of each role, as an administrator does: each gets a link, opens it and chooses a password. Answers them by role.
+export async function inviteAll({ open, audit }, page, roles) {
+    const users = {};
+    for (const role of roles) {
+        const user = { name: `${role} person`, email: `${role}@example.com`, password: `a password of ${role}` };
+        await page.goto('/settings/users/add');
+        await page.getByLabel('E-mail').fill(user.email);
+        await page.getByLabel('Name', { exact: true }).fill(user.name);
+        await page.getByRole('radio', { name: TITLES[role] }).check();
+        await page.getByRole('button', { name: 'Add user' }).click();
+        await seen(heading(page, 'Sign-in link'));
+        const link = (await page.getByRole('status').or(page.locator('output')).last().innerText()).trim();
+        const theirs = await open();
+        await theirs.goto(link);
+        await fillAccount(theirs, { password: user.password });
+        if (role === roles[0]) await audit.page(theirs, 'choosing a password');
+        await theirs.getByRole('button', { name: 'Save and sign in' }).click();
+        await theirs.waitForURL('**/dashboard');
+        await theirs.context().close();
+        users[role] = user;
+    }
+    return users;
+}

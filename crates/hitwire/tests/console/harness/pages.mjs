@@ -2,7 +2,7 @@
 
 // `made`: the integrations of seed.mjs.
 export async function pages({ api }, made) {
-    const newest = async (id) => (await api.get(`/v2/integration/${id}/attempts?limit=1`)).attempts[0].n;
+    const newest = async (id) => (await api.get(`/v2/integration/${id}/attempts?limit=1`)).attempts[0].id;
     const { events } = await api.get('/v1/events?tail=1&kind=siem');
     const integration = (which) => `/settings/integrations/${made[which].id}`;
     return [
