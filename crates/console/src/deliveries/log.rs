@@ -1,5 +1,6 @@
 //! The delivery log of an integration.
 
+use super::fresh::{Fresh, Gap};
 use super::{Attempt, Crumbs, Outcome, positions};
 use crate::failure::Failure;
 use crate::frame::{Frame, Nav, Tab};
@@ -13,15 +14,14 @@ use axum::response::sse::Event;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use futures_util::{Stream, stream};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use url::form_urlencoded;
 
 /// Attempts on a page.
-const ROWS: usize = 50;
+pub(super) const ROWS: usize = 50;
 
 /// Attempts on the page of an integration.
 pub(crate) const NEWEST: usize = 20;
@@ -154,9 +154,9 @@ pub(crate) async fn newest(
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Found {
-    attempts: Vec<Attempt>,
-    next: Option<u64>,
+pub(super) struct Found {
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) next: Option<u64>,
 }
 
 async fn find(
@@ -177,11 +177,14 @@ async fn watch(
     session: Session,
     Path(id): Path<u64>,
     Query(mut wanted): Query<Wanted>,
+    headers: HeaderMap,
 ) -> Result<Response, Failure> {
     // Whoever may not see them learns of it now, and not by a stream that says nothing.
     find(&console, &session, id, &wanted, 1).await?;
     wanted.before = String::new();
-    let after = wanted.after.parse().unwrap_or_default();
+    // A connection that was lost goes on after what it told last, whatever the page's address says.
+    let told = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let after = wanted.after.parse::<u64>().unwrap_or_default().max(told.unwrap_or_default());
     let fresh = fresh(Arc::clone(&console), session.clone(), id, wanted, after);
     live::events(&console, &session, fresh)
 }
@@ -194,18 +197,28 @@ fn fresh(
     wanted: Wanted,
     after: u64,
 ) -> impl Stream<Item = Event> + Send + 'static {
-    stream::unfold((console, session, wanted, after), move |(console, session, wanted, after)| async move {
+    let known = (console, session, wanted, after, true);
+    stream::unfold(known, move |(console, session, mut wanted, after, mut is_first)| async move {
         loop {
             tokio::time::sleep(LOOKED_EVERY).await;
+            let mut fresh = Fresh::after(after, is_first);
+            is_first = false;
+            wanted.before.clear();
             // An integration that is gone has no news.
-            let found = find(&console, &session, id, &wanted, ROWS).await.ok()?;
-            let mut attempts = VecDeque::from(found.attempts);
-            attempts.retain(|attempt| attempt.id > after);
-            let Some(newest) = attempts.front().map(|attempt| attempt.id) else { continue };
-            let rows = attempts.into_iter().map(|attempt| Row::of(id, attempt)).collect();
-            let html = Rows { rows }.render().ok()?;
-            let event = Event::default().event("rows").data(html.replace(['\r', '\n'], " "));
-            return Some((event, (console, session, wanted, newest)));
+            while let Some(next) = fresh.take(find(&console, &session, id, &wanted, ROWS).await.ok()?) {
+                wanted.before = next.to_string();
+            }
+            let Some(newest) = fresh.attempts.first().map(|attempt| attempt.id) else { continue };
+            let rows = fresh.attempts.into_iter().map(|attempt| Row::of(id, attempt)).collect();
+            let mut html = Rows { rows }.render().ok()?;
+            if let Some(before) = fresh.more_before {
+                let path = format!("/settings/integrations/{id}/attempts");
+                html +=
+                    &Gap { before, address: wanted.address(&path, &[("before", before)]) }.render().ok()?;
+            }
+            let data = html.replace(['\r', '\n'], " ");
+            let event = Event::default().event("rows").id(newest.to_string()).data(data);
+            return Some((event, (console, session, wanted, newest, is_first)));
         }
     })
 }

@@ -109,11 +109,36 @@ async fn an_open_page_is_told_of_new_attempts() {
     let (_, live) = page.split_once("data-live=\"").expect("a live table");
     let live = live.split('"').next().expect("an address").replace("&#38;", "&");
     let newest = attempts(&page)[0];
+    let told = told_of(&hitwire, &browser, &live, "", async || {
+        hitwire.send(&hit(2)).await.expect(202);
+    });
+    let told = told.await;
+    assert!(told.contains("content-type: text/event-stream"), "{told}");
+    let fresh = attempts(&told);
+    assert_eq!(fresh.len(), 1, "{told}");
+    assert!(fresh[0] > newest);
+    assert!(told.contains(&format!("id: {}\n", fresh[0])), "{told}");
+    // The connection was lost after the page's newest: it goes on from there, whatever the address says.
+    let address = format!("{integration}/attempts/live?after=1");
+    let header = format!("last-event-id: {newest}\r\n");
+    let again = told_of(&hitwire, &browser, &address, &header, async || ()).await;
+    assert_eq!(attempts(&again), fresh, "{again}");
+}
+
+/// What an open page is told first.
+async fn told_of(
+    hitwire: &Hitwire,
+    browser: &Browser,
+    live: &str,
+    header: &str,
+    meanwhile: impl AsyncFnOnce(),
+) -> String {
     let mut stream = TcpStream::connect(hitwire.server().addr()).await.expect("connected");
     let cookie = browser.cookie("__Host-hitwire").expect("a session");
-    let request = format!("GET {live} HTTP/1.1\r\nhost: x\r\ncookie: __Host-hitwire={cookie}\r\n\r\n");
+    let request =
+        format!("GET {live} HTTP/1.1\r\nhost: x\r\ncookie: __Host-hitwire={cookie}\r\n{header}\r\n");
     stream.write_all(request.as_bytes()).await.expect("written");
-    hitwire.send(&hit(2)).await.expect(202);
+    meanwhile().await;
     let mut told = String::new();
     while !told.contains("event: rows") || !told.ends_with("\n\n") {
         let mut bytes = [0; 4_096];
@@ -121,10 +146,7 @@ async fn an_open_page_is_told_of_new_attempts() {
         assert!(read > 0, "it ended: {told}");
         told.push_str(&String::from_utf8_lossy(&bytes[..read]).replace('\r', ""));
     }
-    assert!(told.contains("content-type: text/event-stream"), "{told}");
-    let fresh = attempts(&told);
-    assert_eq!(fresh.len(), 1, "{told}");
-    assert!(fresh[0] > newest);
+    told
 }
 
 #[tokio::test]
