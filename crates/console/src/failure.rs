@@ -4,6 +4,7 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use hitwire_log::StoreError;
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use serde::Deserialize;
 
 /// One field that the API does not take.
@@ -134,7 +135,9 @@ impl IntoResponse for Failure {
                 Redirect::to(&format!("/sign-in?{query}")).into_response()
             }
             Failure::Refused(refused) => {
-                page(refused.status, &refused.title, &refused.detail).into_response()
+                let page = page(refused.status, &refused.title, &refused.detail);
+                let wait = refused.retry_after_s.map(|seconds| [(RETRY_AFTER, seconds.to_string())]);
+                (wait, page).into_response()
             }
         }
     }

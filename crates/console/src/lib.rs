@@ -16,9 +16,6 @@
 //!
 //! Every form works without a script: it posts, and is answered with a redirect or with the page again.
 
-// Until every page is there.
-#![allow(dead_code)]
-
 mod activity;
 mod applications;
 mod assets;

@@ -34,7 +34,6 @@ struct Page {
     time_ms: Option<u64>,
     kind: &'static str,
     headline: String,
-    id: String,
     id_reused: bool,
     fields: Vec<Field>,
     pretty: String,
@@ -63,6 +62,7 @@ struct Way {
     name: String,
     active: bool,
     state: String,
+    /// Whether it is on record, and not a conclusion from the settings of today.
     certain: bool,
     detail: String,
     attempts: u64,
@@ -73,7 +73,6 @@ struct Way {
 struct Attempt {
     id: u64,
     number: u32,
-    delivered: bool,
     status: Option<u16>,
     ended_at: String,
 }
@@ -92,7 +91,9 @@ impl Way {
 
     fn words(&self) -> &'static str {
         match &*self.state {
-            "delivered" => "Delivered",
+            "delivered" if self.certain => "Delivered",
+            // A batch that spans it was; by the settings of today it was part of that.
+            "delivered" => "Probably delivered",
             "on_its_way" => "On its way",
             "waiting" => "Waiting",
             "settled" => "Settled",
@@ -152,7 +153,6 @@ pub(super) async fn show(
         time_ms: glance.time_s.map(|time_s| time_s.saturating_mul(1_000)),
         kind: kind_words(event.kind),
         headline,
-        id: event.id.to_string(),
         id_reused: record.id_reused,
         fields: fields(kept),
         pretty: text::indented(cut(kept, SHOWN_BYTES_MAX)),

@@ -58,6 +58,8 @@ pub(crate) struct Limiter {
     known: Buckets<(String, IpAddr)>,
     addresses: Buckets<IpAddr>,
     codes: Buckets<String>,
+    /// Codes of accounts at the addresses from which they were signed in to.
+    known_codes: Buckets<(String, IpAddr)>,
 }
 
 impl Limiter {
@@ -68,6 +70,7 @@ impl Limiter {
             known: Buckets::new(ACCOUNT),
             addresses: Buckets::new(ADDRESS),
             codes: Buckets::new(CODES),
+            known_codes: Buckets::new(CODES),
         }
     }
 
@@ -106,17 +109,28 @@ impl Limiter {
         }
     }
 
-    /// Before a code of an app, or a recovery code, is looked at.
-    pub(crate) fn code(&mut self, account: &str, now: Instant) -> Result<(), Wait> {
-        let account = folded(account);
-        self.codes.wait(&account, now)?;
-        self.codes.take(account, now);
+    /// Before a code of an app, or a recovery code, is looked at. Whoever has the password alone cannot keep its owner out: the
+    /// owner has tries of their own where they were signed in before.
+    pub(crate) fn code(&mut self, account: &str, address: IpAddr, now: Instant) -> Result<(), Wait> {
+        let known = (folded(account), network(address));
+        if self.known.has(&known) {
+            self.known_codes.wait(&known, now)?;
+            self.known_codes.take(known, now);
+            return Ok(());
+        }
+        self.codes.wait(&known.0, now)?;
+        self.codes.take(known.0, now);
         Ok(())
     }
 
     /// The code was right.
-    pub(crate) fn code_was_right(&mut self, account: &str, now: Instant) {
-        self.codes.give_back(&folded(account), now);
+    pub(crate) fn code_was_right(&mut self, account: &str, address: IpAddr, now: Instant) {
+        let known = (folded(account), network(address));
+        if self.known.has(&known) {
+            self.known_codes.give_back(&known, now);
+        } else {
+            self.codes.give_back(&known.0, now);
+        }
     }
 }
 
@@ -258,8 +272,8 @@ mod tests {
         for _ in 0..1_000 {
             assert_eq!(limiter.password(ADA, address(1), now), Ok(()));
             limiter.password_was_right(ADA, address(1), now);
-            assert_eq!(limiter.code(ADA, now), Ok(()));
-            limiter.code_was_right(ADA, now);
+            assert_eq!(limiter.code(ADA, address(1), now), Ok(()));
+            limiter.code_was_right(ADA, address(1), now);
             limiter.signed_in(ADA, address(1), now);
         }
     }
@@ -267,12 +281,12 @@ mod tests {
     #[test]
     fn codes_are_few_and_come_back_slowly() {
         let (mut limiter, now) = (Limiter::new(), Instant::now());
-        let (tries, wait) = tries_let_through(|| limiter.code(ADA, now));
+        let (tries, wait) = tries_let_through(|| limiter.code(ADA, address(1), now));
         assert_eq!((tries, wait), (5, Wait { seconds: 300 }));
         let mut let_through = 0;
         for minute in 0..24 * 60 {
             let at = now + Duration::from_mins(minute);
-            let_through += usize::from(limiter.code(ADA, at).is_ok());
+            let_through += usize::from(limiter.code(ADA, address(1), at).is_ok());
         }
         assert!(let_through < 300, "{let_through}");
     }
@@ -280,12 +294,12 @@ mod tests {
     #[test]
     fn memory_is_bounded_and_what_is_nearly_full_is_forgotten_first() {
         let (mut limiter, now) = (Limiter::new(), Instant::now());
-        let (_, _) = tries_let_through(|| limiter.code(ADA, now));
+        let (_, _) = tries_let_through(|| limiter.code(ADA, address(1), now));
         for number in 0..BUCKETS_MAX + 100 {
-            assert_eq!(limiter.code(&format!("user{number}"), now), Ok(()));
+            assert_eq!(limiter.code(&format!("user{number}"), address(1), now), Ok(()));
         }
         assert_eq!(limiter.codes.full_at.len(), BUCKETS_MAX);
-        assert!(limiter.code(ADA, now).is_err(), "still remembered");
+        assert!(limiter.code(ADA, address(1), now).is_err(), "still remembered");
     }
 
     #[test]
@@ -293,5 +307,16 @@ mod tests {
         for (seconds, words) in [(1, "1 second"), (60, "60 seconds"), (91, "2 minutes"), (300, "5 minutes")] {
             assert_eq!(Wait { seconds }.in_words(), words);
         }
+    }
+
+    #[test]
+    fn whoever_has_the_password_cannot_keep_its_owner_out_with_wrong_codes() {
+        let (mut limiter, now) = (Limiter::new(), Instant::now());
+        limiter.signed_in(ADA, address(1), now);
+        tries_let_through(|| limiter.code(ADA, address(2), now));
+        assert_eq!(limiter.code(ADA, address(1), now), Ok(()), "where she was signed in before");
+        assert!(limiter.code(ADA, address(3), now).is_err(), "not everywhere");
+        let (tries, _) = tries_let_through(|| limiter.code(ADA, address(1), now));
+        assert_eq!(tries, 4, "nor without end");
     }
 }

@@ -72,7 +72,7 @@ pub(super) async fn sign_in(
     let Some((user, mut credential, next)) = half_in(&console, &jar).await? else {
         return Ok((jar.add(no_cookie(COOKIE)), Redirect::to("/sign-in")).into_response());
     };
-    let tried = console.sign_in.limiter().code(&user.email, Instant::now());
+    let tried = console.sign_in.limiter().code(&user.email, from.ip(), Instant::now());
     if let Err(wait) = tried {
         let page = Page { error: &too_many(wait) }.render()?;
         let wait = [(RETRY_AFTER, wait.seconds.to_string())];
@@ -83,7 +83,7 @@ pub(super) async fn sign_in(
         let error = "This code is not right. Each code is good once, and only while the app shows it; is the clock of your device right?";
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(Page { error }.render()?)).into_response());
     };
-    console.sign_in.limiter().code_was_right(&user.email, Instant::now());
+    console.sign_in.limiter().code_was_right(&user.email, from.ip(), Instant::now());
     let jar = jar.add(no_cookie(COOKIE));
     // Refused by the store if the credential was changed meanwhile: of two who send the same code one is let in.
     let ops = vec![Op::PutCredential(credential)];
