@@ -8,10 +8,10 @@
 //! The cast:
 //!
 //! - [`Console`]: what the pages stand on, given by the server. [`router`]: all pages.
-//! - [`session`]: who is signed in; [`fields`]: what a form sends, once it is sure that a page of ours sent it.
-//! - [`calls`]: requests to the API in somebody's name; [`failure`]: what a page says when something is refused.
-//! - [`frame`]: what stands around every page. [`text`]: how values are written; everything that a template prints is made harmless
-//!   there. [`live`]: pages that stay open and are told what is new. [`assets`]: style sheet and scripts, the only ones that a page may load ([`guard`] says so to the browser).
+//! - `session`: who is signed in; `fields`: what a form sends, once it is sure that a page of ours sent it.
+//! - `calls`: requests to the API in somebody's name; `failure`: what a page says when something is refused.
+//! - `frame`: what stands around every page. `text`: how values are written; everything that a template prints is made harmless
+//!   there. `live`: pages that stay open and are told what is new. `assets`: style sheet and scripts, the only ones that a page may load (`guard` says so to the browser).
 //! - the pages, one module an area, templates in folders of the same names.
 //!
 //! Every form works without a script: it posts, and is answered with a redirect or with the page again.
