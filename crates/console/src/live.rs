@@ -92,10 +92,9 @@ async fn ended(console: Shared, session: Session) {
             () = console.stop.cancelled() => return,
             () = tokio::time::sleep(STILL_SIGNED_IN_EVERY) => {}
         }
-        match console.store.session(session.kept.sha256).await {
-            Ok(Some((kept, user))) => {
-                let is_good = session::is_good(&console, &kept, &user);
-                if !is_good || user.role != session.user.role || user.client != session.user.client {
+        match session::good(&console, session.kept.sha256).await {
+            Ok(Some((_, user))) => {
+                if user.role != session.user.role || user.client != session.user.client {
                     return;
                 }
             }

@@ -95,11 +95,8 @@ async fn find(
     if token.len() > 64 {
         return Ok(None);
     }
-    let Some((kept, user)) = console.store.session(hash(token)).await? else { return Ok(None) };
+    let Some((kept, user)) = good(console, hash(token)).await? else { return Ok(None) };
     let now_s = console.now_s();
-    if !is_good(console, &kept, &user) {
-        return Ok(None);
-    }
     if is_use && now_s >= kept.last_used_at + USE_NOTED_EVERY_S {
         let console = Arc::clone(console);
         let used = vec![(kept.sha256, now_s)];
@@ -110,6 +107,12 @@ async fn find(
         });
     }
     Ok(Some((kept, user, csrf(token))))
+}
+
+/// The session with this hash and whose it is, if it is good now.
+pub(crate) async fn good(console: &Console, sha256: [u8; 32]) -> Result<Option<(Kept, User)>, StoreError> {
+    let found = console.store.session(sha256).await?;
+    Ok(found.filter(|(kept, user)| is_good(console, kept, user)))
 }
 
 /// Whether a session is good now.

@@ -129,8 +129,7 @@ struct Page {
 }
 
 async fn show(State(console): State<Shared>, session: Session) -> Result<Html<String>, Failure> {
-    let answered = console.get(&session, "/v1/sources").await?;
-    let found: Found = serde_json::from_value(answered.body).unwrap_or_default();
+    let found: Found = console.get(&session, "/v1/sources").await?.read()?;
     let page = Page {
         frame: Frame::new(&console, &session, Nav::Settings(Tab::Sources), "Sources"),
         sources: found.sources,

@@ -5,7 +5,7 @@ use super::filters::Filters;
 use super::{Found, find};
 use crate::csv::row;
 use crate::failure::Failure;
-use crate::session::{Session, is_good};
+use crate::session::{Session, good};
 use crate::{Shared, text};
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
@@ -99,8 +99,7 @@ impl Writing {
 
     /// A long file ends with the session, and goes on with the role that its reader has by then.
     async fn still_signed_in(&mut self) -> Result<(), Failure> {
-        let found = self.console.store.session(self.session.kept.sha256).await?;
-        let good = found.filter(|(kept, user)| is_good(&self.console, kept, user));
+        let good = good(&self.console, self.session.kept.sha256).await?;
         let Some((_, user)) = good else { return Err(Failure::SignIn { next: "/".to_owned() }) };
         self.session.user = user;
         Ok(())

@@ -82,7 +82,7 @@ async fn show(
 /// What the API finds, or what it has against the filters.
 async fn find(console: &Shared, session: &Session, call: &str) -> Result<(Found, String), Failure> {
     match console.get(session, call).await {
-        Ok(answered) => Ok((serde_json::from_value(answered.body).map_err(|_| unreadable())?, String::new())),
+        Ok(answered) => Ok((answered.read()?, String::new())),
         Err(Refused { status: StatusCode::BAD_REQUEST, detail, .. }) => Ok((Found::default(), detail)),
         Err(refused) => Err(refused.into()),
     }
@@ -92,13 +92,4 @@ async fn find(console: &Shared, session: &Session, call: &str) -> Result<(Found,
 fn choices(known: &[&str], chosen: &str) -> Vec<String> {
     let other = (!chosen.is_empty() && !known.contains(&chosen)).then_some(chosen);
     known.iter().copied().chain(other).map(str::to_owned).collect()
-}
-
-/// What must not happen between two parts of one program.
-fn unreadable() -> Failure {
-    Failure::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "Internal error",
-        "The activity log could not be read from the API's answer.",
-    )
 }

@@ -134,8 +134,7 @@ struct ShownAnswer {
 }
 
 async fn full(console: &Console, session: &Session, id: u64, number: u64) -> Result<InFull, Failure> {
-    let body = console.get(session, &format!("/v2/integration/{id}/attempts/{number}")).await?.body;
-    Ok(serde_json::from_value(body).unwrap_or_default())
+    Ok(console.get(session, &format!("/v2/integration/{id}/attempts/{number}")).await?.read()?)
 }
 
 async fn show(

@@ -167,8 +167,7 @@ async fn find(
     rows: usize,
 ) -> Result<Found, crate::failure::Refused> {
     let path = format!("/v2/integration/{id}/attempts?limit={rows}{}", wanted.asked());
-    let body = console.get(session, &path).await?.body;
-    Ok(serde_json::from_value(body).unwrap_or_default())
+    console.get(session, &path).await?.read()
 }
 
 /// Tells of new attempts, as rows to be put on top.

@@ -80,8 +80,7 @@ async fn show(
     let before = page.before.parse::<u64>().ok();
     let before_asked = before.map(|before| format!("&before={before}")).unwrap_or_default();
     let path = format!("/v2/integration/{id}/lost?limit={ROWS}{before_asked}");
-    let body = console.get(&session, &path).await?.body;
-    let found: Found = serde_json::from_value(body).unwrap_or_default();
+    let found: Found = console.get(&session, &path).await?.read()?;
     let crumbs = Crumbs::of(&console, &session, id).await;
     let title = format!("What {} did not get", crumbs.called());
     let page = LostPage {

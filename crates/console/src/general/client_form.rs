@@ -80,9 +80,7 @@ pub(super) async fn edit(
     session: Session,
     Path(id): Path<u64>,
 ) -> Result<Html<String>, Failure> {
-    let answered = console.get(&session, &format!("/v1/clients/{id}")).await?;
-    let etag = answered.etag.clone().unwrap_or_default();
-    let client = Client::of(answered.object());
+    let (client, etag) = Client::load(&console, &session, id).await?;
     let frame = Frame::new(&console, &session, Nav::Settings(Tab::General), client.name.clone());
     let form = Form::from(&client, etag);
     let can_end = client.id != FIRST;
@@ -100,8 +98,7 @@ pub(super) async fn change(
     match console.put(&posted.session, &path, &body, Some(&form.etag)).await {
         Ok(_) => Ok(Redirect::to("/settings/general/clients?done=changed").into_response()),
         Err(refused) => {
-            let answered = console.get(&posted.session, &path).await?;
-            let client = Client::of(answered.object());
+            let (client, _) = Client::load(&console, &posted.session, id).await?;
             let frame =
                 Frame::new(&console, &posted.session, Nav::Settings(Tab::General), client.name.clone());
             again(frame, Some(client), form, refused)
@@ -114,9 +111,7 @@ pub(super) async fn ask_delete(
     session: Session,
     Path(id): Path<u64>,
 ) -> Result<Html<String>, Failure> {
-    let answered = console.get(&session, &format!("/v1/clients/{id}")).await?;
-    let etag = answered.etag.clone().unwrap_or_default();
-    let client = Client::of(answered.object());
+    let (client, etag) = Client::load(&console, &session, id).await?;
     let frame = Frame::new(&console, &session, Nav::Settings(Tab::General), "Delete a client");
     Ok(Html(DeletePage { frame, client, etag, error: String::new() }.render()?))
 }
@@ -127,8 +122,7 @@ pub(super) async fn delete(
     posted: Posted,
 ) -> Result<Response, Failure> {
     let path = format!("/v1/clients/{id}");
-    let answered = console.get(&posted.session, &path).await?;
-    let client = Client::of(answered.object());
+    let (client, _) = Client::load(&console, &posted.session, id).await?;
     let etag = posted.fields.get("etag").to_owned();
     let error = if posted.fields.get("name").trim() == client.name {
         match console.delete(&posted.session, &path, Some(&etag)).await {

@@ -10,7 +10,6 @@ use axum::extract::{Query, State};
 use axum::response::Html;
 use http::Method;
 use serde::Deserialize;
-use serde_json::Value;
 
 /// Clients of a page.
 const CLIENTS: usize = 50;
@@ -32,9 +31,15 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Of the API's answer about one.
-    pub(super) fn of(value: Value) -> Client {
-        serde_json::from_value(value).unwrap_or_default()
+    /// One client, and the `ETag` for the next change.
+    pub(super) async fn load(
+        console: &Shared,
+        session: &Session,
+        id: u64,
+    ) -> Result<(Client, String), Failure> {
+        let answered = console.get(session, &format!("/v1/clients/{id}")).await?;
+        let etag = answered.etag.clone().unwrap_or_default();
+        Ok((answered.read_object()?, etag))
     }
 
     pub(super) fn created_ms(&self) -> u64 {
@@ -69,8 +74,7 @@ async fn page(
     after: u64,
 ) -> Result<(Vec<Client>, Option<u64>), Failure> {
     let path = format!("/v1/clients?after={after}&limit={CLIENTS}");
-    let answered = console.get(session, &path).await?.object();
-    let clients: Vec<Client> = serde_json::from_value(answered).unwrap_or_default();
+    let clients: Vec<Client> = console.get(session, &path).await?.read_object()?;
     let next = clients.last().filter(|_| clients.len() == CLIENTS).map(|last| last.id);
     Ok((clients, next))
 }

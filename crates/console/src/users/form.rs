@@ -13,7 +13,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use hitwire_log::Role;
 use http::{HeaderMap, Method};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The roles that people have, and what each may, the most powerful first.
 const ROLES: &[(Role, &str)] = &[
@@ -47,6 +47,15 @@ impl Form {
     fn of(fields: &Fields) -> Form {
         let text = |name| fields.get(name).trim().to_owned();
         Form { email: text("email"), name: text("name"), role: text("role"), ..Form::default() }
+    }
+
+    /// What is asked of the API; without a name it is left to the API.
+    fn body(&self) -> Value {
+        let mut user = json!({"email": self.email, "role": self.role});
+        if !self.name.is_empty() {
+            user["name"] = json!(self.name);
+        }
+        user
     }
 
     /// With what the API says is wrong; an e-mail that somebody else has is a conflict.
@@ -114,11 +123,7 @@ pub(super) async fn add(
 ) -> Result<Response, Failure> {
     let Posted { session, fields } = posted;
     let form = Form::of(&fields);
-    let mut user = json!({"email": form.email, "role": form.role});
-    if !form.name.is_empty() {
-        user["name"] = json!(form.name);
-    }
-    match console.post(&session, "/v1/users", &user).await {
+    match console.post(&session, "/v1/users", &form.body()).await {
         Ok(made) => {
             let made: Known = known(made)?;
             acts::show_link(&console, &session, &headers, &made, "The user was added.").await
@@ -163,13 +168,9 @@ pub(super) async fn change(
 ) -> Result<Response, Failure> {
     let Posted { session, fields } = posted;
     let form = Form::of(&fields);
-    let mut user = json!({"email": form.email, "role": form.role});
-    if !form.name.is_empty() {
-        user["name"] = json!(form.name);
-    }
     let etag = fields.get("etag");
     let etag = (!etag.is_empty()).then_some(etag);
-    match console.put(&session, &format!("/v1/users/{id}"), &user, etag).await {
+    match console.put(&session, &format!("/v1/users/{id}"), &form.body(), etag).await {
         Ok(_) => Ok(Redirect::to(&format!("{HOME}/{id}?done=changed")).into_response()),
         Err(refused) if refused.is_for_the_form() => {
             let (user, etag) = find(&console, &session, id).await?;

@@ -126,7 +126,8 @@ pub(super) fn random(bytes: &mut [u8]) -> Result<(), StoreError> {
         .map_err(|error| StoreError::Unavailable(format!("the system gives no random bytes: {error}")))
 }
 
-fn to_hex(bytes: &[u8]) -> String {
+/// Bytes in lower-case hexadecimal digits.
+pub(super) fn to_hex(bytes: &[u8]) -> String {
     let digits = b"0123456789abcdef";
     bytes
         .iter()
@@ -135,7 +136,8 @@ fn to_hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-fn from_hex(text: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
+/// As many bytes as a key, or a SHA-256, has; none if it is anything else.
+pub(super) fn from_hex(text: &str) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     if text.len() != 2 * KEY_BYTES {
         return None;

@@ -7,6 +7,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::{Shared, integrations, json};
 use crate::dispatch::{Again, WhyNot};
+use crate::hex;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
@@ -164,11 +165,6 @@ async fn body(
         sha256: attempt.body_sha256.map(|sha256| hex(&sha256)),
         why,
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |four: u8| char::from_digit(four.into(), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn beginning(body: &Bytes) -> String {

@@ -1,5 +1,6 @@
 //! The settings of an integration field by field, as the activity log shows them, and what differs between two.
 
+use crate::hex;
 use hitwire_courier::Preset;
 use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
@@ -170,13 +171,4 @@ pub(crate) fn place(url: &Secret) -> String {
 /// A long text by its hash: enough to see that it changed, and to what.
 fn text_by_hash(text: &str) -> Value {
     if text.trim().is_empty() { Value::Null } else { format!("sha256:{}", hex(&Sha256::digest(text))).into() }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

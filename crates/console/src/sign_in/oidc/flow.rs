@@ -1,6 +1,7 @@
 //! The steps of a sign-in at a provider: out with a state, a nonce and a challenge, back with a code
 //! (OpenID Connect Core 1.0 section 3.1, RFC 7636).
 
+use crate::session::random;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -8,9 +9,6 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use url::Url;
 use url::form_urlencoded::Serializer;
-
-/// Random bytes of each secret of a sign-in.
-const BYTES: usize = 32;
 
 /// A sign-in that began; its browser keeps it, signed, until it comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,12 +58,6 @@ impl Begun {
             .append_pair("code_verifier", &self.verifier);
         form
     }
-}
-
-fn random() -> Result<String, getrandom::Error> {
-    let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 
 use super::codes::{from_json, to_json};
 use super::{Trouble, accounts};
-use crate::sqlite::seal::{Place, Sealer};
+use crate::sqlite::seal::{Place, Sealer, from_hex, to_hex};
 use crate::{Credential, Link, Secret, Session, StoreError, User, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::fmt::Write as _;
 
 const SELECT_CREDENTIAL: &str =
     "SELECT user, revision, password, password_set_at, totp, totp_step, recovery, issuer, subject
@@ -38,7 +37,7 @@ pub(super) fn put_credential(
     let place = place(credential.user);
     let totp = credential.totp.as_ref().map(|secret| sealer.seal(place, secret.expose().as_bytes()));
     let totp = totp.transpose()?;
-    let recovery: Vec<String> = credential.recovery.iter().map(hex).collect();
+    let recovery: Vec<String> = credential.recovery.iter().map(|sha256| to_hex(sha256)).collect();
     let recovery = to_json(&recovery)?;
     let (issuer, subject) = credential.subject.as_ref().map(|(i, s)| (i.as_str(), s.as_str())).unzip();
     let set_at = credential.password_set_at.map(|at| at as i64);
@@ -118,7 +117,7 @@ pub(in crate::sqlite) fn credential(
         password_set_at: row.get::<_, Option<i64>>(3)?.map(|at| at as u64),
         totp,
         totp_step: row.get::<_, i64>(5)? as u64,
-        recovery: recovery.iter().filter_map(|hash| from_hex(hash)).collect(),
+        recovery: recovery.iter().filter_map(|hash| from_hex(hash).map(|sha256| *sha256)).collect(),
         subject: row.get::<_, Option<String>>(7)?.zip(row.get(8)?),
     }))
 }
@@ -269,23 +268,4 @@ fn as_session(row: &Row<'_>) -> rusqlite::Result<Session> {
 
 fn place(user: UserId) -> Place {
     Place { table: "credential", id: user.0, field: "totp" }
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[at * 2..at * 2 + 2], 16).ok()?;
-    }
-    Some(bytes)
 }
