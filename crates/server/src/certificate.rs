@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hitwire_endpoint::TlsField;
 use rustls::ServerConfig;
-use rustls::crypto::ring;
+use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::fs::{File, Metadata};
@@ -208,7 +208,7 @@ fn load(files: &TlsFiles) -> Result<Loaded, CertificateError> {
         content(&files.key, problem)
     })?;
     let pair = |source| CertificateError::Pair { cert: files.cert.clone(), key: files.key.clone(), source };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
         .map_err(pair)?;

@@ -1,8 +1,8 @@
 //! What signs and what verifies: the text forms of the specification, parsed.
 
 use super::BASE64;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
-use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use zeroize::Zeroizing;
 
 /// What every secret begins with that both sides hold.

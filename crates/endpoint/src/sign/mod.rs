@@ -17,12 +17,12 @@ pub use keys::{
     check_secret, check_verifier, private_key, public_key, secret,
 };
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, Mac as _};
 use keys::{SigningKey, VerifyingKey};
-use ring::signature::{ED25519, UnparsedPublicKey};
 use sha2::Sha256;
 
 /// What a signature begins with.

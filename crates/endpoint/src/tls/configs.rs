@@ -40,7 +40,7 @@ struct Used {
 
 impl Configs {
     pub(crate) fn new() -> Configs {
-        Configs { provider: Arc::new(rustls::crypto::ring::default_provider()), kept: Mutex::default() }
+        Configs { provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()), kept: Mutex::default() }
     }
 
     /// The configuration for this client and identity.

@@ -60,7 +60,7 @@ impl TlsIdentity {
         if self.pins.len() > PINS_MAX {
             return Err(TlsConfigError::TooManyPins);
         }
-        self.client(&rustls::crypto::ring::default_provider()).map(drop)
+        self.client(&rustls::crypto::aws_lc_rs::default_provider()).map(drop)
     }
 
     /// The same for the same settings, so that connections are shared only between equals.

@@ -142,7 +142,8 @@ impl Certified {
         versions: &[&'static SupportedProtocolVersion],
         alpn: &[&str],
     ) -> ServerConfig {
-        let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let builder =
+            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
         let builder = builder.with_protocol_versions(versions).unwrap().with_no_client_auth();
         let mut config = builder.with_single_cert(self.chain.clone(), self.key_der()).unwrap();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
@@ -183,7 +184,7 @@ impl Certified {
         versions: &[&'static SupportedProtocolVersion],
         alpn: &[&str],
     ) -> ServerConfig {
-        let provider = rustls::crypto::ring::default_provider();
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
         let algorithms = provider.signature_verification_algorithms;
         self.server_judging(Arc::new(FaultFinder { fault, algorithms }), versions, alpn)
     }
@@ -194,7 +195,8 @@ impl Certified {
         versions: &[&'static SupportedProtocolVersion],
         alpn: &[&str],
     ) -> ServerConfig {
-        let builder = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+        let builder =
+            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()));
         let builder = builder.with_protocol_versions(versions).unwrap().with_client_cert_verifier(clients);
         let mut config = builder.with_single_cert(self.chain.clone(), self.key_der()).unwrap();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
@@ -205,7 +207,7 @@ impl Certified {
 fn trusting(ca: CertificateDer<'static>) -> ClientCertVerifierBuilder {
     let mut roots = RootCertStore::empty();
     roots.add(ca).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
 }
 

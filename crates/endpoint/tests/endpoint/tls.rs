@@ -268,7 +268,7 @@ impl ResolvesServerCert for Impostor {
 async fn whoever_shows_a_certificate_must_have_its_key_also_without_verification() {
     let ca = Authority::new("Test CA");
     let (shown, own): (Certified, Certified) = (ca.certify(), ca.certify());
-    let key = rustls::crypto::ring::sign::any_supported_type(&own.key_der()).unwrap();
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&own.key_der()).unwrap();
     for version in [&TLS12, &TLS13] {
         let mut config = shown.server_of(&[version], &["http/1.1"]);
         config.cert_resolver =

@@ -131,7 +131,7 @@ impl Authority {
             params.signed_by(&key, &Issuer::from_params(&authority, &self.key)).map_err(failed)?;
         let chain = vec![CertificateDer::from(certificate.der().to_vec())];
         let mut config =
-            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
                 .with_safe_default_protocol_versions()?
                 .with_no_client_auth()
                 .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())?;

@@ -1,6 +1,8 @@
 //! Sign-in at an OpenID provider: a small one of the test's own, with real sockets and real signatures.
 
 use crate::support::{Browser, Hitwire, until};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use axum::extract::{Form, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -10,8 +12,6 @@ use hitwire_log::{Role, Secret};
 use hitwire_server::OidcSettings;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -39,7 +39,7 @@ impl Issuer {
     async fn start() -> Arc<Issuer> {
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).expect("a key");
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random);
+        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref());
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("bound");
         let issuer = Arc::new(Issuer {
             address: format!("http://{}", listener.local_addr().expect("an address")),

@@ -68,7 +68,7 @@ impl Served {
 fn connector(trusted: &Pair) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.cert.clone()).expect("a root");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions")

@@ -20,7 +20,7 @@ pub(super) fn of_key(
             source: CertificateError::BadEncoding.into(),
         })?);
     }
-    let provider = rustls::crypto::ring::default_provider();
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
     let key = provider.key_provider.load_private_key(key.clone_key());
     let key = key.map_err(|_| TlsConfigError::KeyUnreadable)?;
     let is_of_key = |der: &&CertificateDer<'static>| {
