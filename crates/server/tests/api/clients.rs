@@ -14,8 +14,10 @@ async fn a_client_learns_its_id_from_its_token() {
                 (&answer["status"], &user["client_id"], &user["clientid"]),
                 (&json!(200), &json!(1), &json!(1))
             );
-            let created = user["create_at"].as_str().expect("text: a number breaks the Go client");
-            assert!(created.parse::<jiff::Timestamp>().is_ok(), "{created}");
+            assert!(
+                user.get("create_at").is_none(),
+                "one era of the Go client wants a number, the other a text"
+            );
             assert_eq!((&user["permissions"], &user["enabled"]), (&json!(["admin"]), &json!(true)));
             assert!(
                 ["uuid", "username", "email", "realname"].iter().all(|field| user[field].is_string()),

@@ -7,7 +7,7 @@ use crate::api::description::schema::OlderSuccess;
 use crate::api::fields::{self, Errors, Fields};
 use crate::api::problem::Problem;
 use crate::api::query::Query;
-use crate::api::{Shared, older_success, rfc3339};
+use crate::api::{Shared, older_success};
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -20,7 +20,8 @@ use uuid::Uuid;
 /// Clients of one answer at most.
 const LIMIT_MAX: u64 = 1_000;
 
-/// Whose token it is. Clients take the client id from it; every field is one that some client insists on.
+/// Whose token it is. Clients take the client id from it; every field is one that some client insists on. There is no
+/// `create_at`: the original's clients until November 2022 want an integer there, later ones RFC 3339; all do without.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CurrentUser)]
 pub(in crate::api) struct CurrentUser {
@@ -35,8 +36,6 @@ pub(in crate::api) struct CurrentUser {
     #[schema(value_type = Vec<String>)]
     permissions: [&'static str; 1],
     enabled: bool,
-    /// RFC 3339 here; a number breaks the original's Go client.
-    create_at: String,
 }
 
 /// A client as the original's older calls answer it.
@@ -65,9 +64,9 @@ pub(in crate::api) async fn user(State(api): State<Shared>, caller: Caller) -> R
     let client = token.client;
     let clients = api.store.clients().await?;
     let client_name = clients.into_iter().find(|other| other.id == client).map(|client| client.name);
-    let (id, uuid, email, name, created_at) = match user {
-        Some(user) => (user.id.0, user.uuid.clone(), &user.email, &user.name, user.created_at),
-        None => (token.id.0, uuid_of(&token.sha256), &token.name, &token.name, token.created_at),
+    let (id, uuid, email, name) = match user {
+        Some(user) => (user.id.0, user.uuid.clone(), &user.email, &user.name),
+        None => (token.id.0, uuid_of(&token.sha256), &token.name, &token.name),
     };
     Ok(older_success(CurrentUser {
         id,
@@ -85,7 +84,6 @@ pub(in crate::api) async fn user(State(api): State<Shared>, caller: Caller) -> R
             Role::Ingest => "deploy",
         }],
         enabled: true,
-        create_at: rfc3339(created_at * 1_000),
     }))
 }
 
