@@ -41,10 +41,10 @@ mod stream;
 mod target;
 mod tls;
 
-pub use guard::{Guard, Refusal, Rule, URL_BYTES_MAX, UrlError};
+pub use guard::{Guard, Refusal, Rule, SpellingError, URL_BYTES_MAX, UrlError, check_url_spelling};
 pub use headers::{
-    HEADER_BYTES_MAX, HEADERS_BYTES_MAX, HEADERS_MAX, HeaderError, RequestError, USER_AGENT_VALUE,
-    WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, check_headers, request_headers,
+    HEADER_BYTES_MAX, HEADERS_BYTES_MAX, HeaderError, RequestError, USER_AGENT_VALUE, WEBHOOK_ID,
+    WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, check_headers, request_headers,
 };
 pub use resolve::{Answer, Resolver};
 pub use response::{RESPONSE_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX, Response};

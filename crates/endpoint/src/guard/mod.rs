@@ -5,8 +5,10 @@
 //! judged just before it is dialled, whatever name or spelling led to it, and only the judged address is dialled.
 
 mod ranges;
+mod spelling;
 
 pub use ranges::Rule;
+pub use spelling::{SpellingError, check as check_url_spelling};
 
 use hitwire_event::ClientId;
 use ipnet::IpNet;
@@ -57,10 +59,12 @@ impl Guard {
             // The parser would drop or encode these in silence; the user should see what is dialled.
             return Err(UrlError::Blank);
         }
+        spelling::check(url)?;
         let parsed = Url::parse(url).map_err(|error| match error {
             // It has no scheme at all.
             url::ParseError::RelativeUrlWithoutBase => UrlError::Scheme,
-            error => UrlError::Invalid(error),
+            url::ParseError::EmptyHost => UrlError::NoHost,
+            error => spelling::of_parser(error).map_or(UrlError::Invalid, UrlError::Spelling),
         })?;
         match parsed.scheme() {
             "https" => {}
@@ -68,7 +72,8 @@ impl Guard {
             "http" => return Err(UrlError::PlainHttp),
             _ => return Err(UrlError::Scheme),
         }
-        if !parsed.username().is_empty() || parsed.password().is_some() {
+        // The parser takes an empty user for none.
+        if spelling::has_user(url) || !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(UrlError::UserInfo);
         }
         if parsed.fragment().is_some() {
@@ -80,7 +85,7 @@ impl Guard {
         match parsed.host() {
             Some(Host::Ipv4(address)) => self.judge(client, address.into())?,
             Some(Host::Ipv6(address)) => self.judge(client, address.into())?,
-            Some(Host::Domain(name)) if !name.trim_end_matches('.').is_empty() => {}
+            Some(Host::Domain(name)) if !name.trim_matches('.').is_empty() => spelling::check_name(name)?,
             Some(Host::Domain(_)) | None => return Err(UrlError::NoHost),
         }
         Ok(parsed)
@@ -166,8 +171,11 @@ pub enum UrlError {
     #[error("the URL contains a space or a control character; write spaces as %20")]
     Blank,
     /// Not a URL.
-    #[error("the URL is not valid: {0}")]
-    Invalid(url::ParseError),
+    #[error("the URL is not valid; write one as in https://siem.example.com/hits")]
+    Invalid,
+    /// Written in a way that would be mended in silence, or that no host has.
+    #[error(transparent)]
+    Spelling(#[from] SpellingError),
     /// Neither `https` nor `http`.
     #[error("the URL must begin with https://")]
     Scheme,

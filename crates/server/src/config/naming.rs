@@ -1,6 +1,7 @@
 //! What the installation is called, and where its console is.
 
 use super::ConfigError;
+use hitwire_endpoint::check_url_spelling;
 use hitwire_event::rendering::{CLOUD, Labels, PRODUCT};
 use url::Url;
 
@@ -40,6 +41,7 @@ impl Naming {
         check_name("cloud", &self.cloud)?;
         let Some(text) = &self.public_url else { return Ok(()) };
         let is_address = text.len() <= PUBLIC_URL_BYTES_MAX
+            && check_url_spelling(text).is_ok()
             && Url::parse(text).is_ok_and(|url| {
                 matches!(url.scheme(), "https" | "http")
                     && url.has_host()
@@ -98,9 +100,15 @@ mod tests {
             let naming = Naming { public_url: Some(url.to_owned()), ..Naming::default() };
             assert_eq!(naming.check(), Ok(()), "{url}");
         }
-        for url in
-            ["", "hitwire.example.com", "ftp://a.example", "https://u:p@a.example", "https://a.example/?q"]
-        {
+        for url in [
+            "",
+            "hitwire.example.com",
+            "ftp://a.example",
+            "https://u:p@a.example",
+            "https://a.example/?q",
+            "https:///a.example",
+            "https:\\\\a.example",
+        ] {
             let words = refused(|naming| naming.public_url = Some(url.to_owned()));
             assert!(words.starts_with("public_url: "), "{words}");
         }
