@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// What a draft holds beside the receiver's answer: some headers of ours.
+/// What a draft holds beside headers and the receiver's answer.
 const DRAFT_BYTES: usize = 1_024;
 
 /// The draft of an attempt at this batch; none if the way out does not tell of its exchanges.
@@ -30,13 +30,14 @@ pub(super) fn draft(
         webhook_id: batch.webhook_id.clone(),
         number: batch.tries.saturating_add(1),
     };
-    let bytes = DRAFT_BYTES + exchange.response.as_ref().map_or(0, held_bytes);
+    let answer =
+        exchange.response.as_ref().map_or(0, |response| response.body.len() + of_headers(&response.headers));
+    let bytes = DRAFT_BYTES + of_headers(&exchange.headers) + answer;
     Some(Draft { key, delivered, bytes, make: Box::new(move || of(&integration.target, &exchange, cause)) })
 }
 
-fn held_bytes(response: &Response) -> usize {
-    let headers = response.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
-    response.body.len() + headers.sum::<usize>()
+fn of_headers(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
 /// The detail of an exchange. `target` is what it was sent with, so that every secret that was sent is known.
