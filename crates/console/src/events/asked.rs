@@ -12,7 +12,7 @@ use std::net::IpAddr;
 pub(super) const PAGE_EVENTS: usize = 50;
 
 /// The longest value of a field that is looked at.
-const VALUE_BYTES_MAX: usize = 512;
+pub(super) const VALUE_BYTES_MAX: usize = 512;
 
 /// Which list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ const KINDS: [(&str, &str, &[Kind]); 6] = [
     ("number_of_requests_per_hour", "Requests per hour", &[Kind::RequestsPerHour]),
 ];
 
-const VULNERABILITIES: [Kind; 5] = [
+pub(super) const VULNERABILITIES: [Kind; 5] = [
     Kind::Vulnerability(Risk::Critical),
     Kind::Vulnerability(Risk::High),
     Kind::Vulnerability(Risk::Medium),

@@ -17,9 +17,9 @@ use crate::{Console, Shared};
 use askama::Template;
 use asked::{Asked, List, PAGE_EVENTS, Wrong};
 use axum::Router;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::sse::Event;
-use axum::response::{Html, Response};
+use axum::response::{Html, Redirect, Response};
 use axum::routing::get;
 use futures_util::stream;
 use hitwire_event::{IntegrationId, Seq};
@@ -48,6 +48,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/events/live", get(events_live))
         .route("/events/{seq}", get(show::show))
         .route("/events/{seq}/raw", get(show::raw))
+        .route("/object/{id}", get(object))
         .route("/vulnerabilities", get(vulnerabilities))
         .route("/vulnerabilities/live", get(vulnerabilities_live))
 }
@@ -101,6 +102,30 @@ async fn events(
     headers: HeaderMap,
 ) -> Result<Html<String>, Failure> {
     page(&console, &session, List::Events, &query.unwrap_or_default(), &headers).await
+}
+
+/// Where links in notifications lead: the newest vulnerability with this id; if there is none, the list, which says so.
+async fn object(
+    State(console): State<Shared>,
+    session: Session,
+    Path(id): Path<String>,
+) -> Result<Redirect, Failure> {
+    let id = hitwire_event::cut(&id, asked::VALUE_BYTES_MAX);
+    let search = Search {
+        client: session.user.client,
+        kinds: asked::VULNERABILITIES.to_vec(),
+        id: Some(id.to_owned()),
+        limit: 1,
+        ..Search::default()
+    };
+    let found = console.index.search(search).await?;
+    Ok(Redirect::to(&match found.events.first() {
+        Some(event) => format!("/events/{}", event.seq.0),
+        None => {
+            let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("id", id).finish();
+            format!("{}?{query}", List::Vulnerabilities.path())
+        }
+    }))
 }
 
 async fn vulnerabilities(

@@ -1,6 +1,6 @@
 //! The classic rendering: the stored object, bare.
 
-use super::{TEST_PREFIX, may_have_headers};
+use super::{Labels, TEST_PREFIX, may_have_headers};
 use crate::hit::without_secrets;
 use crate::json::{self, Member, ObjectWriter, Shape};
 use crate::system::notices::{CREATE_USER, CREATE_USER_CLASSIC};
@@ -11,12 +11,14 @@ use serde_json::value::RawValue;
 /// has the classic order of fields. What can differ:
 ///
 /// - a hit's request headers are left out, or, if an older version took them in with secrets, those are masked;
+/// - a vulnerability without a link of its own has one to its page of the console;
 /// - of a new user only the four fields are sent that the original sent;
 /// - a test message is marked: in its summary, or, since a hit has none, in its payloads.
-pub(super) fn render(event: &Event, with_headers: bool, test: bool) -> Option<Box<str>> {
+pub(super) fn render(event: &Event, labels: &Labels, with_headers: bool, test: bool) -> Option<Box<str>> {
     let left_out = left_out(event, with_headers);
     let masked = if with_headers { masked_headers(event) } else { None };
-    if left_out == LeftOut::Nothing && masked.is_none() && !test {
+    let link = link(event, labels);
+    if left_out == LeftOut::Nothing && masked.is_none() && link.is_none() && !test {
         return None;
     }
     let members = json::members(&event.body)?;
@@ -27,10 +29,14 @@ pub(super) fn render(event: &Event, with_headers: bool, test: bool) -> Option<Bo
     };
     let mut object = ObjectWriter::with_capacity(event.body.len() + TEST_PREFIX.len());
     for member in members.iter().filter(kept) {
-        match (marked(member).filter(|_| test), &masked) {
-            (Some(marked), _) => object.member(&member.name, &marked),
-            (None, Some(masked)) if member.name == "headers" => object.member("headers", masked.get()),
-            (None, _) => object.member(&member.name, member.value.text),
+        match (&*member.name, &masked, &link) {
+            ("summary" | "payloads", ..) if test => {
+                let marked = marked(member);
+                object.member(&member.name, marked.as_deref().unwrap_or(member.value.text));
+            }
+            ("headers", Some(masked), _) => object.member("headers", masked.get()),
+            ("link", _, Some(link)) if member.value.text == "null" => object.string("link", link),
+            _ => object.member(&member.name, member.value.text),
         }
     }
     Some(object.finish().into_boxed_str())
@@ -52,6 +58,15 @@ fn masked_headers(event: &Event) -> Option<Box<RawValue>> {
     let headers = members.iter().find(|member| member.name == "headers")?;
     without_secrets(headers.value.text)
 }
+
+/// The link to a vulnerability's page, if it has none of its own.
+fn link(event: &Event, labels: &Labels) -> Option<String> {
+    let needs_one = matches!(event.kind, Kind::Vulnerability(_)) && event.body.contains(NO_LINK);
+    needs_one.then(|| labels.link(event.id.as_str())).flatten()
+}
+
+/// How its absence is written in canonical JSON.
+const NO_LINK: &str = r#""link":null"#;
 
 /// How they begin in canonical JSON.
 const HEADERS: &str = r#""headers":"#;

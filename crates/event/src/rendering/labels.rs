@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// The names that stand in envelopes: `[Hitwire] New hit detected`, `client_name`, `cloud`, links. The classic rendering has
-/// none of them.
+/// links alone.
 ///
 /// All but the client's name are the same for the whole installation. A record is rendered once, with the labels that it is
 /// first rendered with; it belongs to one client, so these are always that client's. A client that is renamed has its new
@@ -42,6 +42,10 @@ impl Default for Labels {
 impl Labels {
     /// The page of an issue.
     pub(super) fn link(&self, id: &str) -> Option<String> {
+        // Browsers take these steps, in any spelling, for "here" and "one up".
+        if matches!(id, "." | "..") {
+            return None;
+        }
         let mut link = self.link_base.as_deref()?.trim_end_matches('/').to_owned();
         link.push_str("/object/");
         for byte in id.bytes() {
@@ -71,6 +75,7 @@ mod tests {
             labels.link("CVE-2024/1 é").as_deref(),
             Some("https://a.example/object/CVE-2024%2F1%20%C3%A9")
         );
+        assert_eq!((labels.link("."), labels.link("..")), (None, None));
         assert_eq!(Labels::default().link("1"), None);
     }
 }

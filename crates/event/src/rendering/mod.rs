@@ -21,6 +21,24 @@ pub enum Style {
     Envelope,
 }
 
+impl Style {
+    /// All of them.
+    pub const ALL: [Style; 2] = [Style::Classic, Style::Envelope];
+
+    /// Its name in the API, in configuration files and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Style::Classic => "classic",
+            Style::Envelope => "envelope",
+        }
+    }
+
+    /// The style with this name.
+    pub fn named(name: &str) -> Option<Style> {
+        Style::ALL.into_iter().find(|style| style.name() == name)
+    }
+}
+
 /// Stands before the words of a test message.
 pub const TEST_PREFIX: &str = "[Test message] ";
 
@@ -84,7 +102,7 @@ impl Rendered {
         let with_headers = rendering.with_headers && may_have_headers(event);
         let rendering = Rendering { with_headers, ..rendering };
         let made = self.made[rendering.index()].get_or_init(|| match rendering.style {
-            Style::Classic => classic::render(event, with_headers, test),
+            Style::Classic => classic::render(event, labels, with_headers, test),
             Style::Envelope => envelope::render(event, labels, with_headers, test),
         });
         made.as_deref().unwrap_or(&event.body)
@@ -100,7 +118,9 @@ pub(crate) fn rendered_bytes_max(event: &Event) -> usize {
         // Classic without headers, and two envelopes.
         Kind::Hit if may_have_headers(event) => 3 * body + 2 * envelope::ENVELOPE_BYTES,
         Kind::Hit => body + envelope::ENVELOPE_BYTES,
-        // One envelope, whose description tells the fields again.
+        // Classic with a link, and one envelope, whose description tells the fields again.
+        Kind::Vulnerability(_) => 3 * body + 2 * envelope::ENVELOPE_BYTES,
+        // One envelope, likewise.
         _ => 2 * body + envelope::ENVELOPE_BYTES,
     }
 }

@@ -23,6 +23,40 @@ fn rows(page: &str) -> usize {
 }
 
 #[tokio::test]
+async fn the_link_of_a_notification_leads_to_the_vulnerability() {
+    let (classic, envelope) = (Receiver::start().await, Receiver::start().await);
+    let hitwire =
+        Hitwire::start_with(|config| config.naming.public_url = Some("https://waf.example.com/".to_owned()))
+            .await;
+    for (receiver, rendering) in [(&classic, "classic"), (&envelope, "envelope")] {
+        let target = json!({"url": receiver.url(), "rendering": rendering});
+        hitwire.create(&json!({"target": target, "events": [{"event": "vuln"}]})).await;
+    }
+    let issue = json!({"object_type": "vuln", "id": "CVE-1/2 é?#", "type": "xss", "threat": "High", "title": "The title of it"});
+    hitwire.send(&issue).await.expect(202);
+    until(async || !classic.received().is_empty() && !envelope.received().is_empty()).await;
+    let told = |receiver: &Receiver| -> serde_json::Value {
+        serde_json::from_slice(&receiver.received()[0].body).expect("JSON")
+    };
+    let link = told(&envelope)[0]["details"]["security_issue_link"].as_str().expect("a link").to_owned();
+    assert_eq!(told(&classic)[0]["link"], link);
+    let path = link.strip_prefix("https://waf.example.com").expect("the console's address");
+
+    let nobody = Browser::new(&hitwire).get_as_it_is(path).await;
+    assert!(nobody.status.is_redirection(), "who is not signed in is asked to sign in first");
+    let mut browser = Browser::operator(&hitwire).await;
+    // The index is a moment behind.
+    until(async || {
+        browser.get_as_it_is(path).await.headers["location"].to_str().expect("text").starts_with("/events/")
+    })
+    .await;
+    let page = text(&browser.get(path).await);
+    assert!(page.contains("The title of it") && page.contains("CVE-1/2"), "{page}");
+    let none = text(&browser.get("/object/nothing-has-this-id").await);
+    assert!(none.contains("nothing-has-this-id") && rows(&none) == 0, "{none}");
+}
+
+#[tokio::test]
 async fn a_hit_is_listed_found_and_told_with_its_way_through_the_integrations() {
     let receiver = Receiver::start().await;
     let hitwire = Hitwire::start().await;
