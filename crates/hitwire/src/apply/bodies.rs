@@ -56,7 +56,8 @@ fn change(desired: &Desired, current: &Value, fields: &[Field]) -> Value {
                 target.insert(name.to_owned(), default);
             }
         }
-        for name in ["pin_sha256", "client_cert", "client_key"] {
+        target.insert("pin_sha256".to_owned(), json!([]));
+        for name in ["client_cert", "client_key"] {
             target.remove(name);
         }
         if !is_blank(&current["target"]["client_cert"]) || !is_blank(&current["target"]["client_key"]) {

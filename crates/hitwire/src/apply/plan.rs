@@ -37,7 +37,10 @@ pub(super) struct Field {
 }
 
 /// Fields of a target that are compared as they are, and what they are in a new integration.
-pub(super) fn plain_fields() -> [(&'static str, Value); 12] {
+///
+/// `rendering` is not among them: its default is the installation's, which only the server knows. Unless the file names it, it
+/// stays as it is.
+pub(super) fn plain_fields() -> [(&'static str, Value); 11] {
     [
         ("url", Value::Null),
         ("http_method", "POST".into()),
@@ -45,7 +48,6 @@ pub(super) fn plain_fields() -> [(&'static str, Value); 12] {
         ("timeout", 15.into()),
         ("open_timeout", 20.into()),
         ("format", "json".into()),
-        ("rendering", "classic".into()),
         ("retry", "patient".into()),
         ("signing", "v1".into()),
         ("max_events", Value::Null),
@@ -143,6 +145,10 @@ fn differences(desired: &Desired, current: &Value) -> Vec<Field> {
         if before != after {
             differs(&format!("target.{name}"), format!("{} -> {}", in_words(&before), in_words(&after)));
         }
+    }
+    let rendering = desired.field("rendering");
+    if !rendering.is_null() && target["rendering"] != *rendering {
+        differs("target.rendering", format!("{} -> {}", in_words(&target["rendering"]), in_words(rendering)));
     }
     let in_flight = |value: &Value| value.as_u64().unwrap_or(1);
     let (before, after) = (in_flight(&target["in_flight"]), in_flight(desired.field("in_flight")));

@@ -71,10 +71,11 @@ impl Settings {
                     target.insert("client_cert".to_owned(), json!(""));
                     target.insert("client_key".to_owned(), json!(""));
                 }
-                Unset::PinSha256 => drop(target.remove("pin_sha256")),
-                Unset::Rate => drop(target.remove("rate")),
-                Unset::MaxEvents => drop(target.remove("max_events")),
-                Unset::MaxBytes => drop(target.remove("max_bytes")),
+                // Left out, hitwire's own settings stay as they are too.
+                Unset::PinSha256 => drop(target.insert("pin_sha256".to_owned(), json!([]))),
+                Unset::Rate => drop(target.insert("rate".to_owned(), Value::Null)),
+                Unset::MaxEvents => drop(target.insert("max_events".to_owned(), Value::Null)),
+                Unset::MaxBytes => drop(target.insert("max_bytes".to_owned(), Value::Null)),
                 Unset::Filter | Unset::Headers => {}
             }
         }

@@ -48,6 +48,47 @@ fn what_is_as_it_shall_be_stays() {
 }
 
 #[test]
+fn a_rendering_that_the_file_does_not_name_stays_as_the_installation_gave_it() {
+    let mut enveloped = answer(1, "SIEM");
+    enveloped.value["target"]["rendering"] = json!("envelope");
+    assert_eq!(
+        planned(desired("SIEM"), enveloped.clone()),
+        Step::Unchanged { name: "SIEM".to_owned() },
+        "it is not compared"
+    );
+    let mut slower = desired("SIEM");
+    slower.target.insert("timeout".to_owned(), json!(30));
+    let body = planned(slower.clone(), enveloped.clone()).body().unwrap();
+    assert_eq!(body["target"]["rendering"], "envelope", "nor changed with something else");
+    slower.target.insert("rendering".to_owned(), json!("classic"));
+    let step = planned(slower, enveloped);
+    assert!(words(&step).contains(&"target.rendering envelope -> classic".to_owned()), "{step:?}");
+    assert_eq!(step.body().unwrap()["target"]["rendering"], "classic");
+}
+
+#[test]
+fn what_the_file_no_longer_names_is_set_back_outright() {
+    let mut limited = answer(1, "SIEM");
+    for (name, value) in [
+        ("max_events", json!(7)),
+        ("rate", json!(60)),
+        ("in_flight", json!(4)),
+        ("retry", json!("original")),
+        ("pin_sha256", json!(["AB".repeat(32)])),
+    ] {
+        limited.value["target"][name] = value;
+    }
+    let body = planned(desired("SIEM"), limited).body().unwrap();
+    let target = &body["target"];
+    assert_eq!((&target["max_events"], &target["rate"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&target["in_flight"], &target["retry"], &target["pin_sha256"]),
+        (&json!(1), &json!("patient"), &json!([]))
+    );
+    assert!(target.as_object().unwrap().contains_key("rate"), "left out, it would stay");
+}
+
+#[test]
 fn each_difference_is_named() {
     let mut other = desired("SIEM");
     other.active = false;
