@@ -21,6 +21,8 @@ pub struct Installation {
     pub disk_floor_bytes: u64,
     /// When the API's certificate expires, Unix seconds; none: it speaks no TLS, or that cannot be read.
     pub certificate_expires_s: Tells<Option<i64>>,
+    /// The rendering of integrations that name none, as the API calls it.
+    pub default_rendering: &'static str,
     /// Whether the API speaks TLS.
     pub is_tls: bool,
     /// Every setting in effect by its key in the configuration file, and where secrets come from.

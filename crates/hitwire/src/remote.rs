@@ -1,8 +1,9 @@
 //! A running server, as the commands that talk to one see it: the flags that say where it is and who asks, and a session
 //! of calls.
 
-use crate::api::{Answer, ApiError, Body, Client, Connection};
+use crate::api::{Answer, ApiError, Body, Client, Connection, FieldError};
 use crate::failure::Failure;
+use crate::terminal::safe;
 use clap::ArgAction;
 use clap::builder::BoolishValueParser;
 use hitwire_log::Secret;
@@ -150,6 +151,16 @@ pub(crate) struct Object {
 #[derive(Deserialize)]
 struct Envelope {
     body: Enveloped,
+    /// What of the request was passed over.
+    #[serde(default)]
+    warnings: Vec<FieldError>,
+}
+
+/// `warning: /target/timeuot: is not a field that hitwire knows; it is ignored`
+fn in_words(warning: &FieldError) -> String {
+    let FieldError { pointer, message, .. } = warning;
+    let place = if pointer.is_empty() { String::new() } else { format!("{}: ", safe(pointer)) };
+    format!("warning: {place}{}", safe(message))
 }
 
 #[derive(Deserialize)]
@@ -241,9 +252,12 @@ impl Session {
         items.into_iter().map(|item| self.read(item)).collect()
     }
 
-    /// The object of an answer in that envelope.
+    /// The object of an answer in that envelope. What the server warns of goes to standard error.
     pub(crate) fn enveloped(&self, answer: &Answer) -> Result<Object, ApiError> {
         let envelope: Envelope = answer.successful(&self.client)?;
+        for warning in &envelope.warnings {
+            eprintln!("{}", in_words(warning));
+        }
         self.read(envelope.body.object)
     }
 
@@ -253,5 +267,19 @@ impl Session {
 
     fn strange(&self, error: &serde_json::Error) -> ApiError {
         ApiError::Strange { server: self.client.server(), problem: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_warns_of_is_read_and_shown_harmless() {
+        let answer = r#"{"body":{"result":"success","object":{}},
+            "warnings":[{"pointer":"/target/x\u001b[2J","message":"is not known"},{"pointer":"","message":"3 more"}]}"#;
+        let envelope: Envelope = serde_json::from_str(answer).unwrap();
+        let words: Vec<_> = envelope.warnings.iter().map(in_words).collect();
+        assert_eq!(words, ["warning: /target/x\\u{1b}[2J: is not known", "warning: 3 more"]);
     }
 }

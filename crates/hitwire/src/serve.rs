@@ -2,9 +2,10 @@
 
 use crate::failure::Failure;
 use crate::signals::{HangUps, Interrupts};
-use crate::terminal::{self, Style, Terminal};
+use crate::terminal::{self, Terminal};
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, ValueEnum};
+use hitwire_event::rendering::Style;
 use hitwire_server::config::{parse_duration, parse_size};
 use hitwire_server::{Config, Server, SourceSpec, StartError};
 use ipnet::IpNet;
@@ -65,9 +66,9 @@ pub(crate) struct Args {
     logs: Logs,
 }
 
-/// What notifications call this installation.
+/// What notifications look like, and what they call this installation.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "What notifications call this installation")]
+#[command(next_help_heading = "What notifications say")]
 struct Naming {
     /// The product's name, in brackets before each summary of an envelope [default: Hitwire]
     #[arg(long, value_name = "NAME", env = "HITWIRE_PRODUCT")]
@@ -80,6 +81,11 @@ struct Naming {
     /// Where people reach the console: links in envelopes begin with it [default: no links]
     #[arg(long, value_name = "URL", env = "HITWIRE_PUBLIC_URL")]
     public_url: Option<String>,
+
+    /// What objects look like for new integrations that do not say: classic, envelope (as clients of today expect)
+    /// [default: classic]
+    #[arg(long, value_name = "RENDERING", env = "HITWIRE_DEFAULT_RENDERING", value_parser = rendering)]
+    default_rendering: Option<Style>,
 }
 
 /// Where notifications may go.
@@ -219,6 +225,7 @@ fn config(args: Args) -> Result<Config, Failure> {
     set(&mut config.naming.product, naming.product);
     set(&mut config.naming.cloud, naming.cloud);
     config.naming.public_url = naming.public_url.or(config.naming.public_url);
+    set(&mut config.default_rendering, naming.default_rendering);
     set_list(&mut config.sources, sources);
     set_list(&mut config.allow_targets, delivery.allow_targets);
     config.allow_http |= delivery.allow_http;
@@ -231,6 +238,10 @@ fn config(args: Args) -> Result<Config, Failure> {
     set(&mut config.log.disk_floor_bytes, keeping.disk_floor);
     config.check().map_err(usage)?;
     Ok(config)
+}
+
+fn rendering(name: &str) -> Result<Style, String> {
+    Style::named(name).ok_or_else(|| format!("known: {}", Style::ALL.map(Style::name).join(", ")))
 }
 
 fn set<T>(setting: &mut T, given: Option<T>) {
@@ -273,7 +284,7 @@ fn greeting(server: &Server, terminal: Terminal) -> String {
     let token = server.admin_token_file().map_or_else(|| "the one in HITWIRE_ADMIN_TOKEN".to_owned(), shown);
     let mut lines = vec![
         format!("hitwire {}", env!("CARGO_PKG_VERSION")),
-        format!("  console, API {}", terminal.paint(Style::Strong, server.url())),
+        format!("  console, API {}", terminal.paint(terminal::Style::Strong, server.url())),
         format!("  data         {}", shown(server.data_dir())),
         format!("  admin token  {token}"),
     ];

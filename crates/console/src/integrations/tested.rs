@@ -8,17 +8,24 @@ use askama::Template;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// What a test message came to.
+/// What a test came to.
 pub(super) struct Tested {
+    /// All of it.
     pub(super) delivered: bool,
+    /// Why nothing was sent.
     pub(super) error: Option<String>,
     /// What is wrong with the settings; then nothing was sent.
     pub(super) wrong: Vec<String>,
-    pub(super) sent: Option<Exchange>,
+    /// Each message, in the order of sending.
+    pub(super) sent: Vec<Exchange>,
+    /// Events of which none was sent, since a message before got no answer.
+    pub(super) not_sent: Vec<String>,
 }
 
 /// What was sent, and what came back.
 pub(super) struct Exchange {
+    pub(super) delivered: bool,
+    pub(super) error: Option<String>,
     pub(super) event: String,
     pub(super) address: Option<String>,
     /// What each part of it took.
@@ -38,6 +45,40 @@ pub(super) struct TestedPart {
 impl Tested {
     /// What the API answered to a test.
     pub(super) fn of(answer: &Value) -> Tested {
+        let sent = match answer["messages"].as_array() {
+            Some(messages) => messages.iter().map(Exchange::of).collect(),
+            None => vec![Exchange::of(answer)],
+        };
+        let not_sent = answer["not_sent"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        Tested {
+            delivered: answer["delivered"] == true,
+            error: None,
+            wrong: Vec::new(),
+            sent,
+            not_sent: not_sent.map(event_label).collect(),
+        }
+    }
+
+    /// What is wrong with the settings.
+    pub(super) fn wrong(wrong: Vec<String>) -> Tested {
+        Tested { delivered: false, error: None, wrong, sent: Vec::new(), not_sent: Vec::new() }
+    }
+
+    /// Why the API did not send it.
+    pub(super) fn refused(refused: &Refused) -> Tested {
+        let error = format!("{}.", refused.detail.trim_end_matches('.'));
+        Tested {
+            delivered: false,
+            error: Some(error),
+            wrong: Vec::new(),
+            sent: Vec::new(),
+            not_sent: Vec::new(),
+        }
+    }
+}
+
+impl Exchange {
+    fn of(answer: &Value) -> Exchange {
         let timings = &answer["timings_ms"];
         let took = |(name, label): (&str, &'static str)| {
             let us = timings[name].as_f64()? * 1_000.0;
@@ -51,31 +92,16 @@ impl Tested {
             ("total", "total"),
         ];
         let (request, response) = (&answer["request"], &answer["response"]);
-        let sent = Exchange {
+        Exchange {
+            delivered: answer["delivered"] == true,
+            error: answer["error"].as_str().map(str::to_owned),
             event: event_label(text(answer, "event")),
             address: answer["address"].as_str().map(str::to_owned),
             timings: parts.into_iter().filter_map(took).collect(),
             request: message(&format!("{} {}", text(request, "method"), text(request, "url")), request),
             response: response["status"].as_u64().map(|status| message(&format!("HTTP {status}"), response)),
             truncated: response["truncated"] == true,
-        };
-        Tested {
-            delivered: answer["delivered"] == true,
-            error: answer["error"].as_str().map(str::to_owned),
-            wrong: Vec::new(),
-            sent: Some(sent),
         }
-    }
-
-    /// What is wrong with the settings.
-    pub(super) fn wrong(wrong: Vec<String>) -> Tested {
-        Tested { delivered: false, error: None, wrong, sent: None }
-    }
-
-    /// Why the API did not send it.
-    pub(super) fn refused(refused: &Refused) -> Tested {
-        let error = format!("{}.", refused.detail.trim_end_matches('.'));
-        Tested { delivered: false, error: Some(error), wrong: Vec::new(), sent: None }
     }
 }
 

@@ -91,7 +91,7 @@ pub(super) struct Request {
     #[arg(long, value_parser = ["json", "jsonl"])]
     pub(super) format: Option<String>,
 
-    /// What an object looks like [default: classic]
+    /// What an object looks like [default: the installation's, classic unless set otherwise]
     #[arg(long, value_parser = ["classic", "envelope"])]
     pub(super) rendering: Option<String>,
 

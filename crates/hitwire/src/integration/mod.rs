@@ -123,13 +123,13 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
-    /// Send a test message and show what became of it; exit code 1 if it was not delivered
+    /// Send test messages and show what became of each; exit code 1 if one was not delivered
     Test {
         /// Its id, or its name
         #[arg(value_name = "ID|NAME")]
         which: String,
 
-        /// The kind of event to send: siem, system, ... [default: one that it is subscribed to]
+        /// The kind of event to send: siem, system, ... [default: each that it is subscribed to, at most five]
         #[arg(long, value_name = "EVENT", value_parser = flags::event_names())]
         event: Option<String>,
     },

@@ -254,29 +254,47 @@ fn lost_ranges(lost: &Object, terminal: Terminal, page: &mut String) {
     }
 }
 
-/// What `test` says.
+/// What `test` says: of each message that was sent.
 pub(super) fn test(outcome: &Object, terminal: Terminal) -> String {
-    let delivered = outcome.is("/delivered");
+    let Some(messages) = outcome.value["messages"].as_array() else {
+        return message(&outcome.value, terminal);
+    };
+    let mut page = messages.iter().map(|one| message(one, terminal)).collect::<Vec<_>>().join("\n");
+    let not_sent: Vec<_> =
+        outcome.value["not_sent"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !not_sent.is_empty() {
+        let _ = write!(
+            page,
+            "\nnot sent, because there was no answer before: {}",
+            terminal::safe(&not_sent.join(", "))
+        );
+    }
+    page
+}
+
+/// What became of one message.
+fn message(outcome: &Value, terminal: Terminal) -> String {
+    let delivered = outcome["delivered"] == true;
     let mut facts = Facts::default();
-    let request = |name: &str| outcome.text(&format!("/request/{name}")).unwrap_or_default();
+    let text = |pointer: &str| outcome.pointer(pointer).and_then(Value::as_str);
+    let request = |name: &str| text(&format!("/request/{name}")).unwrap_or_default();
     facts.add("request", format!("{} {}", request("method"), request("url")));
-    facts.maybe("event", outcome.text("/event"));
-    facts.maybe("dialled", outcome.text("/address"));
-    if let Some(status) = outcome.number("/response/status") {
+    facts.maybe("event", text("/event"));
+    facts.maybe("dialled", text("/address"));
+    if let Some(status) = outcome["response"]["status"].as_u64() {
         let style = if delivered { Style::Good } else { Style::Bad };
         facts.add("answered", Cell::from(status).styled(style));
     }
     facts.maybe(
         "answer",
-        outcome
-            .text("/response/body")
+        text("/response/body")
             .filter(|body| !body.is_empty())
             .map(|body| terminal::cut_naming_length(body, BODY_SHOWN)),
     );
     let timings: Vec<_> = ["dns", "connect", "tls", "first_byte", "total"]
         .into_iter()
         .filter_map(|name| {
-            let ms = outcome.value["timings_ms"][name].as_f64()?;
+            let ms = outcome["timings_ms"][name].as_f64()?;
             Some(format!(
                 "{} {}",
                 name.replace('_', " "),

@@ -3,16 +3,16 @@
 use super::auth::Caller;
 use super::contract::{Answer, Asked, Creation};
 use super::description::schema::{
-    IntegrationSettings, NewIntegrationSettings, ResumeFrom, Success, SuccessList,
+    IntegrationSettings, NewIntegrationSettings, ResumeFrom, Success, SuccessList, SuccessWithWarnings,
 };
 use super::fields::{self, Errors};
 use super::precondition::{IfMatch, with_etag};
 use super::problem::{FieldError, Problem};
 use super::query::Query;
-use super::rules::{self, Author, Random};
+use super::rules::{self, Author, Random, RuleContext};
 use super::status::courier;
 use super::turnstile::ComeAgain;
-use super::{Shared, quota, success};
+use super::{Shared, quota, success, with_warnings};
 use crate::change::integration::{self as change, Undelivered};
 use crate::dispatch::lane_streams;
 use axum::body::Body;
@@ -82,7 +82,7 @@ pub(super) async fn show(
     tag = "integrations",
     operation_id = "createIntegration",
     request_body = NewIntegrationSettings,
-    responses((status = 200, description = "The integration.", body = Success<Creation<'_>>)),
+    responses((status = 200, description = "The integration.", body = SuccessWithWarnings<Creation<'_>>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn create(
@@ -94,13 +94,15 @@ pub(super) async fn create(
     query.finish()?;
     let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
     let bytes = &held.bytes;
-    let (asked, caller) = read(&api, &caller, bytes, "created")?;
+    let (mut asked, caller) = read(&api, &caller, bytes, "created")?;
+    let warnings = std::mem::take(&mut asked.warnings);
     let _room = quota::room(&api, caller.client()).await?;
     let new = as_new(&api, &caller, asked, "created").await?;
     let id = IntegrationId(next_id(&api).await?);
     let created = integration_of(commit(&api, id, change::created(new, id, &api.by(&caller))).await?)?;
     tracing::info!(integration = %created.id, client = %created.client, by = caller.name(), "integration created");
-    Ok(with_etag(success(Creation::from(&*created)), created.revision))
+    let answer = with_warnings("success", Creation::from(&*created), &warnings);
+    Ok(with_etag(answer, created.revision))
 }
 
 /// A change: the full object or any part of it.
@@ -115,7 +117,7 @@ pub(super) async fn create(
         ("If-Match" = Option<String>, Header, description = "the ETag of the answer that the change is made from")
     ),
     request_body = IntegrationSettings,
-    responses((status = 200, description = "The integration as it is now.", body = Success<Answer<'_>>)),
+    responses((status = 200, description = "The integration as it is now.", body = SuccessWithWarnings<Answer<'_>>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn change(
@@ -131,18 +133,22 @@ pub(super) async fn change(
     let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
     let bytes = &held.bytes;
     for _ in 0..CHANGE_TRIES {
-        let (asked, caller) = read(&api, &caller, bytes, "changed")?;
+        let (mut asked, caller) = read(&api, &caller, bytes, "changed")?;
+        let warnings = std::mem::take(&mut asked.warnings);
+        let answer = |integration: &Integration| {
+            with_etag(with_warnings("success", Answer::from(integration), &warnings), integration.revision)
+        };
         let current = find(&api, &caller, &id).await?;
         if_match.check(current.revision)?;
         let integration = as_changed(&api, current.clone(), asked, "changed").await?;
         let Some(ops) = change::changed(&current, integration, resume, &api.by(&caller)) else {
-            return Ok(with_etag(success(Answer::from(&current)), current.revision));
+            return Ok(answer(&current));
         };
         match commit(&api, current.id, ops).await {
             Ok(done) => {
                 let changed = integration_of(done)?;
                 tracing::info!(integration = %changed.id, client = %changed.client, by = caller.name(), "integration changed");
-                return Ok(with_etag(success(Answer::from(&*changed)), changed.revision));
+                return Ok(answer(&changed));
             }
             Err(StoreError::Conflict) => {}
             Err(error) => return Err(error.into()),
@@ -215,8 +221,10 @@ pub(super) async fn as_new(
     let random = random()?;
     let (guard, client, name, now_s) =
         (api.guard.clone(), caller.client(), caller.name().to_owned(), api.now_s());
+    let default_rendering = api.default_rendering;
     let new = by_the_rules(api, client, asked.brings_an_identity(), move || {
-        rules::create(asked, &guard, &Author { client, name: &name, now_s }, &random)
+        let context = RuleContext { guard: &guard, default_rendering, random: &random };
+        rules::create(asked, &context, &Author { client, name: &name, now_s })
     });
     new.await?.map_err(|errors| invalid(errors, done))
 }
@@ -229,10 +237,11 @@ pub(super) async fn as_changed(
     done: &str,
 ) -> Result<Integration, Problem> {
     let random = random()?;
-    let guard = api.guard.clone();
+    let (guard, default_rendering) = (api.guard.clone(), api.default_rendering);
     let client = current.client;
     let changed = by_the_rules(api, client, asked.brings_an_identity(), move || {
-        rules::change(&current, asked, &guard, &random)
+        let context = RuleContext { guard: &guard, default_rendering, random: &random };
+        rules::change(&current, asked, &context)
     });
     changed.await?.map_err(|errors| invalid(errors, done))
 }

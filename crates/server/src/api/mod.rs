@@ -69,6 +69,7 @@ use description::described;
 pub(crate) use feed::Feed;
 pub(crate) use health::Readiness;
 use hitwire_endpoint::{Guard, Sender};
+use hitwire_event::rendering::Style;
 use hitwire_index::Index;
 use hitwire_log::{Details, Store};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -76,7 +77,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 pub(crate) use integrations::{IDENTITIES_A_MINUTE, IDENTITIES_AT_ONCE};
 pub(crate) use metrics::router as metrics_router;
 pub(crate) use previews::{PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE};
-use problem::Problem;
+use problem::{FieldError, Problem};
 pub(crate) use quota::Quotas;
 pub(crate) use roles::may;
 use serde::Serialize;
@@ -94,6 +95,8 @@ pub(crate) struct Api {
     pub(crate) index: Index,
     pub(crate) dispatch: Dispatch,
     pub(crate) guard: Guard,
+    /// Of integrations that name none.
+    pub(crate) default_rendering: Style,
     pub(crate) names: Names,
     /// For test messages.
     pub(crate) sender: Sender,
@@ -246,16 +249,23 @@ fn success(object: impl Serialize) -> Response {
 
 /// The same with another `result`.
 fn enveloped(result: &'static str, object: impl Serialize) -> Response {
+    with_warnings(result, object, &[])
+}
+
+/// The same with what of the request was passed over, in `warnings` beside `body`, where the original's clients do not look.
+fn with_warnings(result: &'static str, object: impl Serialize, warnings: &[FieldError]) -> Response {
     #[derive(Serialize)]
-    struct Envelope<T> {
+    struct Envelope<'a, T> {
         body: Result<T>,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        warnings: &'a [FieldError],
     }
     #[derive(Serialize)]
     struct Result<T> {
         result: &'static str,
         object: T,
     }
-    json(StatusCode::OK, &Envelope { body: Result { result, object } })
+    json(StatusCode::OK, &Envelope { body: Result { result, object }, warnings })
 }
 
 /// An answer in the envelope of the original's older calls: `{"status":200,"body":...}`.

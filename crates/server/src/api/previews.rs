@@ -3,13 +3,13 @@
 use super::Shared;
 use super::auth::Caller;
 use super::contract::{AskedPreview, PreviewAnswer};
-use super::description::schema::{PreviewSettings, Success};
+use super::description::schema::{PreviewSettings, SuccessWithWarnings};
 use super::fields::{self, Errors};
 use super::integrations::invalid;
 use super::problem::Problem;
 use super::query::Query;
-use super::success;
 use super::turnstile::ComeAgain;
+use super::with_warnings;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -28,7 +28,7 @@ pub(crate) const PREVIEWS_AT_ONCE: usize = 2;
     tag = "integrations",
     operation_id = "previewFilter",
     request_body = PreviewSettings,
-    responses((status = 200, description = "How many events were looked at, and how many of them would have been sent.", body = Success<PreviewAnswer>)),
+    responses((status = 200, description = "How many events were looked at, and how many of them would have been sent.", body = SuccessWithWarnings<PreviewAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn preview(
@@ -46,6 +46,7 @@ pub(super) async fn preview(
     let Some(asked) = asked.filter(|_| errors.is_empty()) else {
         return Err(invalid(errors.into_vec(), "looked at"));
     };
+    let warnings = errors.warnings();
     let client = caller.client();
     let _passage = api.previews.pass(client, api.clock.now()).map_err(|ComeAgain(wait)| {
         let detail = format!(
@@ -55,5 +56,5 @@ pub(super) async fn preview(
     })?;
     let streams: Vec<_> = asked.kinds.into_iter().map(|kind| Stream { client, kind }).collect();
     let preview = api.dispatch.preview(&streams, &asked.filter, asked.last).await?;
-    Ok(success(PreviewAnswer::from(preview)))
+    Ok(with_warnings("success", PreviewAnswer::from(preview), &warnings))
 }

@@ -3,13 +3,15 @@
 
 mod identity;
 
-use super::contract::{Asked, AskedHeader, AskedTarget, AskedTick, Signing};
+use super::contract::{Asked, AskedHeader, AskedTarget, AskedTick, OwnSetting, Signing};
 use super::fields::{Errors, pointer};
 use super::problem::FieldError;
+use hitwire_courier::Preset;
 use hitwire_endpoint::{Guard, Pin, TlsIdentity, check_headers, sign};
+use hitwire_event::rendering::Style;
 use hitwire_event::{ClientId, Kind, Seq};
 use hitwire_log::{Activity, Integration, MASK, NewIntegration, Secret, Target, Ticked};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use url::Url;
 
 const URL_AT: &str = "/target/url";
@@ -22,6 +24,16 @@ pub(super) struct Author<'a> {
     pub(super) now_s: u64,
 }
 
+/// What the rules of one installation stand on.
+pub(super) struct RuleContext<'a> {
+    /// Says where may be sent.
+    pub(super) guard: &'a Guard,
+    /// The rendering of integrations that name none.
+    pub(super) default_rendering: Style,
+    /// For secrets to be made.
+    pub(super) random: &'a Random,
+}
+
 /// Random bytes that become a signing secret and a private key, should they be needed.
 pub(super) struct Random {
     pub(super) secret: [u8; sign::SECRET_BYTES],
@@ -31,9 +43,8 @@ pub(super) struct Random {
 /// A new integration of what was asked for.
 pub(super) fn create(
     asked: Asked,
-    guard: &Guard,
+    context: &RuleContext<'_>,
     author: &Author<'_>,
-    random: &Random,
 ) -> Result<NewIntegration, Vec<FieldError>> {
     let errors = Errors::default();
     if asked.signing_secret.is_some() {
@@ -43,8 +54,7 @@ pub(super) fn create(
         Some(name) => checked_name(name, &errors),
         None => default_name(author),
     };
-    let target =
-        asked.target.map(|target| checked_target(target, None, (guard, author.client), random, &errors));
+    let target = asked.target.map(|target| checked_target(target, None, context, author.client, &errors));
     if target.is_none() {
         errors.add("/target", "is missing: say at least where to send, {\"url\":\"https://...\"}");
     }
@@ -68,8 +78,7 @@ pub(super) fn create(
 pub(super) fn change(
     current: &Integration,
     asked: Asked,
-    guard: &Guard,
-    random: &Random,
+    context: &RuleContext<'_>,
 ) -> Result<Integration, Vec<FieldError>> {
     let errors = Errors::default();
     if let Some(id) = asked.id
@@ -94,8 +103,7 @@ pub(super) fn change(
         changed.filter = filter;
     }
     if let Some(target) = asked.target {
-        changed.target =
-            checked_target(target, Some(&current.target), (guard, current.client), random, &errors);
+        changed.target = checked_target(target, Some(&current.target), context, current.client, &errors);
     }
     match asked.active {
         Some(true) => changed.activity = Activity::Active,
@@ -135,10 +143,11 @@ fn default_name(author: &Author<'_>) -> String {
 fn checked_target(
     asked: AskedTarget,
     current: Option<&Target>,
-    (guard, client): (&Guard, ClientId),
-    random: &Random,
+    context: &RuleContext<'_>,
+    client: ClientId,
     errors: &Errors,
 ) -> Target {
+    let RuleContext { guard, default_rendering, random } = *context;
     if let Err(error) = guard.check_url(client, asked.url.expose()) {
         errors.add(URL_AT, error.to_string());
     }
@@ -154,6 +163,7 @@ fn checked_target(
         (None, Some(current)) => current.headers.iter().map(|(name, _)| masked(name)).collect(),
         (None, None) => Vec::new(),
     };
+    let pins = pins_of(&asked.pins, current);
     Target {
         headers: checked_headers(headers, current, moved, errors),
         url: asked.url,
@@ -163,21 +173,30 @@ fn checked_target(
         timeout_s: asked.timeout_s,
         open_timeout_s: asked.open_timeout_s,
         format: asked.format,
-        rendering: asked.rendering,
-        retry: asked.retry,
-        max_events: asked.max_events,
-        max_bytes: asked.max_bytes,
+        rendering: asked.rendering.or(current.map(|it| it.rendering), default_rendering),
+        retry: asked.retry.or(current.map(|it| it.retry), Preset::Patient),
+        max_events: asked.max_events.or(current.map(|it| it.max_events), None),
+        max_bytes: asked.max_bytes.or(current.map(|it| it.max_bytes), None),
         client_cert,
         client_key,
-        pins: asked.pins.iter().map(|pin| *pin.as_bytes()).collect(),
-        rate: asked.rate,
-        in_flight: asked.in_flight,
+        pins,
+        rate: asked.rate.or(current.map(|it| it.rate), None),
+        in_flight: asked.in_flight.or(current.map(|it| it.in_flight), 1),
         signing_secret: current.map_or_else(
             || Secret::new(sign::secret(&random.secret).as_str()),
             |current| current.signing_secret.clone(),
         ),
         previous_secret: current.and_then(|current| current.previous_secret.clone()),
         signing_key: signing_key(asked.signing, current, random),
+    }
+}
+
+/// The pins as they are to be.
+fn pins_of(asked: &OwnSetting<Vec<Pin>>, current: Option<&Target>) -> Vec<[u8; 32]> {
+    match asked {
+        OwnSetting::LeftOut => current.map(|current| current.pins.clone()).unwrap_or_default(),
+        OwnSetting::Default => Vec::new(),
+        OwnSetting::Given(pins) => pins.iter().map(|pin| *pin.as_bytes()).collect(),
     }
 }
 
@@ -204,6 +223,11 @@ fn checked_headers(
     moved: Option<&'static str>,
     errors: &Errors,
 ) -> Vec<(String, Secret)> {
+    let kept: HashMap<String, &Secret> = current
+        .into_iter()
+        .flat_map(|current| &current.headers)
+        .map(|(name, value)| (name.to_ascii_lowercase(), value))
+        .collect();
     let mut headers = Vec::with_capacity(asked.len());
     for AskedHeader { name, value } in asked {
         let at = pointer(HEADERS_AT, &name);
@@ -214,10 +238,8 @@ fn checked_headers(
             headers.push((name, value));
             continue;
         }
-        let kept = current
-            .and_then(|current| current.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(&name)));
-        match (kept, moved) {
-            (Some((_, value)), None) => headers.push((name, value.clone())),
+        match (kept.get(&name.to_ascii_lowercase()), moved) {
+            (Some(value), None) => headers.push((name, (*value).clone())),
             (Some(_), Some(why)) => {
                 errors.add(at, format!("{why}, so the value of this header must be sent again"));
             }
@@ -253,8 +275,8 @@ fn why_secrets_are_needed(current: &Target, asked: &AskedTarget) -> Option<&'sta
     if current.ca_verify && !asked.ca_verify {
         return Some("the server's certificate is no longer verified");
     }
-    let after: BTreeSet<&[u8; 32]> = asked.pins.iter().map(Pin::as_bytes).collect();
-    if current.pins.iter().collect::<BTreeSet<_>>() != after {
+    let after: BTreeSet<[u8; 32]> = pins_of(&asked.pins, Some(current)).into_iter().collect();
+    if current.pins.iter().copied().collect::<BTreeSet<_>>() != after {
         return Some("the pins change");
     }
     None

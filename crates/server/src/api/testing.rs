@@ -2,14 +2,14 @@
 //! notifications go, or only shown.
 
 use super::auth::Caller;
-use super::contract::{Asked, AskedTest, RenderedAnswer, TestAnswer};
-use super::description::schema::{Success, TestSettings, UnsavedSettings};
+use super::contract::{Asked, AskedTest, RenderedAnswer, TestAnswer, TestsAnswer};
+use super::description::schema::{SuccessWithWarnings, TestSettings, UnsavedSettings};
 use super::fields::{self, Errors, Fields};
 use super::integrations::{as_changed, as_new, find, invalid};
-use super::problem::Problem;
+use super::problem::{FieldError, Problem};
 use super::query::Query;
 use super::turnstile::ComeAgain;
-use super::{Shared, enveloped, success};
+use super::{Shared, with_warnings};
 use crate::dispatch::{compose, try_once};
 use crate::server::webhook_id;
 use axum::body::Body;
@@ -17,14 +17,21 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_event::{IntegrationId, Kind};
 use hitwire_log::{Activity, Integration};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
 
-/// Test messages of one client in a minute: more than somebody who tries settings needs, and too few to trouble a receiver with.
+/// Test messages that one call sends at most, if it names no event.
+const MESSAGES_MAX: usize = 5;
+
+/// Tests of one client in a minute: more than somebody who tries settings needs, and too few to trouble a receiver with.
 pub(crate) const TESTS_A_MINUTE: usize = 10;
 
-/// Test messages of one client that are under way at once. Each may last as long as the integration's timeouts allow.
+/// Tests of one client that are under way at once. Each may last as long as the integration's timeouts allow.
 pub(crate) const TESTS_AT_ONCE: usize = 4;
 
-/// Sends a test message of an integration as it is stored, be it disabled.
+/// Sends test messages of an integration as it is stored, be it disabled.
+///
+/// One of the event that is named; else one of each event that is ticked, at most five, one after the other.
 #[utoipa::path(
     post,
     path = "/v2/integration/{id}/test",
@@ -32,7 +39,7 @@ pub(crate) const TESTS_AT_ONCE: usize = 4;
     operation_id = "testIntegration",
     params(("id" = u64, Path, description = "the integration")),
     request_body = Option<TestSettings>,
-    responses((status = 200, description = "What was sent and what came back: `result` is `success` or `failure`.", body = Success<TestAnswer>)),
+    responses((status = 200, description = "What was sent and what came back: `result` is `success` or `failure`.", body = SuccessWithWarnings<TestsAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn stored(
@@ -47,10 +54,10 @@ pub(super) async fn stored(
     let bytes = &held.bytes;
     let asked = if bytes.is_empty() { AskedTest::default() } else { read(bytes)? };
     let integration = find(&api, &caller, &id).await?;
-    test(&api, &integration, asked).await
+    test(&api, &integration, asked, &[]).await
 }
 
-/// Sends a test message of settings that are not stored.
+/// Sends test messages of settings that are not stored.
 ///
 /// They are checked as a creation's would be; with an `id`, as a change of that integration would be.
 #[utoipa::path(
@@ -59,7 +66,7 @@ pub(super) async fn stored(
     tag = "integrations",
     operation_id = "testSettings",
     request_body = UnsavedSettings,
-    responses((status = 200, description = "What was sent and what came back: `result` is `success` or `failure`.", body = Success<TestAnswer>)),
+    responses((status = 200, description = "What was sent and what came back: `result` is `success` or `failure`.", body = SuccessWithWarnings<TestsAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn unsaved(
@@ -68,8 +75,8 @@ pub(super) async fn unsaved(
     query: Query,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (integration, asked) = settings(&api, caller, query, body, SENT).await?;
-    test(&api, &integration, asked).await
+    let Unsaved { integration, test: asked, warnings } = settings(&api, caller, query, body, SENT).await?;
+    test(&api, &integration, asked, &warnings).await
 }
 
 /// Shows the test message of settings that are not stored. Nothing is sent.
@@ -81,7 +88,7 @@ pub(super) async fn unsaved(
     tag = "integrations",
     operation_id = "renderMessage",
     request_body = UnsavedSettings,
-    responses((status = 200, description = "The request that a test would send.", body = Success<RenderedAnswer>)),
+    responses((status = 200, description = "The request that a test would send.", body = SuccessWithWarnings<RenderedAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn render(
@@ -90,33 +97,43 @@ pub(super) async fn render(
     query: Query,
     body: Body,
 ) -> Result<Response, Problem> {
-    let (integration, asked) = settings(&api, caller, query, body, "rendered").await?;
-    let kind = kind_of(&integration, asked);
+    let Unsaved { integration, test, warnings } = settings(&api, caller, query, body, "rendered").await?;
+    let kind = kinds_of(&integration, test)[0];
     let labels = api.names.labels(integration.client);
     let trial = compose(&integration, &labels, kind, webhook_id(), api.now_s());
-    Ok(success(RenderedAnswer::of(&integration, kind, &trial)))
+    Ok(with_warnings("success", RenderedAnswer::of(&integration, kind, &trial), &warnings))
+}
+
+/// Settings that are not stored.
+struct Unsaved {
+    /// The integration that they would make.
+    integration: Integration,
+    /// Which message of it is asked for.
+    test: AskedTest,
+    /// What of the body is passed over.
+    warnings: Vec<FieldError>,
 }
 
 /// What was not done if settings are refused.
 const SENT: &str = "sent";
 
-/// The integration that the settings in a body would make, and which message of it is asked for.
 async fn settings(
     api: &Shared,
     caller: Caller,
     query: Query,
     body: Body,
     done: &str,
-) -> Result<(Integration, AskedTest), Problem> {
+) -> Result<Unsaved, Problem> {
     query.finish()?;
     let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
     let errors = Errors::default();
-    let (asked, asked_test) = Asked::read_with_test(fields::document(&held.bytes)?, &errors);
+    let (mut asked, test) = Asked::read_with_test(fields::document(&held.bytes)?, &errors);
     let caller = caller.naming(api, asked.clientid)?;
     if !errors.is_empty() {
         return Err(invalid(errors.into_vec(), done));
     }
-    Ok((as_it_would_be(api, &caller, asked, done).await?, asked_test))
+    let warnings = std::mem::take(&mut asked.warnings);
+    Ok(Unsaved { integration: as_it_would_be(api, &caller, asked, done).await?, test, warnings })
 }
 
 fn read(bytes: &[u8]) -> Result<AskedTest, Problem> {
@@ -151,24 +168,73 @@ async fn as_it_would_be(
     })
 }
 
-/// The kind that is asked for, or else the first that is ticked.
-fn kind_of(integration: &Integration, asked: AskedTest) -> Kind {
-    let ticked = integration.events.iter().find(|ticked| ticked.active).map(|ticked| ticked.kind);
-    asked.kind.or(ticked).unwrap_or(Kind::Hit)
+/// The kind that is asked for, or else those that are ticked, in their order: at least one, at most five.
+fn kinds_of(integration: &Integration, asked: AskedTest) -> Vec<Kind> {
+    if let Some(kind) = asked.kind {
+        return vec![kind];
+    }
+    let ticked = integration.events.iter().filter(|ticked| ticked.active).map(|ticked| ticked.kind);
+    let kinds: Vec<_> = ticked.take(MESSAGES_MAX).collect();
+    if kinds.is_empty() { vec![Kind::Hit] } else { kinds }
 }
 
-async fn test(api: &Shared, integration: &Integration, asked: AskedTest) -> Result<Response, Problem> {
+async fn test(
+    api: &Shared,
+    integration: &Integration,
+    asked: AskedTest,
+    warnings: &[FieldError],
+) -> Result<Response, Problem> {
     let _passage = api.tests.pass(integration.client, api.clock.now()).map_err(|ComeAgain(wait)| {
         let detail = format!(
-            "a client may send {TESTS_A_MINUTE} test messages a minute, and {TESTS_AT_ONCE} at once; the header Retry-After says when the next may go"
+            "a client may run {TESTS_A_MINUTE} tests a minute, and {TESTS_AT_ONCE} at once; the header Retry-After says when the next may go"
         );
         Problem::too_many(detail, wait)
     })?;
-    let kind = kind_of(integration, asked);
+    let is_one = asked.kind.is_some();
+    let (mut messages, not_sent) = send_all(api, integration, kinds_of(integration, asked)).await;
+    let answer = match messages.pop_if(|_| is_one) {
+        Some(message) => Some(TestsAnswer::of_one(message)),
+        None => TestsAnswer::of(messages, not_sent),
+    };
+    // At least one message was sent.
+    let answer = answer.ok_or_else(Problem::internal)?;
+    Ok(with_warnings(if answer.delivered() { "success" } else { "failure" }, answer, warnings))
+}
+
+/// Sends a message of each kind, one after the other; what became of them, and the kinds of which none was sent. All together they last no longer than the integration's timeouts allow a
+/// single one, and a receiver that gave no complete answer is not asked again.
+async fn send_all(
+    api: &Shared,
+    integration: &Integration,
+    kinds: Vec<Kind>,
+) -> (Vec<TestAnswer>, Vec<&'static str>) {
+    let target = &integration.target;
+    let seconds = u64::from(target.open_timeout_s) + u64::from(target.timeout_s);
+    let deadline = Instant::now() + Duration::from_secs(seconds);
     let labels = api.names.labels(integration.client);
-    let tried = try_once(&api.sender, integration, &labels, kind, webhook_id(), api.now_s()).await;
-    let answer = TestAnswer::of(integration, kind, tried);
-    tracing::info!(integration = %integration.id, client = %integration.client, event = kind.name(),
-        delivered = answer.delivered(), "test message sent");
-    Ok(enveloped(if answer.delivered() { "success" } else { "failure" }, &answer))
+    let mut kinds = kinds.into_iter();
+    let mut messages: Vec<TestAnswer> = Vec::new();
+    let mut not_sent = Vec::new();
+    for kind in kinds.by_ref() {
+        let trying = try_once(&api.sender, integration, &labels, kind, webhook_id(), api.now_s());
+        let tried = if messages.is_empty() {
+            // It has the timeouts of its own.
+            trying.await
+        } else if let Ok(tried) = timeout_at(deadline, trying).await {
+            tried
+        } else {
+            not_sent.push(kind.name());
+            break;
+        };
+        let message = TestAnswer::of(integration, kind, tried);
+        tracing::info!(integration = %integration.id, client = %integration.client, event = kind.name(),
+            delivered = message.delivered(), "test message sent");
+        let goes_on = message.was_answered();
+        messages.push(message);
+        if !goes_on {
+            break;
+        }
+    }
+    not_sent.extend(kinds.map(Kind::name));
+    (messages, not_sent)
 }

@@ -3,12 +3,13 @@
 use crate::hex;
 use hitwire_courier::Preset;
 use hitwire_event::filter::Filter;
-use hitwire_event::rendering::{Format, Style};
+use hitwire_event::rendering::Format;
 use hitwire_log::{
     Activity, FieldChange, HttpMethod, Integration, MASK, NewIntegration, Secret, Target, Ticked,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::{HashMap, HashSet};
 use url::Url;
 
 /// What can be set of an integration.
@@ -56,10 +57,12 @@ impl<'a> From<&'a NewIntegration> for Settings<'a> {
 /// What differs, in the order of the fields; none for what there was or is not.
 pub(super) fn differences(before: Option<&Settings<'_>>, after: Option<&Settings<'_>>) -> Vec<FieldChange> {
     let (before, after) = (before.map(fields).unwrap_or_default(), after.map(fields).unwrap_or_default());
-    let find = |fields: &[Field<'_>], name: &str| fields.iter().position(|field| field.name == name);
+    // There may be thousands of headers: each is looked up, not searched for.
+    let was: HashSet<&str> = before.iter().map(|field| field.name.as_str()).collect();
+    let by_name: HashMap<&str, &Field<'_>> = after.iter().map(|field| (field.name.as_str(), field)).collect();
     let mut changes = Vec::new();
     for old in &before {
-        let new = find(&after, &old.name).map(|place| &after[place]);
+        let new = by_name.get(old.name.as_str()).copied();
         let is_there = new.is_some() || !old.shown.is_null();
         if is_there && new.is_none_or(|new| (new.hidden, &new.shown) != (old.hidden, &old.shown)) {
             let new = new.map_or(Value::Null, |new| new.shown.clone());
@@ -67,7 +70,7 @@ pub(super) fn differences(before: Option<&Settings<'_>>, after: Option<&Settings
         }
     }
     for new in &after {
-        if find(&before, &new.name).is_none() && !new.shown.is_null() {
+        if !was.contains(new.name.as_str()) && !new.shown.is_null() {
             changes.push(FieldChange { field: new.name.clone(), old: Value::Null, new: new.shown.clone() });
         }
     }
@@ -118,14 +121,7 @@ fn of_target<'a>(target: &'a Target, fields: &mut Vec<Field<'a>>) {
         }
         .into(),
     );
-    put(
-        "rendering",
-        match target.rendering {
-            Style::Classic => "classic",
-            Style::Envelope => "envelope",
-        }
-        .into(),
-    );
+    put("rendering", target.rendering.name().into());
     put(
         "retry",
         match target.retry {

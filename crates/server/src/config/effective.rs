@@ -28,6 +28,7 @@ impl Config {
             allow_http,
             env_label,
             naming,
+            default_rendering,
             retention,
             log,
             api,
@@ -58,6 +59,7 @@ impl Config {
         file.text("product", product);
         file.text("cloud", cloud);
         file.maybe("public_url", public_url.as_ref());
+        file.text("default_rendering", default_rendering.name());
         let Retention { size_bytes, age, lag_bytes, lag_age } = retention;
         file.table("[retention]");
         file.text("size", size(*size_bytes));
@@ -270,6 +272,7 @@ mod tests {
             tls_key = "/etc/hitwire/tls.key"
             product = "Shield"
             public_url = "https://hitwire.example.com"
+            default_rendering = "envelope"
             retention = { size = "1GiB", age = "90s", lag_size = "1000B", lag_age = "36h" }
             log = { slice_size = "16MiB", slice_age = "10m", tail_size = "4MiB", disk_floor = "0" }
             api = { max_body = "1MiB", bodies_in_flight = "8MiB", max_connections = 10 }

@@ -4,6 +4,7 @@ use super::{
     Config, ConfigError, OidcSettings, SourceFormat, SourceSpec, parse_duration, parse_size, secrets,
 };
 use hitwire_event::hit::AttackType;
+use hitwire_event::rendering::Style;
 use hitwire_log::Role;
 use hitwire_source::RuleRange;
 use ipnet::IpNet;
@@ -29,6 +30,7 @@ struct Document {
     product: Option<String>,
     cloud: Option<String>,
     public_url: Option<String>,
+    default_rendering: Option<Style>,
     admin_token_file: Option<PathBuf>,
     ingest_token_file: Option<PathBuf>,
     secret_key_file: Option<PathBuf>,
@@ -194,6 +196,7 @@ impl Config {
         set(&mut config.naming.product, file.product);
         set(&mut config.naming.cloud, file.cloud);
         config.naming.public_url = file.public_url;
+        set(&mut config.default_rendering, file.default_rendering);
         set(&mut config.retention.size_bytes, file.retention.size);
         set(&mut config.retention.age, file.retention.age);
         config.retention.lag_bytes = file.retention.lag_size.map(u64::from);
@@ -312,6 +315,7 @@ mod tests {
             product = "Shield"
             cloud = "EU"
             public_url = "https://hitwire.example.com"
+            default_rendering = "envelope"
 
             [retention]
             size = "1GiB"
@@ -371,6 +375,7 @@ mod tests {
             ("data_dri = \"x\"", ["line 1, column 1", "data_dri"]),
             ("\n[retention]\nsize = \"many\"", ["line 3", "\"many\" is not a size"]),
             ("listen = \"localhost\"", ["line 1", "listen"]),
+            ("default_rendering = \"modern\"", ["line 1", "`classic` or `envelope`"]),
             ("[[source]]\ntype = \"suricata\"\npath = \"/x\"", ["source.type", "known: modsecurity"]),
             (
                 "[[source]]\ntype = \"modsecurity\"\npath = \"/x\"\ntimezone = \"Mars\"",

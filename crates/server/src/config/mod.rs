@@ -21,6 +21,7 @@ pub use serving::TlsFiles;
 pub use sign_in::{ConsoleSettings, OidcSettings};
 pub use source_spec::{SourceFormat, SourceSpec};
 
+use hitwire_event::rendering::Style;
 use hitwire_log::Secret;
 use ipnet::IpNet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -62,6 +63,8 @@ pub struct Config {
     pub env_label: String,
     /// What the installation is called in envelopes.
     pub naming: Naming,
+    /// The rendering of integrations that name none when they are made.
+    pub default_rendering: Style,
     /// How long and how much the log keeps.
     pub retention: Retention,
     /// Bounds of the log's files.
@@ -132,6 +135,7 @@ impl Default for Config {
             allow_http: false,
             env_label: "production".to_owned(),
             naming: Naming::default(),
+            default_rendering: Style::default(),
             retention: Retention::default(),
             log: LogBounds::default(),
             api: ApiBounds::default(),

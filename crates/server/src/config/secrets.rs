@@ -65,7 +65,7 @@ pub(super) fn check_token(setting: &str, token: Option<&Secret>) -> Result<(), C
     if token.len() < TOKEN_CHARS_MIN {
         let problem = format!(
             "has {} characters, and at least {TOKEN_CHARS_MIN} are needed so that nobody can guess it; \
-             make one with: openssl rand -base64 48",
+             make one with: openssl rand -hex 32",
             token.len()
         );
         return Err(ConfigError::new(setting, problem));

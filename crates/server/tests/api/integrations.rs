@@ -1,6 +1,6 @@
 //! `/v2/integration`, as the original's clients use it.
 
-use crate::support::Hitwire;
+use crate::support::{Hitwire, Receiver};
 use serde_json::{Value, json};
 
 /// What the original's Terraform provider sends: every field, empty ones too, and all nine events.
@@ -86,7 +86,7 @@ async fn a_change_changes_only_what_it_names() {
 }
 
 #[tokio::test]
-async fn a_target_is_given_whole_and_what_it_leaves_out_has_its_default() {
+async fn a_target_is_whole_in_the_originals_fields_and_keeps_hitwires_own() {
     let hitwire = Hitwire::start().await;
     let target = json!({
         "url": "https://example.com/", "http_method": "PUT", "timeout": 30, "open_timeout": 5, "format": "jsonl",
@@ -101,6 +101,70 @@ async fn a_target_is_given_whole_and_what_it_leaves_out_has_its_default() {
     let changed = hitwire.admin().send("PUT", &path, &body).await.expect(200);
     insta::assert_snapshot!(
         serde_json::to_string_pretty(&changed["body"]["object"]["target"]).expect("JSON")
+    );
+}
+
+#[tokio::test]
+async fn what_hitwire_does_not_know_is_passed_over_and_told() {
+    let hitwire = Hitwire::start().await;
+    let admin = hitwire.admin();
+    let body = json!({
+        "name": "of a later client", "of_a_later_time": {"a": 1}, "activ": false,
+        "target": {"url": "https://example.com/", "timeuot": 600, "x\u{1b}[2J": 1},
+        "events": [{"event": "siem"}, {"event": "system", "with_body": true}],
+    });
+    let warnings = json!([
+        {"pointer": "/events/1/with_body", "message": "is not a field that hitwire knows; it is ignored"},
+        {"pointer": "/target/timeuot", "message": "is not a field that hitwire knows; it is ignored; did you mean \"timeout\"?"},
+        {"pointer": "/target/x\\u{1b}[2J", "message": "is not a field that hitwire knows; it is ignored"},
+        {"pointer": "/activ", "message": "is not a field that hitwire knows; it is ignored; did you mean \"active\"?"},
+        {"pointer": "/of_a_later_time", "message": "is not a field that hitwire knows; it is ignored"},
+    ]);
+    let created = admin.send("POST", "/v2/integration", &body).await.expect(200);
+    assert_eq!(created["warnings"], warnings);
+    let object = &created["body"]["object"];
+    assert_eq!((&object["name"], &object["target"]["timeout"]), (&body["name"], &json!(15)));
+    let path = format!("/v2/integration/{}", object["id"]);
+    for _ in 0..2 {
+        // Also where nothing changes.
+        assert_eq!(admin.send("PUT", &path, &body).await.expect(200)["warnings"], warnings);
+    }
+    let rendered = admin.send("POST", "/v2/integration/render", &body).await.expect(200);
+    assert_eq!(rendered["warnings"], warnings);
+    let preview = json!({"events": body["events"]});
+    let preview = admin.send("POST", "/v2/integration/preview", &preview).await.expect(200);
+    assert_eq!(preview["warnings"].as_array().map(Vec::len), Some(1));
+    let known = admin.send("PUT", &path, &json!({"name": "plain"})).await.expect(200);
+    assert_eq!(known.get("warnings"), None, "where there is nothing to tell");
+    // A condition that is not known would let everything pass: a filter is refused.
+    let filter = json!({"filter": {"domians": ["a.example"]}});
+    let refused = admin.send("PUT", &path, &filter).await.expect(422);
+    assert_eq!(refused["errors"][0]["pointer"], "/filter/domians");
+    assert!(refused["errors"][0]["message"].as_str().expect("text").contains("\"domains\""), "{refused}");
+}
+
+#[tokio::test]
+async fn any_number_of_headers_is_taken_kept_and_sent_within_32_kib() {
+    let receiver = Receiver::start().await;
+    let hitwire = Hitwire::start().await;
+    let headers = |number: usize, value: &str| -> serde_json::Map<String, Value> {
+        (0..number).map(|n| (format!("x-{n:04}"), json!(value))).collect()
+    };
+    // 4,096 headers of 8 bytes: 32 KiB.
+    let target = |headers| json!({"target": {"url": receiver.url(), "headers": headers}});
+    let created = hitwire.create(&target(headers(4_096, "ab"))).await;
+    let path = format!("/v2/integration/{}", created["id"]);
+    let mut masked = target(headers(4_096, "********"));
+    masked["target"]["timeout"] = json!(16);
+    hitwire.admin().send("PUT", &path, &masked).await.expect(200);
+    let tested = hitwire.admin().send("POST", &format!("{path}/test"), &json!({})).await.expect(200);
+    assert_eq!(tested["body"]["result"], "success", "{tested}");
+    let received = receiver.received().pop().expect("a request").headers;
+    assert_eq!((&received["x-0000"], &received["x-4095"]), (&"ab".parse().unwrap(), &"ab".parse().unwrap()));
+    let refused = hitwire.admin().send("PUT", &path, &target(headers(4_097, "ab"))).await.expect(422);
+    assert_eq!(
+        refused["errors"],
+        json!([{"pointer": "/target/headers", "message": "the headers are larger than 32768 bytes together"}])
     );
 }
 
@@ -205,7 +269,7 @@ async fn null_where_something_is_required_is_missing() {
 }
 
 #[tokio::test]
-async fn a_pace_and_the_requests_at_once_are_kept_until_a_target_is_given_anew() {
+async fn a_pace_and_the_requests_at_once_are_kept_unless_null_takes_them_away() {
     let hitwire = Hitwire::start().await;
     let asked = json!({"target": {"url": "https://example.com/", "rate": 60_000, "in_flight": 16}});
     let made = hitwire.admin().send("POST", "/v2/integration", &asked).await.expect(200);
@@ -217,6 +281,8 @@ async fn a_pace_and_the_requests_at_once_are_kept_until_a_target_is_given_anew()
     let renamed = hitwire.admin().send("PUT", &path, &json!({"name": "SIEM"})).await.expect(200);
     assert_eq!(shown(renamed), (json!(60_000), json!(16)));
     let plain = json!({"target": {"url": "https://example.com/", "rate": null}});
+    assert_eq!(shown(hitwire.admin().send("PUT", &path, &plain).await.expect(200)), (json!(null), json!(16)));
+    let plain = json!({"target": {"url": "https://example.com/", "in_flight": null}});
     assert_eq!(shown(hitwire.admin().send("PUT", &path, &plain).await.expect(200)), (json!(null), json!(1)));
 }
 

@@ -57,6 +57,66 @@ async fn a_stored_integration_is_tested_as_it_would_deliver() {
 }
 
 #[tokio::test]
+async fn without_a_kind_one_of_each_ticked_kind_is_sent_at_most_five() {
+    let receiver = Receiver::start().await;
+    let hitwire = Hitwire::start().await;
+    let ticked =
+        ["system", "siem", "scope", "security_issue_high", "rules_and_triggers", "security_issue_low"];
+    let events: Vec<_> = ticked.iter().map(|event| json!({"event": event})).collect();
+    // Inactive: else it would be told of itself.
+    let settings = json!({"target": {"url": receiver.url()}, "events": events, "active": false});
+    let path = format!("/v2/integration/{}/test", hitwire.create(&settings).await["id"]);
+    let stored = hitwire.admin().send("POST", &path, &json!({})).await.expect(200);
+    let unsaved = hitwire.admin().send("POST", PATH, &settings).await.expect(200);
+    for answer in [stored, unsaved] {
+        let object = tested(&answer, "success");
+        let messages = object["messages"].as_array().expect("messages");
+        let sent: Vec<_> = messages.iter().map(|message| message["event"].as_str().expect("text")).collect();
+        assert_eq!(sent, ticked[..5]);
+        assert_eq!(object["not_sent"], json!([]));
+        assert_eq!((&object["event"], &object["request"]), (&messages[0]["event"], &messages[0]["request"]));
+        let received = receiver.received();
+        let received = &received[received.len() - 5..];
+        for (message, received) in messages.iter().zip(received) {
+            assert_eq!(
+                message["request"]["body"].as_str().expect("text").as_bytes(),
+                received.body,
+                "in their order"
+            );
+        }
+    }
+    assert_eq!(receiver.received().len(), 10);
+
+    // A receiver that refuses is told all; the answer says so of the first that failed.
+    receiver.answer(500);
+    let refused = hitwire.admin().send("POST", &path, &json!({})).await.expect(200);
+    let object = tested(&refused, "failure");
+    assert_eq!(object["messages"].as_array().expect("messages").len(), 5);
+    // A kind that is named is sent alone, and answered as before.
+    receiver.answer(200);
+    let one = hitwire.admin().send("POST", &path, &json!({"event": "scope"})).await.expect(200);
+    let object = tested(&one, "success");
+    assert_eq!(
+        (&object["event"], object.get("messages"), object.get("not_sent")),
+        (&json!("scope"), None, None)
+    );
+    assert_eq!(receiver.received().len(), 16);
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_answer_is_not_asked_again() {
+    let receiver = Receiver::start().await;
+    receiver.hold(true);
+    let hitwire = Hitwire::start().await;
+    let settings = json!({"target": {"url": receiver.url(), "timeout": 1}, "events": [{"event": "siem"}, {"event": "system"}]});
+    let answer = hitwire.admin().send("POST", PATH, &settings).await.expect(200);
+    let object = tested(&answer, "failure");
+    assert_eq!(object["messages"].as_array().expect("messages").len(), 1);
+    assert_eq!((&object["event"], &object["not_sent"]), (&json!("siem"), &json!(["system"])));
+    receiver.hold(false);
+}
+
+#[tokio::test]
 async fn each_rendering_and_format_is_tested_as_it_is() {
     let receiver = Receiver::start().await;
     let hitwire = Hitwire::start().await;

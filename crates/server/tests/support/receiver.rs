@@ -168,7 +168,7 @@ impl Receiver {
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, shared: Arc<Shared>) {
     let service = service_fn(move |request| receive(Arc::clone(&shared), request));
     // A connection that is broken off is the sender's matter.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new().max_headers(10_000).serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn receive(

@@ -31,7 +31,7 @@ use axum::routing::get;
 use errors::Errors;
 pub(super) use errors::sentence;
 use http::{HeaderMap, StatusCode};
-use model::{Form, HEADERS_MAX, Header};
+use model::{Form, Header};
 pub(super) use page::examples;
 use page::{Place, Shown, page};
 use serde_json::Value;
@@ -65,7 +65,8 @@ async fn add(State(console): State<Shared>, session: Session) -> Result<Response
     let now_ms = (console.now_ms)();
     let name = format!("Webhook integration by {}, {}", session.user.name, month_and_day(now_ms));
     let place = Place { id: None, etag: String::new(), opened: now_ms };
-    page(&console, &session, place, Form::new(name), Stored::default(), Shown::default()).await
+    let form = Form::new(name, console.installation.default_rendering);
+    page(&console, &session, place, form, Stored::default(), Shown::default()).await
 }
 
 async fn edit(
@@ -125,10 +126,8 @@ async fn posted(
     let mut shown = Shown::default();
     match action {
         "add-header" => {
-            if form.headers.len() < HEADERS_MAX {
-                form.headers.push(Header::default());
-                shown.added = true;
-            }
+            form.headers.push(Header::default());
+            shown.added = true;
             shown.open = true;
         }
         "test" => {

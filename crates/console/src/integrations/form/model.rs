@@ -13,9 +13,6 @@ use serde_json::{Map, Value, json};
 /// What the API shows in place of a secret.
 const MASK: &str = "********";
 
-/// Rows for headers that a form may have; the API takes as many.
-pub(super) const HEADERS_MAX: usize = 100;
-
 /// What stands in the fields, as it was typed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Form {
@@ -75,8 +72,8 @@ pub(super) struct Filter {
 }
 
 impl Form {
-    /// An empty form, with what a new integration has unless told otherwise.
-    pub(super) fn new(name: String) -> Form {
+    /// An empty form, with what a new integration has unless told otherwise. `rendering`: the installation's default.
+    pub(super) fn new(name: String, rendering: &str) -> Form {
         Form {
             name,
             method: "POST".to_owned(),
@@ -84,7 +81,7 @@ impl Form {
             timeout: "15".to_owned(),
             open_timeout: "20".to_owned(),
             format: "json".to_owned(),
-            rendering: "classic".to_owned(),
+            rendering: rendering.to_owned(),
             retry: "patient".to_owned(),
             in_flight: "1".to_owned(),
             signing: "v1".to_owned(),
@@ -151,7 +148,7 @@ impl Form {
             name: of("name"),
             url: of("url"),
             method: of("method"),
-            headers: fields.all("header_name").take(HEADERS_MAX).enumerate().map(header).collect(),
+            headers: fields.all("header_name").enumerate().map(header).collect(),
             ca: upload("ca_file", "ca"),
             remove_ca: fields.has("remove_ca"),
             verify: fields.has("verify"),
@@ -332,15 +329,15 @@ impl Form {
         json!({"events": self.ticks(&Value::Null), "filter": self.filter()})
     }
 
-    /// Whether something under "advanced settings" is not as it is by default.
-    pub(super) fn is_advanced(&self) -> bool {
+    /// Whether something under "advanced settings" is not as it is by default. `rendering`: the installation's default.
+    pub(super) fn is_advanced(&self, rendering: &str) -> bool {
         let plain = Form {
             name: self.name.clone(),
             url: self.url.clone(),
             events: self.events.clone(),
             with_headers: self.with_headers,
             example: self.example.clone(),
-            ..Form::new(String::new())
+            ..Form::new(String::new(), rendering)
         };
         *self != plain
     }

@@ -80,6 +80,8 @@ struct Page {
     saving: bool,
     conflict: Option<Vec<String>>,
     tested: Option<Tested>,
+    /// The rendering of the installation's new integrations.
+    default_rendering: &'static str,
     would_send: Option<WouldSend>,
     preview: Option<Preview>,
     advanced: bool,
@@ -112,6 +114,7 @@ pub(super) async fn page(
     shown: Shown,
 ) -> Result<Response, Failure> {
     let preview = preview(console, session, &form).await?;
+    let default_rendering = console.installation.default_rendering;
     let title = if place.id.is_some() { "Edit integration" } else { "Add integration" };
     let Shown { errors, saving, conflict, tested, would_send, open, added } = shown;
     let is_bad = !errors.is_empty() || conflict.is_some();
@@ -123,11 +126,15 @@ pub(super) async fn page(
         opened: place.opened,
         path,
         cancel,
-        advanced: open || errors.is_advanced() || form.is_advanced() || stored.has_certificates(),
+        advanced: open
+            || errors.is_advanced()
+            || form.is_advanced(default_rendering)
+            || stored.has_certificates(),
         client_open: form.has_client() || !stored.client.is_empty() || errors.any(&CLIENT_FIELDS),
         pins_open: !form.pins.is_empty() || errors.any(&["pins"]),
         filter_open: form.has_filter() || would_send.is_some() || errors.any(&FILTER_FIELDS),
         limits_open: form.has_limits() || errors.any(&LIMIT_FIELDS),
+        default_rendering,
         headers: header_rows(&form, &errors, added),
         examples: examples(),
         stored,

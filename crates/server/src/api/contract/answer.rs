@@ -5,7 +5,7 @@ use hitwire_courier::Preset;
 use hitwire_endpoint::{Pin, sign};
 use hitwire_event::Kind;
 use hitwire_event::filter::Filter;
-use hitwire_event::rendering::{Format, Style};
+use hitwire_event::rendering::Format;
 use hitwire_log::{Activity, HttpMethod, Integration, MASK, Target, Ticked};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -167,10 +167,7 @@ impl<'a> From<&'a Target> for TargetAnswer<'a> {
                 Format::Jsonl => "jsonl",
             },
             subtype: TYPE,
-            rendering: match target.rendering {
-                Style::Classic => "classic",
-                Style::Envelope => "envelope",
-            },
+            rendering: target.rendering.name(),
             retry: match target.retry {
                 Preset::Original => "original",
                 Preset::Patient => "patient",

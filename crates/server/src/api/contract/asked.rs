@@ -4,8 +4,9 @@ use super::answer::TYPE;
 use super::filter;
 use super::tested::AskedTest;
 use crate::api::fields::{self, Errors, Fields};
+use crate::api::problem::FieldError;
 use hitwire_courier::Preset;
-use hitwire_endpoint::{PINS_MAX, Pin};
+use hitwire_endpoint::{HEADERS_BYTES_MAX, PINS_MAX, Pin};
 use hitwire_event::Kind;
 use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
@@ -44,6 +45,8 @@ pub(in crate::api) struct Asked {
     pub(in crate::api) filter: Option<Filter>,
     pub(in crate::api) target: Option<AskedTarget>,
     pub(in crate::api) signing_secret: Option<Secret>,
+    /// Fields of the body that are passed over.
+    pub(in crate::api) warnings: Vec<FieldError>,
 }
 
 /// One kind of one entry in `events`.
@@ -56,7 +59,42 @@ pub(in crate::api) struct AskedTick {
     pub(in crate::api) with_headers: bool,
 }
 
-/// A whole target; only secrets may be left out.
+/// A setting that is hitwire's own. Clients of the original do not know it, so a change that leaves it out keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::api) enum OwnSetting<T> {
+    /// Not named: as it is; in a creation its default.
+    LeftOut,
+    /// `null`: its default.
+    Default,
+    /// As it is to be.
+    Given(T),
+}
+
+impl<T> OwnSetting<T> {
+    /// What it is to be: `current` is what there is, if there is something.
+    pub(in crate::api) fn or(self, current: Option<T>, default: T) -> T {
+        match self {
+            OwnSetting::LeftOut => current.unwrap_or(default),
+            OwnSetting::Default => default,
+            OwnSetting::Given(value) => value,
+        }
+    }
+
+    /// Reads it with `take`.
+    fn read(
+        fields: &mut Fields<'_>,
+        name: &str,
+        take: impl FnOnce(&mut Fields<'_>, &str) -> Option<T>,
+    ) -> Self {
+        if !fields.has(name) {
+            return OwnSetting::LeftOut;
+        }
+        // What is wrong is noted, and then this is of no use.
+        take(fields, name).map_or(OwnSetting::Default, OwnSetting::Given)
+    }
+}
+
+/// A target: whole in the original's fields. Secrets and hitwire's own settings may be left out.
 #[derive(Debug)]
 pub(in crate::api) struct AskedTarget {
     pub(in crate::api) url: Secret,
@@ -65,19 +103,19 @@ pub(in crate::api) struct AskedTarget {
     pub(in crate::api) headers: Option<Vec<AskedHeader>>,
     pub(in crate::api) ca_file: String,
     pub(in crate::api) ca_verify: bool,
-    pub(in crate::api) pins: Vec<Pin>,
+    pub(in crate::api) pins: OwnSetting<Vec<Pin>>,
     pub(in crate::api) client: AskedClient,
     /// `None`: left out, so it stays as it is, since a key hangs on it.
     pub(in crate::api) signing: Option<Signing>,
     pub(in crate::api) timeout_s: u16,
     pub(in crate::api) open_timeout_s: u16,
     pub(in crate::api) format: Format,
-    pub(in crate::api) rendering: Style,
-    pub(in crate::api) retry: Preset,
-    pub(in crate::api) max_events: Option<u32>,
-    pub(in crate::api) max_bytes: Option<u32>,
-    pub(in crate::api) rate: Option<u32>,
-    pub(in crate::api) in_flight: u8,
+    pub(in crate::api) rendering: OwnSetting<Style>,
+    pub(in crate::api) retry: OwnSetting<Preset>,
+    pub(in crate::api) max_events: OwnSetting<Option<u32>>,
+    pub(in crate::api) max_bytes: OwnSetting<Option<u32>>,
+    pub(in crate::api) rate: OwnSetting<Option<u32>>,
+    pub(in crate::api) in_flight: OwnSetting<u8>,
 }
 
 /// As whom to appear. `None`: left out, so it stays as it is; an empty text takes it away.
@@ -119,8 +157,8 @@ impl Asked {
     pub(in crate::api) fn read(body: &RawValue, errors: &Errors) -> Asked {
         let Some(mut fields) = Fields::of(body, "", errors) else { return Asked::default() };
         let asked = Asked::of(&mut fields, errors);
-        fields.finish();
-        asked
+        fields.ignore_rest();
+        Asked { warnings: errors.warnings(), ..asked }
     }
 
     /// The same of settings that are only tested: which test is asked for stands beside them, in `test`.
@@ -129,8 +167,8 @@ impl Asked {
         let test = fields.raw("test").and_then(|raw| Fields::of(raw, fields.pointer("test"), errors));
         let test = test.map(AskedTest::read).unwrap_or_default();
         let asked = Asked::of(&mut fields, errors);
-        fields.finish();
-        (asked, test)
+        fields.ignore_rest();
+        (Asked { warnings: errors.warnings(), ..asked }, test)
     }
 
     fn of(fields: &mut Fields<'_>, errors: &Errors) -> Asked {
@@ -143,6 +181,7 @@ impl Asked {
             filter: fields.raw("filter").and_then(|raw| filter::read(raw, &fields.pointer("filter"), errors)),
             target: fields.raw("target").and_then(|raw| target(raw, &fields.pointer("target"), errors)),
             signing_secret: fields.string("signing_secret").map(Secret::new),
+            warnings: Vec::new(),
         };
         if let Some(name) = fields.string("type")
             && name != TYPE
@@ -193,7 +232,7 @@ pub(super) fn ticks(raw: &RawValue, at: &str, errors: &Errors) -> Option<Vec<Ask
                 }
             }
         }
-        fields.finish();
+        fields.ignore_rest();
     }
     Some(ticks)
 }
@@ -212,10 +251,9 @@ fn target(raw: &RawValue, at: &str, errors: &Errors) -> Option<AskedTarget> {
         headers: headers(&mut fields, errors),
         ca_file: fields.string("ca_file").unwrap_or_default(),
         ca_verify: fields.bool("ca_verify").unwrap_or(true),
-        pins: fields
-            .raw("pin_sha256")
-            .and_then(|raw| pins(raw, &fields.pointer("pin_sha256"), errors))
-            .unwrap_or_default(),
+        pins: OwnSetting::read(&mut fields, "pin_sha256", |fields, name| {
+            fields.raw(name).and_then(|raw| pins(raw, &fields.pointer(name), errors))
+        }),
         client: AskedClient {
             cert: fields.string("client_cert"),
             key: fields.string("client_key").map(Secret::new),
@@ -227,14 +265,18 @@ fn target(raw: &RawValue, at: &str, errors: &Errors) -> Option<AskedTarget> {
         format: fields
             .one_of("format", &[("json", Format::Json), ("jsonl", Format::Jsonl)])
             .unwrap_or(Format::Json),
-        rendering: rendering(&mut fields),
-        retry: fields
-            .one_of("retry", &[("patient", Preset::Patient), ("original", Preset::Original)])
-            .unwrap_or(Preset::Patient),
-        max_events: fields.integer("max_events", MAX_EVENTS).map(|events| events as u32),
-        max_bytes: fields.integer("max_bytes", MAX_BYTES).map(|bytes| bytes as u32),
-        rate: fields.integer("rate", RATE).map(|rate| rate as u32),
-        in_flight: fields.integer("in_flight", IN_FLIGHT).map_or(1, |in_flight| in_flight as u8),
+        rendering: OwnSetting::read(&mut fields, "rendering", |fields, name| {
+            fields.one_of(name, &Style::ALL.map(|style| (style.name(), style)))
+        }),
+        retry: OwnSetting::read(&mut fields, "retry", |fields, name| {
+            fields.one_of(name, &[("patient", Preset::Patient), ("original", Preset::Original)])
+        }),
+        max_events: limit(&mut fields, "max_events", MAX_EVENTS),
+        max_bytes: limit(&mut fields, "max_bytes", MAX_BYTES),
+        rate: limit(&mut fields, "rate", RATE),
+        in_flight: OwnSetting::read(&mut fields, "in_flight", |fields, name| {
+            fields.integer(name, IN_FLIGHT).map(|in_flight| in_flight as u8)
+        }),
     };
     // Of other types of integration, in the structures that the original's clients share between types.
     for name in ["token", "api"] {
@@ -245,7 +287,7 @@ fn target(raw: &RawValue, at: &str, errors: &Errors) -> Option<AskedTarget> {
     // Accepted, ignored (contract.md section 1); the key stands in answers.
     fields.string("subtype");
     fields.string("signing_public_key");
-    fields.finish();
+    fields.ignore_rest();
     Some(target)
 }
 
@@ -262,15 +304,13 @@ fn pins(raw: &RawValue, at: &str, errors: &Errors) -> Option<Vec<Pin>> {
     Some(pins)
 }
 
-fn rendering(fields: &mut Fields<'_>) -> Style {
-    match fields.string("rendering").as_deref() {
-        None | Some("classic") => Style::Classic,
-        Some("envelope") => Style::Envelope,
-        Some(other) => {
-            fields.refuse("rendering", format!("\"{other}\" is not one of \"classic\", \"envelope\""));
-            Style::Classic
-        }
-    }
+/// A limit; without one there is none.
+fn limit(
+    fields: &mut Fields<'_>,
+    name: &str,
+    range: std::ops::RangeInclusive<u64>,
+) -> OwnSetting<Option<u32>> {
+    OwnSetting::read(fields, name, |fields, name| fields.integer(name, range).map(|limit| Some(limit as u32)))
 }
 
 /// `null` stands for "none" here, as in old clients; only a missing member stands for "as they are".
@@ -280,7 +320,7 @@ fn headers(fields: &mut Fields<'_>, errors: &Errors) -> Option<Vec<AskedHeader>>
     }
     let at = fields.pointer("headers");
     let Some(raw) = fields.raw("headers") else { return Some(Vec::new()) };
-    let members = Fields::of(raw, at.as_str(), errors)?.rest();
+    let members = Fields::of_at_most(HEADERS_BYTES_MAX, raw, at.as_str(), errors)?.rest();
     let header = |(name, raw): (String, &RawValue)| {
         let value = serde_json::from_str::<String>(raw.get()).map(Secret::new);
         if value.is_err() {

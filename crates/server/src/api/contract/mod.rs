@@ -8,8 +8,8 @@ mod filter;
 mod tested;
 
 pub(super) use answer::{Answer, Creation};
-pub(super) use asked::{Asked, AskedClient, AskedHeader, AskedTarget, AskedTick, Signing};
+pub(super) use asked::{Asked, AskedClient, AskedHeader, AskedTarget, AskedTick, OwnSetting, Signing};
 pub(super) use filter::{AskedPreview, PreviewAnswer};
 pub(super) use tested::{
-    AskedTest, RenderedAnswer, ResponseAnswer, TestAnswer, TimingsAnswer, Values, by_name,
+    AskedTest, RenderedAnswer, ResponseAnswer, TestAnswer, TestsAnswer, TimingsAnswer, Values, by_name,
 };

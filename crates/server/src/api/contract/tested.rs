@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 /// Which test message.
 #[derive(Debug, Default)]
 pub(in crate::api) struct AskedTest {
-    /// `None`: the first that is ticked.
+    /// `None`: each that is ticked.
     pub(in crate::api) kind: Option<Kind>,
 }
 
@@ -35,7 +35,7 @@ impl AskedTest {
 }
 
 /// What was sent, and what became of it. No secret of the integration is in it, even if the receiver answers with one.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 #[schema(as = TestMessage)]
 pub(in crate::api) struct TestAnswer {
     delivered: bool,
@@ -47,7 +47,7 @@ pub(in crate::api) struct TestAnswer {
     error: Option<String>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 #[schema(as = TestRequest)]
 pub(in crate::api) struct RequestAnswer {
     method: &'static str,
@@ -56,7 +56,7 @@ pub(in crate::api) struct RequestAnswer {
     body: String,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 #[schema(as = TestResponse)]
 pub(in crate::api) struct ResponseAnswer {
     status: u16,
@@ -67,7 +67,7 @@ pub(in crate::api) struct ResponseAnswer {
 }
 
 /// A header that came once, or several times.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = HeaderValues)]
 pub(in crate::api) enum Values {
@@ -76,7 +76,7 @@ pub(in crate::api) enum Values {
 }
 
 /// Milliseconds; null for a part that was not reached.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 #[schema(as = Timings)]
 pub(in crate::api) struct TimingsAnswer {
     dns: Option<f64>,
@@ -111,6 +111,46 @@ impl TestAnswer {
 
     pub(in crate::api) fn delivered(&self) -> bool {
         self.delivered
+    }
+
+    /// Whether there was a complete answer, be it a refusal.
+    pub(in crate::api) fn was_answered(&self) -> bool {
+        self.response.is_some()
+    }
+}
+
+/// What was sent of several kinds, and what became of it. Its own fields are those of the first message that was not delivered,
+/// or else of the first one, as in the answer to a test of one kind.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TestMessages)]
+pub(in crate::api) struct TestsAnswer {
+    #[serde(flatten)]
+    first: TestAnswer,
+    /// Each message, in the order of sending. Only if the test named no event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, min_items = 1, max_items = 5)]
+    messages: Option<Vec<TestAnswer>>,
+    /// Events of which no message was sent, or none in time: those after one that got no complete answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, max_items = 4)]
+    not_sent: Option<Vec<&'static str>>,
+}
+
+impl TestsAnswer {
+    /// What became of at least one message.
+    pub(in crate::api) fn of(messages: Vec<TestAnswer>, not_sent: Vec<&'static str>) -> Option<Self> {
+        let first = messages.iter().find(|message| !message.delivered).or(messages.first())?.clone();
+        Some(TestsAnswer { first, messages: Some(messages), not_sent: Some(not_sent) })
+    }
+
+    /// The answer to a test of one kind.
+    pub(in crate::api) fn of_one(message: TestAnswer) -> Self {
+        TestsAnswer { first: message, messages: None, not_sent: None }
+    }
+
+    /// Whether all were.
+    pub(in crate::api) fn delivered(&self) -> bool {
+        self.first.delivered
     }
 }
 

@@ -47,6 +47,15 @@ pub(in crate::api) struct SuccessBody<T> {
     object: T,
 }
 
+/// The same, of a call that passes over fields of its body which it does not know.
+#[derive(ToSchema)]
+pub(in crate::api) struct SuccessWithWarnings<T> {
+    body: SuccessBody<T>,
+    /// The fields that were passed over, if there are any: at most 20 entries.
+    #[schema(nullable = false, max_items = 20)]
+    warnings: Option<Vec<crate::api::problem::FieldError>>,
+}
+
 /// The same around a list. Of a type in brackets only the outermost name counts here, so a list has to be a type of its own.
 #[derive(ToSchema)]
 pub(in crate::api) struct SuccessList<T> {
@@ -71,7 +80,6 @@ pub(in crate::api) struct OlderSuccess<T> {
 
 /// A new integration.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewIntegrationSettings {
     /// Where and how.
     target: TargetSettings,
@@ -99,7 +107,6 @@ pub(in crate::api) enum TypeName {
 
 /// A change of an integration. It names what it changes; the rest stays. An answer may be sent back as it came.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(in crate::api) struct IntegrationSettings {
     /// At most 200 characters. Default: `Webhook integration by <who>, <Mon D>`.
     #[schema(min_length = 1, max_length = 200)]
@@ -216,7 +223,7 @@ pub(in crate::api) struct PreviewSettings {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct TestSettings {
-    /// Default: the first event that is ticked.
+    /// Default: each event that is ticked, at most five; `siem` if none is.
     event: Option<EventName>,
 }
 
@@ -231,7 +238,6 @@ pub(in crate::api) struct RotationSettings {
 
 /// Settings to be tested.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(in crate::api) struct UnsavedSettings {
     /// The integration that masked secrets are taken from.
     id: Option<u64>,
@@ -249,7 +255,6 @@ pub(in crate::api) struct UnsavedSettings {
 
 /// An event to notify of.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(in crate::api) struct EventSettings {
     /// An event's name of today, or an older one.
     event: EventName,
@@ -320,14 +325,14 @@ pub(in crate::api) enum EventName {
 
 /// Where and how to send. It is given whole; only secrets may be left out of a change, or sent as their mask.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub(in crate::api) struct TargetSettings {
     /// `https://...`
     #[schema(format = "uri")]
     url: String,
     /// Default: `POST`.
     http_method: Option<MethodName>,
-    /// Request headers. The values are secrets: they are never shown, and the mask stands for "as it was".
+    /// Request headers: any number, 32 KiB of names and values in all. The values are secrets: they are never shown, and the
+    /// mask stands for "as it was".
     headers: Option<BTreeMap<String, String>>,
     /// PEM: CA certificates that replace the public roots.
     #[schema(max_length = 524_288)]
@@ -361,7 +366,7 @@ pub(in crate::api) struct TargetSettings {
     open_timeout: Option<u16>,
     /// An array, or one object a line. Default: `json`.
     format: Option<FormatName>,
-    /// How an event looks. Default: `classic`.
+    /// How an event looks. Default: the installation's, `classic` unless it is set otherwise.
     rendering: Option<RenderingName>,
     /// How long a failing endpoint is tried. Default: `patient`.
     retry: Option<RetryName>,

@@ -135,10 +135,10 @@ proptest! {
 
 #[test]
 fn a_new_form_asks_for_the_defaults() {
-    let form = Form::new("Webhook integration by Jane Roe, Nov 25".to_owned());
-    assert!(!form.is_advanced());
+    let form = Form::new("Webhook integration by Jane Roe, Nov 25".to_owned(), "classic");
+    assert!(!form.is_advanced("classic"));
     let form = Form::read(&untouched(&form));
-    assert!(!form.is_advanced(), "{form:?}");
+    assert!(!form.is_advanced("classic"), "{form:?}");
     let body = body(&form, &Value::Null);
     assert_eq!(body["name"], "Webhook integration by Jane Roe, Nov 25");
     assert_eq!((&body["events"], &body["filter"]), (&json!([]), &json!({})));
