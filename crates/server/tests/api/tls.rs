@@ -140,10 +140,11 @@ async fn a_key_must_be_sent_again_when_it_would_be_shown_elsewhere_or_to_others(
     let put = async |target: Value| hitwire.admin().send("PUT", &path, &json!({"target": target})).await;
     for moved in [
         json!({"url": "https://example.org/", "pin_sha256": [pin]}),
-        json!({"url": URL}),
+        json!({"url": URL, "pin_sha256": []}),
+        json!({"url": URL, "pin_sha256": null}),
         json!({"url": URL, "pin_sha256": [pin, "CD".repeat(32)]}),
         json!({"url": URL, "pin_sha256": [pin], "ca_verify": false}),
-        json!({"url": URL, "client_cert": CLIENT}),
+        json!({"url": URL, "client_cert": CLIENT, "pin_sha256": []}),
     ] {
         let problem = put(moved.clone()).await.expect(422);
         assert_eq!(problem["errors"][0]["pointer"], "/target/client_key", "{moved}: {problem}");
@@ -151,6 +152,7 @@ async fn a_key_must_be_sent_again_when_it_would_be_shown_elsewhere_or_to_others(
         assert!(message.ends_with("so the key of the client certificate must be sent again"), "{message}");
     }
     put(json!({"url": URL, "pin_sha256": [colons.to_lowercase()]})).await.expect(200);
+    put(json!({"url": URL})).await.expect(200);
     put(json!({"url": "https://example.org/", "client_key": KEY})).await.expect(200);
 }
 
