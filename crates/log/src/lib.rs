@@ -17,6 +17,7 @@
 
 mod access;
 mod account;
+mod authority;
 mod counts;
 mod details;
 mod integration;
@@ -30,6 +31,7 @@ pub use account::{
     ActivityEntry, ActivityPage, ActivityQuery, ActivityRow, ActivitySource, Application, Client,
     ClientLimits, FieldChange, Role, Sequence, Token, TokenId, User, UserId,
 };
+pub use authority::{Authority, Revoked};
 pub use counts::{Counts, Distribution, Figures};
 pub use details::{AttemptKey, AttemptTimings, DELIVERED_OF_EACH, Detail, Details, Draft, ResponseDetail};
 pub use integration::{

@@ -1,8 +1,8 @@
 //! What is asked of a store, and what it answers.
 
 use crate::{
-    ActivityEntry, Application, Client, Credential, Integration, Lease, Link, NewIntegration, Sequence,
-    Session, Token, TokenId, User, UserId,
+    ActivityEntry, Application, Authority, Client, Credential, Integration, Lease, Link, NewIntegration,
+    Sequence, Session, Token, TokenId, User, UserId,
 };
 use hitwire_courier::{Attempt, LostRange, Progress, Verdict};
 use hitwire_event::{ClientId, Event, IntegrationId, Record, Seq, Stream};
@@ -12,9 +12,12 @@ use std::sync::Arc;
 /// One thing to be made durable.
 #[derive(Clone, Debug)]
 pub enum Op {
+    /// Succeeds only if this still holds; otherwise [`StoreError::Revoked`](crate::StoreError::Revoked): a change that was
+    /// decided on before something was taken from its author must not be made after.
+    Require(Authority),
     /// Events into the log.
     Append(Append),
-    /// A new integration; its streams start at the end of the log.
+    /// A new integration, of a client that exists; its streams start at the end of the log.
     CreateIntegration(NewIntegration),
     /// A changed integration.
     UpdateIntegration(UpdateIntegration),
@@ -55,7 +58,7 @@ pub enum Op {
         /// The revision.
         revision: u64,
     },
-    /// Somebody signed in. Of more than 50 sessions of a user the oldest end.
+    /// A user signed in, who must exist and be enabled. A user keeps at most 50 sessions; the oldest are ended first.
     PutSession(Session),
     /// Ends a session.
     DeleteSession {
@@ -80,7 +83,7 @@ pub enum Op {
         /// Links that expire until now.
         now: u64,
     },
-    /// A link that is good once, in place of the one that was there for the same user.
+    /// A link that is good once, in place of the one that was there for the same user, who must exist.
     PutLink(Link),
     /// Uses a link up; [`StoreError::NotFound`](crate::StoreError::NotFound) if it was used before, so that the rest of the same
     /// commit does not happen twice.
@@ -88,7 +91,7 @@ pub enum Op {
         /// Which.
         sha256: [u8; 32],
     },
-    /// A token, new or in place of the one with the same id.
+    /// A token, new or in place of the one with the same id, of a client and a user that exist.
     PutToken(Token),
     /// Takes a token away.
     DeleteToken {
@@ -97,7 +100,7 @@ pub enum Op {
     },
     /// When tokens were last used, Unix seconds. Not synced.
     TokensUsed(Vec<(TokenId, u64)>),
-    /// An application, new or in place of the one with the same client and id.
+    /// An application, new or in place of the one with the same id, of a client that exists.
     PutApplication(Application),
     /// Takes an application away.
     DeleteApplication {
@@ -159,7 +162,7 @@ pub enum Done {
     Saved,
     /// To `NextId`.
     Id(u64),
-    /// To what is simply kept or gone: `Put...`, `...Used`, `RedeemLink`, `Remember`, `Record`, `Announce`, `Announced`.
+    /// To what is simply kept, gone, or so: `Put...`, `Require`, `...Used`, `RedeemLink`, `Remember`, `Record`, `Announce`, `Announced`.
     Kept,
 }
 

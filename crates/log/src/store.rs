@@ -3,7 +3,7 @@
 use crate::{
     ActivityPage, ActivityQuery, Application, AttemptPage, AttemptQuery, AttemptRow, Client, Counts,
     Credential, Done, Figures, Integration, IntegrationPage, IntegrationQuery, Lag, Link, LostRow, Op, Page,
-    Read, Session, StreamFrom, Token, User, UserId,
+    Read, Revoked, Session, StreamFrom, Token, User, UserId,
 };
 use hitwire_courier::Saved;
 use hitwire_event::{ClientId, Event, IntegrationId, Seq, Stream};
@@ -189,6 +189,12 @@ pub enum StoreError {
     /// What must be unique is there already, or something is still in use. Says which.
     #[error("{0}")]
     Taken(String),
+    /// Something that the change belongs to is not there any more: its client, or its user. Says which.
+    #[error("{0}")]
+    Gone(String),
+    /// Whoever makes the change may not do so any more. Nothing was changed.
+    #[error("{0} while the call was under way; nothing was changed")]
+    Revoked(Revoked),
     /// No such thing.
     #[error("there is no such thing any more")]
     NotFound,

@@ -6,7 +6,7 @@ use hitwire_event::hit::{BlockStatus, Hit};
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, Event, IntegrationId, Lane, Seq, WebhookId};
 use hitwire_index::{Bounds, Following, Index, Options};
-use hitwire_log::{Append, Done, HttpMethod, NewIntegration, Op, Secret, SqliteStore, Store, Target};
+use hitwire_log::{Append, Client, Done, HttpMethod, NewIntegration, Op, Secret, SqliteStore, Store, Target};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,6 +84,10 @@ impl World {
     }
 
     pub(crate) async fn integration(&self, client: ClientId) -> IntegrationId {
+        let clients = self.store.clients().await.expect("clients");
+        if clients.iter().all(|there| there.id != client) {
+            self.commit(Op::PutClient(Client { id: client, revision: 0, ..clients[0].clone() })).await;
+        }
         match self.commit(Op::CreateIntegration(new_integration(client))).await {
             Done::Integration(integration) => integration.id,
             other => panic!("a creation was answered with {other:?}"),

@@ -3,9 +3,11 @@
 //! - `suite`: what any store must do, written against [`hitwire_log::Store`]; run here on the embedded store with its
 //!   threads and without.
 //! - `model`: random histories against a naive model in memory.
+//! - `rights`: the part of the suite about changes whose author, client or user is gone when they are committed.
 //! - `sqlite`: files, locks, keys, slices, retention, broken disks.
 
 mod model;
+mod rights;
 mod sqlite;
 mod suite;
 mod support;
@@ -72,6 +74,10 @@ macro_rules! suites {
                     clients_users_and_applications_are_kept_and_changed_from_their_revision,
                     how_users_sign_in_is_kept_and_goes_with_them,
                     a_link_is_good_once,
+                    a_change_is_refused_once_what_allowed_it_is_gone,
+                    nothing_is_made_of_a_client_that_is_gone,
+                    nothing_is_made_of_a_user_who_is_gone,
+                    who_is_disabled_is_not_signed_in,
                     the_activity_log_is_read_newest_first_by_what_it_is_about_and_when,
                     what_is_remembered_outlives_a_restart_and_is_replaced,
                     an_announcement_is_kept_exactly_if_its_change_is,

@@ -2,7 +2,8 @@
 //! have by the plain words of the contract.
 
 use crate::support::{
-    Backend, Bench, HIGH, ONE, TWO, attempt, event, lane_at, new_integration, progress, ticked, unsettled,
+    Backend, Bench, HIGH, ONE, TWO, attempt, event, lane_at, make_client, new_integration, progress, ticked,
+    unsettled,
 };
 use hitwire_courier::{DisableReason, LaneState, LostRange, LostReason, Progress};
 use hitwire_event::{ClientId, Event, IntegrationId, Kind, Lane, Seq, Stream};
@@ -183,6 +184,7 @@ impl History<'_> {
                 self.read(read).await;
             }
             Step::Create { client: of, kinds: bits, active } => {
+                make_client(self.store(), client(of)).await;
                 let mut new = new_integration(client(of), &kinds(bits));
                 new.active = active;
                 let made = self.changed(Op::CreateIntegration(new)).await;

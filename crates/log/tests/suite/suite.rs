@@ -1,9 +1,10 @@
 //! What any store must do.
 
+pub(crate) use crate::rights::*;
 use crate::support::{
     BEGIN_MS, Backend, HIGH, ONE, TWO, append, append_once, append_with, attempt, commit, create, disable,
-    event, hits, ids, lane_at, lost_range, new_integration, progress, read_all, save_cursor, stream, ticked,
-    unsettled, update, update_with,
+    event, hits, ids, lane_at, lost_range, make_client, new_integration, progress, read_all, save_cursor,
+    stream, ticked, unsettled, update, update_with,
 };
 use hitwire_courier::{DisableReason, EndpointState, LostReason, Progress};
 use hitwire_event::rendering::Format;
@@ -712,7 +713,7 @@ pub(crate) async fn lost_ranges_are_read_page_by_page_newest_first(backend: &dyn
     assert_eq!(second.iter().map(|row| row.range.first.0).collect::<Vec<_>>(), [20, 10]);
 }
 
-fn token(id: u64, client: ClientId, role: Role) -> Token {
+pub(crate) fn token(id: u64, client: ClientId, role: Role) -> Token {
     Token {
         id: TokenId(id),
         sha256: [id as u8; 32],
@@ -727,7 +728,7 @@ fn token(id: u64, client: ClientId, role: Role) -> Token {
     }
 }
 
-fn user(id: u64, client: ClientId, email: &str) -> User {
+pub(crate) fn user(id: u64, client: ClientId, email: &str) -> User {
     User {
         id: UserId(id),
         uuid: format!("uuid-{id}"),
@@ -747,6 +748,7 @@ pub(crate) async fn a_token_is_found_by_its_hash_replaced_by_its_number_and_take
 ) {
     let store = backend.open();
     assert_eq!(store.token([3; 32]).await.unwrap(), None);
+    make_client(&*store, TWO).await;
     commit(&*store, Op::PutToken(token(3, TWO, Role::Ingest))).await;
     commit(&*store, Op::PutToken(token(3, TWO, Role::Administrator))).await;
     commit(&*store, Op::PutToken(token(4, ONE, Role::Ingest))).await;
@@ -912,6 +914,7 @@ pub(crate) async fn a_link_is_good_once(backend: &dyn Backend) {
     let link = |n: u8, user: Option<u64>| Link { sha256: [n; 32], user: user.map(UserId), expires_at: 100 };
     commit(&*store, Op::PutLink(link(1, None))).await;
     commit(&*store, Op::PutLink(link(2, None))).await;
+    commit(&*store, Op::PutUser(user(7, ONE, "7@example.com"))).await;
     commit(&*store, Op::PutLink(link(3, Some(7)))).await;
     assert_eq!(store.link([1; 32]).await.unwrap(), None, "a new one takes the place of the one before");
     assert_eq!(store.link([2; 32]).await.unwrap(), Some(link(2, None)));
@@ -922,7 +925,7 @@ pub(crate) async fn a_link_is_good_once(backend: &dyn Backend) {
     store.commit(redeem(2)).await.unwrap();
     assert_eq!(store.commit(redeem(2)).await.unwrap_err(), StoreError::NotFound);
     assert_eq!(store.commit(redeem(9)).await.unwrap_err(), StoreError::NotFound);
-    assert_eq!(store.users(None).await.unwrap().len(), 1, "what hangs on a used link is not done");
+    assert_eq!(store.users(None).await.unwrap().len(), 2, "what hangs on a used link is not done");
     commit(&*store, Op::DeleteExpired { created_before: 0, used_before: 0, now: 100 }).await;
     assert_eq!(store.link([3; 32]).await.unwrap(), None);
 

@@ -9,8 +9,8 @@ use hitwire_event::{
     ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, Seq, Stream, WebhookId,
 };
 use hitwire_log::{
-    Activity, Append, Appended, Done, HttpMethod, Integration, NewIntegration, Op, Options, PreviousSecret,
-    Read, Secret, SqliteStore, Store, StreamFrom, Target, Ticked, UpdateIntegration,
+    Activity, Append, Appended, Client, Done, HttpMethod, Integration, NewIntegration, Op, Options,
+    PreviousSecret, Read, Secret, SqliteStore, Store, StreamFrom, Target, Ticked, UpdateIntegration,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -175,7 +175,18 @@ pub(crate) fn new_integration(client: ClientId, kinds: &[Kind]) -> NewIntegratio
     }
 }
 
+/// Makes a client, unless it is there.
+pub(crate) async fn make_client(store: &dyn Store, id: ClientId) {
+    let clients = store.clients().await.expect("clients");
+    if clients.iter().all(|client| client.id != id) {
+        let client = Client { id, revision: 0, ..clients[0].clone() };
+        commit(store, Op::PutClient(client)).await;
+    }
+}
+
+/// Creates an integration; its client is made if it is not there.
 pub(crate) async fn create(store: &dyn Store, client: ClientId, kinds: &[Kind]) -> Integration {
+    make_client(store, client).await;
     match commit(store, Op::CreateIntegration(new_integration(client, kinds))).await {
         Done::Integration(integration) => *integration,
         other => panic!("a creation was answered with {other:?}"),

@@ -152,6 +152,11 @@ impl World {
         LIFE.set((LIFE.get().0, Some(Instant::now())));
         self.lives_began_ms.push(now_ms());
         let store = SqliteStore::open(options(dir)).expect("the store opens after every crash");
+        let there = store.clients().await.expect("the clients");
+        for id in CLIENTS.into_iter().filter(|id| there.iter().all(|client| client.id != *id)) {
+            let made = Op::PutClient(Client { id, revision: 0, ..there[0].clone() });
+            store.commit(vec![made]).await.expect("the client is made");
+        }
         let store: Arc<dyn Store> =
             Arc::new(Jittery { store, random: Mutex::new(faults), calm: Cell64::default() });
         let mint = self.random.next();

@@ -1,7 +1,7 @@
 //! Credentials, sessions and links.
 
 use super::codes::{from_json, to_json};
-use super::{Trouble, accounts};
+use super::{Trouble, accounts, authority};
 use crate::sqlite::seal::{Place, Sealer, from_hex, to_hex};
 use crate::{Credential, Link, Secret, Session, StoreError, User, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -33,6 +33,7 @@ pub(super) fn put_credential(
     sealer: &Sealer,
     credential: &Credential,
 ) -> Result<(), Trouble> {
+    authority::user_exists(connection, credential.user)?;
     let user = credential.user.0 as i64;
     let place = place(credential.user);
     let totp = credential.totp.as_ref().map(|secret| sealer.seal(place, secret.expose().as_bytes()));
@@ -141,6 +142,7 @@ pub(in crate::sqlite) fn anybody(connection: &Connection) -> Result<bool, Troubl
 
 /// A new session; the oldest ones of the user end if there are too many.
 pub(super) fn put_session(connection: &Connection, session: &Session) -> Result<(), Trouble> {
+    authority::may_sign_in(connection, session.user)?;
     let user = session.user.0 as i64;
     connection.prepare_cached(PUT_SESSION)?.execute(params![
         session.sha256,
@@ -218,6 +220,9 @@ pub(in crate::sqlite) fn sessions(connection: &Connection, user: UserId) -> Resu
 
 /// A new link in place of those that were there for the same.
 pub(super) fn put_link(connection: &Connection, link: &Link) -> Result<(), Trouble> {
+    if let Some(user) = link.user {
+        authority::user_exists(connection, user)?;
+    }
     let user = link.user.map(|user| user.0 as i64);
     connection.prepare_cached("DELETE FROM link WHERE user IS ?1")?.execute([user])?;
     connection.prepare_cached(PUT_LINK)?.execute(params![link.sha256, user, link.expires_at as i64])?;

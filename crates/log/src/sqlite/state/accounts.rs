@@ -1,7 +1,7 @@
 //! Clients, users and applications; ids, and what is remembered by name.
 
 use super::codes::{Code, from_json, to_json};
-use super::{Trouble, access};
+use super::{Trouble, access, authority};
 use crate::{Application, Client, Role, Sequence, StoreError, User, UserId};
 use hitwire_event::ClientId;
 use rusqlite::{Connection, OptionalExtension, Row, Rows, params, params_from_iter};
@@ -202,6 +202,7 @@ pub(super) fn put_user(connection: &Connection, user: &User) -> Result<(), Troub
         return Err(StoreError::Taken(words).into());
     }
     if user.revision == 0 {
+        authority::client_exists(connection, user.client)?;
         connection.prepare_cached(INSERT_USER)?.execute(params![
             user.id.0 as i64,
             user.uuid,
@@ -254,6 +255,7 @@ pub(in crate::sqlite) fn applications(
 /// An application, new or renamed.
 pub(super) fn put_application(connection: &Connection, application: &Application) -> Result<(), Trouble> {
     let Application { client, id, name } = application;
+    authority::client_exists(connection, *client)?;
     connection.prepare_cached(PUT_APPLICATION)?.execute(params![client.0 as i64, id, name])?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::codes::{Code, from_json, to_json};
 use super::work::Context;
-use super::{Trouble, history, lanes, retire, target};
+use super::{Trouble, authority, history, lanes, retire, target};
 use crate::sqlite::seal::Sealer;
 use crate::{
     Activity, Integration, NewIntegration, Resume, StoreError, StreamFrom, Target, Ticked, UpdateIntegration,
@@ -95,6 +95,7 @@ pub(in crate::sqlite) fn load(
 /// Makes a new integration; its streams and its lanes begin at the end of the log.
 pub(super) fn create(context: &Context<'_>, new: &NewIntegration) -> Result<Integration, Trouble> {
     let connection = context.connection;
+    authority::client_exists(connection, new.client)?;
     let head = context.head();
     let activity = if new.active { Activity::Active } else { Activity::DisabledByUser };
     connection.prepare_cached(INSERT)?.execute(params![

@@ -3,6 +3,7 @@
 pub(super) mod access;
 pub(super) mod accounts;
 pub(super) mod activity;
+mod authority;
 mod codes;
 pub(super) mod file;
 pub(super) mod history;
@@ -312,6 +313,7 @@ fn carry_out_op(
         Op::Append(_) => {
             Err(StoreError::Unavailable("an append does not belong to the state".to_owned()).into())
         }
+        Op::Require(wanted) => authority::require(context, wanted).map(|()| Done::Kept),
         Op::CreateIntegration(new) => Ok(Done::Integration(Box::new(integrations::create(context, new)?))),
         Op::UpdateIntegration(change) => {
             let (integration, moved) = integrations::update(context, change)?;

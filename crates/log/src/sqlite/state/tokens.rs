@@ -1,7 +1,7 @@
 //! Tokens, by their number and by their hash.
 
-use super::Trouble;
 use super::codes::Code;
+use super::{Trouble, authority};
 use crate::{Role, Token, TokenId, UserId};
 use hitwire_event::ClientId;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
@@ -24,6 +24,10 @@ const SELECT_BY_HASH: &str =
 
 /// Puts a token, new or in place of the one with the same id.
 pub(super) fn put(connection: &Connection, token: &Token) -> Result<(), Trouble> {
+    authority::client_exists(connection, token.client)?;
+    if let Some(user) = token.user {
+        authority::user_exists(connection, user)?;
+    }
     connection.prepare_cached(PUT)?.execute(params![
         token.id.0 as i64,
         token.sha256,
