@@ -5,7 +5,7 @@ use crate::failure::{FieldError, Refused};
 use crate::session::Session;
 use axum::body::Body;
 use bytes::Bytes;
-use hitwire_log::{Role, User};
+use hitwire_log::Role;
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde::Deserialize;
@@ -16,12 +16,12 @@ use tower::ServiceExt;
 /// The largest answer of the API that a page takes: all integrations of a client with 10,000 of them.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
-/// Who is signed in, on a request that the console makes of the API: it stands in place of a token. It is an extension of the request,
+/// The session of somebody who is signed in, on a request that the console makes of the API: it stands in place of a token. It is an extension of the request,
 /// which nobody can send over the wire.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
-    /// As it was read for this very request.
-    pub user: User,
+    /// SHA-256 of the session; who that is, and what they may do, is read again for each request.
+    pub session: [u8; 32],
 }
 
 /// What the API answered.
@@ -108,7 +108,7 @@ impl Console {
             request = request.header(IF_MATCH, etag);
         }
         let request = request
-            .extension(SignedIn { user: session.user.clone() })
+            .extension(SignedIn { session: session.kept.sha256 })
             .body(Body::from(bytes))
             .map_err(|error| broken(&error.to_string()))?;
         let response = match self.api.clone().oneshot(request).await {

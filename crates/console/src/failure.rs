@@ -98,7 +98,8 @@ impl From<Refused> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let (status, title) = match error {
-            StoreError::NotFound => (StatusCode::NOT_FOUND, "It is not there"),
+            StoreError::NotFound | StoreError::Gone(_) => (StatusCode::NOT_FOUND, "It is not there"),
+            StoreError::Revoked(_) => (StatusCode::FORBIDDEN, "You may not do that any more"),
             StoreError::Conflict => (StatusCode::CONFLICT, "It was changed meanwhile"),
             StoreError::Taken(_) => (StatusCode::CONFLICT, "It does not fit what is there"),
             _ => (StatusCode::SERVICE_UNAVAILABLE, "Not possible at the moment"),

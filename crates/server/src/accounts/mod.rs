@@ -18,7 +18,7 @@ use crate::dispatch::Dispatch;
 use hitwire_endpoint::Guard;
 use hitwire_event::{Actor, ClientId};
 use hitwire_log::{
-    ActivitySource, Done, Op, Role, Secret, Sequence, Store, StoreError, Token, TokenId, User,
+    ActivitySource, Authority, Done, Op, Role, Secret, Sequence, Store, StoreError, Token, TokenId, User,
 };
 use std::sync::Arc;
 use tokens::{Known, Tokens};
@@ -35,6 +35,8 @@ pub(crate) struct Identity {
     pub(crate) role: Role,
     /// By which way it comes.
     pub(crate) source: ActivitySource,
+    /// SHA-256 of the session of somebody who is signed in; none: a token was presented.
+    pub(crate) session: Option<[u8; 32]>,
 }
 
 /// Why a token is not good.
@@ -95,6 +97,26 @@ impl Identity {
     pub(crate) fn name(&self) -> &str {
         self.user.as_ref().map_or(&self.token.name, |user| &user.email)
     }
+
+    /// Commits a change in this name. It is refused if whoever makes it may not do so any more at the moment of the commit.
+    pub(crate) async fn commit(&self, store: &dyn Store, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
+        let mut all = vec![Op::Require(self.authority())];
+        all.extend(ops);
+        let mut done = store.commit(all).await?;
+        done.remove(0);
+        Ok(done)
+    }
+
+    fn authority(&self) -> Authority {
+        // Tokens of the configuration are not in the store.
+        let of_store = self.token.id != TokenId(0);
+        Authority {
+            client: self.token.client,
+            token: of_store.then_some(self.token.id),
+            session: self.session,
+            user: self.user.as_ref().map(|user| (user.id, user.role)),
+        }
+    }
 }
 
 /// All accounts. Handlers share one.
@@ -142,11 +164,11 @@ impl Accounts {
             }
         };
         self.tokens.note_use(token.id, now_s);
-        Ok(Identity { token, user, role, source: ActivitySource::Api })
+        Ok(Identity { token, user, role, source: ActivitySource::Api, session: None })
     }
 
-    /// A user who is signed in to the console, as read from the store just now.
-    pub(crate) fn signed_in(&self, user: User) -> Result<Identity, Refusal> {
+    /// A user who is signed in to the console with this session, as read from the store just now.
+    pub(crate) fn signed_in(&self, user: User, session: [u8; 32]) -> Result<Identity, Refusal> {
         if !self.told.clients.is_enabled(user.client) {
             return Err(Refusal::ClientDisabled(user.client));
         }
@@ -167,7 +189,13 @@ impl Accounts {
             last_used_at: None,
         };
         let role = user.role;
-        Ok(Identity { token, user: Some(user), role, source: ActivitySource::Console })
+        Ok(Identity {
+            token,
+            user: Some(user),
+            role,
+            source: ActivitySource::Console,
+            session: Some(session),
+        })
     }
 
     /// Changes whenever a token may be good no longer.
@@ -183,12 +211,17 @@ impl Accounts {
         }
     }
 
-    /// Makes changes of accounts. They are in force when this answers, and also if nobody waits for the answer any more.
-    pub(crate) async fn commit(self: &Arc<Self>, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
-        let accounts = Arc::clone(self);
+    /// Makes changes of accounts in somebody's name. They are in force when this answers, and also if nobody waits for the answer
+    /// any more.
+    pub(crate) async fn commit(
+        self: &Arc<Self>,
+        by: &Identity,
+        ops: Vec<Op>,
+    ) -> Result<Vec<Done>, StoreError> {
+        let (accounts, by) = (Arc::clone(self), by.clone());
         let committing = tokio::spawn(async move {
             let of_clients = ops.iter().any(|op| matches!(op, Op::PutClient(_) | Op::DeleteClient { .. }));
-            let done = accounts.store.commit(ops).await;
+            let done = by.commit(&*accounts.store, ops).await;
             if of_clients && done.is_ok() {
                 accounts.clients_changed().await?;
             }
@@ -241,6 +274,39 @@ pub(crate) fn capped(token: Role, user: Role) -> Option<Role> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_commit_is_refused_once_its_token_is_revoked() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = hitwire_log::SqliteStore::open(hitwire_log::Options::new(dir.path())).expect("open");
+        let token = Token {
+            id: TokenId(7),
+            sha256: [7; 32],
+            client: FIRST_CLIENT,
+            user: None,
+            role: Role::Administrator,
+            name: "ci".to_owned(),
+            created_at: 1,
+            created_by: "admin".to_owned(),
+            expires_at: None,
+            last_used_at: None,
+        };
+        store.commit(vec![Op::PutToken(token.clone())]).await.expect("made");
+        let by = Identity {
+            token,
+            user: None,
+            role: Role::Administrator,
+            source: ActivitySource::Api,
+            session: None,
+        };
+        let change = |text: &str| vec![Op::Remember { name: "changed", text: text.to_owned() }];
+        let done = by.commit(&store, change("before")).await.expect("allowed");
+        assert!(matches!(done[..], [Done::Kept]), "one answer for each op: {done:?}");
+        store.commit(vec![Op::DeleteToken { id: TokenId(7) }]).await.expect("revoked");
+        let refused = by.commit(&store, change("after")).await.expect_err("refused");
+        assert_eq!(refused, StoreError::Revoked(hitwire_log::Revoked::Token));
+        assert_eq!(store.remembered("changed").await.expect("read").as_deref(), Some("before"));
+    }
 
     #[test]
     fn a_token_may_never_do_more_than_its_user() {

@@ -8,7 +8,7 @@ use crate::accounts::{Identity, Refusal, hash};
 use axum::extract::{FromRequestParts, MatchedPath};
 use hitwire_console::SignedIn;
 use hitwire_event::{Actor, ClientId};
-use hitwire_log::{ActivitySource, Role};
+use hitwire_log::{ActivitySource, Revoked, Role, StoreError};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
@@ -63,6 +63,19 @@ impl Caller {
         self.client == client || (self.role() == Role::Operator && !self.named)
     }
 
+    /// Refuses if the caller could not make the call any more: to be asked after a step that may have taken long.
+    pub(super) async fn check_again(&self, api: &Shared) -> Result<(), Problem> {
+        let now = match self.identity.session {
+            Some(session) => match api.store.session(session).await? {
+                Some((_, user)) => api.accounts.signed_in(user, session)?,
+                None => return Err(StoreError::Revoked(Revoked::Session).into()),
+            },
+            None => api.accounts.identify(&self.identity.token.sha256, api.now_s()).await?,
+        };
+        // The order is that of power, the most first.
+        if now.role > self.role() { Err(StoreError::Revoked(Revoked::Role).into()) } else { Ok(()) }
+    }
+
     /// The caller for the client that a body names, if it names one. Everybody may name their own; an operator any.
     pub(super) fn naming(mut self, api: &Shared, clientid: Option<u64>) -> Result<Self, Problem> {
         let Some(clientid) = clientid.map(ClientId) else { return Ok(self) };
@@ -96,9 +109,9 @@ impl FromRequestParts<Shared> for Caller {
         let identity = match parts.extensions.get::<SignedIn>() {
             // The console's own request: nothing that comes over a connection has this.
             // Read again: what was taken from somebody counts for every call that comes after.
-            Some(SignedIn { user }) => match api.store.user(user.id).await? {
-                Some(user) => api.accounts.signed_in(user)?,
-                None => return Err(Problem::unauthorized("the user who is signed in is not there any more")),
+            Some(SignedIn { session }) => match api.store.session(*session).await? {
+                Some((_, user)) => api.accounts.signed_in(user, *session)?,
+                None => return Err(Problem::unauthorized("the session has ended; sign in again")),
             },
             None => api.accounts.identify(&hash(presented(parts)?), api.now_s()).await?,
         };

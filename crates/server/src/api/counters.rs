@@ -1,14 +1,12 @@
 //! `POST /v1/counters`: how many requests were processed, to be told by the hour.
 
-use super::auth::Caller;
-use super::body::SETTINGS_BYTES_MAX;
 use super::description::schema;
 use super::fields::{self, Errors, Fields};
+use super::incoming::IncomingCall;
 use super::problem::Problem;
 use super::query::Query;
 use super::{Shared, json, quota};
 use crate::processors::requests_per_hour::hour_of;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_event::{ClientId, Counter};
@@ -65,12 +63,11 @@ struct Sent {
 )]
 pub(super) async fn post(
     State(api): State<Shared>,
-    caller: Caller,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let held = api.bodies.read(body, SETTINGS_BYTES_MAX).await?;
+    let (caller, held) = incoming.settings(&api).await?;
     let bytes = &held.bytes;
     let now_s = api.now_s();
     let sent = read(bytes, caller.client(), now_s)?;

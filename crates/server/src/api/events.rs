@@ -1,12 +1,11 @@
 //! `POST /v1/events`: events into the log. 202 means: on disk, synced.
 
-use super::auth::Caller;
 use super::description::schema;
+use super::incoming::IncomingCall;
 use super::problem::{FieldError, Problem};
 use super::query::Query;
 use super::{Shared, json, quota};
 use crate::metrics::{Intake, Origin};
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_event::ingest::{self, IngestError, Invalid, ItemError, Lines, Taken};
@@ -60,16 +59,15 @@ pub(super) struct Answer {
 )]
 pub(super) async fn post(
     State(api): State<Shared>,
-    caller: Caller,
     mut query: Query,
     headers: HeaderMap,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     let invalid = query.one_of("invalid", &[("refuse", Invalid::Refuse), ("skip", Invalid::Skip)])?;
     let invalid = invalid.unwrap_or(Invalid::Refuse);
     query.finish()?;
     let lines = lines(&headers)?;
-    let held = api.bodies.read(body, api.bounds.body_bytes_max).await?;
+    let (caller, held) = incoming.read(&api, api.bounds.body_bytes_max).await?;
     let (client, now_s) = (caller.client(), api.now_s());
     let bytes = held.bytes;
     let taken = if bytes.len() <= PARSED_INLINE_BYTES_MAX {
@@ -81,6 +79,8 @@ pub(super) async fn post(
     if invalid == Invalid::Refuse && !taken.rejected.is_empty() {
         return Err(refused(taken.rejected));
     }
+    // Reading a large body takes a while.
+    caller.check_again(&api).await?;
     quota::count(&api, client, taken.events.len())?;
     let ids = taken.events.iter().map(|event| event.id.as_str().to_owned()).collect();
     let appended = append(&api, taken.events).await?;

@@ -6,6 +6,7 @@ use super::description::schema::{
     IntegrationSettings, NewIntegrationSettings, ResumeFrom, Success, SuccessList, SuccessWithWarnings,
 };
 use super::fields::{self, Errors};
+use super::incoming::IncomingCall;
 use super::precondition::{IfMatch, with_etag};
 use super::problem::{FieldError, Problem};
 use super::query::Query;
@@ -15,7 +16,6 @@ use super::turnstile::ComeAgain;
 use super::{Shared, quota, success, with_warnings};
 use crate::change::integration::{self as change, Undelivered};
 use crate::dispatch::lane_streams;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_endpoint::sign;
@@ -87,19 +87,20 @@ pub(super) async fn show(
 )]
 pub(super) async fn create(
     State(api): State<Shared>,
-    caller: Caller,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+    let (caller, held) = incoming.settings(&api).await?;
     let bytes = &held.bytes;
     let (mut asked, caller) = read(&api, &caller, bytes, "created")?;
     let warnings = std::mem::take(&mut asked.warnings);
-    let _room = quota::room(&api, caller.client()).await?;
     let new = as_new(&api, &caller, asked, "created").await?;
+    // After the rules, which may have waited for others' certificates: whoever holds the room holds up everybody.
+    let _room = quota::room(&api, caller.client()).await?;
     let id = IntegrationId(next_id(&api).await?);
-    let created = integration_of(commit(&api, id, change::created(new, id, &api.by(&caller))).await?)?;
+    let created =
+        integration_of(commit(&api, &caller, id, change::created(new, id, &api.by(&caller))).await?)?;
     tracing::info!(integration = %created.id, client = %created.client, by = caller.name(), "integration created");
     let answer = with_warnings("success", Creation::from(&*created), &warnings);
     Ok(with_etag(answer, created.revision))
@@ -122,15 +123,14 @@ pub(super) async fn create(
 )]
 pub(super) async fn change(
     State(api): State<Shared>,
-    caller: Caller,
     Path(id): Path<String>,
     if_match: IfMatch,
     mut query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     let resume = query.one_of("resume", &[("missed", Resume::Missed), ("now", Resume::Now)])?;
     query.finish()?;
-    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+    let (caller, held) = incoming.settings(&api).await?;
     let bytes = &held.bytes;
     for _ in 0..CHANGE_TRIES {
         let (mut asked, caller) = read(&api, &caller, bytes, "changed")?;
@@ -144,7 +144,7 @@ pub(super) async fn change(
         let Some(ops) = change::changed(&current, integration, resume, &api.by(&caller)) else {
             return Ok(answer(&current));
         };
-        match commit(&api, current.id, ops).await {
+        match commit(&api, &caller, current.id, ops).await {
             Ok(done) => {
                 let changed = integration_of(done)?;
                 tracing::info!(integration = %changed.id, client = %changed.client, by = caller.name(), "integration changed");
@@ -182,9 +182,9 @@ pub(super) async fn delete(
         let undelivered = undelivered(&api, &integration).await?;
         let (ops, event) = change::deleted(&integration, &undelivered, &api.by(&caller));
         let deleting = tokio::spawn({
-            let (api, integration) = (Arc::clone(&api), integration.clone());
+            let (api, integration, by) = (Arc::clone(&api), integration.clone(), caller.identity.clone());
             async move {
-                api.store.commit(ops).await?;
+                by.commit(&*api.store, ops).await?;
                 api.dispatch.deleted(&integration, event);
                 Ok::<_, StoreError>(())
             }
@@ -325,13 +325,18 @@ async fn next_id(api: &Shared) -> Result<u64, Problem> {
     }
 }
 
-/// Commits a change and tells the dispatch of it, also when the caller goes away meanwhile: what is on record must not wait
+/// Commits a caller's change and tells the dispatch of it, also when the caller goes away meanwhile: what is on record must not wait
 /// for the next start to take effect.
-pub(super) async fn commit(api: &Shared, id: IntegrationId, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
-    let api = Arc::clone(api);
+pub(super) async fn commit(
+    api: &Shared,
+    caller: &Caller,
+    id: IntegrationId,
+    ops: Vec<Op>,
+) -> Result<Vec<Done>, StoreError> {
+    let (api, by) = (Arc::clone(api), caller.identity.clone());
     let committing = tokio::spawn(async move {
         api.dispatch.changing(id);
-        let done = api.store.commit(ops).await;
+        let done = by.commit(&*api.store, ops).await;
         api.dispatch.changed(id);
         done
     });

@@ -7,7 +7,8 @@
 //!   [`leftover`]: what a handler left unread of a body.
 //! - [`auth`]: whose token it is, for which client, and whether that role may: [`roles`] says who may what.
 //! - [`quota`]: what a client may use.
-//! - [`body`]: the body, within bounds of size, time and memory.
+//! - [`incoming`]: calls with a body, and who makes them when it has arrived; [`body`]: the body, within bounds of size, time and
+//!   memory.
 //! - [`fields`], [`contract`]: the body into what is asked for, every wrong field named.
 //! - [`precondition`]: `ETag` and `If-Match`.
 //! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
@@ -33,6 +34,7 @@ mod feed;
 mod fields;
 mod health;
 mod history;
+mod incoming;
 mod integrations;
 mod leftover;
 mod metrics;

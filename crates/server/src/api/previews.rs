@@ -1,16 +1,15 @@
 //! `/v2/integration/preview`: what a filter would have let pass.
 
 use super::Shared;
-use super::auth::Caller;
 use super::contract::{AskedPreview, PreviewAnswer};
 use super::description::schema::{PreviewSettings, SuccessWithWarnings};
 use super::fields::{self, Errors};
+use super::incoming::IncomingCall;
 use super::integrations::invalid;
 use super::problem::Problem;
 use super::query::Query;
 use super::turnstile::ComeAgain;
 use super::with_warnings;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_event::Stream;
@@ -33,12 +32,11 @@ pub(crate) const PREVIEWS_AT_ONCE: usize = 2;
 )]
 pub(super) async fn preview(
     State(api): State<Shared>,
-    caller: Caller,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+    let (caller, held) = incoming.settings(&api).await?;
     let bytes = &held.bytes;
     let errors = Errors::default();
     let asked = AskedPreview::read(fields::document(bytes)?, &errors);
@@ -56,5 +54,7 @@ pub(super) async fn preview(
     })?;
     let streams: Vec<_> = asked.kinds.into_iter().map(|kind| Stream { client, kind }).collect();
     let preview = api.dispatch.preview(&streams, &asked.filter, asked.last).await?;
+    // It may have read for long.
+    caller.check_again(&api).await?;
     Ok(with_warnings("success", PreviewAnswer::from(preview), &warnings))
 }

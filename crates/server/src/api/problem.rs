@@ -1,7 +1,7 @@
 //! Errors on the wire: `application/problem+json` (RFC 9457), each with words that a user can act on.
 
 use axum::response::{IntoResponse, Response};
-use hitwire_log::StoreError;
+use hitwire_log::{Revoked, StoreError};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -157,7 +157,11 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::NotFound => Problem::not_found(error.to_string()),
+            StoreError::NotFound | StoreError::Gone(_) => Problem::not_found(error.to_string()),
+            StoreError::Revoked(Revoked::UserDisabled | Revoked::Role | Revoked::ClientDisabled) => {
+                Problem::forbidden(error.to_string())
+            }
+            StoreError::Revoked(_) => Problem::unauthorized(error.to_string()),
             StoreError::Conflict | StoreError::Taken(_) => Problem::new(&CONFLICT, error.to_string()),
             StoreError::Closed => Problem::unavailable("hitwire is stopping; try again when it is back"),
             StoreError::Unavailable(_)

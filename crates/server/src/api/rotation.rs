@@ -1,14 +1,13 @@
 //! `/v2/integration/{id}/rotate-secret`: a new signing secret; the old one signs too for a while.
 
-use super::auth::Caller;
 use super::description::schema::{RotationSettings, Success};
 use super::fields::{self, Errors, Fields};
+use super::incoming::IncomingCall;
 use super::integrations::{commit, find, integration_of, invalid, random};
 use super::problem::Problem;
 use super::query::Query;
 use super::{Shared, success};
 use crate::change::integration as change;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_endpoint::sign;
@@ -48,13 +47,12 @@ pub(super) struct Rotated {
 )]
 pub(super) async fn rotate(
     State(api): State<Shared>,
-    caller: Caller,
     Path(id): Path<String>,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+    let (caller, held) = incoming.settings(&api).await?;
     let bytes = &held.bytes;
     let overlap_s = if bytes.is_empty() { OVERLAP_DEFAULT_S } else { read(bytes)? };
     let before = find(&api, &caller, &id).await?;
@@ -66,7 +64,7 @@ pub(super) async fn rotate(
     let expires_at = (overlap_s > 0).then(|| api.now_s() + overlap_s);
     after.target.previous_secret = expires_at.map(|expires_at| PreviousSecret { secret: old, expires_at });
     let ops = change::rotated(&before, after, &api.by(&caller));
-    let changed = integration_of(commit(&api, before.id, ops).await?)?;
+    let changed = integration_of(commit(&api, &caller, before.id, ops).await?)?;
     tracing::info!(integration = %changed.id, client = %changed.client, by = caller.name(), "signing secret rotated");
     Ok(success(Rotated {
         signing_secret: changed.target.signing_secret.expose().to_owned(),

@@ -5,6 +5,7 @@ use super::auth::Caller;
 use super::contract::{Asked, AskedTest, RenderedAnswer, TestAnswer, TestsAnswer};
 use super::description::schema::{SuccessWithWarnings, TestSettings, UnsavedSettings};
 use super::fields::{self, Errors, Fields};
+use super::incoming::IncomingCall;
 use super::integrations::{as_changed, as_new, find, invalid};
 use super::problem::{FieldError, Problem};
 use super::query::Query;
@@ -12,7 +13,6 @@ use super::turnstile::ComeAgain;
 use super::{Shared, with_warnings};
 use crate::dispatch::{compose, try_once};
 use crate::server::webhook_id;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_event::{IntegrationId, Kind};
@@ -44,17 +44,16 @@ pub(crate) const TESTS_AT_ONCE: usize = 4;
 )]
 pub(super) async fn stored(
     State(api): State<Shared>,
-    caller: Caller,
     Path(id): Path<String>,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+    let (caller, held) = incoming.settings(&api).await?;
     let bytes = &held.bytes;
     let asked = if bytes.is_empty() { AskedTest::default() } else { read(bytes)? };
     let integration = find(&api, &caller, &id).await?;
-    test(&api, &integration, asked, &[]).await
+    test(&api, &caller, &integration, asked, &[]).await
 }
 
 /// Sends test messages of settings that are not stored.
@@ -71,12 +70,12 @@ pub(super) async fn stored(
 )]
 pub(super) async fn unsaved(
     State(api): State<Shared>,
-    caller: Caller,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
-    let Unsaved { integration, test: asked, warnings } = settings(&api, caller, query, body, SENT).await?;
-    test(&api, &integration, asked, &warnings).await
+    let Unsaved { caller, integration, test: asked, warnings } =
+        settings(&api, query, incoming, SENT).await?;
+    test(&api, &caller, &integration, asked, &warnings).await
 }
 
 /// Shows the test message of settings that are not stored. Nothing is sent.
@@ -93,11 +92,10 @@ pub(super) async fn unsaved(
 )]
 pub(super) async fn render(
     State(api): State<Shared>,
-    caller: Caller,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
-    let Unsaved { integration, test, warnings } = settings(&api, caller, query, body, "rendered").await?;
+    let Unsaved { integration, test, warnings, .. } = settings(&api, query, incoming, "rendered").await?;
     let kind = kinds_of(&integration, test)[0];
     let labels = api.names.labels(integration.client);
     let trial = compose(&integration, &labels, kind, webhook_id(), api.now_s());
@@ -106,6 +104,8 @@ pub(super) async fn render(
 
 /// Settings that are not stored.
 struct Unsaved {
+    /// Who sent them.
+    caller: Caller,
     /// The integration that they would make.
     integration: Integration,
     /// Which message of it is asked for.
@@ -119,13 +119,12 @@ const SENT: &str = "sent";
 
 async fn settings(
     api: &Shared,
-    caller: Caller,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
     done: &str,
 ) -> Result<Unsaved, Problem> {
     query.finish()?;
-    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+    let (caller, held) = incoming.settings(api).await?;
     let errors = Errors::default();
     let (mut asked, test) = Asked::read_with_test(fields::document(&held.bytes)?, &errors);
     let caller = caller.naming(api, asked.clientid)?;
@@ -133,7 +132,8 @@ async fn settings(
         return Err(invalid(errors.into_vec(), done));
     }
     let warnings = std::mem::take(&mut asked.warnings);
-    Ok(Unsaved { integration: as_it_would_be(api, &caller, asked, done).await?, test, warnings })
+    let integration = as_it_would_be(api, &caller, asked, done).await?;
+    Ok(Unsaved { caller, integration, test, warnings })
 }
 
 fn read(bytes: &[u8]) -> Result<AskedTest, Problem> {
@@ -180,10 +180,13 @@ fn kinds_of(integration: &Integration, asked: AskedTest) -> Vec<Kind> {
 
 async fn test(
     api: &Shared,
+    caller: &Caller,
     integration: &Integration,
     asked: AskedTest,
     warnings: &[FieldError],
 ) -> Result<Response, Problem> {
+    // Opening a client certificate may have taken long.
+    caller.check_again(api).await?;
     let _passage = api.tests.pass(integration.client, api.clock.now()).map_err(|ComeAgain(wait)| {
         let detail = format!(
             "a client may run {TESTS_A_MINUTE} tests a minute, and {TESTS_AT_ONCE} at once; the header Retry-After says when the next may go"
@@ -191,7 +194,7 @@ async fn test(
         Problem::too_many(detail, wait)
     })?;
     let is_one = asked.kind.is_some();
-    let (mut messages, not_sent) = send_all(api, integration, kinds_of(integration, asked)).await;
+    let (mut messages, not_sent) = send_all(api, caller, integration, kinds_of(integration, asked)).await;
     let answer = match messages.pop_if(|_| is_one) {
         Some(message) => Some(TestsAnswer::of_one(message)),
         None => TestsAnswer::of(messages, not_sent),
@@ -205,6 +208,7 @@ async fn test(
 /// single one, and a receiver that gave no complete answer is not asked again.
 async fn send_all(
     api: &Shared,
+    caller: &Caller,
     integration: &Integration,
     kinds: Vec<Kind>,
 ) -> (Vec<TestAnswer>, Vec<&'static str>) {
@@ -216,6 +220,11 @@ async fn send_all(
     let mut messages: Vec<TestAnswer> = Vec::new();
     let mut not_sent = Vec::new();
     for kind in kinds.by_ref() {
+        // The one before may have taken minutes.
+        if !messages.is_empty() && caller.check_again(api).await.is_err() {
+            not_sent.push(kind.name());
+            break;
+        }
         let trying = try_once(&api.sender, integration, &labels, kind, webhook_id(), api.now_s());
         let tried = if messages.is_empty() {
             // It has the timeouts of its own.

@@ -2,6 +2,7 @@
 
 mod activity;
 mod clients;
+mod revoked;
 mod roles;
 mod tokens;
 mod users;

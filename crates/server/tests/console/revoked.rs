@@ -1,41 +1,17 @@
 //! What is taken from somebody is taken, whatever they have under way.
 
-use crate::support::{Browser, Hitwire, PASSWORD, text};
+use crate::support::{Browser, HalfSent, Hitwire, PASSWORD, text};
 use http::StatusCode;
 use serde_json::json;
 use std::net::SocketAddr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 const COOKIE: &str = "__Host-hitwire";
 
 /// A form of which the last byte has not been sent yet.
-struct HalfSent {
-    stream: TcpStream,
-    last: u8,
-}
-
-impl HalfSent {
-    async fn begin(addr: SocketAddr, cookie: &str, path: &str, form: &str) -> HalfSent {
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\ncookie: {COOKIE}={cookie}\r\n\
-             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n",
-            form.len()
-        );
-        let mut stream = TcpStream::connect(addr).await.expect("connected");
-        let (&last, rest) = form.as_bytes().split_last().expect("a form");
-        stream.write_all(head.as_bytes()).await.expect("sent");
-        stream.write_all(rest).await.expect("sent");
-        HalfSent { stream, last }
-    }
-
-    /// The rest, and the head of the answer.
-    async fn finish(mut self) -> String {
-        self.stream.write_all(&[self.last]).await.expect("sent");
-        let mut answer = String::new();
-        self.stream.read_to_string(&mut answer).await.expect("an answer");
-        answer.split("\r\n\r\n").next().expect("a head").to_owned()
-    }
+async fn half_a_form(addr: SocketAddr, cookie: &str, path: &str, form: &str) -> HalfSent {
+    let cookie = format!("{COOKIE}={cookie}");
+    let headers = [("cookie", &*cookie), ("content-type", "application/x-www-form-urlencoded")];
+    HalfSent::begin(addr, "POST", path, &headers, form).await
 }
 
 #[tokio::test]
@@ -49,7 +25,7 @@ async fn a_form_under_way_does_nothing_once_its_sender_is_disabled() {
         .extend_pairs([("csrf", &*csrf), ("email", "late@example.com"), ("name", "Late"), ("role", "admin")])
         .finish();
     let cookie = admin.cookie(COOKIE).expect("a session").to_owned();
-    let half = HalfSent::begin(hitwire.server().addr(), &cookie, "/settings/users/add", &form).await;
+    let half = half_a_form(hitwire.server().addr(), &cookie, "/settings/users/add", &form).await;
     hitwire.admin().send("PUT", &format!("/v1/users/{id}"), &json!({"enabled": false})).await.expect(200);
     let answer = half.finish().await;
     assert!(answer.starts_with("HTTP/1.1 303") && answer.contains("/sign-in"), "{answer}");

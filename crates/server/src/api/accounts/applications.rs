@@ -4,11 +4,11 @@ use super::{asked, name, required};
 use crate::api::auth::Caller;
 use crate::api::description::schema::{ApplicationSettings, NewApplicationSettings, Success, SuccessList};
 use crate::api::fields::Fields;
+use crate::api::incoming::IncomingCall;
 use crate::api::problem::Problem;
 use crate::api::query::Query;
 use crate::api::{Shared, success};
 use crate::change::application as change;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_log::{Application, Sequence};
@@ -116,12 +116,11 @@ pub(in crate::api) async fn show(
 )]
 pub(in crate::api) async fn create(
     State(api): State<Shared>,
-    caller: Caller,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let asked = asked(&api, body, "created", |fields, _| Asked::read(fields, None)).await?;
+    let (caller, asked) = asked(&api, incoming, "created", |fields, _| Asked::read(fields, None)).await?;
     let caller = caller.naming(&api, asked.clientid)?;
     let client = caller.client();
     // From looking which ids are taken until one of them is: two callers must not get the same.
@@ -142,7 +141,7 @@ pub(in crate::api) async fn create(
     };
     let application = Application { client, id, name: asked.name.unwrap_or_default() };
     let ops = change::created(application.clone(), &api.by(&caller), Uuid::now_v7().as_bytes());
-    api.accounts.commit(ops).await?;
+    api.accounts.commit(&caller.identity, ops).await?;
     tracing::info!(application = id, %client, by = caller.name(), "application created");
     Ok(success(ApplicationAnswer::from(application)))
 }
@@ -160,20 +159,20 @@ pub(in crate::api) async fn create(
 )]
 pub(in crate::api) async fn rename(
     State(api): State<Shared>,
-    caller: Caller,
     Path(id): Path<String>,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let asked = asked(&api, body, "changed", |fields, _| Asked::read(fields, id.parse().ok())).await?;
+    let (caller, asked) =
+        asked(&api, incoming, "changed", |fields, _| Asked::read(fields, id.parse().ok())).await?;
     let caller = caller.naming(&api, asked.clientid)?;
     let _making = api.making.lock().await;
     let before = find(&api, &caller, &id).await?;
     let after = Application { name: asked.name.unwrap_or_default(), ..before.clone() };
     let nonce = Uuid::now_v7();
     if let Some(ops) = change::renamed(&before, after.clone(), &api.by(&caller), nonce.as_bytes()) {
-        api.accounts.commit(ops).await?;
+        api.accounts.commit(&caller.identity, ops).await?;
         tracing::info!(application = after.id, client = %after.client, by = caller.name(), "application renamed");
     }
     Ok(success(ApplicationAnswer::from(after)))
@@ -197,7 +196,7 @@ pub(in crate::api) async fn delete(
     let _making = api.making.lock().await;
     let application = find(&api, &caller, &id).await?;
     let ops = change::deleted(&application, &api.by(&caller), Uuid::now_v7().as_bytes());
-    api.accounts.commit(ops).await?;
+    api.accounts.commit(&caller.identity, ops).await?;
     tracing::info!(application = application.id, client = %application.client, by = caller.name(), "application deleted");
     Ok(success(ApplicationAnswer::from(application)))
 }

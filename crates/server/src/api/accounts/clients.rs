@@ -5,12 +5,12 @@ use crate::accounts::FIRST_CLIENT;
 use crate::api::auth::Caller;
 use crate::api::description::schema::{ClientSettings, NewClientSettings, Success, SuccessList};
 use crate::api::fields::{Errors, Fields, elements};
+use crate::api::incoming::IncomingCall;
 use crate::api::precondition::{IfMatch, with_etag};
 use crate::api::problem::Problem;
 use crate::api::query::Query;
 use crate::api::{Shared, success};
 use crate::change::client as change;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_event::ClientId;
@@ -205,12 +205,12 @@ pub(in crate::api) async fn show(
 )]
 pub(in crate::api) async fn create(
     State(api): State<Shared>,
-    caller: Caller,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let asked = asked(&api, body, "created", |fields, errors| Asked::read(fields, errors, None)).await?;
+    let (caller, asked) =
+        asked(&api, incoming, "created", |fields, errors| Asked::read(fields, errors, None)).await?;
     let _making = api.making.lock().await;
     if api.store.clients().await?.len() >= CLIENTS_MAX {
         return Err(Problem::conflict(format!(
@@ -229,7 +229,7 @@ pub(in crate::api) async fn create(
     };
     asked.apply(&mut client);
     let by = api.by(&caller);
-    api.accounts.commit(change::created(client.clone(), &by)).await?;
+    api.accounts.commit(&caller.identity, change::created(client.clone(), &by)).await?;
     client.revision = 1;
     tracing::info!(client = %client.id, by = caller.name(), "client created");
     Ok(with_etag(success(ClientAnswer::from(client)), 1))
@@ -251,24 +251,24 @@ pub(in crate::api) async fn create(
 )]
 pub(in crate::api) async fn change(
     State(api): State<Shared>,
-    caller: Caller,
     Path(id): Path<String>,
     if_match: IfMatch,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     query.finish()?;
+    let named = number(&id).map_or(ClientId(0), ClientId);
+    let (caller, asked) =
+        asked(&api, incoming, "changed", |fields, errors| Asked::read(fields, errors, Some(named))).await?;
     let before = find(&api, &caller, &id).await?;
     if_match.check(before.revision)?;
-    let asked =
-        asked(&api, body, "changed", |fields, errors| Asked::read(fields, errors, Some(before.id))).await?;
     let mut after = before.clone();
     asked.apply(&mut after);
     if after.id == FIRST_CLIENT && !after.enabled {
         return Err(first("disabled"));
     }
     if let Some(ops) = change::changed(&before, after.clone(), &api.by(&caller)) {
-        api.accounts.commit(ops).await?;
+        api.accounts.commit(&caller.identity, ops).await?;
         after.revision += 1;
         tracing::info!(client = %after.id, by = caller.name(), "client changed");
     }
@@ -300,7 +300,7 @@ pub(in crate::api) async fn delete(
     if client.id == FIRST_CLIENT {
         return Err(first("deleted"));
     }
-    api.accounts.commit(change::deleted(&client, &api.by(&caller))).await?;
+    api.accounts.commit(&caller.identity, change::deleted(&client, &api.by(&caller))).await?;
     tracing::info!(client = %client.id, by = caller.name(), "client deleted");
     Ok(success(ClientAnswer::from(client)))
 }

@@ -72,7 +72,9 @@ pub(in crate::api) async fn make(
     let expires_at = api.now_s() + GOOD_FOR_S;
     let link = Link { sha256: hash(&token), user: Some(user.id), expires_at };
     let credential = api.store.credential(user.id).await?;
-    api.accounts.commit(change::given_link(&user, credential, link, &api.by(&caller))).await?;
+    api.accounts
+        .commit(&caller.identity, change::given_link(&user, credential, link, &api.by(&caller)))
+        .await?;
     tracing::info!(user = %user.id, client = %user.client, by = caller.name(), "sign-in link made");
     let path = format!("/set-up/{token}");
     Ok(success(SignInLink { id: user.id.0, email: user.email, path, expires_at }))

@@ -14,10 +14,11 @@ pub(super) mod own;
 pub(super) mod tokens;
 pub(super) mod users;
 
+use super::auth::Caller;
 use super::fields::{self, Errors, Fields};
+use super::incoming::IncomingCall;
 use super::problem::Problem;
 use super::{Shared, integrations};
-use axum::body::Body;
 use hitwire_log::Role;
 use uuid::Uuid;
 
@@ -25,14 +26,14 @@ use uuid::Uuid;
 const USER_ROLES: [Role; 4] = [Role::Operator, Role::Administrator, Role::Analyst, Role::ReadOnly];
 const TOKEN_ROLES: [Role; 5] = Role::ALL;
 
-/// Reads a body field by field; `done`: what is not done if it is not valid.
+/// Reads a body field by field; `done`: what is not done if it is not valid. Answers who asks, identified after the last byte.
 async fn asked<T>(
     api: &Shared,
-    body: Body,
+    incoming: IncomingCall,
     done: &str,
     read: impl FnOnce(&mut Fields<'_>, &Errors) -> T,
-) -> Result<T, Problem> {
-    let held = api.bodies.read(body, super::body::SETTINGS_BYTES_MAX).await?;
+) -> Result<(Caller, T), Problem> {
+    let (caller, held) = incoming.settings(api).await?;
     let bytes = &held.bytes;
     let errors = Errors::default();
     let document = fields::document(bytes)?;
@@ -42,7 +43,7 @@ async fn asked<T>(
         asked
     });
     match asked {
-        Some(asked) if errors.is_empty() => Ok(asked),
+        Some(asked) if errors.is_empty() => Ok((caller, asked)),
         _ => Err(integrations::invalid(errors.into_vec(), done)),
     }
 }

@@ -5,10 +5,10 @@ use super::clients::visible;
 use crate::api::auth::Caller;
 use crate::api::description::schema::OlderSuccess;
 use crate::api::fields::{self, Errors, Fields};
+use crate::api::incoming::IncomingCall;
 use crate::api::problem::Problem;
 use crate::api::query::Query;
 use crate::api::{Shared, older_success};
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_log::Role;
@@ -143,10 +143,9 @@ pub(in crate::api) async fn list(
 )]
 pub(in crate::api) async fn list_by_post(
     State(api): State<Shared>,
-    caller: Caller,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
-    let held = api.bodies.read(body, crate::api::body::SETTINGS_BYTES_MAX).await?;
+    let (caller, held) = incoming.settings(&api).await?;
     let bytes = &held.bytes;
     let wanted = if bytes.is_empty() { Wanted::default() } else { read(fields::document(bytes)?)? };
     found(&api, &caller, &wanted).await

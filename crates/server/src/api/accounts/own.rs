@@ -2,13 +2,12 @@
 
 use super::users::UserAnswer;
 use super::{asked, name, required};
-use crate::api::auth::Caller;
 use crate::api::description::schema::{OwnSettings, Success};
+use crate::api::incoming::IncomingCall;
 use crate::api::problem::Problem;
 use crate::api::query::Query;
 use crate::api::{Shared, success};
 use crate::change::user as change;
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 
@@ -24,16 +23,15 @@ use axum::response::Response;
 )]
 pub(in crate::api) async fn change(
     State(api): State<Shared>,
-    caller: Caller,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let asked = asked(&api, body, "changed", |fields, _| {
+    let asked = asked(&api, incoming, "changed", |fields, _| {
         required(fields, "name", true);
         name(fields, "name")
     });
-    let name = asked.await?;
+    let (caller, name) = asked.await?;
     let Some(own) = &caller.identity.user else {
         return Err(Problem::conflict("the token belongs to no user, so there is no account of its own"));
     };
@@ -42,7 +40,7 @@ pub(in crate::api) async fn change(
     let mut after = before.clone();
     after.name = name.unwrap_or(after.name);
     if let Some(ops) = change::changed(&before, after.clone(), &api.by(&caller)) {
-        api.accounts.commit(ops).await?;
+        api.accounts.commit(&caller.identity, ops).await?;
     }
     Ok(success(UserAnswer::from(after)))
 }

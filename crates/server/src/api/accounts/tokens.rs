@@ -5,13 +5,13 @@ use crate::accounts::{capped, hash};
 use crate::api::auth::Caller;
 use crate::api::description::schema::{NewTokenSettings, Success, SuccessList};
 use crate::api::fields::Fields;
+use crate::api::incoming::IncomingCall;
 use crate::api::integrations::invalid;
 use crate::api::problem::{FieldError, Problem};
 use crate::api::query::Query;
 use crate::api::{Shared, success};
 use crate::change::token as change;
 use crate::random_token::random_token;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_event::ClientId;
@@ -150,13 +150,12 @@ pub(in crate::api) async fn show(
 )]
 pub(in crate::api) async fn create(
     State(api): State<Shared>,
-    caller: Caller,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     query.finish()?;
     let now_s = api.now_s();
-    let asked = asked(&api, body, "created", |fields, _| Asked::read(fields, now_s)).await?;
+    let (caller, asked) = asked(&api, incoming, "created", |fields, _| Asked::read(fields, now_s)).await?;
     let caller = caller.naming(&api, asked.clientid)?;
     let client = caller.client();
     let (Some(name), Some(role)) = (asked.name, asked.role) else { return Err(Problem::internal()) };
@@ -188,7 +187,7 @@ pub(in crate::api) async fn create(
         last_used_at: None,
     };
     let made = TokenAnswer::from(&token);
-    api.accounts.commit(change::created(token, &api.by(&caller))).await?;
+    api.accounts.commit(&caller.identity, change::created(token, &api.by(&caller))).await?;
     tracing::info!(token = made.id, %client, role = role.name(), by = caller.name(), "token created");
     Ok(success(NewToken { made, token: text }))
 }
@@ -210,7 +209,7 @@ pub(in crate::api) async fn revoke(
 ) -> Result<Response, Problem> {
     let token = find(&api, &caller, &id).await?;
     no_more_than(&caller, token.role, "revoked")?;
-    api.accounts.commit(change::revoked(&token, &api.by(&caller))).await?;
+    api.accounts.commit(&caller.identity, change::revoked(&token, &api.by(&caller))).await?;
     tracing::info!(token = %token.id, client = %token.client, by = caller.name(), "token revoked");
     Ok(success(TokenAnswer::from(&token)))
 }

@@ -4,12 +4,12 @@ use super::{USER_ROLES, asked, name, number, pass_over, required, role, same_id,
 use crate::api::auth::Caller;
 use crate::api::description::schema::{NewUserSettings, Success, SuccessList, UserSettings};
 use crate::api::fields::Fields;
+use crate::api::incoming::IncomingCall;
 use crate::api::precondition::{IfMatch, with_etag};
 use crate::api::problem::Problem;
 use crate::api::query::Query;
 use crate::api::{Shared, success};
 use crate::change::user as change;
-use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_log::{Role, Sequence, User, UserId};
@@ -159,12 +159,11 @@ pub(in crate::api) async fn show(
 )]
 pub(in crate::api) async fn create(
     State(api): State<Shared>,
-    caller: Caller,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let asked = asked(&api, body, "created", |fields, _| Asked::read(fields, None)).await?;
+    let (caller, asked) = asked(&api, incoming, "created", |fields, _| Asked::read(fields, None)).await?;
     let caller = caller.naming(&api, asked.clientid)?;
     let client = caller.client();
     if let Some(role) = asked.role {
@@ -189,7 +188,7 @@ pub(in crate::api) async fn create(
         revision: 0,
     };
     asked.apply(&mut user);
-    api.accounts.commit(change::created(user.clone(), &api.by(&caller))).await?;
+    api.accounts.commit(&caller.identity, change::created(user.clone(), &api.by(&caller))).await?;
     user.revision = 1;
     tracing::info!(user = %user.id, %client, by = caller.name(), "user created");
     Ok(with_etag(success(UserAnswer::from(user)), 1))
@@ -211,18 +210,19 @@ pub(in crate::api) async fn create(
 )]
 pub(in crate::api) async fn change(
     State(api): State<Shared>,
-    caller: Caller,
     Path(id): Path<String>,
     if_match: IfMatch,
     query: Query,
-    body: Body,
+    incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    // Who is the last one who may, is so until the change is made.
+    let named = number(&id).unwrap_or_default();
+    let (caller, asked) =
+        asked(&api, incoming, "changed", |fields, _| Asked::read(fields, Some(named))).await?;
+    // Who is the last one who may, is so until the change is made. Taken after the body: nobody may hold it by sending slowly.
     let _making = api.making.lock().await;
     let before = find(&api, &caller, &id).await?;
     if_match.check(before.revision)?;
-    let asked = asked(&api, body, "changed", |fields, _| Asked::read(fields, Some(before.id.0))).await?;
     if !caller.clone().naming(&api, asked.clientid)?.reaches(before.client) {
         return Err(not_found());
     }
@@ -234,7 +234,7 @@ pub(in crate::api) async fn change(
         leave_somebody(&api, &caller, &before).await?;
     }
     if let Some(ops) = change::changed(&before, after.clone(), &api.by(&caller)) {
-        api.accounts.commit(ops).await?;
+        api.accounts.commit(&caller.identity, ops).await?;
         after.revision += 1;
         tracing::info!(user = %after.id, client = %after.client, by = caller.name(), "user changed");
     }
@@ -269,7 +269,7 @@ pub(in crate::api) async fn delete(
     leave_somebody(&api, &caller, &user).await?;
     let mut tokens = api.store.tokens(Some(user.client)).await?;
     tokens.retain(|token| token.user == Some(user.id));
-    api.accounts.commit(change::deleted(&user, &tokens, &api.by(&caller))).await?;
+    api.accounts.commit(&caller.identity, change::deleted(&user, &tokens, &api.by(&caller))).await?;
     tracing::info!(user = %user.id, client = %user.client, by = caller.name(), "user deleted");
     Ok(success(UserAnswer::from(user)))
 }
