@@ -86,6 +86,13 @@ impl Connection {
         }
     }
 
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        match self {
+            Connection::Http1(http1) => &http1.meter,
+            Connection::Http2(http2) => &http2.meter,
+        }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         match self {
             Connection::Http1(http1) => http1.sender.is_closed(),

@@ -7,7 +7,7 @@ use crate::resolve::Resolver;
 use crate::send::{Phase, SendError};
 use crate::stream::Stream;
 use crate::target::Target;
-use crate::tls::{ClientAuth, Configs, TlsProblem};
+use crate::tls::{ClientAuth, Configs, Handshake, TlsProblem};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use rustls_pki_types::ServerName;
@@ -64,6 +64,11 @@ impl Connector {
         &self.guard
     }
 
+    /// Resumes no more TLS sessions at this place for half a day.
+    pub(crate) fn stop_resuming(&self, place: &Place) {
+        self.tls.stop_resuming(place);
+    }
+
     /// Opens a connection within the target's open timeout.
     pub(crate) async fn open(
         &self,
@@ -101,7 +106,7 @@ impl Connector {
         let stream = if place.https {
             progress.phase = Phase::Tls;
             let begun = Instant::now();
-            let stream = self.shake_hands(place, url, target, tcp).await;
+            let stream = self.shake_hands(place, url, target, tcp, address).await;
             let stream = stream.map_err(|problem| SendError::Tls { address, problem })?;
             progress.tls = Some(begun.elapsed());
             stream
@@ -144,24 +149,50 @@ impl Connector {
         Ok(interleaved(&addresses).map(|address| SocketAddr::new(address, place.port)).collect())
     }
 
+    /// The TLS handshake. If a session was offered and the receiver does not go on from there, a handshake is made in full, at
+    /// once, on another connection to the same address.
     async fn shake_hands(
         &self,
         place: &Place,
         url: &Url,
         target: &Target,
         tcp: TcpStream,
+        address: SocketAddr,
     ) -> Result<Stream, TlsProblem> {
-        let config = self.tls.get(place.client, place.identity, &target.tls)?;
+        let identity = self.tls.get(place, &target.tls)?;
         let name = server_name(url).ok_or_else(|| TlsProblem::Other {
-            detail: "the host cannot be a certificate's name".to_owned(),
+            detail: "the host of the URL cannot be the name of a certificate".to_owned(),
         })?;
-        let own = config.client_auth_cert_resolver.has_certs();
-        let handshake = TlsConnector::from(config).connect(name, tcp);
-        let (stream, auth) = ClientAuth::watch(own, handshake).await;
-        match stream {
-            Ok(stream) => Ok(Stream::tls(stream, auth)),
-            Err(error) => Err(TlsProblem::of_io(&error, auth)),
+        let handshake = identity.handshake(self.tls.may_resume(place));
+        let problem = match handshaken(&handshake, name.clone(), tcp).await {
+            Ok(stream) => return Ok(stream),
+            Err(problem) => problem,
+        };
+        // A certificate came, so the session was declined, as any server may, and the handshake was in full already.
+        if !handshake.has_offered_a_session() || matches!(problem, TlsProblem::Certificate(_)) {
+            return Err(problem);
         }
+        tracing::debug!(%address, %problem, "a TLS session was not resumed, trying a handshake in full");
+        let Ok(tcp) = TcpStream::connect(address).await else { return Err(problem) };
+        // That it is slower without does no harm.
+        let _ = tcp.set_nodelay(true);
+        let stream = handshaken(&identity.handshake(false), name, tcp).await?;
+        self.tls.stop_resuming(place);
+        Ok(stream)
+    }
+}
+
+async fn handshaken(
+    handshake: &Handshake,
+    name: ServerName<'static>,
+    tcp: TcpStream,
+) -> Result<Stream, TlsProblem> {
+    let own = handshake.config.client_auth_cert_resolver.has_certs();
+    let connecting = TlsConnector::from(handshake.config.clone()).connect(name, tcp);
+    let (stream, auth) = ClientAuth::watch(own, connecting).await;
+    match stream {
+        Ok(stream) => Ok(Stream::tls(stream, auth)),
+        Err(error) => Err(TlsProblem::of_io(&error, auth)),
     }
 }
 

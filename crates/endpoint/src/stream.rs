@@ -1,7 +1,7 @@
 //! The byte stream under HTTP: plain TCP or TLS, watched.
 
 use crate::tls::ClientAuth;
-use rustls::AlertDescription;
+use rustls::{AlertDescription, HandshakeKind};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ pub(crate) struct Meter {
     written_bytes: AtomicU64,
     alert: OnceLock<AlertDescription>,
     client_auth: ClientAuth,
+    /// The TLS session is one that was kept.
+    resumed: bool,
 }
 
 impl Meter {
@@ -37,6 +39,12 @@ impl Meter {
     /// after the handshake, so.
     pub(crate) fn alert(&self) -> Option<AlertDescription> {
         self.alert.get().copied()
+    }
+
+    /// Nothing has come over a connection whose TLS session was resumed: the receiver may not have agreed to that yet, since in
+    /// TLS 1.3 it can refuse after the client is done with the handshake.
+    pub(crate) fn is_resumed_in_vain(&self) -> bool {
+        self.resumed && self.read_bytes() == 0
     }
 
     /// What the handshake had to do with client certificates.
@@ -66,7 +74,8 @@ impl Stream {
     }
 
     pub(crate) fn tls(stream: TlsStream<TcpStream>, client_auth: ClientAuth) -> Stream {
-        let meter = Meter { client_auth, ..Meter::default() };
+        let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+        let meter = Meter { client_auth, resumed, ..Meter::default() };
         Stream { io: Io::Tls(Box::new(stream)), meter: Arc::new(meter), broken: None }
     }
 

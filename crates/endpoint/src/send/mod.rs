@@ -103,7 +103,7 @@ impl Sender {
     ///
     /// A kept connection may turn out to have been closed by the receiver meanwhile. If nothing of a response came over it,
     /// the same request is sent once more, at once, on a new connection. The receiver may then have got it twice, which
-    /// the common `webhook-id` tells it.
+    /// the common `webhook-id` tells it. The same happens once if a TLS session was resumed on a new connection.
     pub async fn send(&self, client: ClientId, target: &Target, message: Message) -> Sent {
         let begun = Instant::now();
         let mut trace = Trace::default();
@@ -163,6 +163,16 @@ impl Sender {
             }
             *trace = Trace::default();
         }
+        let connection = self.connector.open(&place, url, target, &mut trace.opening).await?;
+        let meter = connection.meter().clone();
+        match self.exchange(&place, connection, request, target.timeout, trace).await {
+            Err(Failure { error, unanswered: true }) if meter.is_resumed_in_vain() => {
+                tracing::debug!(%error, "a resumed TLS session was refused, trying a handshake in full");
+                self.connector.stop_resuming(&place);
+            }
+            answered => return answered.map_err(|failure| failure.error),
+        }
+        *trace = Trace::default();
         let connection = self.connector.open(&place, url, target, &mut trace.opening).await?;
         let answered = self.exchange(&place, connection, request, target.timeout, trace).await;
         answered.map_err(|failure| failure.error)

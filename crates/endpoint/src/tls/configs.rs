@@ -3,9 +3,11 @@
 use super::client_auth::Shown;
 use super::config_error::TlsConfigError;
 use super::identity::{Fingerprint, TlsIdentity};
+use super::resume::{Failed, Prepared};
 use super::verify;
+use crate::pool::Place;
 use hitwire_event::ClientId;
-use rustls::client::{ClientConfig, Resumption};
+use rustls::client::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,15 +16,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// costs well under a millisecond, much less than the handshake that it is for.
 const CONFIGS_MAX: usize = 512;
 
-/// TLS sessions kept for resumption in one identity: for 16 servers, 8 tickets each.
-const SESSIONS_KEPT: usize = 128;
-
 /// The identities that were used last, ready for a connection. They are kept apart by client too: a session of one
 /// client is never resumed for another.
 #[derive(Debug)]
 pub(crate) struct Configs {
     provider: Arc<CryptoProvider>,
     kept: Mutex<Kept>,
+    unresumable: Failed,
 }
 
 #[derive(Debug, Default)]
@@ -34,30 +34,39 @@ struct Kept {
 
 #[derive(Debug)]
 struct Used {
-    config: Arc<ClientConfig>,
+    config: Arc<Prepared>,
     at: u64,
 }
 
 impl Configs {
     pub(crate) fn new() -> Configs {
-        Configs { provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()), kept: Mutex::default() }
+        Configs {
+            provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
+            kept: Mutex::default(),
+            unresumable: Failed::default(),
+        }
     }
 
-    /// The configuration for this client and identity.
-    pub(crate) fn get(
-        &self,
-        client: ClientId,
-        fingerprint: Fingerprint,
-        identity: &TlsIdentity,
-    ) -> Result<Arc<ClientConfig>, ConfigError> {
-        let key = (client, fingerprint);
+    /// The identity of this place, made ready.
+    pub(crate) fn get(&self, place: &Place, identity: &TlsIdentity) -> Result<Arc<Prepared>, ConfigError> {
+        let key = (place.client, place.identity);
         if let Some(config) = self.lock().get(key) {
             return Ok(config);
         }
         // Made outside the lock: a large CA bundle must not hold up the others. Two may make the same; either will do.
-        let config = Arc::new(self.make(identity)?);
+        let config = Arc::new(Prepared::new(self.make(identity)?));
         self.lock().put(key, config.clone());
         Ok(config)
+    }
+
+    /// Whether a session may be resumed there. It may, until that has failed.
+    pub(crate) fn may_resume(&self, place: &Place) -> bool {
+        !self.unresumable.contains(place)
+    }
+
+    /// Resumes no more sessions there, for half a day.
+    pub(crate) fn stop_resuming(&self, place: &Place) {
+        self.unresumable.insert(place);
     }
 
     fn make(&self, identity: &TlsIdentity) -> Result<ClientConfig, ConfigError> {
@@ -71,7 +80,6 @@ impl Configs {
         let shown = Arc::new(Shown::new(client));
         let mut config = builder.with_client_cert_resolver(shown);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        config.resumption = Resumption::in_memory_sessions(SESSIONS_KEPT);
         Ok(config)
     }
 
@@ -81,14 +89,14 @@ impl Configs {
 }
 
 impl Kept {
-    fn get(&mut self, key: (ClientId, Fingerprint)) -> Option<Arc<ClientConfig>> {
+    fn get(&mut self, key: (ClientId, Fingerprint)) -> Option<Arc<Prepared>> {
         self.uses += 1;
         let used = self.configs.get_mut(&key)?;
         used.at = self.uses;
         Some(used.config.clone())
     }
 
-    fn put(&mut self, key: (ClientId, Fingerprint), config: Arc<ClientConfig>) {
+    fn put(&mut self, key: (ClientId, Fingerprint), config: Arc<Prepared>) {
         if self.configs.len() >= CONFIGS_MAX && !self.configs.contains_key(&key) {
             let oldest = self.configs.iter().min_by_key(|(_, used)| used.at).map(|(&key, _)| key);
             if let Some(oldest) = oldest {
@@ -114,8 +122,15 @@ pub(crate) enum ConfigError {
 mod tests {
     use super::*;
 
-    fn config(configs: &Configs, client: u64, identity: &TlsIdentity) -> Arc<ClientConfig> {
-        configs.get(ClientId(client), identity.fingerprint(), identity).unwrap()
+    fn config(configs: &Configs, client: u64, identity: &TlsIdentity) -> Arc<Prepared> {
+        let place = Place {
+            client: ClientId(client),
+            identity: identity.fingerprint(),
+            https: true,
+            host: "a.example".to_owned(),
+            port: 443,
+        };
+        configs.get(&place, identity).unwrap()
     }
 
     #[test]

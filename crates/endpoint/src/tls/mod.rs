@@ -4,6 +4,7 @@
 //! - [`client_identity`]: a client's certificate and key as people have them (PEM, encrypted, PKCS#12) into what is kept.
 //! - [`Pin`]: a certificate known by its fingerprint; [`describe`]: certificates told to people.
 //! - `Configs`: identities made ready for the TLS library, kept for the next connection.
+//! - `resume`: sessions kept for resumption, and where that is not tried again.
 //! - `verify`: the judges of a server's certificate: public roots or the user's CA; pins; or (verification off) none.
 //! - `certificate`: what the words need of a certificate.
 //! - `client_auth`: whether a receiver asked for a client certificate, which its words leave out.
@@ -21,6 +22,7 @@ mod identity;
 mod pem;
 mod pin;
 mod problem;
+mod resume;
 mod verify;
 
 pub use class::TlsClass;
@@ -35,4 +37,5 @@ pub use identity::TlsIdentity;
 pub use pem::PEM_BYTES_MAX;
 pub use pin::{PINS_MAX, Pin, PinError};
 pub(crate) use problem::tls_error;
+pub(crate) use resume::Handshake;
 pub use problem::{CertificateProblem, TlsProblem, WhyRefused};

@@ -9,6 +9,7 @@ mod fetching;
 mod nginx;
 mod receiver;
 mod requests;
+mod resumption;
 mod support;
 mod timeouts;
 mod tls;
