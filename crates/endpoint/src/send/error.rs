@@ -3,7 +3,7 @@
 use crate::guard::{Refusal, UrlError};
 use crate::headers::RequestError;
 use crate::stream::Meter;
-use crate::tls::{TlsProblem, tls_error};
+use crate::tls::{ClientAuth, TlsProblem, tls_error};
 use hitwire_event::escape;
 use std::error::Error as _;
 use std::fmt;
@@ -152,6 +152,9 @@ impl SendError {
         if let Some(alert) = meter.alert() {
             return SendError::Tls { address, problem: TlsProblem::of_alert(alert, auth) };
         }
+        if let Some(broken) = find::<io::Error>(error).and_then(tls_error) {
+            return SendError::Tls { address, problem: TlsProblem::of(broken, auth) };
+        }
         match SendError::of_http(error, phase) {
             SendError::Cut { .. } if auth.asked && meter.read_bytes() == 0 => {
                 SendError::Tls { address, problem: TlsProblem::ClosedAfterAsking { own: auth.own } }
@@ -198,7 +201,7 @@ fn shown(text: &str) -> String {
 /// The kind in words, without the number of the error; the system's own words where there is no kind.
 fn in_words(error: &io::Error) -> String {
     if let Some(error) = tls_error(error) {
-        return error.to_string();
+        return TlsProblem::of(error, ClientAuth::default()).to_string();
     }
     // Kinds without a stable name are all called the same.
     match error.kind().to_string().as_str() {

@@ -3,6 +3,7 @@
 
 use hitwire_event::escape;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{ParsedExtension, X509Extension};
 use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::X509Name;
 
@@ -11,13 +12,18 @@ const NAME_CHARS_SHOWN: usize = 64;
 
 /// A certificate, parsed, borrowed from its DER.
 #[derive(Debug)]
-pub(super) struct Certificate<'a>(pub(super) X509Certificate<'a>);
+pub(super) struct Certificate<'a>(pub(super) X509Certificate<'a>, &'a [u8]);
 
 impl<'a> Certificate<'a> {
     /// Reads a certificate; none if it is no certificate.
     pub(super) fn parse(der: &'a [u8]) -> Option<Self> {
         let (rest, certificate) = X509Certificate::from_der(der).ok()?;
-        rest.is_empty().then_some(Certificate(certificate))
+        rest.is_empty().then_some(Certificate(certificate, der))
+    }
+
+    /// All of it.
+    pub(super) fn der(&self) -> &'a [u8] {
+        self.1
     }
 
     /// Unix seconds.
@@ -43,6 +49,23 @@ impl<'a> Certificate<'a> {
     /// Who issued it, for people.
     pub(super) fn issuer_name(&self) -> Option<String> {
         name(self.0.issuer())
+    }
+
+    /// A critical extension that the TLS library refuses because it does not evaluate it: its object identifier.
+    pub(super) fn critical_extension_unknown_to_the_library(&self) -> Option<String> {
+        let known = |extension: &X509Extension<'_>| {
+            matches!(
+                extension.parsed_extension(),
+                ParsedExtension::KeyUsage(_)
+                    | ParsedExtension::SubjectAlternativeName(_)
+                    | ParsedExtension::BasicConstraints(_)
+                    | ParsedExtension::NameConstraints(_)
+                    | ParsedExtension::CRLDistributionPoints(_)
+                    | ParsedExtension::ExtendedKeyUsage(_)
+            )
+        };
+        let mut extensions = self.0.extensions().iter();
+        extensions.find(|one| one.critical && !known(one)).map(|one| one.oid.to_id_string())
     }
 
     /// Whose it is, for people.

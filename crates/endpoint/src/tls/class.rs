@@ -1,6 +1,7 @@
 //! The classes of TLS problems, for whoever counts them.
 
-use super::problem::{CertificateProblem, TlsProblem};
+use super::certificate_problem::CertificateProblem;
+use super::problem::TlsProblem;
 
 /// What kind of problem it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,11 +76,20 @@ impl TlsProblem {
                 CertificateProblem::Expired { .. } => TlsClass::Expired,
                 CertificateProblem::NotYetValid { .. } => TlsClass::NotYetValid,
                 CertificateProblem::WrongName { .. } => TlsClass::WrongName,
-                CertificateProblem::SelfSigned { .. } | CertificateProblem::UnknownIssuer { .. } => {
-                    TlsClass::Untrusted
-                }
+                CertificateProblem::SelfSigned { .. }
+                | CertificateProblem::UnknownIssuer { .. }
+                | CertificateProblem::NotSignedByOwnCa { .. } => TlsClass::Untrusted,
                 CertificateProblem::NotPinned { .. } => TlsClass::NotPinned,
-                CertificateProblem::WrongPurpose | CertificateProblem::Other { .. } => TlsClass::Certificate,
+                CertificateProblem::WrongPurpose
+                | CertificateProblem::MarkedAsCa
+                | CertificateProblem::OldVersion
+                | CertificateProblem::CriticalExtension { .. }
+                | CertificateProblem::NameConstraints
+                | CertificateProblem::Signature { .. }
+                | CertificateProblem::Key { .. }
+                | CertificateProblem::NotProven
+                | CertificateProblem::Unreadable
+                | CertificateProblem::Other => TlsClass::Certificate,
             },
             TlsProblem::ClientCertificateMissing { .. }
             | TlsProblem::ClientCertificateRefused { .. }

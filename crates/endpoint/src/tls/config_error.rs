@@ -1,7 +1,7 @@
 //! What is wrong with TLS settings, in words for whoever set them.
 
 use super::client::{ITERATIONS_MAX, PASSWORD_BYTES_MAX, SCRYPT_MIB_MAX};
-use super::pem::PEM_BYTES_MAX;
+use super::pem::{PEM_BYTES_MAX, PemFault};
 use super::pin::PINS_MAX;
 use std::fmt;
 
@@ -47,15 +47,15 @@ pub enum TlsConfigError {
         /// Which one.
         field: Field,
     },
-    /// The PEM text is damaged.
-    #[error(
-        "{field} is damaged after {after} certificate(s): paste each from -----BEGIN to END----- unchanged"
-    )]
+    /// A block of the PEM text is damaged, or does not belong there.
+    #[error("block {number} of {field} {fault}")]
     Pem {
         /// Which one.
         field: Field,
-        /// How many certificates were read before.
-        after: usize,
+        /// Counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        fault: PemFault,
     },
     /// A private key where certificates belong.
     #[error(
@@ -66,14 +66,14 @@ pub enum TlsConfigError {
         field: Field,
     },
     /// A certificate cannot be read.
-    #[error("certificate {number} of {field} is not valid: {source}")]
+    #[error(
+        "certificate {number} of {field} cannot be read: it is not written as X.509 says; issue it again with a current tool, or leave it out"
+    )]
     Certificate {
         /// Which one.
         field: Field,
         /// Counted from 1.
         number: usize,
-        /// What the TLS library says.
-        source: rustls::Error,
     },
     /// A certificate without its key.
     #[error("client_cert is set, but client_key is not")]
@@ -146,11 +146,11 @@ pub enum TlsConfigError {
     TooManyPins,
     /// No key that can be used.
     #[error(
-        "client_key contains no private key that can be used: RSA of 2048 to 8192 bits, ECDSA P-256 or P-384, or Ed25519, in PEM"
+        "client_key contains no private key that can be used: RSA of 2048 to 8192 bits, ECDSA P-256, P-384 or P-521, or Ed25519, in PEM"
     )]
     KeyUnreadable,
     /// Key and certificate don't belong together.
-    #[error("client_key does not belong to {}", Certificates(*certificates))]
+    #[error("client_key is the key of another certificate, not of {}", Certificates(*certificates))]
     KeyMismatch {
         /// How many certificates it was compared with.
         certificates: usize,

@@ -2,13 +2,11 @@
 
 use super::certificate::{Certificate, shown};
 use super::config_error::{Field, TlsConfigError};
+use super::names::Names;
 use super::pem;
 use super::pin::Pin;
 use jiff::Timestamp;
-use rustls::CertificateError;
 use rustls_pki_types::CertificateDer;
-use std::net::IpAddr;
-use x509_parser::extensions::GeneralName;
 
 /// The most characters of a subject, an issuer, a name or a serial number that are told.
 const CHARS_SHOWN: usize = 256;
@@ -68,11 +66,8 @@ pub(super) fn describe_all(
     field: Field,
 ) -> Result<Vec<CertificateFacts>, TlsConfigError> {
     let described = certificates.iter().enumerate().map(|(index, der)| {
-        let certificate = Certificate::parse(der).ok_or_else(|| TlsConfigError::Certificate {
-            field,
-            number: index + 1,
-            source: CertificateError::BadEncoding.into(),
-        })?;
+        let certificate = Certificate::parse(der)
+            .ok_or_else(|| TlsConfigError::Certificate { field, number: index + 1 })?;
         Ok(CertificateFacts::of(&certificate, der))
     });
     described.collect()
@@ -84,7 +79,11 @@ impl CertificateFacts {
         CertificateFacts {
             subject: shown(&parsed.subject().to_string(), CHARS_SHOWN),
             issuer: shown(&parsed.issuer().to_string(), CHARS_SHOWN),
-            names: names(certificate),
+            names: Names::of(certificate)
+                .iter()
+                .take(NAMES_SHOWN)
+                .map(|name| shown(&name, CHARS_SHOWN))
+                .collect(),
             not_before: certificate.not_before(),
             not_after: certificate.not_after(),
             serial: shown(&parsed.raw_serial_as_string(), CHARS_SHOWN),
@@ -121,24 +120,6 @@ impl CertificateFacts {
             // A year that the calendar does not know.
             Err(_) => format!("the certificate {subject} {words} the Unix second {at}"),
         })
-    }
-}
-
-fn names(certificate: &Certificate<'_>) -> Vec<String> {
-    let Ok(Some(extension)) = certificate.0.subject_alternative_name() else { return Vec::new() };
-    let names = extension.value.general_names.iter().filter_map(|name| match name {
-        GeneralName::DNSName(name) => Some(shown(name, CHARS_SHOWN)),
-        GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
-        _ => None,
-    });
-    names.take(NAMES_SHOWN).collect()
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    match bytes.len() {
-        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
-        16 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
-        _ => None,
     }
 }
 
@@ -226,6 +207,6 @@ mod tests {
         assert_eq!(describe(" \n", Field::Ca), Ok(Vec::new()));
         let damaged = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         let error = describe(&format!("{}{damaged}", pair("a").1), Field::Ca).unwrap_err();
-        assert!(error.to_string().starts_with("certificate 2 of ca_file is not valid"), "{error}");
+        assert!(error.to_string().starts_with("block 2 of ca_file is damaged"), "{error}");
     }
 }

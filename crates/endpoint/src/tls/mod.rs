@@ -6,25 +6,37 @@
 //! - `Configs`: identities made ready for the TLS library, kept for the next connection.
 //! - `resume`: sessions kept for resumption, and where that is not tried again.
 //! - `verify`: the judges of a server's certificate: public roots or the user's CA; pins; or (verification off) none.
-//! - `certificate`: what the words need of a certificate.
+//! - `private_ca`: their second opinion on certificates of private CAs; `proof`: the signature of the handshake.
+//! - `certificate`: what the words need of a certificate; `outline`, `key`: its parts, read without judging it.
+//! - `pem`: PEM text as people have it, in which every block counts.
 //! - `client_auth`: whether a receiver asked for a client certificate, which its words leave out.
 //! - [`TlsProblem`], [`CertificateProblem`]: why no TLS connection came about; [`client_certificate_refusal`]: why an
 //!   answer over one says that the client certificate is not accepted.
 
+mod alert;
 mod certificate;
+mod certificate_problem;
 mod class;
 mod client;
 mod client_auth;
 mod config_error;
 mod configs;
+mod der;
 mod facts;
 mod identity;
+mod key;
+mod names;
+mod outline;
+mod pair;
 mod pem;
 mod pin;
+mod private_ca;
 mod problem;
+mod proof;
 mod resume;
 mod verify;
 
+pub use certificate_problem::CertificateProblem;
 pub use class::TlsClass;
 pub use client::{ClientIdentity, PASSWORD_BYTES_MAX, client_identity};
 pub(crate) use client_auth::ClientAuth;
@@ -34,8 +46,8 @@ pub(crate) use configs::Configs;
 pub use facts::{CertificateFacts, Validity, WARN_BEFORE_EXPIRY_S, describe};
 pub(crate) use identity::Fingerprint;
 pub use identity::TlsIdentity;
-pub use pem::PEM_BYTES_MAX;
+pub use pem::{PEM_BYTES_MAX, PemFault};
 pub use pin::{PINS_MAX, Pin, PinError};
 pub(crate) use problem::tls_error;
+pub use problem::{TlsProblem, WhyRefused};
 pub(crate) use resume::Handshake;
-pub use problem::{CertificateProblem, TlsProblem, WhyRefused};

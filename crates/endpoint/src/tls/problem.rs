@@ -1,20 +1,14 @@
-//! Why no TLS connection came about, in words for the integration's user.
+//! Why no TLS connection came about, in words for the integration's user. What the TLS library says is written for those who
+//! develop with it; none of that is passed on.
 
+use super::alert;
+use super::certificate_problem::CertificateProblem;
 use super::client_auth::ClientAuth;
 use super::config_error::TlsConfigError;
 use super::configs::ConfigError;
-use super::pin::Pin;
-use hitwire_event::escape;
-use jiff::Timestamp;
-use rustls::{AlertDescription, CertificateError, Error};
+use rustls::{AlertDescription, Error, InvalidMessage, PeerIncompatible};
 use std::fmt;
 use std::io;
-
-/// How many of a certificate's names are shown.
-const NAMES_SHOWN: usize = 8;
-
-/// How much of one name is shown.
-const NAME_CHARS_SHOWN: usize = 128;
 
 /// Why no TLS connection came about.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -52,17 +46,19 @@ pub enum TlsProblem {
         own: bool,
     },
     /// The receiver refused the handshake.
-    #[error("the receiver refused the TLS handshake ({alert})")]
+    #[error("the receiver refused the TLS handshake ({alert}){}", Meaning(*why))]
     Alert {
         /// What it said, as TLS names it.
         alert: String,
+        /// What that means, if it is told.
+        why: Option<&'static str>,
     },
     /// No protocol version or cipher in common.
     #[error(
         "the receiver offers nothing that hitwire accepts: TLS 1.2 or 1.3 with forward secrecy is needed ({detail})"
     )]
     Incompatible {
-        /// What is missing, in the words of the TLS library.
+        /// What is missing.
         detail: String,
     },
     /// The connection was closed or broke within the handshake.
@@ -71,103 +67,22 @@ pub enum TlsProblem {
     /// Anything else.
     #[error("the TLS handshake failed: {detail}")]
     Other {
-        /// What happened, in the words of the TLS library.
+        /// What happened.
         detail: String,
     },
 }
 
-/// What is wrong with a receiver's certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CertificateProblem {
-    /// It, or a certificate between it and the root, is too old.
-    Expired {
-        /// When it ended.
-        since: Option<Timestamp>,
-    },
-    /// It, or a certificate between it and the root, is too new.
-    NotYetValid {
-        /// When it begins.
-        from: Option<Timestamp>,
-    },
-    /// It is for other names.
-    WrongName {
-        /// The name that was dialled.
-        expected: String,
-        /// The names it is for; at most a few.
-        presented: Vec<String>,
-    },
-    /// It is its own issuer, and not what the integration trusts.
-    SelfSigned {
-        /// The name of the integration's CA, if it has one.
-        own_ca: Option<String>,
-    },
-    /// Its issuer is not what the integration trusts.
-    UnknownIssuer {
-        /// Who issued it, if it says so.
-        issuer: Option<String>,
-        /// The name of the integration's CA, if it has one.
-        own_ca: Option<String>,
-    },
-    /// It is none of those that the integration pins.
-    NotPinned {
-        /// The fingerprint of the one that was presented.
-        presented: Pin,
-    },
-    /// It is for other purposes than a server's.
-    WrongPurpose,
-    /// It is a CA's, not a server's.
-    Other {
-        /// In the words of the TLS library.
-        detail: String,
-    },
-}
+/// What an alert means, after it; nothing if it says all.
+struct Meaning(Option<&'static str>);
 
-impl fmt::Display for CertificateProblem {
+impl fmt::Display for Meaning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CertificateProblem::Expired { since } => {
-                write!(f, "the receiver's certificate expired{}", When(" on", *since))
-            }
-            CertificateProblem::NotYetValid { from } => {
-                write!(f, "the receiver's certificate is not yet valid{}", When("; it will be from", *from))
-            }
-            CertificateProblem::WrongName { expected, presented } if presented.is_empty() => write!(
-                f,
-                "the receiver's certificate is not valid for {expected}: it has no subjectAltName, the only place where names count"
-            ),
-            CertificateProblem::WrongName { expected, presented } => {
-                write!(f, "the receiver's certificate is not valid for {expected}, but for {}", presented.join(", "))
-            }
-            CertificateProblem::SelfSigned { own_ca: None } => f.write_str(
-                "the receiver's certificate is self-signed; to trust it, make it the integration's CA certificate",
-            ),
-            CertificateProblem::SelfSigned { own_ca: Some(own) } => write!(
-                f,
-                "the receiver's certificate is self-signed, and not the integration's CA certificate ({own})"
-            ),
-            CertificateProblem::UnknownIssuer { issuer, own_ca: None } => write!(
-                f,
-                "the receiver's certificate was issued by {}, which is no public root; a private CA must be the integration's CA certificate, a public one needs the certificates in between sent by the receiver",
-                Issuer(issuer.as_deref())
-            ),
-            CertificateProblem::UnknownIssuer { issuer, own_ca: Some(own) } => write!(
-                f,
-                "the receiver's certificate was issued by {}, not by the integration's CA certificate ({own})",
-                Issuer(issuer.as_deref())
-            ),
-            CertificateProblem::NotPinned { presented } => write!(
-                f,
-                "the receiver's certificate is not the one in pin_sha256; its SHA-256 fingerprint is {presented}; add that only if the receiver's administrator confirms it"
-            ),
-            CertificateProblem::WrongPurpose => {
-                f.write_str("the receiver's certificate is not for servers (extended key usage serverAuth is missing)")
-            }
-            CertificateProblem::Other { detail } => write!(f, "the receiver's certificate is not accepted: {detail}"),
+        match self.0 {
+            Some(words) => write!(f, ": {words}"),
+            None => Ok(()),
         }
     }
 }
-
-impl std::error::Error for CertificateProblem {}
 
 /// Why a receiver does not accept a client certificate, as far as its alert says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,89 +129,34 @@ impl fmt::Display for Said<'_> {
     }
 }
 
-/// A time with the words before it; nothing if it is not known.
-struct When(&'static str, Option<Timestamp>);
-
-impl fmt::Display for When {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.1 {
-            Some(time) => write!(f, "{} {}", self.0, time.strftime("%Y-%m-%d %H:%M:%S UTC")),
-            None => Ok(()),
-        }
-    }
-}
-
-struct Issuer<'a>(Option<&'a str>);
-
-impl fmt::Display for Issuer<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(name) => write!(f, "\"{name}\""),
-            None => f.write_str("an unnamed CA"),
-        }
-    }
-}
-
-/// What our verifier says instead of the library's bare "unknown issuer"; it travels inside the library's error.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the chain ends in no trusted root")]
-pub(super) struct Untrusted {
-    pub(super) self_signed: bool,
-    pub(super) issuer: Option<String>,
-    pub(super) own_ca: Option<String>,
-}
-
-/// What our verifier says of a certificate that is not pinned.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the certificate is not pinned")]
-pub(super) struct NotPinned(pub(super) Pin);
-
-impl From<CertificateError> for CertificateProblem {
-    fn from(error: CertificateError) -> Self {
-        match error {
-            CertificateError::Expired => CertificateProblem::Expired { since: None },
-            CertificateError::ExpiredContext { not_after, .. } => {
-                CertificateProblem::Expired { since: timestamp(not_after.as_secs()) }
-            }
-            CertificateError::NotValidYet => CertificateProblem::NotYetValid { from: None },
-            CertificateError::NotValidYetContext { not_before, .. } => {
-                CertificateProblem::NotYetValid { from: timestamp(not_before.as_secs()) }
-            }
-            CertificateError::NotValidForNameContext { expected, presented } => {
-                CertificateProblem::WrongName {
-                    expected: expected.to_str().into_owned(),
-                    presented: presented.iter().take(NAMES_SHOWN).map(|name| shown_name(name)).collect(),
-                }
-            }
-            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-                CertificateProblem::WrongPurpose
-            }
-            CertificateError::Other(other) => match other.0.downcast_ref::<Untrusted>() {
-                Some(Untrusted { self_signed: true, own_ca, .. }) => {
-                    CertificateProblem::SelfSigned { own_ca: own_ca.clone() }
-                }
-                Some(Untrusted { issuer, own_ca, .. }) => {
-                    CertificateProblem::UnknownIssuer { issuer: issuer.clone(), own_ca: own_ca.clone() }
-                }
-                None => match other.0.downcast_ref::<NotPinned>() {
-                    Some(NotPinned(presented)) => CertificateProblem::NotPinned { presented: *presented },
-                    None => CertificateProblem::Other { detail: shown(&other.0.to_string()) },
-                },
-            },
-            error => CertificateProblem::Other { detail: shown(&error.to_string()) },
-        }
-    }
-}
-
 impl TlsProblem {
     /// What the TLS library says, in our words.
     pub(crate) fn of(error: &Error, auth: ClientAuth) -> TlsProblem {
+        tracing::debug!(%error, "TLS");
+        let other = |detail: &str| TlsProblem::Other { detail: detail.to_owned() };
         match error {
             Error::InvalidCertificate(error) => TlsProblem::Certificate(error.clone().into()),
-            Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => TlsProblem::NotTls,
             Error::AlertReceived(alert) => TlsProblem::of_alert(*alert, auth),
-            Error::PeerIncompatible(detail) => TlsProblem::Incompatible { detail: format!("{detail:?}") },
-            error => TlsProblem::Other { detail: shown(&error.to_string()) },
+            Error::InvalidMessage(InvalidMessage::InvalidContentType) => TlsProblem::NotTls,
+            Error::InvalidMessage(InvalidMessage::UnknownProtocolVersion) => {
+                TlsProblem::Incompatible { detail: OLD_VERSION.to_owned() }
+            }
+            Error::PeerIncompatible(what) => TlsProblem::Incompatible { detail: missing(what).to_owned() },
+            Error::NoApplicationProtocol => {
+                TlsProblem::Incompatible { detail: "it speaks neither HTTP/1.1 nor HTTP/2".to_owned() }
+            }
+            Error::NoCertificatesPresented => other("the receiver shows no certificate"),
+            Error::InvalidMessage(_) | Error::PeerSentOversizedRecord => {
+                other("the receiver sent a message that is not valid TLS")
+            }
+            Error::InappropriateMessage { .. } | Error::InappropriateHandshakeMessage { .. } => {
+                other("the receiver sent a message out of turn")
+            }
+            Error::PeerMisbehaved(_) => other("the receiver broke the rules of TLS"),
+            Error::DecryptError => other(
+                "a message of the receiver could not be decrypted; something in between may have changed it",
+            ),
+            _ => other("hitwire's TLS library failed; its words are in hitwire's log at level debug"),
         }
     }
 
@@ -317,7 +177,7 @@ impl TlsProblem {
                 | io::ErrorKind::ConnectionReset
                 | io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::BrokenPipe => TlsProblem::Closed,
-                kind => TlsProblem::Other { detail: kind.to_string() },
+                kind => TlsProblem::Other { detail: format!("the connection failed ({kind})") },
             },
         }
     }
@@ -325,7 +185,7 @@ impl TlsProblem {
     /// Most alerts about certificates can only be about ours. Servers that got none say so in TLS 1.3; in TLS 1.2 there is
     /// no such alert, and they say that the handshake failed, or that the certificate is bad.
     pub(crate) fn of_alert(alert: AlertDescription, auth: ClientAuth) -> TlsProblem {
-        let words = format!("{alert:?}");
+        let words = alert::name(alert);
         let why = match alert {
             AlertDescription::CertificateExpired => Some(WhyRefused::Expired),
             AlertDescription::CertificateRevoked => Some(WhyRefused::Revoked),
@@ -349,9 +209,9 @@ impl TlsProblem {
             }
             (_, Some(why)) if auth.own => TlsProblem::ClientCertificateRefused { why, alert: words },
             (AlertDescription::ProtocolVersion | AlertDescription::InsufficientSecurity, _) => {
-                TlsProblem::Incompatible { detail: words }
+                TlsProblem::Incompatible { detail: format!("it says {words}") }
             }
-            _ => TlsProblem::Alert { alert: words },
+            _ => TlsProblem::Alert { alert: words, why: alert::meaning(alert) },
         }
     }
 }
@@ -370,20 +230,29 @@ pub(crate) fn tls_error(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }
 
-fn timestamp(unix_s: u64) -> Option<Timestamp> {
-    Timestamp::from_second(i64::try_from(unix_s).ok()?).ok()
-}
+const OLD_VERSION: &str = "it speaks another version of TLS or SSL";
 
-/// A name as the TLS library prints it (`DnsName("a.example")`, `IpAddress(192.0.2.1)`), without its decoration.
-fn shown_name(printed: &str) -> String {
-    let name = ["DnsName(", "IpAddress(", "UniformResourceIdentifier("]
-        .iter()
-        .find_map(|kind| printed.strip_prefix(kind)?.strip_suffix(')'))
-        .unwrap_or(printed);
-    shown(name.trim_matches('"'))
-}
-
-/// Text that the receiver may have chosen, made harmless and short.
-fn shown(text: &str) -> String {
-    escape::visible(&text.chars().take(NAME_CHARS_SHOWN).collect::<String>()).into_owned()
+/// What a receiver lacks.
+fn missing(what: &PeerIncompatible) -> &'static str {
+    match what {
+        PeerIncompatible::ServerDoesNotSupportTls12Or13
+        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+        | PeerIncompatible::Tls12NotOffered
+        | PeerIncompatible::Tls12NotOfferedOrEnabled
+        | PeerIncompatible::SupportedVersionsExtensionRequired => OLD_VERSION,
+        PeerIncompatible::NoCipherSuitesInCommon => "no cipher suite in common",
+        PeerIncompatible::NoKxGroupsInCommon
+        | PeerIncompatible::NamedGroupsExtensionRequired
+        | PeerIncompatible::KeyShareExtensionRequired => "no key exchange in common",
+        PeerIncompatible::NoEcPointFormatsInCommon
+        | PeerIncompatible::EcPointsExtensionRequired
+        | PeerIncompatible::UncompressedEcPointsRequired => {
+            "no way to write points of elliptic curves in common"
+        }
+        PeerIncompatible::NoSignatureSchemesInCommon
+        | PeerIncompatible::NoCertificateRequestSignatureSchemesInCommon
+        | PeerIncompatible::SignatureAlgorithmsExtensionRequired => "no signature algorithm in common",
+        PeerIncompatible::NullCompressionRequired => "it wants to compress",
+        _ => "it lacks a part of TLS that hitwire needs",
+    }
 }

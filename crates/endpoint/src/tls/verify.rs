@@ -1,18 +1,20 @@
 //! The judges of a server's certificate.
 
 use super::certificate::Certificate;
+use super::certificate_problem::CertificateProblem;
 use super::identity::Trusted;
+use super::names::Names;
+use super::outline::Outline;
 use super::pin::Pin;
-use super::problem::{NotPinned, Untrusted};
+use super::private_ca;
+use super::proof::Proof;
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
-use rustls::crypto::{
-    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
-};
-use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use std::sync::{Arc, OnceLock};
+use x509_parser::x509::X509Version;
 
 /// The judge for these settings.
 pub(super) fn verifier(
@@ -21,16 +23,20 @@ pub(super) fn verifier(
     pins: &[Pin],
     verify: bool,
 ) -> Result<Arc<dyn ServerCertVerifier>, Error> {
-    if !verify || !pins.is_empty() {
-        let algorithms = provider.signature_verification_algorithms;
-        return Ok(Arc::new(LeafAlone { algorithms, pins: pins.to_vec() }));
+    let algorithms = provider.signature_verification_algorithms;
+    if !pins.is_empty() {
+        return Ok(Arc::new(LeafAlone { algorithms, proof: Proof::OfAnyKey, pins: pins.to_vec() }));
     }
-    Ok(Arc::new(match trusted {
-        None => Chain { verifier: public_roots(provider)?, own: Vec::new() },
-        Some(Trusted { roots, certificates }) => {
-            Chain { verifier: chain_verifier(provider, roots)?, own: certificates }
-        }
-    }))
+    if !verify {
+        return Ok(Arc::new(LeafAlone { algorithms, proof: Proof::IfPossible, pins: Vec::new() }));
+    }
+    let (verifier, own) = match trusted {
+        None => (Some(public_roots(provider)?), Vec::new()),
+        // What can be no root, as some certificates that were made for one server, counts for itself alone.
+        Some(Trusted { roots, certificates }) if roots.is_empty() => (None, certificates),
+        Some(Trusted { roots, certificates }) => (Some(chain_verifier(provider, roots)?), certificates),
+    };
+    Ok(Arc::new(Chain { verifier, own, algorithms }))
 }
 
 fn chain_verifier(
@@ -56,9 +62,11 @@ fn public_roots(provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifi
 /// Verifies the chain up to a root, the name and the validity.
 #[derive(Debug)]
 struct Chain {
-    verifier: Arc<WebPkiServerVerifier>,
+    /// None if nothing that is trusted can be a root.
+    verifier: Option<Arc<WebPkiServerVerifier>>,
     /// The certificates that the user gave as CA; none with the public roots.
     own: Vec<CertificateDer<'static>>,
+    algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl ServerCertVerifier for Chain {
@@ -71,22 +79,23 @@ impl ServerCertVerifier for Chain {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if self.own.iter().any(|own| own == end_entity) {
-            return verify_own(end_entity, server_name, now);
+            verify_own(end_entity, server_name, now).map_err(CertificateProblem::refuse)?;
+            return Ok(ServerCertVerified::assertion());
         }
-        self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now).map_err(
-            |error| match error {
-                Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-                    self.untrusted(end_entity, intermediates)
-                }
-                // Common tools make a self-signed certificate as that of a CA, and the library only says that it is one.
-                Error::InvalidCertificate(CertificateError::Other(_))
-                    if Certificate::parse(end_entity).is_some_and(|leaf| leaf.is_self_issued()) =>
-                {
-                    self.untrusted(end_entity, intermediates)
-                }
-                error => error,
-            },
-        )
+        let verified = match &self.verifier {
+            Some(verifier) => {
+                verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            }
+            None => Err(CertificateError::UnknownIssuer.into()),
+        };
+        verified.or_else(|error| match error {
+            Error::InvalidCertificate(error) => self
+                .second_opinion(&error, end_entity, server_name, now)
+                .unwrap_or_else(|| Err(self.problem(error, end_entity, intermediates, server_name)))
+                .map(|()| ServerCertVerified::assertion())
+                .map_err(CertificateProblem::refuse),
+            error => Err(error),
+        })
     }
 
     fn verify_tls12_signature(
@@ -95,7 +104,7 @@ impl ServerCertVerifier for Chain {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls12_signature(message, certificate, signed)
+        Proof::OfSoundKey.check_tls12(message, certificate, signed, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -104,63 +113,152 @@ impl ServerCertVerifier for Chain {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier.verify_tls13_signature(message, certificate, signed)
+        Proof::OfSoundKey.check_tls13(message, certificate, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.supported_verify_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 
 impl Chain {
+    /// A judgement on what the library refused by its form; none if the library's stands.
+    fn second_opinion(
+        &self,
+        error: &CertificateError,
+        end_entity: &CertificateDer<'_>,
+        server_name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Option<Result<(), CertificateProblem>> {
+        is_about_form(error)
+            .then(|| private_ca::judge(end_entity, &self.own, server_name, now, &self.algorithms))
+            .flatten()
+    }
+
+    /// What the library's error means. It seldom says which certificate it is about, or why.
+    fn problem(
+        &self,
+        error: CertificateError,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+    ) -> CertificateProblem {
+        let Some(leaf) = Certificate::parse(end_entity) else { return CertificateProblem::Unreadable };
+        let chain: Vec<Certificate<'_>> =
+            intermediates.iter().filter_map(|der| Certificate::parse(der)).collect();
+        match error {
+            CertificateError::UnknownIssuer => self.untrusted(&leaf, chain.last()),
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                CertificateProblem::wrong_name(&leaf, server_name)
+            }
+            CertificateError::BadSignature => self.badly_signed(&leaf, &chain),
+            CertificateError::UnsupportedSignatureAlgorithmContext { signature_algorithm_id, .. } => {
+                CertificateProblem::signature(&signature_algorithm_id)
+            }
+            CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+                signature_algorithm_id,
+                ..
+            } => self
+                .weak_key(&chain)
+                .unwrap_or_else(|| CertificateProblem::signature(&signature_algorithm_id)),
+            // Common tools make a self-signed certificate as that of a CA, and the library only says that it is one.
+            error if is_about_form(&error) && leaf.is_self_issued() => self.untrusted(&leaf, None),
+            error if is_about_form(&error) => self.formless(&leaf, &chain),
+            error => error.into(),
+        }
+    }
+
     /// Says who issued a chain that ends in no trusted root. The TLS library says only that nobody known did.
-    fn untrusted(&self, end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> Error {
-        let leaf = Certificate::parse(end_entity);
+    fn untrusted(&self, leaf: &Certificate<'_>, last: Option<&Certificate<'_>>) -> CertificateProblem {
+        let own_ca = self.own.first().map(|own| {
+            let own = Certificate::parse(own).and_then(|own| own.subject_name());
+            own.unwrap_or_else(|| "without a name".to_owned())
+        });
+        if leaf.is_self_issued() {
+            return CertificateProblem::SelfSigned { own_ca };
+        }
         // The issuer that is missing is that of the last certificate sent.
-        let last = intermediates.last().and_then(|der| Certificate::parse(der));
-        let last = last.as_ref().or(leaf.as_ref());
-        CertificateError::Other(OtherError(Arc::new(Untrusted {
-            self_signed: leaf.as_ref().is_some_and(Certificate::is_self_issued),
-            issuer: last.and_then(Certificate::issuer_name),
-            own_ca: self.own.first().map(|own| {
-                let own = Certificate::parse(own).and_then(|own| own.subject_name());
-                own.unwrap_or_else(|| "without a name".to_owned())
-            }),
-        })))
-        .into()
+        CertificateProblem::UnknownIssuer { issuer: last.unwrap_or(leaf).issuer_name(), own_ca }
+    }
+
+    /// A signature in the chain is not by the key that it should be by.
+    fn badly_signed(&self, leaf: &Certificate<'_>, chain: &[Certificate<'_>]) -> CertificateProblem {
+        if let Some(weak) = self.weak_key(chain) {
+            return weak;
+        }
+        let named_as_issuer = |own: &&CertificateDer<'static>| {
+            Certificate::parse(own).is_some_and(|own| {
+                own.is_named_as_issuer_of(leaf) || chain.iter().any(|below| own.is_named_as_issuer_of(below))
+            })
+        };
+        let own = self.own.iter().find(named_as_issuer);
+        match own.and_then(|own| Certificate::parse(own)).and_then(|own| own.subject_name()) {
+            Some(own_ca) => CertificateProblem::NotSignedByOwnCa { own_ca },
+            None => CertificateProblem::Other,
+        }
+    }
+
+    /// A CA's key that nothing is verified with.
+    fn weak_key(&self, chain: &[Certificate<'_>]) -> Option<CertificateProblem> {
+        let of = |ca: &Certificate<'_>, key: super::key::PublicKey<'_>| {
+            let name = ca.subject_name().unwrap_or_else(|| "without a name".to_owned());
+            (!key.is_sound())
+                .then(|| CertificateProblem::Key { ca: Some(name), kind: key.kind().to_string() })
+        };
+        let in_chain = chain.iter().find_map(|ca| of(ca, Outline::of(ca.der())?.key));
+        in_chain
+            .or_else(|| self.own.iter().find_map(|own| of(&Certificate::parse(own)?, Outline::of(own)?.key)))
+    }
+
+    /// What the library finds wrong with the form of a certificate, found out anew.
+    fn formless(&self, leaf: &Certificate<'_>, chain: &[Certificate<'_>]) -> CertificateProblem {
+        let all = || std::iter::once(leaf).chain(chain);
+        if leaf.0.version() != X509Version::V3 {
+            return CertificateProblem::OldVersion;
+        }
+        if let Some(oid) = all().find_map(Certificate::critical_extension_unknown_to_the_library) {
+            return CertificateProblem::CriticalExtension { oid };
+        }
+        if leaf.0.is_ca() {
+            return CertificateProblem::MarkedAsCa;
+        }
+        let own: Vec<Certificate<'_>> = self.own.iter().filter_map(|der| Certificate::parse(der)).collect();
+        if chain.iter().chain(&own).any(|ca| !matches!(ca.0.name_constraints(), Ok(None))) {
+            return CertificateProblem::NameConstraints;
+        }
+        CertificateProblem::Other
     }
 }
 
+/// The library refuses the certificate for what it is like, whoever signed it.
+fn is_about_form(error: &CertificateError) -> bool {
+    matches!(
+        error,
+        CertificateError::Other(_)
+            | CertificateError::BadEncoding
+            | CertificateError::UnhandledCriticalExtension
+    )
+}
+
 /// The server shows the very certificate that the user gave: a self-signed one, mostly, which common tools make as a CA,
-/// and which a chain verifier refuses as a server's. Who trusts the certificate itself needs no issuer; name and validity
-/// still count, and the handshake proves that the server holds its key.
+/// and which a chain verifier refuses as a server's. Who trusts the certificate itself needs no issuer, and no other form;
+/// name and validity still count, and the handshake proves that the server holds its key.
 fn verify_own(
     certificate: &CertificateDer<'_>,
     server_name: &ServerName<'_>,
     now: UnixTime,
-) -> Result<ServerCertVerified, Error> {
-    verify_server_name(&ParsedCertificate::try_from(certificate)?, server_name)?;
-    let validity = Certificate::parse(certificate).ok_or(CertificateError::BadEncoding)?;
-    let now_s = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let unix =
-        |seconds: i64| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds.max(0) as u64));
-    if now_s < validity.not_before() {
-        let not_before = unix(validity.not_before());
-        return Err(CertificateError::NotValidYetContext { time: now, not_before }.into());
-    }
-    if now_s > validity.not_after() {
-        let not_after = unix(validity.not_after());
-        return Err(CertificateError::ExpiredContext { time: now, not_after }.into());
-    }
-    Ok(ServerCertVerified::assertion())
+) -> Result<(), CertificateProblem> {
+    let certificate = Certificate::parse(certificate).ok_or(CertificateProblem::Unreadable)?;
+    private_ca::check_name(&certificate, &Names::of(&certificate).include_common_name(), server_name)?;
+    private_ca::check_validity(&certificate, now)
 }
 
 /// Looks at the server's own certificate alone: it must be one of those pinned or, with verification off and none pinned,
-/// any will do. The signatures of the handshake are checked all the same, so that the connection is to whoever has the
-/// certificate's key.
+/// any will do. Nothing else is asked of it, not even that it keep the rules for certificates.
 #[derive(Debug)]
 struct LeafAlone {
     algorithms: WebPkiSupportedAlgorithms,
+    proof: Proof,
     /// None: any certificate will do.
     pins: Vec<Pin>,
 }
@@ -178,7 +276,7 @@ impl ServerCertVerifier for LeafAlone {
         if self.pins.is_empty() || self.pins.contains(&presented) {
             return Ok(ServerCertVerified::assertion());
         }
-        Err(CertificateError::Other(OtherError(Arc::new(NotPinned(presented)))).into())
+        Err(CertificateProblem::NotPinned { presented }.refuse())
     }
 
     fn verify_tls12_signature(
@@ -187,7 +285,7 @@ impl ServerCertVerifier for LeafAlone {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+        self.proof.check_tls12(message, certificate, signed, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -196,7 +294,7 @@ impl ServerCertVerifier for LeafAlone {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+        self.proof.check_tls13(message, certificate, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

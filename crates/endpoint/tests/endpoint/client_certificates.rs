@@ -43,11 +43,11 @@ async fn a_missing_a_strange_and_an_expired_client_certificate_are_told_apart() 
             (None, "the receiver wants a client certificate, and the integration has none ("),
             (
                 Some(&stranger),
-                "the receiver does not accept the client certificate: the receiver does not trust its issuer (UnknownCA)",
+                "the receiver does not accept the client certificate: the receiver does not trust its issuer (unknown_ca)",
             ),
             (
                 Some(&expired),
-                "the receiver does not accept the client certificate: it has expired, or is not yet valid (CertificateExpired)",
+                "the receiver does not accept the client certificate: it has expired, or is not yet valid (certificate_expired)",
             ),
         ] {
             let config = ca.certify().demanding_server(&clients, &[version], &[alpn]);
@@ -120,9 +120,9 @@ async fn a_silent_end_after_the_question_is_told_with_the_question() {
 #[tokio::test]
 async fn an_alert_before_any_question_is_not_blamed_on_a_client_certificate() {
     for (description, words) in [
-        (40, "the receiver refused the TLS handshake (HandshakeFailure)"),
-        (49, "the receiver refused the TLS handshake (AccessDenied)"),
-        (112, "the receiver refused the TLS handshake (UnrecognisedName)"),
+        (40, "the receiver refused the TLS handshake (handshake_failure)"),
+        (49, "the receiver refused the TLS handshake (access_denied)"),
+        (112, "the receiver refused the TLS handshake (unrecognized_name)"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}/s3cret", listener.local_addr().unwrap());
@@ -143,14 +143,14 @@ async fn why_a_certificate_is_refused_follows_from_the_alert() {
     let ca = Authority::new("Test CA");
     let client = Authority::new("Client CA").certify_client();
     for (fault, alert, why) in [
-        (CertificateError::Revoked, "CertificateRevoked", WhyRefused::Revoked),
-        (CertificateError::BadEncoding, "BadCertificate", WhyRefused::Bad),
-        (CertificateError::BadSignature, "DecryptError", WhyRefused::Bad),
-        (CertificateError::InvalidPurpose, "UnsupportedCertificate", WhyRefused::Unsupported),
-        (CertificateError::ApplicationVerificationFailure, "AccessDenied", WhyRefused::AccessDenied),
+        (CertificateError::Revoked, "certificate_revoked", WhyRefused::Revoked),
+        (CertificateError::BadEncoding, "bad_certificate", WhyRefused::Bad),
+        (CertificateError::BadSignature, "decrypt_error", WhyRefused::Bad),
+        (CertificateError::InvalidPurpose, "unsupported_certificate", WhyRefused::Unsupported),
+        (CertificateError::ApplicationVerificationFailure, "access_denied", WhyRefused::AccessDenied),
         (
             CertificateError::Other(OtherError(Arc::new(fmt::Error))),
-            "CertificateUnknown",
+            "certificate_unknown",
             WhyRefused::Unknown,
         ),
     ] {

@@ -13,3 +13,4 @@ mod resumption;
 mod support;
 mod timeouts;
 mod tls;
+mod trust;

@@ -3,8 +3,8 @@
 
 use crate::tls::certificate::Certificate;
 use crate::tls::config_error::{Field, TlsConfigError};
-use rustls::CertificateError;
-use rustls::sign::CertifiedKey;
+use crate::tls::outline::Outline;
+use crate::tls::pair;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 /// The chain of this key.
@@ -17,16 +17,13 @@ pub(super) fn of_key(
         parsed.push(Certificate::parse(der).ok_or_else(|| TlsConfigError::Certificate {
             field: Field::ClientCertificate,
             number: index + 1,
-            source: CertificateError::BadEncoding.into(),
         })?);
     }
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let key = provider.key_provider.load_private_key(key.clone_key());
-    let key = key.map_err(|_| TlsConfigError::KeyUnreadable)?;
-    let is_of_key = |der: &&CertificateDer<'static>| {
-        CertifiedKey::new(vec![(*der).clone()], key.clone()).keys_match().is_ok()
+    let key = pair::signing_key(key.clone_key(), &rustls::crypto::aws_lc_rs::default_provider())?;
+    let is_of_key = |der: &CertificateDer<'static>| {
+        Outline::of(der).is_some_and(|outline| pair::fits(&outline.key, &*key))
     };
-    let own = certificates.iter().position(|der| is_of_key(&der));
+    let own = certificates.iter().position(is_of_key);
     let own = own.ok_or(TlsConfigError::KeyMismatch { certificates: certificates.len() })?;
     Ok(linked(&parsed, own).into_iter().map(|index| certificates[index].clone()).collect())
 }

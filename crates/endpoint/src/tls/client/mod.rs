@@ -13,7 +13,7 @@ pub(super) use decrypt::{ITERATIONS_MAX, SCRYPT_MIB_MAX};
 
 use super::config_error::{Field, TlsConfigError};
 use super::facts::{self, CertificateFacts};
-use super::pem::{self, Sections};
+use super::pem::{self, Contents};
 use crate::target::KeyPem;
 use ::pkcs12::pbe_params::EncryptedPrivateKeyInfo;
 use base64::Engine as _;
@@ -28,12 +28,6 @@ use zeroize::Zeroizing;
 
 /// The longest password, in bytes.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
-
-/// The label of an encrypted key (RFC 7468, section 11).
-const ENCRYPTED_KEY: &str = "ENCRYPTED PRIVATE KEY";
-
-/// What a key that is encrypted in PEM's own way has in its head (RFC 1421).
-const TRADITIONAL: &str = "Proc-Type: 4,ENCRYPTED";
 
 /// Some tools leave the padding out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -98,19 +92,22 @@ pub fn client_identity(
     }
     let mut costs = Costs::default();
     let is_pem = cert.contains("-----BEGIN ");
-    let Sections { certificates, keys: mut among } = if is_pem {
-        let sections = pem::sections(cert, Field::ClientCertificate)?;
-        let encrypted = keys(cert, Field::ClientCertificate, password, &mut costs)?;
-        Sections { keys: encrypted, ..sections }
+    let (certificates, mut among) = if is_pem {
+        let mut contents = pem::contents(cert, Field::ClientCertificate)?;
+        if contents.certificates.is_empty() {
+            return Err(TlsConfigError::NoCertificate { field: Field::ClientCertificate });
+        }
+        let certificates = std::mem::take(&mut contents.certificates);
+        (certificates, keys(contents, Field::ClientCertificate, password, &mut costs)?)
     } else {
         from_pkcs12(cert, password, &mut costs)?
     };
     if let Some(key) = key {
-        pem::bounded(key, Field::ClientKey)?;
+        let contents = pem::contents(key, Field::ClientKey)?;
         if is_pem && !among.is_empty() {
             return Err(TlsConfigError::KeyAmongCertificates { field: Field::ClientCertificate });
         }
-        let own = keys(key, Field::ClientKey, password, &mut costs)?;
+        let own = keys(contents, Field::ClientKey, password, &mut costs)?;
         if own.is_empty() {
             return Err(TlsConfigError::KeyUnreadable);
         }
@@ -133,17 +130,16 @@ pub fn client_identity(
 
 /// All private keys of a PEM text.
 fn keys(
-    text: &str,
+    contents: Contents,
     field: Field,
     password: Option<&str>,
     costs: &mut Costs,
 ) -> Result<Vec<PrivateKeyDer<'static>>, TlsConfigError> {
-    if text.contains(TRADITIONAL) {
+    if contents.traditional {
         return Err(TlsConfigError::KeyTraditional);
     }
-    let mut keys = pem::plain_keys(text)?;
-    for der in pem::of_label(text, ENCRYPTED_KEY) {
-        let der = der.ok_or(TlsConfigError::KeyUnreadable)?;
+    let mut keys = contents.keys;
+    for der in contents.encrypted {
         let info = EncryptedPrivateKeyInfo::from_der(&der).map_err(|_| TlsConfigError::KeyUnreadable)?;
         let password = password.ok_or(TlsConfigError::PasswordMissing { field })?;
         let data = info.encrypted_data.as_bytes();
@@ -155,7 +151,10 @@ fn keys(
     Ok(keys)
 }
 
-fn from_pkcs12(text: &str, password: Option<&str>, costs: &mut Costs) -> Result<Sections, TlsConfigError> {
+/// Certificates and keys.
+type Identity = (Vec<CertificateDer<'static>>, Vec<PrivateKeyDer<'static>>);
+
+fn from_pkcs12(text: &str, password: Option<&str>, costs: &mut Costs) -> Result<Identity, TlsConfigError> {
     let field = Field::ClientCertificate;
     let base64: Zeroizing<String> = Zeroizing::new(text.split_ascii_whitespace().collect());
     let file = BASE64.decode(base64.as_bytes()).map_err(|_| TlsConfigError::NeitherPemNorPkcs12)?;
@@ -168,7 +167,7 @@ fn from_pkcs12(text: &str, password: Option<&str>, costs: &mut Costs) -> Result<
         return Err(TlsConfigError::NoCertificateInPkcs12);
     }
     let certificates = contents.certificates.into_iter().map(CertificateDer::from).collect();
-    Ok(Sections { certificates, keys: contents.keys })
+    Ok((certificates, contents.keys))
 }
 
 fn in_words(failure: Failure, field: Field) -> TlsConfigError {

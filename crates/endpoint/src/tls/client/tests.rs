@@ -168,9 +168,14 @@ fn what_is_wrong_is_said_in_words_without_the_secrets() {
             chain.as_str(),
             Some(other.as_str()),
             None,
-            "client_key does not belong to any of the 3 certificates",
+            "client_key is the key of another certificate, not of any of the 3 certificates",
         ),
-        (CLIENT, Some(&other), None, "client_key does not belong to the certificate in client_cert"),
+        (
+            CLIENT,
+            Some(&other),
+            None,
+            "client_key is the key of another certificate, not of the certificate in client_cert",
+        ),
         (&chain, None, None, "client_cert is set, but client_key is not"),
         ("", Some(KEY), None, "client_key is set, but client_cert is not"),
         (&chain, Some("s3cret"), None, "client_key contains no private key that can be used"),
@@ -204,12 +209,12 @@ fn what_is_wrong_is_said_in_words_without_the_secrets() {
         ("s3cret", None, None, "client_cert is neither PEM text"),
         ("AAAA", None, None, "client_cert is neither PEM text"),
         ("MIIBAAAA", None, None, "client_cert is neither PEM text"),
-        (&chain[..900], Some(KEY), None, "client_cert is damaged after 1 certificate(s)"),
+        (&chain[..900], Some(KEY), None, "block 2 of client_cert has no END line"),
         (
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
             Some(KEY),
             None,
-            "certificate 1 of client_cert is not valid",
+            "block 1 of client_cert is damaged",
         ),
     ] {
         let words = words(cert, key, password);
@@ -289,9 +294,9 @@ proptest! {
             let _ = client_identity(&BASE64.encode(damaged(&der, at, byte, cut)), None, Some(PASSWORD));
         }
         for key in DAMAGED_KEYS {
-            let der = pem::of_label(key, ENCRYPTED_KEY).next().unwrap().unwrap();
+            let der = pem::contents(key, Field::ClientKey).unwrap().encrypted.remove(0);
             let text = format!(
-                "-----BEGIN {ENCRYPTED_KEY}-----\n{}\n-----END {ENCRYPTED_KEY}-----\n",
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\n{}\n-----END ENCRYPTED PRIVATE KEY-----\n",
                 BASE64.encode(damaged(&der, at, byte, cut))
             );
             let _ = client_identity(CLIENT, Some(&text), Some(PASSWORD));
