@@ -150,7 +150,7 @@ pub enum TlsConfigError {
     )]
     KeyUnreadable,
     /// Key and certificate don't belong together.
-    #[error("client_key is the key of another certificate, not of {}", Certificates(*certificates))]
+    #[error("client_key does not belong to {}", Certificates(*certificates))]
     KeyMismatch {
         /// How many certificates it was compared with.
         certificates: usize,

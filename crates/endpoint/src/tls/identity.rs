@@ -196,7 +196,7 @@ mod tests {
             (with_client(&cert, Some("secret")), "client_key contains no private key"),
             (with_client(&cert, Some(&cert)), "client_key contains no private key"),
             (with_client(&cert, Some(encrypted)), "client_key is encrypted"),
-            (with_client(&cert, Some(&generated().1)), "client_key is the key of another certificate"),
+            (with_client(&cert, Some(&generated().1)), "client_key does not belong"),
             (with_client(not_a_certificate, Some(&key)), "client_cert"),
         ] {
             let error = identity.check().unwrap_err().to_string();

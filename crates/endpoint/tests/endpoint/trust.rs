@@ -322,7 +322,7 @@ async fn a_client_certificate_of_version_1_is_shown_if_the_key_is_its_own() {
         }
     }
     let words = client_identity(made!("version-1"), Some(made!("p521-key")), None).unwrap_err().to_string();
-    assert_eq!(words, "client_key is the key of another certificate, not of the certificate in client_cert");
+    assert_eq!(words, "client_key does not belong to the certificate in client_cert");
 }
 
 /// Servers that do not speak TLS, or not as it is spoken today.
