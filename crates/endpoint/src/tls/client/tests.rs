@@ -170,12 +170,7 @@ fn what_is_wrong_is_said_in_words_without_the_secrets() {
             None,
             "client_key does not belong to any of the 3 certificates",
         ),
-        (
-            CLIENT,
-            Some(&other),
-            None,
-            "client_key does not belong to the certificate in client_cert",
-        ),
+        (CLIENT, Some(&other), None, "client_key does not belong to the certificate in client_cert"),
         (&chain, None, None, "client_cert is set, but client_key is not"),
         ("", Some(KEY), None, "client_key is set, but client_cert is not"),
         (&chain, Some("s3cret"), None, "client_key contains no private key that can be used"),
