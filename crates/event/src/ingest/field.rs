@@ -101,19 +101,16 @@ pub(super) fn string(field: &Member<'_>) -> Result<Option<String>, Refusal> {
     }
 }
 
-/// A number, as it is written. One that no float can hold is refused: receivers' parsers would refuse it too.
+/// A number, as it is written. That every receiver can read it was seen before, as for numbers in unknown fields.
 pub(super) fn number(field: &Member<'_>) -> Result<Option<Number>, Refusal> {
     match field.value.shape {
         Shape::Null => Ok(None),
-        _ => read_number(field.value)
-            .map(Some)
-            .ok_or_else(|| wrong(field, "a number that a 64-bit float can hold")),
+        _ => read_number(field.value).map(Some).ok_or_else(|| wrong(field, "a number")),
     }
 }
 
 fn read_number(value: Raw<'_>) -> Option<Number> {
-    let number = (value.shape == Shape::Number).then(|| Number::from_scanned(value.text))?;
-    number.as_f64().is_finite().then_some(number)
+    (value.shape == Shape::Number).then(|| Number::from_scanned(value.text))
 }
 
 /// An integer from `min` to `max`, written without fraction and exponent.
@@ -173,7 +170,7 @@ pub(super) fn strings(field: &Member<'_>) -> Result<Vec<String>, Refusal> {
 }
 
 pub(super) fn numbers(field: &Member<'_>) -> Result<Vec<Number>, Refusal> {
-    array(field, "a number that a 64-bit float can hold", read_number)
+    array(field, "a number", read_number)
 }
 
 pub(super) fn integers(field: &Member<'_>) -> Result<Vec<u32>, Refusal> {

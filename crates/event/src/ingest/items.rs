@@ -1,7 +1,7 @@
 //! A body into its items.
 
 use super::Lines;
-use crate::json::{Fault, Member, Raw, Scanner};
+use crate::json::{Fault, Marks, Member, Raw, Scanner};
 
 /// One value of a body.
 pub(super) struct Item<'a> {
@@ -9,8 +9,8 @@ pub(super) struct Item<'a> {
     pub(super) value: Raw<'a>,
     /// Its members, if it is an object.
     pub(super) members: &'a [Member<'a>],
-    /// A JSON pointer to a name that stands twice in its object.
-    pub(super) repeated: Option<String>,
+    /// What is well-formed in it, but not taken.
+    pub(super) marks: Marks,
 }
 
 /// Why reading stopped.
@@ -110,12 +110,12 @@ impl<'a, F: FnMut(&Item<'_>) -> Result<(), Stop>> Reader<'a, F> {
 
     fn item(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Stop> {
         if scanner.peek() == Some(b'{') {
-            let (value, repeated) = scanner.object(&mut self.members)?;
-            (self.take)(&Item { value, members: &self.members, repeated })
+            let (value, marks) = scanner.object(&mut self.members)?;
+            (self.take)(&Item { value, members: &self.members, marks })
         } else {
             let value = scanner.value()?;
-            scanner.take_repeated();
-            (self.take)(&Item { value, members: &[], repeated: None })
+            let marks = scanner.take_marks();
+            (self.take)(&Item { value, members: &[], marks })
         }
     }
 }

@@ -11,7 +11,7 @@ mod scope;
 mod vulnerability;
 
 use crate::escape::visible;
-use crate::json::{Fault, Shape};
+use crate::json::{Fault, NUMBER_CHARS_MAX, Shape};
 use crate::{ClientId, Event, ObjectType};
 use field::Refusal;
 use items::Item;
@@ -141,8 +141,14 @@ fn event(item: &Item<'_>, client: ClientId, now_s: u64) -> Result<Event, Refusal
     if item.value.depth > DEPTH_MAX {
         return Err(Refusal::whole(format!("nested {} deep; at most {DEPTH_MAX}", item.value.depth)));
     }
-    if let Some(pointer) = &item.repeated {
+    if let Some(pointer) = &item.marks.repeated {
         return Err(Refusal { pointer: pointer.clone(), message: "this field is given twice".to_owned() });
+    }
+    if let Some(pointer) = &item.marks.number {
+        let message = format!(
+            "not every receiver can read this number: write it with at most {NUMBER_CHARS_MAX} characters, within the range of a 64-bit float"
+        );
+        return Err(Refusal { pointer: pointer.clone(), message });
     }
     let event = match field::object_type(item.members)? {
         ObjectType::Vulnerability => vulnerability::read(item, client)?.to_event(client),

@@ -11,7 +11,7 @@ mod text;
 mod write;
 
 pub(crate) use compact::compact;
-pub(crate) use open::push_token;
+pub(crate) use open::{Marks, push_token};
 pub(crate) use scan::{Fault, Member, Raw, Scanner, Shape};
 pub(crate) use write::ObjectWriter;
 
@@ -19,6 +19,29 @@ pub(crate) use write::ObjectWriter;
 pub(crate) fn is_number(text: &str) -> bool {
     let mut scanner = Scanner::new(text);
     matches!(scanner.value(), Ok(value) if value.shape == Shape::Number && value.text.len() == text.len())
+}
+
+/// Characters of a number that is taken. A double needs 24 at most.
+pub(crate) const NUMBER_CHARS_MAX: usize = 64;
+
+/// Digits of an exponent that are looked at: doubles go up to 308.
+const EXPONENT_DIGITS_MAX: usize = 3;
+
+/// Whether every receiver can read a number, which `text` must be: it has at most [`NUMBER_CHARS_MAX`] characters, and a double
+/// holds it. One too large for a double makes some readers fail, and so does one that is so close to zero that a double takes
+/// it for zero: readers with decimals of any size write it out.
+pub(crate) fn is_portable(text: &str) -> bool {
+    if text.len() > NUMBER_CHARS_MAX {
+        return false;
+    }
+    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
+        // So few digits are within the range of doubles.
+        return true;
+    };
+    let exponent = exponent.trim_start_matches(['+', '-']).trim_start_matches('0');
+    let is_zero = mantissa.bytes().all(|byte| matches!(byte, b'-' | b'0' | b'.'));
+    exponent.len() <= EXPONENT_DIGITS_MAX
+        && text.parse().is_ok_and(|value: f64| value.is_finite() && (is_zero || value != 0.0))
 }
 
 /// The members of an object, in its order; none if `text` is no object.

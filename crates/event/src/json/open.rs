@@ -14,8 +14,29 @@ pub(super) struct Open<'a> {
     levels: Vec<Level>,
     /// The names of all open objects, those of the innermost last.
     names: Vec<Cow<'a, str>>,
-    /// Where a name stands for the second time in its object: the first such place, as a JSON pointer (RFC 6901).
-    repeated: Option<String>,
+    marks: Marks,
+}
+
+/// What is well-formed JSON, but not taken: the first such place of each sort, as a JSON pointer (RFC 6901).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// A name that stands for the second time in its object.
+    pub(crate) repeated: Option<String>,
+    /// A number that not every receiver can read ([`is_portable`](super::is_portable)).
+    pub(crate) number: Option<String>,
+}
+
+impl Marks {
+    /// Takes over what was found inside a member, as far as nothing was found before.
+    pub(super) fn add(&mut self, member: &str, inside: Marks) {
+        for (mark, inside) in [(&mut self.repeated, inside.repeated), (&mut self.number, inside.number)] {
+            if let (None, Some(inside)) = (&mark, inside) {
+                let mut pointer = String::new();
+                push_token(&mut pointer, member);
+                *mark = Some(pointer + &inside);
+            }
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -58,21 +79,28 @@ impl<'a> Open<'a> {
     /// The innermost ends.
     pub(super) fn pop(&mut self) {
         let Some(level) = self.levels.pop() else { return };
-        if self.repeated.is_none()
+        if self.marks.repeated.is_none()
             && let Some(name) = first_repeated(self.names[level.names_from..].iter().map(|name| &**name))
         {
             let mut pointer = self.pointer(level.names_from);
             push_token(&mut pointer, name);
-            self.repeated = Some(pointer);
+            self.marks.repeated = Some(pointer);
         }
         self.names.truncate(level.names_from);
     }
 
-    /// Forgets everything, and answers where a name was repeated.
-    pub(super) fn clear(&mut self) -> Option<String> {
+    /// The value that is being read is a number that not every receiver can read.
+    pub(super) fn mark_number(&mut self) {
+        if self.marks.number.is_none() {
+            self.marks.number = Some(self.pointer(self.names.len()));
+        }
+    }
+
+    /// Forgets everything, and answers what was found.
+    pub(super) fn clear(&mut self) -> Marks {
         self.levels.clear();
         self.names.clear();
-        self.repeated.take()
+        std::mem::take(&mut self.marks)
     }
 
     /// The pointer to the value that is being read, whose own names, if it is an object, begin at `names_end`.

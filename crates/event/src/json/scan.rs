@@ -1,6 +1,7 @@
 //! The scanner: checks JSON's grammar (RFC 8259) and hands out slices.
 
-use super::open::{Open, first_repeated, push_token};
+use super::is_portable;
+use super::open::{Marks, Open, first_repeated, push_token};
 use super::text;
 use crate::ingest::EVENT_BYTES_MAX;
 use std::borrow::Cow;
@@ -158,21 +159,18 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Where, in the value that was read last, a name stands for the second time in its object, as a JSON pointer.
-    pub(crate) fn take_repeated(&mut self) -> Option<String> {
+    /// What was found in the value that was read last.
+    pub(crate) fn take_marks(&mut self) -> Marks {
         self.open.clear()
     }
 
     /// Reads one object, which must begin at the next byte, and splits it into its members. Answers with its text and depth,
-    /// and where in it a name is repeated.
-    pub(crate) fn object(
-        &mut self,
-        members: &mut Vec<Member<'a>>,
-    ) -> Result<(Raw<'a>, Option<String>), Fault> {
+    /// and what was found in it.
+    pub(crate) fn object(&mut self, members: &mut Vec<Member<'a>>) -> Result<(Raw<'a>, Marks), Fault> {
         members.clear();
         let start = self.at;
         let mut depth = 1;
-        let mut repeated = None;
+        let mut marks = Marks::default();
         self.expect(b'{', "expected an object")?;
         self.skip_blanks();
         if self.peek() != Some(b'}') {
@@ -180,11 +178,7 @@ impl<'a> Scanner<'a> {
                 let name = self.member_name()?;
                 let value = self.value()?;
                 depth = depth.max(1 + value.depth);
-                if let (Some(inside), None) = (self.take_repeated(), &repeated) {
-                    let mut pointer = String::new();
-                    push_token(&mut pointer, &name);
-                    repeated = Some(pointer + &inside);
-                }
+                marks.add(&name, self.take_marks());
                 if self.at <= start + EVENT_BYTES_MAX {
                     members.push(Member { name, value });
                 }
@@ -200,10 +194,10 @@ impl<'a> Scanner<'a> {
         if let Some(name) = first_repeated(members.iter().map(|member| &*member.name)) {
             let mut pointer = String::new();
             push_token(&mut pointer, name);
-            repeated = Some(pointer);
+            marks.repeated = Some(pointer);
         }
         let text = &self.text[start..self.at];
-        Ok((Raw { text, shape: Shape::Object, depth, escapes: false, loose: false }, repeated))
+        Ok((Raw { text, shape: Shape::Object, depth, escapes: false, loose: false }, marks))
     }
 
     /// A name and its colon, up to where the value begins.
@@ -281,6 +275,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn number(&mut self) -> Result<(), Fault> {
+        let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
@@ -302,6 +297,9 @@ impl<'a> Scanner<'a> {
                 self.at += 1;
             }
             self.digits()?;
+        }
+        if !is_portable(&self.text[start..self.at]) {
+            self.open.mark_number();
         }
         Ok(())
     }

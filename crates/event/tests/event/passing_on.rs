@@ -312,3 +312,114 @@ fn different_items_have_different_ids() {
     .collect();
     assert_eq!(ids.len(), 3);
 }
+
+/// What a receiver with this type makes of each number in a text: 64-bit floats, or integers where a number is one.
+fn each_reads_the_numbers(text: &str) -> Result<(), String> {
+    fn walk(value: &Value) -> Result<(), String> {
+        match value {
+            Value::Number(number) => {
+                let float: f64 =
+                    serde_json::from_str(&number.to_string()).map_err(|error| error.to_string())?;
+                if !float.is_finite() {
+                    return Err(format!("{number} is not finite"));
+                }
+                Ok(())
+            }
+            Value::Array(values) => values.iter().try_for_each(walk),
+            Value::Object(members) => members.values().try_for_each(walk),
+            _ => Ok(()),
+        }
+    }
+    let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    walk(&value)
+}
+
+/// Any number by the grammar of JSON, most of them beyond what one reader or another takes.
+fn any_number() -> impl Strategy<Value = String> {
+    prop_oneof![
+        number_text(),
+        "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,20})?[eE][+-]?[0-9]{1,9}",
+        "-?[1-9][0-9]{15,400}",
+        "-?0\\.[0-9]{15,400}([eE][+-]?[0-9]{1,4})?",
+        prop::sample::select(vec![
+            "1e999",
+            "-1e999",
+            "1e-999999",
+            "-0",
+            "-0.0",
+            "0e999999999999",
+            "0.1e+0001",
+            "1e+00000000000000000000000308",
+            "1.7976931348623157e308",
+            "1.7976931348623159e308",
+            "5e-324",
+            "2e-324",
+            "9223372036854775808",
+            "18446744073709551616",
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_event_that_is_taken_breaks_a_receivers_parser(
+        number in any_number(), place in 0..8_usize, lines in any::<bool>(),
+    ) {
+        let nested = format!(r#""x":{{"b":[1,{{"c":{number}}}]}}"#);
+        let fields = [
+            format!(r#""object_type":"hit","type":"xss","anomality":{number}"#),
+            format!(r#""object_type":"hit","type":"xss","probability":{number},"heur_distance":{number}"#),
+            format!(r#""object_type":"hit","type":"xss","regex":[1,{number}]"#),
+            format!(r#""object_type":"hit","type":"xss","headers":{{"a":{number}}}"#),
+            format!(r#""object_type":"hit","type":"xss",{nested}"#),
+            format!(r#""object_type":"vuln","title":"t","threat":"High",{nested}"#),
+            format!(r#""object_type":"scope","summary":"s","action":"create","ips":["192.0.2.1"],{nested}"#),
+            format!(r#""object_type":"hit","type":"xss","x":{number}"#),
+        ];
+        let item = format!("{{{}}}", fields[place]);
+        let (body, lines) = if lines {
+            (format!("{item}\n{item}\n"), Lines::Declared)
+        } else {
+            (format!("[{item},{item}]"), Lines::Detect)
+        };
+        let taken = parse(body.as_bytes(), lines, CLIENT, 5, Invalid::Skip).expect("JSON");
+        prop_assert_eq!(taken.events.len() + taken.rejected.len(), 2);
+        for rejected in &taken.rejected {
+            prop_assert!(!rejected.pointer.is_empty(), "{rejected} names no field");
+        }
+        // Of a number that a double holds, in few characters, nothing is refused.
+        let value: f64 = number.parse().expect("a float");
+        if number.len() <= 64 && value.is_finite() && value != 0.0 {
+            prop_assert_eq!(taken.rejected.len(), 0, "{}", number);
+        }
+        for event in taken.events {
+            prop_assert!(event.body.contains(&number), "kept as it was written");
+            let record = record(event);
+            for style in [Style::Classic, Style::Envelope] {
+                for with_headers in [false, true] {
+                    let text = record.rendered(Rendering { style, with_headers }, &Labels::default());
+                    prop_assert_eq!(each_reads_the_numbers(text), Ok(()), "{} of {}", text, number);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_number_that_not_every_receiver_reads_is_refused_at_its_field() {
+    for number in ["1e999", "1e-999999", &"7".repeat(400)] {
+        for (item, pointer) in [
+            (format!(r#"{{"object_type":"hit","type":"xss","anomality":{number}}}"#), "/anomality"),
+            (format!(r#"{{"object_type":"hit","type":"xss","regex":[1,{number}]}}"#), "/regex/1"),
+            (
+                format!(r#"{{"object_type":"vuln","title":"t","threat":"Low","a":{{"b":[{number}]}}}}"#),
+                "/a/b/0",
+            ),
+            (format!(r#"{{"object_type":"scope","action":"create","ips":["192.0.2.1"],"x":{number}}}"#), "/x"),
+        ] {
+            let taken = parse(item.as_bytes(), Lines::Detect, CLIENT, 5, Invalid::Refuse).expect("JSON");
+            assert_eq!(taken.rejected[0].pointer, pointer, "{item}");
+        }
+    }
+}

@@ -14,7 +14,7 @@ fn scan(text: &str) -> Result<Raw<'_>, Fault> {
 fn repeated(text: &str) -> Option<String> {
     let mut scanner = Scanner::new(text);
     scanner.value().expect(text);
-    scanner.take_repeated()
+    scanner.take_marks().repeated
 }
 
 #[test]
@@ -36,12 +36,12 @@ fn no_depth_exhausts_the_stack_or_the_memory() {
 fn names_far_into_a_value_are_not_kept() {
     let text = format!(r#"{{"a":"{}","b":1,"b":2}}"#, "x".repeat(EVENT_BYTES_MAX));
     let mut members = Vec::new();
-    let (object, repeated) = Scanner::new(&text).object(&mut members).expect("well-formed");
-    assert_eq!((object.text.len(), members.len(), repeated), (text.len(), 0, None));
+    let (object, marks) = Scanner::new(&text).object(&mut members).expect("well-formed");
+    assert_eq!((object.text.len(), members.len(), marks.repeated), (text.len(), 0, None));
     let inside = format!("[{text}]");
     let mut scanner = Scanner::new(&inside);
     scanner.value().expect("well-formed");
-    assert_eq!(scanner.take_repeated(), None);
+    assert_eq!(scanner.take_marks().repeated, None);
 }
 
 #[test]
@@ -52,6 +52,23 @@ fn a_name_given_twice_is_found_at_any_depth() {
     assert_eq!(repeated(r#"{"a":1,"a":2}"#).as_deref(), Some("/a"));
     assert_eq!(repeated(r#"{"a":[1,{"b":0,"c/~":{"x":[],"\u0078":1}}]}"#).as_deref(), Some("/a/1/c~1~0/x"));
     assert_eq!(repeated(r#"[[],[{},{"":1,"":2}]]"#).as_deref(), Some("/1/1/"));
+}
+
+#[test]
+fn a_number_that_not_every_receiver_can_read_is_found_at_any_depth() {
+    let marked = |text: &str| {
+        let mut scanner = Scanner::new(text);
+        scanner.value().expect(text);
+        scanner.take_marks().number
+    };
+    assert_eq!(marked(r#"{"a":1e3,"b":[-0,0.1e+0001]}"#), None);
+    assert_eq!(marked("1e999").as_deref(), Some(""));
+    assert_eq!(marked(r#"{"a":1,"b":1e999,"c":1e999}"#).as_deref(), Some("/b"));
+    assert_eq!(marked(r#"[[],[{},{"x/y":[0,1e-999]}]]"#).as_deref(), Some("/1/1/x~1y/1"));
+    let mut members = Vec::new();
+    let text = r#"{"a":{"b":[1e999]},"c":1e999,"c":1}"#;
+    let (_, marks) = Scanner::new(text).object(&mut members).expect("well-formed");
+    assert_eq!((marks.number.as_deref(), marks.repeated.as_deref()), (Some("/a/b/0"), Some("/c")));
 }
 
 #[test]
