@@ -9,8 +9,11 @@ pub type Tells<T> = Box<dyn Fn() -> T + Send + Sync>;
 pub struct Installation {
     /// The version that runs.
     pub version: &'static str,
-    /// How the console and the API are reached, without a slash at the end: `https://hitwire.example.com`.
+    /// How the console and the API are reached, without a slash at the end: the configured public URL, else the address that hitwire
+    /// listens on. Never taken from a request: its sender may have written any `Host`.
     pub url: String,
+    /// Whether `url` was configured: if not, it may lead nowhere from other machines.
+    pub url_is_configured: bool,
     /// Where it listens.
     pub listen: String,
     /// When it was started, Unix seconds.

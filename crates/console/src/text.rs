@@ -101,12 +101,6 @@ pub(crate) fn indented(json: &str) -> String {
     shown
 }
 
-/// Where a page was asked for, as others reach it: in clear on this machine, with TLS elsewhere.
-pub(crate) fn origin(host: &str) -> String {
-    let is_local = ["127.0.0.1", "localhost", "[::1]"].iter().any(|local| host.starts_with(local));
-    format!("{}://{host}", if is_local { "http" } else { "https" })
-}
-
 /// A whole number, as templates hand it on: itself, or a reference to it, or one to that.
 pub(crate) trait Whole: Copy {
     fn whole(self) -> u64;

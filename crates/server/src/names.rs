@@ -29,6 +29,11 @@ impl Names {
         Arc::clone(clients.get(&client).unwrap_or(&self.0.installation))
     }
 
+    /// The configured address of the console, without a slash at the end; none if none is configured.
+    pub(crate) fn link_base(&self) -> Option<&str> {
+        self.0.installation.link_base.as_deref()
+    }
+
     /// From now on the client has this name. What was rendered already keeps the one before.
     pub fn set_client(&self, client: ClientId, name: &str) {
         let labels = Labels { client_name: name.to_owned(), ..Labels::clone(&self.0.installation) };

@@ -23,7 +23,7 @@ use hitwire_event::WebhookId;
 use hitwire_index::Index;
 use hitwire_log::{Details, Options, Secret, SqliteStore, Store, StoreError};
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -176,7 +176,8 @@ impl Server {
             clock.wall_ms() / 1_000,
         ));
         let scheme = if certificate.is_some() { "https" } else { "http" };
-        let console_url = config.naming.public_url.clone().unwrap_or_else(|| format!("{scheme}://{addr}"));
+        let console_url =
+            config.naming.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", from_here(addr)));
         let set_up_link =
             set_up::write_link(&*store, &config.data_dir, &console_url, clock.wall_ms() / 1_000);
         let set_up_link = set_up_link.await.map_err(|source| store_error(&config, source))?;
@@ -425,6 +426,16 @@ async fn bind(addr: SocketAddr, flag: &'static str) -> Result<(TcpListener, Sock
 }
 
 /// What the console shows of how it is set up.
+/// How a listener is reached from this machine: one on all addresses, by loopback.
+fn from_here(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
+}
+
 fn installation(
     config: &Config,
     url: String,
@@ -436,6 +447,7 @@ fn installation(
     Installation {
         version: env!("CARGO_PKG_VERSION"),
         url: url.trim_end_matches('/').to_owned(),
+        url_is_configured: config.naming.public_url.is_some(),
         listen: addr.to_string(),
         started_s,
         log_bytes_max: config.retention.size_bytes,
@@ -492,6 +504,23 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
         Ok(Err(source)) => Err(store_error(config, source)),
         Err(_) => {
             Err(store_error(config, StoreError::Open("opening it panicked; see the log above".to_owned())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_on_all_addresses_is_reached_by_loopback_from_here() {
+        for (listens, reached) in [
+            ("0.0.0.0:8419", "127.0.0.1:8419"),
+            ("[::]:8419", "[::1]:8419"),
+            ("192.0.2.7:8419", "192.0.2.7:8419"),
+            ("127.0.0.1:1", "127.0.0.1:1"),
+        ] {
+            assert_eq!(from_here(listens.parse().expect("an address")).to_string(), reached);
         }
     }
 }

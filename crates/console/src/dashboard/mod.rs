@@ -22,7 +22,7 @@ use health::{IntegrationHealth, SourceHealth};
 use hitwire_event::Kind;
 use hitwire_index::{Search, TopOf};
 use hitwire_log::Figures;
-use http::{HeaderMap, Method};
+use http::Method;
 use now::Now;
 use std::time::Duration;
 
@@ -53,7 +53,8 @@ struct Page {
     /// Nothing has come yet but what hitwire tells of itself.
     is_empty: bool,
     is_live: bool,
-    host: String,
+    /// Where events are sent.
+    url: String,
     /// To try it with.
     first_event: &'static str,
 }
@@ -78,7 +79,6 @@ async fn show(
     State(console): State<Shared>,
     session: Session,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
 ) -> Result<Html<String>, Failure> {
     let query = query.unwrap_or_default();
     let chosen = |name: &str| {
@@ -105,8 +105,6 @@ async fn show(
             is_empty = console.index.search(any).await?.events.is_empty();
         }
     }
-    let host =
-        headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8419");
     let page = Page {
         frame: Frame::new(&console, &session, Nav::Dashboard, "Dashboard"),
         now,
@@ -117,7 +115,7 @@ async fn show(
         figures: console.store.file_figures().await?,
         is_empty,
         is_live,
-        host: host.to_owned(),
+        url: console.installation.url.clone(),
         first_event: FIRST_HIT,
     };
     Ok(Html(page.render()?))

@@ -25,7 +25,7 @@ use futures_util::stream;
 use hitwire_event::{IntegrationId, Seq};
 use hitwire_index::{EventRow, Progress, Search};
 use hitwire_log::IntegrationQuery;
-use http::{HeaderMap, Method};
+use http::Method;
 use row::{Known, Row};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
@@ -74,7 +74,8 @@ struct Page {
     live: Option<String>,
     /// The query that turns that on or off.
     toggle: String,
-    host: String,
+    /// Where events are sent.
+    url: String,
     /// An event that is good for a first one.
     first_event: &'static str,
 }
@@ -99,9 +100,8 @@ async fn events(
     State(console): State<Shared>,
     session: Session,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
 ) -> Result<Html<String>, Failure> {
-    page(&console, &session, List::Events, &query.unwrap_or_default(), &headers).await
+    page(&console, &session, List::Events, &query.unwrap_or_default()).await
 }
 
 /// Where links in notifications lead: the newest vulnerability with this id; if there is none, the list, which says so.
@@ -132,9 +132,8 @@ async fn vulnerabilities(
     State(console): State<Shared>,
     session: Session,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
 ) -> Result<Html<String>, Failure> {
-    page(&console, &session, List::Vulnerabilities, &query.unwrap_or_default(), &headers).await
+    page(&console, &session, List::Vulnerabilities, &query.unwrap_or_default()).await
 }
 
 async fn events_live(
@@ -161,13 +160,7 @@ fn check(console: &Console, session: &Session) -> Result<(), Failure> {
     Err(Failure::forbidden("Events are for operators, administrators, analysts and those who only read."))
 }
 
-async fn page(
-    console: &Shared,
-    session: &Session,
-    list: List,
-    query: &str,
-    headers: &HeaderMap,
-) -> Result<Html<String>, Failure> {
+async fn page(console: &Shared, session: &Session, list: List, query: &str) -> Result<Html<String>, Failure> {
     check(console, session)?;
     let asked = Asked::of(query);
     let progress = console.index.progress().borrow().clone();
@@ -190,8 +183,6 @@ async fn page(
         List::Events => (Nav::Events, "Events"),
         List::Vulnerabilities => (Nav::Vulnerabilities, "Vulnerabilities"),
     };
-    let host =
-        headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8419");
     let page = Page {
         frame: Frame::new(console, session, nav, title),
         list,
@@ -205,7 +196,7 @@ async fn page(
         begins_ms: found.begins.map(|begins| begins.appended_ms),
         live,
         toggle,
-        host: host.to_owned(),
+        url: console.installation.url.clone(),
         first_event: if list.is_events() { FIRST_HIT } else { FIRST_VULNERABILITY },
         asked,
     };

@@ -10,11 +10,9 @@ use crate::session::Session;
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
-use url::Url;
 
 #[derive(Template)]
 #[template(path = "users/link.html")]
@@ -24,6 +22,8 @@ struct LinkPage {
     called: String,
     email: String,
     link: String,
+    /// Where hitwire listens, if it does not know how others reach it.
+    listens: Option<String>,
     expires_ms: u64,
 }
 
@@ -41,18 +41,16 @@ struct DeletePage {
 pub(super) async fn link(
     State(console): State<Shared>,
     Path(id): Path<u64>,
-    headers: HeaderMap,
     posted: Posted,
 ) -> Result<Response, Failure> {
     let (user, _) = find(&console, &posted.session, id).await?;
-    show_link(&console, &posted.session, &headers, &user, "The link was made.").await
+    show_link(&console, &posted.session, &user, "The link was made.").await
 }
 
 /// Makes a link, and shows it once.
 pub(super) async fn show_link(
     console: &Shared,
     session: &Session,
-    headers: &HeaderMap,
     user: &Known,
     done: &'static str,
 ) -> Result<Response, Failure> {
@@ -63,28 +61,17 @@ pub(super) async fn show_link(
     }
     let made = console.post(session, &format!("/v1/users/{}/sign-in-link", user.id), &json!({})).await?;
     let made: Made = made.read_object()?;
+    let installation = &console.installation;
     let page = LinkPage {
         frame: Frame::new(console, session, Nav::Settings(Tab::Users), "Sign-in link").with_done(Some(done)),
         id: user.id,
         called: user.called().to_owned(),
         email: user.email.clone(),
-        link: format!("{}{}", base(console, headers), made.path),
+        link: format!("{}{}", installation.url, made.path),
+        listens: (!installation.url_is_configured).then(|| installation.listen.clone()),
         expires_ms: made.expires_at * 1_000,
     };
     Ok(Html(page.render()?).into_response())
-}
-
-/// Where the console is: as configured, else as the browser that sent the form reached it.
-fn base(console: &Shared, headers: &HeaderMap) -> String {
-    if let Some(url) = &console.sign_in.settings.public_url {
-        return url.clone();
-    }
-    let text = |name: http::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = text(ORIGIN).and_then(|origin| Url::parse(origin).ok()).filter(Url::has_host);
-    match origin {
-        Some(origin) => origin.origin().ascii_serialization(),
-        None => text(HOST).map(|host| format!("https://{host}")).unwrap_or_default(),
-    }
 }
 
 pub(super) async fn disable(

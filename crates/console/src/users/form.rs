@@ -11,7 +11,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use hitwire_log::Role;
-use http::{HeaderMap, Method};
+use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -116,17 +116,13 @@ pub(super) async fn new(State(console): State<Shared>, session: Session) -> Resu
 }
 
 /// Adds somebody, and shows the link with which they choose a password.
-pub(super) async fn add(
-    State(console): State<Shared>,
-    headers: HeaderMap,
-    posted: Posted,
-) -> Result<Response, Failure> {
+pub(super) async fn add(State(console): State<Shared>, posted: Posted) -> Result<Response, Failure> {
     let Posted { session, fields } = posted;
     let form = Form::of(&fields);
     match console.post(&session, "/v1/users", &form.body()).await {
         Ok(made) => {
             let made: Known = known(made)?;
-            acts::show_link(&console, &session, &headers, &made, "The user was added.").await
+            acts::show_link(&console, &session, &made, "The user was added.").await
         }
         Err(refused) if refused.is_for_the_form() => {
             let page = add_page(&console, &session, form.refused(&refused))?;

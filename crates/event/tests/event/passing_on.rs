@@ -416,7 +416,10 @@ fn a_number_that_not_every_receiver_reads_is_refused_at_its_field() {
                 format!(r#"{{"object_type":"vuln","title":"t","threat":"Low","a":{{"b":[{number}]}}}}"#),
                 "/a/b/0",
             ),
-            (format!(r#"{{"object_type":"scope","action":"create","ips":["192.0.2.1"],"x":{number}}}"#), "/x"),
+            (
+                format!(r#"{{"object_type":"scope","action":"create","ips":["192.0.2.1"],"x":{number}}}"#),
+                "/x",
+            ),
         ] {
             let taken = parse(item.as_bytes(), Lines::Detect, CLIENT, 5, Invalid::Refuse).expect("JSON");
             assert_eq!(taken.rejected[0].pointer, pointer, "{item}");

@@ -5,6 +5,7 @@ mod deliveries;
 mod events;
 mod ground;
 mod integrations;
+mod links;
 mod profile;
 mod provider;
 mod revoked;

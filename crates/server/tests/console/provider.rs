@@ -171,6 +171,12 @@ async fn a_user_is_known_by_a_verified_email_and_from_then_on_by_the_providers_o
     let issuer = Issuer::start().await;
     let hitwire = start(&issuer, None).await;
     hitwire.make("users", &json!({"email": "ANN@example.com", "name": "Ann", "role": "analyst"})).await;
+    let mut forged = Browser::new(&hitwire);
+    forged.headers = ["host", "x-forwarded-host"].map(|name| (name, "evil.example".to_owned())).into();
+    let out =
+        forged.get_as_it_is("/sign-in/oidc").await.headers["location"].to_str().expect("text").to_owned();
+    assert!(out.contains("redirect_uri=https%3A%2F%2Fwaf.example%2Fsign-in%2Foidc%2Fcallback"), "{out}");
+    assert!(!out.contains("evil"), "{out}");
     let mut browser = Browser::new(&hitwire);
     let page = browser.get("/sign-in?next=%2Fdashboard").await.page(200);
     assert!(page.contains("href=\"/sign-in/oidc?next=%2Fdashboard\">Sign in with Example ID"), "{page}");

@@ -158,8 +158,10 @@ impl Browser {
 
     async fn request(&mut self, method: &str, path: &str, form: Option<(&str, Bytes)>) -> Answer {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut request = Request::builder().method(method).uri(path).header("host", self.addr.to_string());
-        request = request.header("accept", "text/html");
+        let mut request = Request::builder().method(method).uri(path).header("accept", "text/html");
+        if !self.headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", self.addr.to_string());
+        }
         if !self.headers.iter().any(|(name, _)| *name == "user-agent") {
             request = request.header("user-agent", "tests");
         }

@@ -30,6 +30,8 @@ pub(in crate::api) struct SignInLink {
     email: String,
     /// What to open, after the address of the console: `/set-up/...`. No other answer shows it.
     path: String,
+    /// The whole link, which begins with the configured `public_url`; null if there is none. It is never taken from the request.
+    url: Option<String>,
     /// Unix seconds: from then on it is refused.
     expires_at: u64,
 }
@@ -77,5 +79,6 @@ pub(in crate::api) async fn make(
         .await?;
     tracing::info!(user = %user.id, client = %user.client, by = caller.name(), "sign-in link made");
     let path = format!("/set-up/{token}");
-    Ok(success(SignInLink { id: user.id.0, email: user.email, path, expires_at }))
+    let url = api.names.link_base().map(|base| format!("{base}{path}"));
+    Ok(success(SignInLink { id: user.id.0, email: user.email, path, url, expires_at }))
 }
