@@ -52,6 +52,6 @@ pub use send::{Cause, Fetch, Phase, SendError, Sender, Sent, Timings};
 pub use target::{KeyPem, Message, Method, Target};
 pub use tls::{
     CertificateFacts, CertificateProblem, ClientIdentity, PASSWORD_BYTES_MAX, PEM_BYTES_MAX, PINS_MAX,
-    PemFault, Pin, PinError, TlsClass, TlsConfigError, TlsField, TlsIdentity, TlsProblem, Validity,
-    WARN_BEFORE_EXPIRY_S, WhyRefused, client_certificate_refusal, client_identity, describe,
+    PemError, PemFault, PemText, Pin, PinError, TlsClass, TlsConfigError, TlsField, TlsIdentity, TlsProblem,
+    Validity, WARN_BEFORE_EXPIRY_S, WhyRefused, client_certificate_refusal, client_identity, describe,
 };

@@ -6,11 +6,10 @@
 use crate::config::{Config, TlsFiles};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hitwire_endpoint::TlsField;
+use hitwire_endpoint::{PemText, TlsField};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls_pki_types::pem::{self, PemObject};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::CertificateDer;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -51,8 +50,9 @@ pub enum CertificateError {
     },
     /// Certificate and key cannot be used together.
     #[error(
-        "{} and {} do not make a certificate to serve with: {source}; the certificate's own key is needed, and the \
-         server's certificate must come first in the chain",
+        "{} and {} do not make a certificate to serve with; the certificate's own key is needed (RSA of 2048 to 8192 \
+         bits, ECDSA P-256, P-384 or P-521, or Ed25519), and the server's certificate, of X.509 version 3, must come \
+         first in the chain",
         cert.display(),
         key.display()
     )]
@@ -61,7 +61,7 @@ pub enum CertificateError {
         cert: PathBuf,
         /// The key.
         key: PathBuf,
-        /// In the words of the TLS library.
+        /// In the words of the TLS library, for its developers.
         source: rustls::Error,
     },
 }
@@ -179,10 +179,7 @@ fn stamp(files: &TlsFiles) -> Stamp {
 
 fn load(files: &TlsFiles) -> Result<Loaded, CertificateError> {
     let content = |path: &Path, problem: String| CertificateError::Content { path: path.to_owned(), problem };
-    let text = read(&files.cert)?;
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<_, _>>()
-        .map_err(|error| content(&files.cert, format!("is not PEM: {error}")))?;
+    let chain = pem_of_file(&files.cert)?.certificates;
     if chain.is_empty() {
         let problem = "holds no certificate in PEM (-----BEGIN CERTIFICATE-----)";
         return Err(content(&files.cert, problem.to_owned()));
@@ -191,22 +188,16 @@ fn load(files: &TlsFiles) -> Result<Loaded, CertificateError> {
     let expires_s = hitwire_endpoint::describe(&pem_of(&chain[0]), TlsField::ClientCertificate)
         .ok()
         .and_then(|facts| facts.first().map(|facts| facts.not_after));
-    let text = read(&files.key)?;
-    let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| {
-        let encrypted = text.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED);
-        let problem = match error {
-            pem::Error::NoItemsFound if encrypted => {
-                "the key is encrypted; hitwire starts without anybody to ask, so it needs the key itself, in a file that \
-                 only hitwire may read"
-                    .to_owned()
-            }
-            pem::Error::NoItemsFound => {
-                "holds no private key in PEM (-----BEGIN PRIVATE KEY-----)".to_owned()
-            }
-            error => format!("is not PEM: {error}"),
-        };
-        content(&files.key, problem)
-    })?;
+    let mut text = pem_of_file(&files.key)?;
+    let key = match text.keys.len() {
+        0 if text.has_encrypted_key => Err(
+            "the key is encrypted; hitwire starts without anybody to ask, so it needs the key itself, in a file that \
+             only hitwire may read",
+        ),
+        0 => Err("holds no private key in PEM (-----BEGIN PRIVATE KEY-----)"),
+        _ => Ok(text.keys.swap_remove(0)),
+    };
+    let key = key.map_err(|problem| content(&files.key, problem.to_owned()))?;
     let pair = |source| CertificateError::Pair { cert: files.cert.clone(), key: files.key.clone(), source };
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -222,8 +213,14 @@ fn pem_of(certificate: &CertificateDer<'_>) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n")
 }
 
-/// In the first line of a key that a password protects.
-const ENCRYPTED: &[u8] = b"ENCRYPTED";
+fn pem_of_file(path: &Path) -> Result<PemText, CertificateError> {
+    let bytes = read(path)?;
+    let content = |problem: String| CertificateError::Content { path: path.to_owned(), problem };
+    let text = std::str::from_utf8(&bytes).map_err(|_| {
+        content("is no text; PEM is needed, which openssl x509 -in FILE writes from DER".to_owned())
+    })?;
+    PemText::read(text).map_err(|error| content(error.to_string()))
+}
 
 fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
     let mut bytes = Vec::new();
@@ -274,9 +271,23 @@ mod tests {
         assert!(refused(&key, &key).contains("c.pem: holds no certificate"));
         assert!(refused(&cert, &cert).contains("k.pem: holds no private key"));
         assert!(refused(&cert, &other_key).contains("the certificate's own key is needed"));
-        let encrypted = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
-        assert!(refused(&cert, &encrypted).contains("k.pem: the key is encrypted"));
+        let encrypted = include_str!("../../endpoint/tests/identities/pkcs8-aes256-sha256.pem");
+        assert!(refused(&cert, encrypted).contains("k.pem: the key is encrypted"));
         assert!(refused(&"x".repeat(2 << 20), &key).contains("c.pem: has more than"));
+    }
+
+    #[test]
+    fn files_are_read_as_people_have_them_and_a_block_that_cannot_be_is_named() {
+        let (cert, key) = pair();
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = TlsFiles { cert: dir.path().join("c.pem"), key: dir.path().join("k.pem") };
+        std::fs::write(&files.cert, format!("\u{feff}{}{}", cert.trim(), pair().0)).expect("written");
+        std::fs::write(&files.key, key.replace('\n', "\r\n  ")).expect("written");
+        Certificate::open(files).expect("opened");
+        let cut = refused(&format!("{cert}{}", &cert[..cert.len() / 2]), &key);
+        assert!(cut.contains("c.pem: block 2 has no END line"), "{cut}");
+        let words = refused(&cert, &pair().1);
+        assert!(!words.contains("KeyMismatch"), "{words}");
     }
 
     #[test]

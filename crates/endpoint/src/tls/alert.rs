@@ -49,7 +49,7 @@ pub(super) fn name(alert: AlertDescription) -> String {
 pub(super) fn meaning(alert: AlertDescription) -> Option<&'static str> {
     match alert {
         AlertDescription::HandshakeFailure => Some(
-            "it found no TLS version, cipher suite or key in common with hitwire, or it wants a client certificate",
+            "it found no TLS version, cipher suite or kind of key in common with hitwire (TLS 1.2 or 1.3 with forward secrecy; RSA, ECDSA P-256 or P-384, or Ed25519 are the safe choice for its key), or it wants a client certificate",
         ),
         AlertDescription::UnrecognisedName => Some("it does not serve the host name of the URL"),
         AlertDescription::InternalError => Some("it failed by itself; its own log may say why"),

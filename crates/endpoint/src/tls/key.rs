@@ -15,6 +15,10 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// The shortest RSA key that the cryptography library takes at all.
 const RSA_BITS_MIN: usize = 1024;
 
+/// The schemes of TLS 1.2 by which short RSA keys can be verified.
+pub(super) const SHORT_RSA_SCHEMES: [SignatureScheme; 2] =
+    [SignatureScheme::RSA_PKCS1_SHA256, SignatureScheme::RSA_PKCS1_SHA512];
+
 const RSA: &str = "1.2.840.113549.1.1.1";
 const EC: &str = "1.2.840.10045.2.1";
 const ED25519: &str = "1.3.101.112";

@@ -46,7 +46,7 @@ pub(crate) use configs::Configs;
 pub use facts::{CertificateFacts, Validity, WARN_BEFORE_EXPIRY_S, describe};
 pub(crate) use identity::Fingerprint;
 pub use identity::TlsIdentity;
-pub use pem::{PEM_BYTES_MAX, PemFault};
+pub use pem::{PEM_BYTES_MAX, PemError, PemFault, PemText};
 pub use pin::{PINS_MAX, Pin, PinError};
 pub(crate) use problem::tls_error;
 pub use problem::{TlsProblem, WhyRefused};

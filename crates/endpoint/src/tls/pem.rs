@@ -73,6 +73,36 @@ pub enum PemFault {
     OtherKind,
 }
 
+/// A PEM text that is no integration's: that of a listener, or of the command line.
+#[derive(Debug, Default)]
+pub struct PemText {
+    /// The certificates, in their order.
+    pub certificates: Vec<CertificateDer<'static>>,
+    /// The private keys that are not encrypted.
+    pub keys: Vec<PrivateKeyDer<'static>>,
+    /// There is a private key that is encrypted.
+    pub has_encrypted_key: bool,
+}
+
+/// A PEM text that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("block {number} {fault}")]
+pub struct PemError {
+    /// Which block, counted from 1.
+    pub number: usize,
+    /// What is wrong with it.
+    pub fault: PemFault,
+}
+
+impl PemText {
+    /// Reads a text of whatever length: it is for the caller to bound it. Lenient as for an integration's settings, and as
+    /// strict: every block counts.
+    pub fn read(text: &str) -> Result<PemText, PemError> {
+        let Contents { certificates, keys, encrypted, traditional } = read(text, true)?;
+        Ok(PemText { certificates, keys, has_encrypted_key: traditional || !encrypted.is_empty() })
+    }
+}
+
 /// What a PEM text holds.
 #[derive(Default)]
 pub(super) struct Contents {
@@ -106,7 +136,7 @@ impl Contents {
         self.traditional || !self.keys.is_empty() || !self.encrypted.is_empty()
     }
 
-    fn add(&mut self, block: &Block<'_>, field: Field) -> Result<(), PemFault> {
+    fn add(&mut self, block: &Block<'_>, as_ca: bool) -> Result<(), PemFault> {
         match block.label {
             "CERTIFICATE" | "X509 CERTIFICATE" => {
                 let der = block.decoded()?;
@@ -116,7 +146,7 @@ impl Contents {
             "TRUSTED CERTIFICATE" => {
                 let der = block.decoded()?;
                 let bytes = Outline::of(&der).ok_or(PemFault::Content)?.bytes;
-                if field == Field::Ca && !is_trusted_for_servers(&der[bytes..]) {
+                if as_ca && !is_trusted_for_servers(&der[bytes..]) {
                     return Err(PemFault::NotTrusted);
                 }
                 self.certificates.push(CertificateDer::from(der[..bytes].to_vec()));
@@ -148,15 +178,25 @@ impl Contents {
     }
 }
 
-/// Everything in a PEM text. Words around the blocks are skipped, as is common in bundles.
+/// Everything in a PEM text of an integration's settings.
 pub(super) fn contents(pem: &str, field: Field) -> Result<Contents, TlsConfigError> {
     bounded(pem, field)?;
+    read(pem, field == Field::Ca).map_err(|PemError { number, fault }| TlsConfigError::Pem {
+        field,
+        number,
+        fault,
+    })
+}
+
+/// Everything in a PEM text. Words around the blocks are skipped, as is common in bundles. `as_ca`: certificates are to be
+/// trusted.
+fn read(pem: &str, as_ca: bool) -> Result<Contents, PemError> {
     // Environment variables and JSON that was escaped twice have line ends as letters. A backslash stands in no block.
     let pem = Zeroizing::new(pem.replace("\\r", "\n").replace("\\n", "\n"));
     let mut contents = Contents::default();
     for (index, block) in Blocks(&pem).enumerate() {
-        let added = block.and_then(|block| contents.add(&block, field));
-        added.map_err(|fault| TlsConfigError::Pem { field, number: index + 1, fault })?;
+        let added = block.and_then(|block| contents.add(&block, as_ca));
+        added.map_err(|fault| PemError { number: index + 1, fault })?;
     }
     Ok(contents)
 }

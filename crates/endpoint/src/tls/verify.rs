@@ -3,6 +3,7 @@
 use super::certificate::Certificate;
 use super::certificate_problem::CertificateProblem;
 use super::identity::Trusted;
+use super::key::SHORT_RSA_SCHEMES;
 use super::names::Names;
 use super::outline::Outline;
 use super::pin::Pin;
@@ -297,7 +298,10 @@ impl ServerCertVerifier for LeafAlone {
         self.proof.check_tls13(message, certificate, signed, &self.algorithms)
     }
 
+    /// The ways in which short RSA keys can be verified come first: a server of TLS 1.2 takes the first that it knows.
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        let mut schemes = self.algorithms.supported_schemes();
+        schemes.sort_by_key(|scheme| !SHORT_RSA_SCHEMES.contains(scheme));
+        schemes
     }
 }

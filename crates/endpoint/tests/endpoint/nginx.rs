@@ -2,8 +2,10 @@
 
 use super::authority::{Authority, Certified};
 use super::support::*;
-use hitwire_endpoint::{Response, Target, client_certificate_refusal, client_identity};
+use hitwire_endpoint::{Pin, Response, Target, client_certificate_refusal, client_identity};
 use rcgen::date_time_ymd;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +14,19 @@ use tempfile::TempDir;
 
 /// How often a start is tried: between finding a free port and using it somebody else may take it.
 const STARTS: usize = 5;
+
+/// What a server shows and asks for.
+struct Setup<'a> {
+    cert_pem: &'a str,
+    key_pem: &'a str,
+    /// Whose certificates clients must show; none: no client needs one.
+    clients_pem: Option<String>,
+    /// As nginx names them.
+    protocols: &'a str,
+    http2: bool,
+    /// Keys that are not safe any more may serve.
+    weak: bool,
+}
 
 /// A server of its own, in a folder of its own; ends when dropped.
 struct Nginx {
@@ -40,10 +55,16 @@ fn program() -> PathBuf {
 impl Nginx {
     /// Accepts clients of this authority; answers with the subject of the client's certificate.
     fn start(server: &Certified, clients: &Authority, protocols: &str, http2: bool) -> Nginx {
+        let (cert_pem, key_pem) = (&server.cert_pem, &server.key_pem());
+        let clients_pem = Some(clients.pem());
+        Nginx::start_as(&Setup { cert_pem, key_pem, clients_pem, protocols, http2, weak: false })
+    }
+
+    fn start_as(setup: &Setup<'_>) -> Nginx {
         let program = program();
         let mut said = String::new();
         for _ in 0..STARTS {
-            match Nginx::try_start(&program, server, clients, protocols, http2) {
+            match Nginx::try_start(&program, setup) {
                 Ok(nginx) => return nginx,
                 Err(why) => said = why,
             }
@@ -51,24 +72,22 @@ impl Nginx {
         panic!("nginx does not start: {said}")
     }
 
-    fn try_start(
-        program: &Path,
-        server: &Certified,
-        clients: &Authority,
-        protocols: &str,
-        http2: bool,
-    ) -> Result<Nginx, String> {
+    fn try_start(program: &Path, setup: &Setup<'_>) -> Result<Nginx, String> {
         let folder = TempDir::new().unwrap();
         let at = |name: &str| folder.path().join(name).display().to_string();
         let write = |name: &str, text: &str| std::fs::write(at(name), text).unwrap();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        write("server.pem", &server.cert_pem);
-        write("server.key", &server.key_pem());
-        write("clients.pem", &clients.pem());
+        write("server.pem", setup.cert_pem);
+        write("server.key", setup.key_pem);
+        let clients = setup.clients_pem.as_ref().map(|clients| {
+            write("clients.pem", clients);
+            format!("ssl_client_certificate {};\nssl_verify_client on;\n", at("clients.pem"))
+        });
+        let weak = if setup.weak { "ssl_ciphers DEFAULT:@SECLEVEL=0;\n" } else { "" };
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|what| format!("{what}_temp_path {};\n", at(what)))
             .concat();
-        let http2 = if http2 { "http2" } else { "" };
+        let http2 = if setup.http2 { "http2" } else { "" };
         write(
             "nginx.conf",
             &format!(
@@ -76,12 +95,13 @@ impl Nginx {
                  http {{\naccess_log off;\n{temporary}\
                  server {{\nlisten 127.0.0.1:{port} ssl {http2};\nssl_protocols {protocols};\n\
                  ssl_certificate {certificate};\nssl_certificate_key {key};\n\
-                 ssl_client_certificate {clients};\nssl_verify_client on;\n\
+                 {clients}{weak}\
                  location / {{ return 200 $ssl_client_s_dn; }}\n}}\n}}\n",
                 pid = at("pid"),
                 certificate = at("server.pem"),
                 key = at("server.key"),
-                clients = at("clients.pem"),
+                clients = clients.unwrap_or_default(),
+                protocols = setup.protocols,
             ),
         );
         let process = Command::new(program)
@@ -154,4 +174,28 @@ async fn nginx_takes_the_right_client_certificate_and_says_of_the_others_what_is
             assert_eq!(told(&response, &target).as_deref(), Some(words), "{protocols}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_pinned_appliance_with_a_short_rsa_key_is_taken_in_tls_1_2() {
+    let (cert_pem, key_pem) =
+        (include_str!("../certificates/short-rsa.pem"), include_str!("../certificates/short-rsa-key.pem"));
+    let der = CertificateDer::from_pem_slice(cert_pem.as_bytes()).unwrap();
+    let setup =
+        Setup { cert_pem, key_pem, clients_pem: None, protocols: "TLSv1.2", http2: false, weak: true };
+    let nginx = Nginx::start_as(&setup);
+    let mut target = target(format!("https://{}:{}/in", super::authority::NAME, nginx.port));
+    target.tls.pins = vec![Pin::of(&der)];
+    assert_eq!(answered(&sender(), &target).await.status, 200);
+    target.tls.pins = vec![Pin::of(b"another")];
+    assert!(words(&sender(), &target).await.contains("is not the one in pin_sha256"));
+
+    let nginx = Nginx::start_as(&Setup { protocols: "TLSv1.3", ..setup });
+    target.url = format!("https://{}:{}/in", super::authority::NAME, nginx.port);
+    target.tls.pins = vec![Pin::of(&der)];
+    let words = words(&sender(), &target).await;
+    assert!(words.contains("(RSA, 1024 bits); the receiver needs a key that is RSA of 2048"), "{words}");
+    target.tls.pins.clear();
+    target.tls.verify = false;
+    assert_eq!(answered(&sender(), &target).await.status, 200);
 }

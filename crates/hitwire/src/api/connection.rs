@@ -2,14 +2,14 @@
 
 use super::{Answer, ApiError, Body, Client};
 use bytes::{Buf, Bytes, BytesMut};
+use hitwire_endpoint::PemText;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::ServerName;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,9 +91,11 @@ pub(super) fn tls_config(ca_pem: Option<&str>) -> Result<ClientConfig, ApiError>
     match ca_pem {
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
         Some(pem) => {
-            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                let certificate = certificate.map_err(|error| ApiError::Authority(error.to_string()))?;
-                roots.add(certificate).map_err(|error| ApiError::Authority(error.to_string()))?;
+            let text = PemText::read(pem).map_err(|error| ApiError::Authority(error.to_string()))?;
+            for (index, certificate) in text.certificates.into_iter().enumerate() {
+                roots.add(certificate).map_err(|_| {
+                    ApiError::Authority(format!("certificate {} cannot be used as a CA", index + 1))
+                })?;
             }
             if roots.is_empty() {
                 return Err(ApiError::Authority("there is no certificate in PEM".to_owned()));

@@ -8,9 +8,8 @@
 
 use super::document::Desired;
 use crate::remote::Object;
+use hitwire_endpoint::PemText;
 use hitwire_event::filter::Filter;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -249,11 +248,12 @@ fn pem(value: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// The certificates of a chain, in whatever order it is written; keys beside them do not count.
+/// The certificates of a chain, in whatever order it is written; keys beside them do not count. A text that cannot be read
+/// is compared as it is; the server says what is wrong with it.
 fn certificates(value: &Value) -> Vec<Vec<u8>> {
     let text = value.as_str().unwrap_or_default();
-    let found = CertificateDer::pem_slice_iter(text.as_bytes()).filter_map(Result::ok);
-    let mut found: Vec<_> = found.map(|certificate| certificate.to_vec()).collect();
+    let Ok(PemText { certificates, .. }) = PemText::read(text) else { return vec![text.as_bytes().to_vec()] };
+    let mut found: Vec<_> = certificates.iter().map(|certificate| certificate.to_vec()).collect();
     found.sort_unstable();
     found
 }

@@ -150,10 +150,10 @@ fn secrets_alone_are_sent_only_if_that_is_wished() {
 }
 
 const CHAIN: [&str; 2] = [
-    "-----BEGIN CERTIFICATE-----\nAQ==\n-----END CERTIFICATE-----\n",
-    "-----BEGIN CERTIFICATE-----\nAg==\n-----END CERTIFICATE-----\n",
+    include_str!("../../../../endpoint/tests/certificates/plain-ca.pem"),
+    include_str!("../../../../endpoint/tests/certificates/p521-ca.pem"),
 ];
-const KEY: &str = "-----BEGIN PRIVATE KEY-----\nAw==\n-----END PRIVATE KEY-----\n";
+const KEY: &str = include_str!("../../../../endpoint/tests/certificates/key.pem");
 
 fn with_certificate(certificate: &str, key: Option<&str>) -> Desired {
     let mut desired = desired("SIEM");
