@@ -37,7 +37,7 @@ pub(crate) struct Connector {
 #[derive(Debug)]
 pub(crate) struct Progress {
     pub(crate) phase: Phase,
-    /// The address that is tried, then the one that is connected.
+    /// The address that is tried, then the one that is connected; or the one that the guard refused.
     pub(crate) address: Option<SocketAddr>,
     pub(crate) dns: Option<Duration>,
     pub(crate) connect: Option<Duration>,
@@ -143,6 +143,7 @@ impl Connector {
         };
         for &address in &addresses {
             if let Err(refusal) = self.guard.judge(place.client, address) {
+                progress.address = Some(SocketAddr::new(address, place.port));
                 return Err(SendError::Guard { host: name.map(str::to_owned), refusal });
             }
         }

@@ -41,7 +41,9 @@ mod stream;
 mod target;
 mod tls;
 
-pub use guard::{Guard, Refusal, Rule, SpellingError, URL_BYTES_MAX, UrlError, check_url_spelling};
+pub use guard::{
+    Guard, Refusal, Rule, SpellingError, URL_BYTES_MAX, UrlError, check_url_spelling, is_public,
+};
 pub use headers::{
     HEADER_BYTES_MAX, HEADERS_BYTES_MAX, HeaderError, RequestError, USER_AGENT_VALUE, WEBHOOK_ID,
     WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, check_headers, request_headers,

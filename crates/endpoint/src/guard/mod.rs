@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use ranges::Range;
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 use url::{Host, Url};
 
@@ -94,15 +94,7 @@ impl Guard {
     /// Whether this address may be dialled for this client. An address that carries an IPv4 address inside (IPv4-mapped, NAT64, 6to4,
     /// translated) is judged by that; an allowed network may name either form.
     pub fn judge(&self, client: ClientId, address: IpAddr) -> Result<(), Refusal> {
-        let inner = match address {
-            IpAddr::V4(_) => None,
-            IpAddr::V6(v6) => embedded(v6),
-        };
-        let range = match (address, inner) {
-            (_, Some(inner)) => ranges::of_v4(inner),
-            (IpAddr::V4(v4), None) => ranges::of_v4(v4),
-            (IpAddr::V6(v6), None) => ranges::of_v6(v6),
-        };
+        let (inner, range) = range_of(address);
         match range {
             None => Ok(()),
             Some(_)
@@ -121,6 +113,35 @@ impl Guard {
             let allow_for = self.allow_for.read().unwrap_or_else(PoisonError::into_inner);
             allow_for.get(&client).is_some_and(|networks| within(networks))
         }
+    }
+}
+
+/// The IPv4 address that an address carries, and the range of internal addresses that it is in.
+fn range_of(address: IpAddr) -> (Option<Ipv4Addr>, Option<Range>) {
+    let inner = match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => embedded(v6),
+    };
+    let range = match (address, inner) {
+        (_, Some(inner)) => ranges::of_v4(inner),
+        (IpAddr::V4(v4), None) => ranges::of_v4(v4),
+        (IpAddr::V6(v6), None) => ranges::of_v6(v6),
+    };
+    (inner, range)
+}
+
+/// Whether an address is one of the public internet, whatever is allowed. Others are internal: which of them a name leads to, and
+/// what listens there, is for operators to see.
+pub fn is_public(address: IpAddr) -> bool {
+    range_of(address).1.is_none()
+}
+
+/// An address in words for whoever set up the integration: itself if it is public, and that it is internal otherwise.
+pub(crate) struct PublicOnly(pub(crate) SocketAddr);
+
+impl fmt::Display for PublicOnly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_public(self.0.ip()) { self.0.fmt(f) } else { f.write_str("an internal address") }
     }
 }
 

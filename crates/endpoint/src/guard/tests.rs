@@ -444,3 +444,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn words_name_public_addresses_only() {
+    for (address, words) in [
+        ("203.0.114.7:443", "203.0.114.7:443"),
+        ("[2606:4700::1]:443", "[2606:4700::1]:443"),
+        ("10.0.0.5:22", "an internal address"),
+        ("169.254.169.254:80", "an internal address"),
+        ("[::ffff:10.0.0.5]:22", "an internal address"),
+        ("[64:ff9b::a00:5]:22", "an internal address"),
+        ("[fd00:ec2::254]:80", "an internal address"),
+        ("192.0.2.1:80", "an internal address"),
+    ] {
+        assert_eq!(PublicOnly(address.parse().unwrap()).to_string(), words, "{address}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Why there is no complete answer, in words for the integration's user.
 
-use crate::guard::{Refusal, UrlError};
+use crate::guard::{PublicOnly, Refusal, UrlError};
 use crate::headers::RequestError;
 use crate::stream::Meter;
 use crate::tls::{ClientAuth, TlsProblem, tls_error};
@@ -28,7 +28,8 @@ pub enum Phase {
     Body,
 }
 
-/// Why there is no complete answer. The words are for the user of the integration; they contain no secrets.
+/// Why there is no complete answer. The words are for the user of the integration; they contain no secrets, and no internal
+/// addresses: an integration's user must not learn from them what names lead to inside.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// The URL.
@@ -38,7 +39,7 @@ pub enum SendError {
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The guard.
-    #[error("{}hitwire does not send there: {refusal}", OfHost(host.as_deref()))]
+    #[error("{} is not allowed: it is {}; an operator can allow it with --allow-target", Refused(host.as_deref()), refusal.rule)]
     Guard {
         /// The name that led to the address; none if the URL names the address itself.
         host: Option<String>,
@@ -54,7 +55,7 @@ pub enum SendError {
         detail: String,
     },
     /// No TCP connection.
-    #[error("no connection to {address}{}: {}", Others(*others), in_words(source))]
+    #[error("no connection to {}{}: {}", PublicOnly(*address), Others(*others), in_words(source))]
     Connect {
         /// The first address tried.
         address: SocketAddr,
@@ -74,7 +75,7 @@ pub enum SendError {
         after: Duration,
     },
     /// No TLS connection.
-    #[error("{problem} ({address})")]
+    #[error("{problem} ({})", PublicOnly(*address))]
     Tls {
         /// The receiver's address.
         address: SocketAddr,
@@ -210,13 +211,14 @@ fn in_words(error: &io::Error) -> String {
     }
 }
 
-struct OfHost<'a>(Option<&'a str>);
+/// What the guard refuses, before "is not allowed".
+struct Refused<'a>(Option<&'a str>);
 
-impl fmt::Display for OfHost<'_> {
+impl fmt::Display for Refused<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(host) => write!(f, "{host}: "),
-            None => Ok(()),
+            Some(host) => write!(f, "the address that {host} resolves to"),
+            None => f.write_str("the address in the URL"),
         }
     }
 }
@@ -243,7 +245,7 @@ impl fmt::Display for OpenTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "open timeout: {}", Unfinished(self.phase))?;
         if let Some(address) = self.address {
-            write!(f, " with {address}")?;
+            write!(f, " with {}", PublicOnly(address))?;
         }
         write!(f, " within {}", Seconds(self.after))
     }

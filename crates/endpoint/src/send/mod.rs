@@ -40,7 +40,7 @@ pub struct Sent {
     pub outcome: Result<Response, SendError>,
     /// How long each part took.
     pub timings: Timings,
-    /// The address that was used, or tried; none if it did not come to that.
+    /// The address that was used, tried, or refused by the guard; none if it did not come to that.
     pub address: Option<SocketAddr>,
     /// The connection had been used before.
     pub reused: bool,

@@ -78,7 +78,7 @@ async fn a_host_that_does_not_answer() {
     let (listener, _filling) = black_hole("127.0.0.1:0").await;
     let address = listener.local_addr().unwrap();
     let url = format!("https://{NAME}:{}/s3cret", address.port());
-    assert_open_timeout(&sender(), &url, Phase::Connect, &format!("no TCP connection with {address}")).await;
+    assert_open_timeout(&sender(), &url, Phase::Connect, "no TCP connection with an internal address").await;
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_host_that_does_not_answer_does_not_hold_up_the_next_address() {
 async fn a_receiver_that_accepts_but_shakes_no_hands() {
     let receiver =
         Receiver::talking(None, |mut wire, _| async move { while wire.read_u8().await.is_ok() {} }).await;
-    let words = format!("the TLS handshake was not finished with {}", receiver.address);
+    let words = "the TLS handshake was not finished with an internal address";
     assert_open_timeout(&sender(), &receiver.https_url(), Phase::Tls, &words).await;
 }
 

@@ -19,8 +19,8 @@ async fn words_about(config: ServerConfig, ca_pem: &str) -> String {
     assert!(matches!(error, SendError::Tls { .. }), "{error:?}");
     assert!(receiver.seen().is_empty(), "a request was sent");
     let words = error.to_string();
-    let address = format!(" ({})", receiver.address);
-    words.strip_suffix(&address).unwrap_or_else(|| panic!("{words} does not name {address}")).to_owned()
+    let address = " (an internal address)";
+    words.strip_suffix(address).unwrap_or_else(|| panic!("{words} does not end in {address}")).to_owned()
 }
 
 async fn is_accepted(config: ServerConfig, ca_pem: &str) {

@@ -67,10 +67,10 @@ async fn outcome(chain: &[&str], name: &str, change: impl Fn(&mut Target)) -> Re
         change(&mut target);
         target.tls.check().unwrap();
         let outcome = send(&sender(), &target).await.outcome;
-        let address = format!(" ({})", receiver.address);
+        let address = " (an internal address)";
         outcomes.push(match outcome {
             Ok(response) => Ok(response.status),
-            Err(error) => Err(error.to_string().strip_suffix(&address).unwrap().to_owned()),
+            Err(error) => Err(error.to_string().strip_suffix(address).unwrap().to_owned()),
         });
     }
     assert_eq!(outcomes[0], outcomes[1], "TLS 1.2 and 1.3");

@@ -14,6 +14,7 @@ use hitwire_log::{AttemptPage, AttemptQuery, AttemptRow, Integration, LostRow, R
 use http::StatusCode;
 use serde::Serialize;
 use std::cmp::Reverse;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use utoipa::ToSchema;
 
@@ -42,6 +43,7 @@ pub(super) struct Attempt {
     /// `delivered`, `sick`, `refused`, `gone`
     #[schema(value_type = String)]
     verdict: Verdict,
+    /// Where the request went, or would have gone. Internal addresses are for operators; null for others.
     address: Option<String>,
     error: Option<String>,
 }
@@ -257,7 +259,7 @@ impl Attempt {
             took_us: attempt.took_us,
             status: attempt.status,
             verdict: attempt.verdict,
-            address: attempt.address,
+            address: attempt.address.filter(|address| sees_address(address, role)),
             error: attempt.error.map(|words| shown(words, role)),
         }
     }
@@ -284,6 +286,12 @@ impl Lost {
 /// Whether this role may see what a receiver answered: that is for those who set it up.
 pub(super) fn sees_receivers(role: Role) -> bool {
     matches!(role, Role::Operator | Role::Administrator)
+}
+
+/// Whether this role may see where a request went (`address:port`): which internal addresses names lead to is for operators.
+pub(super) fn sees_address(address: &str, role: Role) -> bool {
+    let is_public = |address: SocketAddr| hitwire_endpoint::is_public(address.ip());
+    role == Role::Operator || address.parse().is_ok_and(is_public)
 }
 
 /// What stands before the status and the words of a receiver (see [`refusal_in_words`](crate::dispatch::refusal_in_words)).

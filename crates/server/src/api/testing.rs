@@ -235,7 +235,7 @@ async fn send_all(
             not_sent.push(kind.name());
             break;
         };
-        let message = TestAnswer::of(integration, kind, tried);
+        let message = TestAnswer::of(integration, kind, tried, caller.role());
         tracing::info!(integration = %integration.id, client = %integration.client, event = kind.name(),
             delivered = message.delivered(), "test message sent");
         let goes_on = message.was_answered();

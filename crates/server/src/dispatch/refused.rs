@@ -36,6 +36,10 @@ pub(super) async fn look(context: &Context, integration: &Integration, delivery:
     if !context.refused.told().insert(integration.id) {
         return;
     }
+    // The log is for operators: it names the address, which the event does not.
+    let address = delivery.address.as_deref().unwrap_or_default();
+    tracing::warn!(integration = %integration.id, client = %integration.client, address, rule = rule.name(),
+        "the guard refuses an integration's target");
     let event = event(integration, rule, started_ms);
     if let Err(error) = context.store.commit(vec![Op::Announce(event)]).await {
         // The next attempt that is refused tries again.

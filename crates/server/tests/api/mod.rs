@@ -1,5 +1,6 @@
 //! The API, call by call.
 
+mod addresses;
 mod attempts;
 mod auth;
 mod clients;

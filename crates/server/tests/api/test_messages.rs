@@ -188,7 +188,11 @@ async fn the_guard_stands_before_tests_too() {
     let body = json!({"target": {"url": receiver.url().replace("127.0.0.1", "localhost")}});
     let refused = tested(&hitwire.admin().send("POST", PATH, &body).await.expect(200), "failure");
     let words = refused["error"].as_str().expect("words");
-    assert!(words.contains("hitwire does not send there") && words.contains("--allow-target"), "{words}");
+    assert!(
+        words.contains("the address that localhost resolves to is not allowed")
+            && words.contains("--allow-target"),
+        "{words}"
+    );
     assert!(receiver.received().is_empty());
     let body = json!({"target": {"url": receiver.url()}});
     let problem = hitwire.admin().send("POST", PATH, &body).await.expect(422);

@@ -1,11 +1,12 @@
 //! Test messages: what a caller asks for, and what became of one.
 
 use crate::api::fields::Fields;
+use crate::api::history::sees_address;
 use crate::dispatch::{Trial, Tried, refusal_in_words, without_secrets};
 use hitwire_endpoint::{Message, Response, Timings};
 use hitwire_event::Kind;
 use hitwire_event::escape::visible;
-use hitwire_log::{AttemptTimings, HttpMethod, Integration, MASK, ResponseDetail, Target};
+use hitwire_log::{AttemptTimings, HttpMethod, Integration, MASK, ResponseDetail, Role, Target};
 use http::HeaderMap;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -42,6 +43,7 @@ pub(in crate::api) struct TestAnswer {
     event: &'static str,
     request: RequestAnswer,
     response: Option<ResponseAnswer>,
+    /// Where the request went, or would have gone. Internal addresses are for operators; null for others.
     address: Option<String>,
     timings_ms: TimingsAnswer,
     error: Option<String>,
@@ -87,7 +89,7 @@ pub(in crate::api) struct TimingsAnswer {
 }
 
 impl TestAnswer {
-    pub(in crate::api) fn of(integration: &Integration, kind: Kind, tried: Tried) -> Self {
+    pub(in crate::api) fn of(integration: &Integration, kind: Kind, tried: Tried, role: Role) -> Self {
         let target = &integration.target;
         let Tried { message, headers, sent } = tried;
         let request = RequestAnswer::of(target, &message, &headers);
@@ -103,7 +105,10 @@ impl TestAnswer {
             event: kind.name(),
             request,
             response,
-            address: sent.address.map(|address| address.to_string()),
+            address: sent
+                .address
+                .map(|address| address.to_string())
+                .filter(|address| sees_address(address, role)),
             timings_ms: sent.timings.into(),
             error,
         }
