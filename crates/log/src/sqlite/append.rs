@@ -1,10 +1,10 @@
 //! The appends of one caller on their way through the log's writer: asked for, in the transaction, answered.
 
+use super::block::{FLAG_DEDUPLICATED, FLAG_ID_REUSED};
 use super::dedup::{Fingerprint, Known};
-use super::slice_reader::{FLAG_DEDUPLICATED, FLAG_ID_REUSED};
 use super::view::Checkpoints;
 use crate::{Append, Appended, StoreError};
-use hitwire_event::{Event, Record, Seq};
+use hitwire_event::{Record, Seq};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -61,13 +61,6 @@ impl Written {
         self.first + self.known.iter().filter(|known| **known != Known::Duplicate).count() as u64
     }
 
-    /// The caller's events that are not duplicates, with their positions.
-    pub(super) fn placed(&self) -> impl Iterator<Item = (u64, &Event)> {
-        let events = self.job.appends.iter().flat_map(|prepared| &prepared.append.events);
-        let new = events.zip(&self.known).filter(|(_, known)| **known != Known::Duplicate);
-        (self.first..).zip(new.map(|(event, _)| event))
-    }
-
     /// The caller's records and checkpoints, and the answer to each append.
     pub(super) fn take_apart(
         self,
@@ -95,28 +88,11 @@ impl Written {
     }
 }
 
-/// What became of one caller's part of a transaction.
-pub(super) enum Outcome {
-    /// It is in the transaction.
-    Written(Written),
-    /// It is not, for a reason that concerns this caller alone.
-    Refused(Job, StoreError),
-}
-
-/// The flags of an event's row.
+/// The flags of an event in its block.
 pub(super) fn flags(known: Known, deduplicate: bool) -> u8 {
     let reused = if known == Known::IdReused { FLAG_ID_REUSED } else { 0 };
     let deduplicated = if deduplicate { FLAG_DEDUPLICATED } else { 0 };
     reused | deduplicated
-}
-
-/// Errors that say something of one statement's values, and nothing of the file or the disk.
-pub(super) fn is_callers_fault(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{TooBig, TypeMismatch};
-    match error {
-        rusqlite::Error::SqliteFailure(error, _) => matches!(error.code, TooBig | TypeMismatch),
-        _ => false,
-    }
 }
 
 /// What is said of SQLite's errors.

@@ -13,23 +13,28 @@ pub(super) struct Slice {
     pub path: PathBuf,
     /// Tells it from an earlier slice of the same name: connections are kept by this number.
     pub generation: u64,
+    /// It has ended, and was rewritten into large blocks.
+    pub packed: bool,
     oldest_ms: AtomicU64,
     newest_ms: AtomicU64,
     given_up: AtomicBool,
+    removed: AtomicBool,
 }
 
 impl Slice {
     /// A slice whose events were appended between these times; none yet: `None`.
-    pub(super) fn new(first: u64, path: PathBuf, times_ms: Option<(u64, u64)>) -> Self {
+    pub(super) fn new(first: u64, path: PathBuf, times_ms: Option<(u64, u64)>, packed: bool) -> Self {
         static GENERATION: AtomicU64 = AtomicU64::new(0);
         let (oldest_ms, newest_ms) = times_ms.unwrap_or((u64::MAX, 0));
         Slice {
             first,
             path,
             generation: GENERATION.fetch_add(1, Ordering::Relaxed),
+            packed,
             oldest_ms: AtomicU64::new(oldest_ms),
             newest_ms: AtomicU64::new(newest_ms),
             given_up: AtomicBool::new(false),
+            removed: AtomicBool::new(false),
         }
     }
 
@@ -47,6 +52,16 @@ impl Slice {
     /// Whether a commit failed.
     pub(super) fn is_given_up(&self) -> bool {
         self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Says that its file is being removed: no connection to it is kept, so that its space is given back.
+    pub(super) fn remove(&self) {
+        self.removed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its file is being removed.
+    pub(super) fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Relaxed)
     }
 
     /// The earliest time at which one of its events was appended; `u64::MAX` if it is empty.
@@ -107,11 +122,30 @@ impl Catalog {
     }
 
     /// Takes a slice away.
-    pub(super) fn remove(&self, generation: u64) {
+    pub(super) fn remove(&self, slice: &Slice) {
         self.slices
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .retain(|slice| slice.generation != generation);
+            .retain(|other| other.generation != slice.generation);
+        slice.remove();
+    }
+
+    /// Puts a slice with the same events into another one's place. `false`: that one was taken away meanwhile.
+    pub(super) fn replace(&self, slice: &Slice, by: Arc<Slice>) -> bool {
+        let mut slices = self.slices.write().unwrap_or_else(PoisonError::into_inner);
+        let place = slices.iter_mut().find(|other| other.generation == slice.generation);
+        let found = place.map(|place| *place = by).is_some();
+        if found {
+            slice.remove();
+        }
+        found
+    }
+
+    /// The slice that took another one's place; none if that one is still there, or was taken away.
+    pub(super) fn successor(&self, slice: &Slice) -> Option<Arc<Slice>> {
+        let slices = self.slices.read().unwrap_or_else(PoisonError::into_inner);
+        let other = slices.iter().find(|other| other.first == slice.first)?;
+        (other.generation != slice.generation).then(|| Arc::clone(other))
     }
 }
 
@@ -122,7 +156,7 @@ mod tests {
     fn catalog(firsts: &[u64]) -> Catalog {
         let catalog = Catalog::default();
         for &first in firsts {
-            catalog.push(Arc::new(Slice::new(first, PathBuf::new(), None)));
+            catalog.push(Arc::new(Slice::new(first, PathBuf::new(), None, false)));
         }
         catalog
     }

@@ -123,14 +123,9 @@ impl Dedup {
         known
     }
 
-    /// A mark to go back to.
-    pub(super) fn mark(&self) -> usize {
-        self.added.len()
-    }
-
-    /// Forgets what was added since the mark: its transaction failed.
-    pub(super) fn take_back(&mut self, mark: usize) {
-        for (fingerprint, known) in self.added.drain(mark..) {
+    /// Forgets what was added since the last [`Dedup::keep`]: its transaction failed.
+    pub(super) fn take_back(&mut self) {
+        for (fingerprint, known) in self.added.drain(..) {
             for generation in &mut self.generations {
                 match known {
                     Known::IdReused => generation.reused.remove(&fingerprint.content),
@@ -255,10 +250,9 @@ mod tests {
         let mut dedup = Dedup::default();
         dedup.add(fingerprint(1, 10), 0);
         dedup.keep();
-        let mark = dedup.mark();
         dedup.add(fingerprint(1, 11), 0);
         dedup.add(fingerprint(2, 12), 0);
-        dedup.take_back(mark);
+        dedup.take_back();
         assert_eq!(dedup.add(fingerprint(1, 10), 0), Known::Duplicate);
         assert_eq!(dedup.add(fingerprint(1, 11), 0), Known::IdReused);
         assert_eq!(dedup.add(fingerprint(2, 12), 0), Known::New);

@@ -21,6 +21,20 @@ const GIVEN_UP: &str = "-given-up";
 /// What a database consists of on disk: itself, its WAL, the WAL's index, and the note that it was given up.
 const DATABASE_PARTS: [&str; 4] = ["", "-wal", "-shm", GIVEN_UP];
 
+/// What stands before the ending of a slice that was packed.
+const PACKED: &str = ".packed";
+
+/// A slice's file, by its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SliceFile {
+    /// Its first position.
+    pub first: u64,
+    /// It was rewritten into large blocks.
+    pub packed: bool,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
 /// The data directory, locked for as long as this lives.
 #[derive(Debug)]
 pub(super) struct DataDir {
@@ -88,15 +102,23 @@ impl DataDir {
         self.path.join(format!("log-{first:020}.db"))
     }
 
-    /// All slices, oldest first: where each begins, and its file.
-    pub(super) fn slices(&self) -> io::Result<Vec<(u64, PathBuf)>> {
+    /// The same slice, rewritten into large blocks after it has ended.
+    pub(super) fn packed_slice(&self, first: u64) -> PathBuf {
+        self.path.join(format!("log-{first:020}{PACKED}.db"))
+    }
+
+    /// All slices, oldest first, a slice before what it was packed into.
+    pub(super) fn slices(&self) -> io::Result<Vec<SliceFile>> {
         let mut slices = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let first = name.strip_prefix("log-").and_then(|rest| rest.strip_suffix(".db"));
-            if let Some(first) = first.and_then(|digits| digits.parse().ok()) {
-                slices.push((first, path));
+            let Some(name) = name.strip_prefix("log-").and_then(|rest| rest.strip_suffix(".db")) else {
+                continue;
+            };
+            let (digits, packed) = name.strip_suffix(PACKED).map_or((name, false), |digits| (digits, true));
+            if let Ok(first) = digits.parse() {
+                slices.push(SliceFile { first, packed, path });
             }
         }
         slices.sort_unstable();

@@ -67,16 +67,19 @@ impl Cores {
     fn keep(&mut self) {
         let Cores { log, state, keeper, notices } = self;
         let mut ask = |work: Work| state.now(work);
-        while let Ok(Notice::Rotated(ended, _done)) = notices.try_recv() {
-            keeper.rotated(*ended, &mut ask);
+        while let Ok(Notice::Rotated(_done)) = notices.try_recv() {
+            keeper.rotated(&mut ask);
         }
         if keeper.tick(&mut ask) {
             // An empty append makes an idle log end a slice that has reached its age.
             let (reply, _) = oneshot::channel();
             log.group(append::Job { appends: Vec::new(), reply }, &mut || None);
         }
-        while let Ok(Notice::Rotated(ended, _done)) = notices.try_recv() {
-            keeper.rotated(*ended, &mut ask);
+        while let Ok(Notice::Rotated(_done)) = notices.try_recv() {
+            keeper.rotated(&mut ask);
+        }
+        while keeper.has_to_pack() {
+            keeper.pack();
         }
     }
 }

@@ -1,13 +1,17 @@
-//! Keeps the files in order: checkpoints of the WALs, the end of slices, retention. It works beside the writers, so that
-//! none of this makes a commit wait.
+//! Keeps the files in order: checkpoints of the WALs, packing of ended slices, retention. It works beside the writers, so
+//! that none of this makes a commit wait.
 
 use super::Ground;
+use super::catalog::Slice;
 use super::files;
+use super::pack::Packing;
 use super::schema::{self, Access, Kind};
-use super::slice_writer::{SliceWriter, checkpoint};
+use super::slice_writer::checkpoint;
 use super::state::{Answer, Retire, Work};
 use crate::StoreError;
 use rusqlite::Connection;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
@@ -20,6 +24,11 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 /// How often retention looks for slices that are too old, and the delivery log is pruned.
 const RETENTION_EVERY: Duration = Duration::from_mins(1);
 
+/// How long packing works at a stretch, and how long it then leaves the processor to others: a tenth of one core.
+const PACK_STEP: Duration = Duration::from_millis(10);
+/// See [`PACK_STEP`].
+pub(super) const PACK_PAUSE: Duration = Duration::from_millis(90);
+
 /// Portions of the delivery log that are pruned in one go.
 const PRUNE_STEPS_MAX: u32 = 200;
 
@@ -29,13 +38,13 @@ pub(super) type Ask<'a> = &'a mut dyn FnMut(Work) -> Result<Answer, StoreError>;
 /// What the keeper is told.
 #[derive(Debug)]
 pub(super) enum Notice {
-    /// A slice has ended; when its turn is done, and retention has run, the sender is dropped.
-    Rotated(Box<SliceWriter>, Sender<()>),
+    /// A slice has ended; when retention has made room, the sender is dropped.
+    Rotated(Sender<()>),
     /// No more work.
     Stop,
 }
 
-/// The log writer's end: hands over slices that have ended.
+/// The log writer's end: tells of slices that have ended.
 #[derive(Debug)]
 pub(super) struct Keeping {
     notices: Sender<Notice>,
@@ -49,15 +58,15 @@ impl Keeping {
         (Keeping { notices: notices.clone(), busy: None }, notices, receiver)
     }
 
-    /// Hands over a slice that has ended.
-    pub(super) fn rotated(&mut self, ended: SliceWriter) {
+    /// A slice has ended.
+    pub(super) fn rotated(&mut self) {
         let (done, busy) = mpsc::channel();
-        if self.notices.send(Notice::Rotated(Box::new(ended), done)).is_ok() {
+        if self.notices.send(Notice::Rotated(done)).is_ok() {
             self.busy = Some(busy);
         }
     }
 
-    /// Waits until the keeper has dealt with the slice handed over last.
+    /// Waits until the keeper has made room after the slice that ended last.
     pub(super) fn wait(&mut self) {
         if let Some(busy) = self.busy.take() {
             // Nothing is ever sent: the keeper drops its end.
@@ -69,8 +78,9 @@ impl Keeping {
 /// The keeper.
 pub(super) struct Keeper {
     ground: Ground,
-    /// Slices that have ended, but whose WAL a reader still holds back.
-    ending: Vec<SliceWriter>,
+    packing: Option<Packing>,
+    /// Generations of slices that could not be packed.
+    unpackable: BTreeSet<u64>,
     log_connection: Option<(u64, Connection)>,
     state_connection: Option<(u64, Connection)>,
     checkpointed_at: Duration,
@@ -83,7 +93,8 @@ impl Keeper {
     /// A keeper that has done nothing yet.
     pub(super) fn new(ground: Ground) -> Self {
         Keeper {
-            ending: Vec::new(),
+            packing: None,
+            unpackable: BTreeSet::new(),
             log_connection: None,
             state_connection: None,
             checkpointed_at: ground.clock.elapsed(),
@@ -93,11 +104,70 @@ impl Keeper {
         }
     }
 
-    /// Ends a slice, and makes room for the one that has begun.
-    pub(super) fn rotated(&mut self, ended: SliceWriter, ask: Ask<'_>) {
-        self.ending.push(ended);
-        self.end_slices();
+    /// Makes room for the slice that has begun.
+    pub(super) fn rotated(&mut self, ask: Ask<'_>) {
+        self.log_connection = None;
         self.retain(ask);
+    }
+
+    /// Whether there is a slice to pack.
+    pub(super) fn has_to_pack(&self) -> bool {
+        self.packing.is_some() || self.next_to_pack().is_some()
+    }
+
+    /// Packs for a moment.
+    pub(super) fn pack(&mut self) {
+        if self.packing.is_none()
+            && let Some((slice, last)) = self.next_to_pack()
+        {
+            match Packing::begin(&self.ground.directory, Arc::clone(&slice), last) {
+                Ok(packing) => self.packing = Some(packing),
+                Err(error) => self.cannot_pack(&slice, &error),
+            }
+        }
+        let Some(mut packing) = self.packing.take() else { return };
+        let slice = Arc::clone(packing.slice());
+        if slice.is_removed() {
+            return packing.give_up();
+        }
+        match packing.step(PACK_STEP) {
+            Ok(false) => self.packing = Some(packing),
+            Ok(true) => match packing.finish(&self.ground.directory) {
+                Ok(packed) => self.put_in_place(&slice, packed),
+                Err(error) => self.cannot_pack(&slice, &error),
+            },
+            Err(error) => {
+                packing.give_up();
+                self.cannot_pack(&slice, &error);
+            }
+        }
+    }
+
+    /// The oldest slice that has ended, holds events and is not packed, with the last position of it that counts.
+    fn next_to_pack(&self) -> Option<(Arc<Slice>, u64)> {
+        let slices = self.ground.log.catalog.all();
+        let (slice, next) = slices.iter().zip(slices.iter().skip(1)).find(|(slice, next)| {
+            let is_empty = slice.oldest_ms() == u64::MAX || slice.first == next.first;
+            !slice.packed && !is_empty && !self.unpackable.contains(&slice.generation)
+        })?;
+        Some((Arc::clone(slice), next.first - 1))
+    }
+
+    /// The packed slice takes the other one's place.
+    fn put_in_place(&mut self, slice: &Arc<Slice>, packed: Arc<Slice>) {
+        let path = packed.path.clone();
+        let (before, after) = (files::database_bytes(&slice.path), files::database_bytes(&path));
+        let gone = if self.ground.log.catalog.replace(slice, packed) { &slice.path } else { &path };
+        self.ground.log.connections.forget(slice.generation);
+        if let Err(error) = files::remove_database(gone).and_then(|()| self.ground.directory.sync()) {
+            tracing::error!(%error, slice = %gone.display(), "the slice's file cannot be removed");
+        }
+        tracing::debug!(slice = %path.display(), before, after, "a slice was packed");
+    }
+
+    fn cannot_pack(&mut self, slice: &Slice, error: &StoreError) {
+        tracing::warn!(%error, slice = %slice.path.display(), "the slice cannot be packed; it stays as it is");
+        self.unpackable.insert(slice.generation);
     }
 
     /// What is to be done now and then. `true`: the minute's work was due.
@@ -108,7 +178,6 @@ impl Keeper {
             return false;
         }
         self.retained_at = Some(now);
-        self.end_slices();
         self.retain(ask);
         for _ in 0..PRUNE_STEPS_MAX {
             match ask(Work::Prune) {
@@ -202,18 +271,6 @@ impl Keeper {
         });
     }
 
-    /// Ends the slices that have ended, as far as readers let it.
-    fn end_slices(&mut self) {
-        self.log_connection = None;
-        self.ending.retain_mut(|slice| match slice.finish().and_then(|()| slice.truncate_wal()) {
-            Ok(ended) => !ended,
-            Err(error) => {
-                tracing::warn!(%error, slice = %slice.slice.path.display(), "the slice keeps its WAL");
-                false
-            }
-        });
-    }
-
     /// Drops the oldest slices: while the log is too large for its limit, and those that are too old.
     fn retain(&mut self, ask: Ask<'_>) {
         let slices = self.ground.log.catalog.all();
@@ -255,8 +312,7 @@ impl Keeper {
                 }
             }
             tracing::info!(slice = %slice.path.display(), too_large, too_old, "a slice of the log is dropped");
-            self.ending.retain(|ending| ending.slice.generation != slice.generation);
-            self.ground.log.catalog.remove(slice.generation);
+            self.ground.log.catalog.remove(slice);
             self.ground.log.connections.forget(slice.generation);
             if let Err(error) =
                 files::remove_database(&slice.path).and_then(|()| self.ground.directory.sync())

@@ -6,7 +6,8 @@
 //! the failed commit left in the old file is never seen.
 
 use super::Ground;
-use super::append::{Job, Outcome, Prepared, Written, failure, flags, is_callers_fault, refuse};
+use super::append::{Job, Prepared, Written, failure, flags, refuse};
+use super::block::Placed;
 use super::dedup::{Dedup, Known};
 use super::files;
 use super::keeper::Keeping;
@@ -76,11 +77,10 @@ impl LogCore {
             let mut seq = self.head + 1;
             while let Some(current) = job.take() {
                 match self.write(current, seq) {
-                    Ok(Outcome::Written(caller)) => {
+                    Ok(caller) => {
                         seq = caller.end();
                         written.push(caller);
                     }
-                    Ok(Outcome::Refused(job, error)) => refuse([job], &error),
                     Err((job, error)) => {
                         unwritten = Some(job);
                         return Err(error);
@@ -88,7 +88,7 @@ impl LogCore {
                 }
                 job = next();
             }
-            self.finish(&written)
+            self.finish()
         });
         match result {
             Ok(()) => {
@@ -144,10 +144,9 @@ impl LogCore {
     fn rotate(&mut self, now: Duration) -> Result<(), StoreError> {
         // Retention makes room for one slice ahead; it must have done so before the next one is begun.
         self.keeping.wait();
-        let next = self.create()?;
-        if let Some(ended) = self.writer.replace(next) {
-            self.keeping.rotated(ended);
-        }
+        // The ended slice keeps its WAL until it is packed.
+        self.writer = Some(self.create()?);
+        self.keeping.rotated();
         self.writer_since = now;
         self.slice_bytes = 0;
         Ok(())
@@ -209,59 +208,52 @@ impl LogCore {
     }
 
     /// Writes one caller's events into the transaction, from position `first` on.
-    fn write(&mut self, job: Job, first: u64) -> Result<Outcome, (Job, StoreError)> {
-        let mark = self.dedup.mark();
+    fn write(&mut self, job: Job, first: u64) -> Result<Written, (Job, StoreError)> {
         let appended_ms = self.ground.clock.now_ms();
         let mut known = Vec::with_capacity(job.rows());
-        let Some(writer) = &self.writer else {
+        let acknowledged = self.head;
+        let Some(writer) = &mut self.writer else {
             return Err((job, StoreError::Unavailable("the log has no slice to write to".to_owned())));
         };
+        let dedup = &mut self.dedup;
         let mut insert = || -> rusqlite::Result<()> {
             let mut seq = first;
             for Prepared { append, fingerprints } in &job.appends {
                 for (at, event) in append.events.iter().enumerate() {
                     let is = match fingerprints.get(at) {
-                        Some(&fingerprint) => self.dedup.add(fingerprint, appended_ms),
+                        Some(&fingerprint) => dedup.add(fingerprint, appended_ms),
                         None => Known::New,
                     };
                     known.push(is);
                     if is != Known::Duplicate {
-                        writer.insert(seq, appended_ms, flags(is, append.deduplicate), event)?;
+                        writer.push(&Placed {
+                            seq,
+                            appended_ms,
+                            flags: flags(is, append.deduplicate),
+                            client: event.client,
+                            kind: event.kind.code(),
+                            id: event.id.as_str(),
+                            body: &event.body,
+                        })?;
                         seq += 1;
                     }
                 }
                 if let Some((source, position)) = &append.checkpoint {
-                    writer.put_checkpoint(source, position)?;
+                    writer.put_checkpoint(source, seq - 1, acknowledged, position)?;
                 }
             }
             Ok(())
         };
-        let result = writer.begin_caller().and_then(|()| insert());
-        match result {
-            Ok(()) => match writer.end_caller(true) {
-                Ok(()) => Ok(Outcome::Written(Written { job, first, appended_ms, known })),
-                Err(error) => Err((job, failure(error))),
-            },
-            // What is wrong with one caller's events concerns him alone.
-            Err(error) if is_callers_fault(&error) => {
-                self.dedup.take_back(mark);
-                match writer.end_caller(false) {
-                    Ok(()) => Ok(Outcome::Refused(job, failure(error))),
-                    Err(error) => Err((job, failure(error))),
-                }
-            }
+        match insert() {
+            Ok(()) => Ok(Written { job, first, appended_ms, known }),
             Err(error) => Err((job, failure(error))),
         }
     }
 
-    /// Brings the directory up to date and commits.
-    fn finish(&mut self, written: &[Written]) -> Result<(), StoreError> {
+    /// Writes the block, and commits.
+    fn finish(&mut self) -> Result<(), StoreError> {
         let writer = self.writer.as_mut().ok_or_else(|| StoreError::Unavailable("no slice".to_owned()))?;
-        for caller in written {
-            for (seq, event) in caller.placed() {
-                writer.index(seq, event.stream(), event.body.len(), caller.appended_ms).map_err(failure)?;
-            }
-        }
+        writer.flush().map_err(failure)?;
         if self.ground.options.fails_at(FaultPoint::LogBeforeCommit) {
             return Err(StoreError::Unavailable("injected fault before a commit".to_owned()));
         }
@@ -324,7 +316,7 @@ impl LogCore {
     fn fail(&mut self, error: StoreError, jobs: Vec<Job>) -> StoreError {
         tracing::error!(%error, last_acknowledged = self.head, "the log cannot be written; its slice is given up");
         self.ground.counts.log_failed();
-        self.dedup.take_back(0);
+        self.dedup.take_back();
         if let Some(writer) = self.writer.take() {
             writer.slice.give_up();
             if let Err(error) = files::note_given_up(&writer.slice.path, self.head) {

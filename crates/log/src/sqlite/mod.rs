@@ -2,12 +2,14 @@
 //!
 //! The cast:
 //!
-//! - `log-<first Seq>.db`, the *slices*: events, the directory of blocks, the sources' checkpoints. `append` is what a
-//!   caller wants added, `log_core` adds it in groups, `dedup` knows which ids came in lately, `slice_writer` writes the
-//!   file, `catalog` knows which slices there are, `recovery` what a start finds.
-//! - `view`: what readers share. `gather` collects a page, from the `tail` in memory or through `slice_reader`.
+//! - `log-<first Seq>.db`, the *slices*: blocks of events, spans over them, the sources' checkpoints. `append` is what a
+//!   caller wants added, `log_core` adds it in groups, `dedup` knows which ids came in lately, `block` is the form of a
+//!   group on disk, `slice_writer` writes the file, `catalog` knows which slices there are, `recovery` what a start finds.
+//! - `log-<first Seq>.packed.db`: a slice that has ended, rewritten by `pack` into larger blocks.
+//! - `view`: what readers share. `gather` collects a page, from the `tail` in memory or through `slice_reader`, which
+//!   keeps decoded blocks in the `cache`.
 //! - `state.db`: integrations, lanes, history, tokens. `state` changes it in groups, `state::view` reads it.
-//! - `keeper`: checkpoints, the end of slices, retention.
+//! - `keeper`: checkpoints, packing of ended slices, retention.
 //! - `threads` and `writer`: the three threads (log, state, keeper) around these. `inline`: the same cores without
 //!   threads, on the caller's.
 //! - `schema`, `files`, `seal`, `clock`, `options`: versions, the directory and its lock, sealed secrets, times, bounds.
@@ -19,6 +21,8 @@
 //! 3. A slice is only dropped after what integrations lose with it is on record.
 
 mod append;
+mod block;
+mod cache;
 mod catalog;
 mod clock;
 mod dedup;
@@ -29,6 +33,7 @@ mod inline;
 mod keeper;
 mod log_core;
 mod options;
+mod pack;
 #[cfg(test)]
 mod plans;
 mod recovery;

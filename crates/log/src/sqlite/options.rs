@@ -132,9 +132,9 @@ impl Options {
     }
 
     /// Bytes that must stay free under the size limit: two slices being filled (the next one begins while retention
-    /// still makes room) and their WALs.
+    /// still makes room) and their WALs, and a slice that is being packed.
     pub(super) fn reserve_bytes(&self) -> u64 {
-        2 * (self.slice_bytes_full() + self.wal_bytes_max())
+        3 * self.slice_bytes_full() + 2 * self.wal_bytes_max()
     }
 
     /// Whether the step at `point` is to fail.

@@ -52,7 +52,7 @@ const WHOLE: &[(&str, &str)] = &[
     ("UPDATE sqlite_sequence SET seq", "SQLite's own, one row for each of five tables"),
     ("SELECT source, position FROM checkpoint", "at the start; one row for each source"),
     (
-        "SELECT max(block), min(oldest_ms), max(newest_ms) FROM span",
+        "SELECT max(last), min(oldest_ms), max(newest_ms) FROM span",
         "when a slice is opened, whose size is bounded",
     ),
 ];

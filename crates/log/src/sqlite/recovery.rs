@@ -1,11 +1,11 @@
 //! What a start finds in the data directory, and how the log goes on from it.
 
+use super::block::{FLAG_DEDUPLICATED, FLAG_ID_REUSED};
 use super::catalog::{Catalog, Slice};
 use super::clock::Clock;
 use super::dedup::{self, Dedup, Fingerprinter};
-use super::files::{self, DataDir};
+use super::files::{self, DataDir, SliceFile};
 use super::options::Options;
-use super::slice_reader::{FLAG_DEDUPLICATED, FLAG_ID_REUSED};
 use super::slice_writer::{self, Found, SliceWriter};
 use super::view::{Checkpoints, LogView};
 use crate::StoreError;
@@ -29,8 +29,11 @@ pub(super) struct Recovered {
 /// A slice on disk.
 struct OnDisk {
     first: u64,
+    packed: bool,
     path: PathBuf,
     found: Found,
+    /// Nothing may be added to it: it was packed, or its sync failed once.
+    closed: bool,
 }
 
 /// Opens the log. `settled_to`: the highest position that the state knows.
@@ -44,9 +47,9 @@ pub(super) fn open(
     let on_disk = look(directory)?;
     report_gaps(&on_disk);
     let newest = on_disk.last();
-    let checkpoints =
-        newest.map_or(Ok(Checkpoints::new()), |newest| slice_writer::checkpoints(&newest.path))?;
     let last = newest.map_or(0, |newest| newest.found.last.unwrap_or(newest.first - 1));
+    let checkpoints =
+        newest.map_or(Ok(Checkpoints::new()), |newest| slice_writer::checkpoints(&newest.path, last))?;
     if last < settled_to {
         // New events must not get positions that couriers have passed: they would never be delivered.
         tracing::error!(
@@ -59,12 +62,15 @@ pub(super) fn open(
 
     let catalog = Catalog::default();
     for slice in &on_disk {
-        catalog.push(Arc::new(Slice::new(slice.first, slice.path.clone(), slice.found.times_ms)));
+        catalog.push(Arc::new(Slice::new(
+            slice.first,
+            slice.path.clone(),
+            slice.found.times_ms,
+            slice.packed,
+        )));
     }
     let writer = match (newest, catalog.all().pop()) {
-        (Some(newest), Some(slice)) if head == last && !newest.found.ended => {
-            SliceWriter::open(slice, newest.found.last)?
-        }
+        (Some(newest), Some(slice)) if head == last && !newest.closed => SliceWriter::open(slice)?,
         _ => {
             let writer = SliceWriter::create(directory, head + 1, &checkpoints)?;
             catalog.push(writer.slice.clone());
@@ -77,22 +83,26 @@ pub(super) fn open(
 }
 
 /// Finds the slices, and takes away those that hold nothing: they were made, and the events for them never came. The
-/// newest one stays, as it tells where the log goes on.
+/// newest one stays, as it tells where the log goes on. A slice that was packed, of which the end of the process kept the
+/// first version, is taken away too: the packed one was complete before it got its name.
 fn look(directory: &DataDir) -> Result<Vec<OnDisk>, StoreError> {
     let failed = |error: std::io::Error| StoreError::Open(format!("{}: {error}", directory.path().display()));
     let listed = directory.slices().map_err(failed)?;
-    let newest = listed.last().map(|(first, _)| *first);
-    let mut slices = Vec::with_capacity(listed.len());
-    for (first, path) in listed {
+    let newest = listed.last().map(|slice| slice.first);
+    let mut slices: Vec<OnDisk> = Vec::with_capacity(listed.len());
+    for SliceFile { first, packed, path } in listed {
         let mut found = slice_writer::look(&path)?;
-        if let Some(last) = files::given_up_after(&path).map_err(failed)? {
+        let given_up_after = files::given_up_after(&path).map_err(failed)?;
+        if let Some(last) = given_up_after {
             found.last = found.last.map(|in_file| in_file.min(last)).filter(|last| *last >= first);
-            found.ended = true;
+        }
+        if packed && let Some(whole) = slices.pop_if(|slice| slice.first == first) {
+            files::remove_database(&whole.path).map_err(failed)?;
         }
         if found.last.is_none() && Some(first) != newest {
             files::remove_database(&path).map_err(failed)?;
         } else {
-            slices.push(OnDisk { first, path, found });
+            slices.push(OnDisk { first, packed, path, found, closed: packed || given_up_after.is_some() });
         }
     }
     Ok(slices)
@@ -120,17 +130,17 @@ fn remember(view: &LogView, clock: &Clock, fingerprinter: &Fingerprinter) -> Res
     let now_ms = clock.now_ms();
     let mut rows = 0;
     for part in view.catalog.parts(0, view.head()).iter().rev() {
-        let go_on = slice_writer::visit_newest_first(part, |row| {
+        let go_on = slice_writer::visit_newest_first(part, |event| {
             rows += 1;
-            if rows > REMEMBERED_ROWS_MAX || row.appended_ms.saturating_add(dedup::WINDOW_MS) < now_ms {
-                return Ok(false);
+            if rows > REMEMBERED_ROWS_MAX || event.appended_ms.saturating_add(dedup::WINDOW_MS) < now_ms {
+                return false;
             }
-            if row.flags & FLAG_DEDUPLICATED == 0 {
-                return Ok(true);
+            if event.flags & FLAG_DEDUPLICATED == 0 {
+                return true;
             }
-            let Some(kind) = Kind::from_code(row.kind) else { return Ok(true) };
-            let fingerprint = fingerprinter.of_row(row.client, kind, row.id()?, row.body()?);
-            Ok(dedup.remember(fingerprint, row.flags & FLAG_ID_REUSED != 0, row.appended_ms, now_ms))
+            let Some(kind) = Kind::from_code(event.kind) else { return true };
+            let fingerprint = fingerprinter.of_row(event.client, kind, event.id, event.body);
+            dedup.remember(fingerprint, event.flags & FLAG_ID_REUSED != 0, event.appended_ms, now_ms)
         })?;
         if !go_on {
             break;

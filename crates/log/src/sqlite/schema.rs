@@ -13,8 +13,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements that a connection keeps prepared; more than any of them runs.
 const STATEMENTS_MAX: usize = 64;
 
-/// Bytes of a page of a slice. Seven events of 1 KB fit into 8 KiB with little waste, three into 4 KiB; a commit of one
-/// event still writes a single page.
+/// Bytes of a page of a slice: a block of a hundred events takes two or three; a commit of one event still writes a single
+/// page.
 const LOG_PAGE_BYTES: u32 = 8192;
 
 /// Bytes of a page of the state: its rows are small.
@@ -104,6 +104,21 @@ pub(super) fn create(
     file.sync_all().map_err(unwritable)
 }
 
+/// Makes a new database with today's schema at `path`, to be filled in steps. It is not safe from a power loss before it is
+/// closed and synced; afterwards it is only read.
+pub(super) fn create_unsafe(path: &Path, kind: Kind) -> Result<Connection, StoreError> {
+    let failed = |error: rusqlite::Error| damaged(path, &error);
+    files::private_file(path)
+        .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
+    let connection = Connection::open_with_flags(path, flags(Access::Write)).map_err(failed)?;
+    connection.pragma_update(None, "synchronous", "OFF").map_err(failed)?;
+    connection.pragma_update(None, "page_size", kind.page_bytes()).map_err(failed)?;
+    connection.pragma_update(None, "application_id", kind.application_id()).map_err(failed)?;
+    connection.pragma_update_and_check(None, "journal_mode", "OFF", |_| Ok(())).map_err(failed)?;
+    migrate(&connection, kind, 0).map_err(failed)?;
+    Ok(connection)
+}
+
 /// Opens a database that exists. A writer brings an older schema up to date; a newer one is refused.
 pub(super) fn open(path: &Path, kind: Kind, access: Access) -> Result<Connection, StoreError> {
     let failed = |error: rusqlite::Error| damaged(path, &error);
@@ -144,7 +159,7 @@ pub(super) fn into_wal_mode(path: &Path) -> rusqlite::Result<()> {
 }
 
 /// What is said of a file that SQLite cannot work with.
-pub(super) fn damaged(path: &Path, error: &rusqlite::Error) -> StoreError {
+pub(super) fn damaged(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Open(format!(
         "{}: {error}; check the disk and the file's permissions, and restore the file from a backup if it is damaged",
         path.display()

@@ -1,44 +1,50 @@
-//! Reading one slice: the directory of blocks first, then only the blocks that hold something.
+//! Reading one slice: the spans first, then the headers of blocks, then only the blocks that hold something.
 
+use super::block::{self, BlockError, Header, Opened, StreamSum};
+use super::cache::{BlockCache, DecodedBlock};
 use super::catalog::{Part, Slice};
 use super::gather::{Gathered, Gatherer, wants};
 use super::schema::{self, Access, Kind};
 use crate::{Lag, StoreError, StreamFrom};
-use hitwire_event::{ClientId, Event, EventId, Record, Seq};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Positions of a block.
-pub(super) const BLOCK: u64 = 4096;
-
-/// An event's id was used before with other content.
-pub(super) const FLAG_ID_REUSED: u8 = 1;
-
-/// An event counts for deduplication.
-pub(super) const FLAG_DEDUPLICATED: u8 = 2;
-
-/// Rows that one read searches at most: some 50 ms, so that no read holds back checkpoints for long.
-const SEARCHED_ROWS_MAX: u64 = 65_536;
+/// How much one read searches at most, in events of opened blocks and headers of others: some 50 ms, so that no read holds
+/// back checkpoints for long.
+const SEARCHED_MAX: u64 = 65_536;
 
 /// Connections that are kept open; each holds three files and up to 512 KiB of pages.
 const CONNECTIONS_MAX: usize = 8;
 
-const COVERED: &str = "SELECT max(block) FROM span";
-const BLOCKS_OF_STREAM: &str =
-    "SELECT block, events, oldest_ms FROM block WHERE client = ?1 AND kind = ?2 AND block BETWEEN ?3 AND ?4";
-const ROWS: &str = "SELECT seq, client, kind, appended_ms, flags, id, body FROM event WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-const HEADS: &str =
-    "SELECT seq, client, kind, appended_ms FROM event WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-const LAST_APPENDED_BY: &str =
-    "SELECT seq FROM event WHERE seq BETWEEN ?1 AND ?2 AND appended_ms <= ?3 ORDER BY seq DESC LIMIT 1";
-const BLOCKS_APPENDED_BY: &str =
-    "SELECT block FROM span WHERE block BETWEEN ?1 AND ?2 AND oldest_ms <= ?3 ORDER BY block DESC";
+const COVERED: &str = "SELECT max(last) FROM span";
+const SPANS_OF_STREAM: &str = "SELECT first, last, events, oldest_ms FROM span_stream
+     WHERE client = ?1 AND kind = ?2 AND first BETWEEN ?3 AND ?4";
+const SPAN_AT: &str = "SELECT max(first) FROM span WHERE first <= ?1";
+const SPANS_APPENDED_BY: &str =
+    "SELECT first, last FROM span WHERE first BETWEEN ?1 AND ?2 AND oldest_ms <= ?3 ORDER BY first DESC";
+const BLOCK_AT: &str = "SELECT max(first) FROM block WHERE first <= ?1";
+const HEADERS: &str = "SELECT first, events, oldest_ms, newest_ms, streams FROM block
+     WHERE first BETWEEN ?1 AND ?2 ORDER BY first";
+const HEADERS_APPENDED_BY: &str = "SELECT first FROM block
+     WHERE first BETWEEN ?1 AND ?2 AND oldest_ms <= ?3 ORDER BY first DESC";
+const BLOCK: &str =
+    "SELECT first, events, oldest_ms, newest_ms, format, plain_bytes, hash, body FROM block WHERE first = ?1";
+const FIRSTS_NEWEST_FIRST: &str = "SELECT first FROM block WHERE first BETWEEN ?1 AND ?2 ORDER BY first DESC";
 
-/// The block that a position lies in.
-pub(super) const fn block_of(seq: u64) -> u64 {
-    seq / BLOCK
+/// Why a slice cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    /// SQLite says so.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// A block's bytes are not what was written.
+    #[error(transparent)]
+    Block(#[from] BlockError),
 }
+
+/// What reading gives.
+pub(super) type ReadResult<T> = Result<T, ReadError>;
 
 /// Read-only connections to slices, kept for the next reader.
 #[derive(Debug, Default)]
@@ -52,7 +58,7 @@ impl Connections {
     pub(super) fn with<T>(
         &self,
         slice: &Slice,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        work: impl FnOnce(&Connection) -> ReadResult<T>,
     ) -> Result<Option<T>, StoreError> {
         let connection = match self.take(slice.generation) {
             Some(connection) => connection,
@@ -65,6 +71,9 @@ impl Connections {
         };
         let answer = work(&connection).map_err(|error| schema::damaged(&slice.path, &error))?;
         let mut idle = self.idle();
+        if slice.is_removed() {
+            return Ok(Some(answer));
+        }
         idle.push_back((slice.generation, connection));
         if idle.len() > CONNECTIONS_MAX {
             idle.pop_front();
@@ -88,105 +97,266 @@ impl Connections {
     }
 }
 
-/// Gathers the events of a part.
-pub(super) fn gather(
-    connection: &Connection,
-    part: &Part,
-    searched_rows: &mut u64,
-    gatherer: &mut Gatherer<'_>,
-) -> rusqlite::Result<Gathered> {
-    let mut rows_of = connection.prepare_cached(ROWS)?;
-    for (first, last) in worth_searching(connection, part, gatherer.streams())? {
-        gatherer.passed(first - 1);
-        let allowed = SEARCHED_ROWS_MAX.saturating_sub(*searched_rows);
-        let stop = last.min(first.saturating_add(allowed).saturating_sub(1));
-        *searched_rows += stop.saturating_sub(first) + 1;
-        let mut rows = rows_of.query(params![first as i64, stop as i64])?;
-        while let Some(row) = rows.next()? {
-            let (seq, client, kind) = head_of(row)?;
-            if gatherer.wants(client, kind, seq) {
-                let body = row.get_ref(6)?.as_str()?;
-                let record = record(row, seq, client, kind, body)?;
-                if let Some(record) = record
-                    && gatherer.offer(body.len(), || Arc::new(record)) == Gathered::Full
-                {
+/// A slice as a reader has it: a connection, and the blocks of it that are in memory.
+#[derive(Clone, Copy)]
+pub(super) struct SliceReader<'a> {
+    connection: &'a Connection,
+    cache: &'a BlockCache,
+}
+
+impl<'a> SliceReader<'a> {
+    /// Reads through this connection.
+    pub(super) fn new(connection: &'a Connection, cache: &'a BlockCache) -> Self {
+        SliceReader { connection, cache }
+    }
+
+    fn block(self, part: &Part, first: u64) -> ReadResult<Arc<DecodedBlock>> {
+        self.cache.get_or_read(part.slice.generation, first, || {
+            let opened = open_block(self.connection, first)?;
+            Ok(DecodedBlock::new(first, &opened)?)
+        })
+    }
+
+    /// Gathers the events of a part.
+    pub(super) fn gather(
+        self,
+        part: &Part,
+        searched: &mut u64,
+        gatherer: &mut Gatherer<'_>,
+    ) -> ReadResult<Gathered> {
+        let mut headers = self.connection.prepare_cached(HEADERS)?;
+        for (first, last) in self.worth_searching(part, gatherer.streams())? {
+            gatherer.passed(first - 1);
+            let mut rows = headers.query(params![self.block_at(first)? as i64, last as i64])?;
+            while let Some(row) = rows.next()? {
+                if *searched >= SEARCHED_MAX {
                     return Ok(Gathered::Full);
                 }
+                *searched += 1;
+                let block = BlockRange::of(row)?;
+                let (from, to) = (first.max(block.first), last.min(block.last));
+                if from > to {
+                    continue;
+                }
+                if block.may_hold(row, gatherer.streams())? {
+                    *searched += to - from;
+                    for record in self.block(part, block.first)?.between(from, to) {
+                        let (stream, seq) = (record.event.stream(), record.seq.0);
+                        if gatherer.wants(stream.client.0, stream.kind.code(), seq)
+                            && gatherer.offer(record.event.body.len(), || Arc::clone(record))
+                                == Gathered::Full
+                        {
+                            return Ok(Gathered::Full);
+                        }
+                        gatherer.passed(seq);
+                        if gatherer.is_full() {
+                            return Ok(Gathered::Full);
+                        }
+                    }
+                }
+                gatherer.passed(to);
             }
-            gatherer.passed(seq);
-            if gatherer.is_full() {
-                return Ok(Gathered::Full);
-            }
+            gatherer.passed(last);
         }
-        gatherer.passed(stop);
-        if stop < last {
-            return Ok(Gathered::Full);
-        }
+        gatherer.passed(part.last);
+        Ok(Gathered::All)
     }
-    gatherer.passed(part.last);
-    Ok(Gathered::All)
-}
 
-/// Counts the events of a part, exactly: whole blocks from the directory, the rest row by row.
-pub(super) fn count(connection: &Connection, part: &Part, streams: &[StreamFrom]) -> rusqlite::Result<Lag> {
-    let covered_to = covered_to(connection, part)?;
-    let mut lag = Lag::default();
-    let mut partial: BTreeMap<u64, Vec<StreamFrom>> = BTreeMap::new();
-    for stream in streams {
-        for found in blocks_of(connection, part, covered_to, stream)? {
-            let (first, last) = bounds(found.block);
-            if part.first <= first && last <= part.last && stream.from.0 <= first {
-                lag.add(found.events, found.oldest_ms);
-            } else {
-                partial.entry(found.block).or_default().push(*stream);
+    /// Counts the events of a part, exactly: whole spans and blocks from their directories, the rest event by event.
+    pub(super) fn count(self, part: &Part, streams: &[StreamFrom]) -> ReadResult<Lag> {
+        let covered_to = self.covered_to(part)?;
+        let mut lag = Lag::default();
+        let mut partial: BTreeMap<(u64, u64), Vec<StreamFrom>> = BTreeMap::new();
+        for stream in streams {
+            for span in self.spans_of(part, covered_to, stream)? {
+                if part.first.max(stream.from.0) <= span.first && span.last <= part.last {
+                    lag.add(span.events, span.oldest_ms);
+                } else {
+                    partial.entry((span.first, span.last)).or_default().push(*stream);
+                }
             }
         }
+        for ((first, last), streams) in partial {
+            self.count_blocks(part, first.max(part.first), last.min(part.last), &streams, &mut lag)?;
+        }
+        self.count_blocks(part, (covered_to + 1).max(part.first), part.last, streams, &mut lag)?;
+        Ok(lag)
     }
-    for (block, streams) in partial {
-        let (first, last) = bounds(block);
-        count_rows(
-            connection,
-            first.max(part.first),
-            last.min(covered_to).min(part.last),
-            &streams,
-            &mut lag,
+
+    /// The last position of a part that was appended at or before a time.
+    pub(super) fn position_at(self, part: &Part, appended_ms: u64) -> ReadResult<Option<u64>> {
+        let covered_to = self.covered_to(part)?;
+        let at = i64::try_from(appended_ms).unwrap_or(i64::MAX);
+        if let Some(seq) = self.last_by(part, (covered_to + 1).max(part.first), part.last, appended_ms)? {
+            return Ok(Some(seq));
+        }
+        let mut spans = self.connection.prepare_cached(SPANS_APPENDED_BY)?;
+        let mut spans = spans.query(params![self.span_at(part.first)? as i64, covered_to as i64, at])?;
+        while let Some(row) = spans.next()? {
+            let (first, last) = (number(row, 0)?, number(row, 1)?);
+            let found = self.last_by(part, first.max(part.first), last.min(part.last), appended_ms)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The last position in a range that was appended at or before a time.
+    fn last_by(self, part: &Part, first: u64, last: u64, appended_ms: u64) -> ReadResult<Option<u64>> {
+        if first > last {
+            return Ok(None);
+        }
+        let at = i64::try_from(appended_ms).unwrap_or(i64::MAX);
+        let mut blocks = self.connection.prepare_cached(HEADERS_APPENDED_BY)?;
+        let mut blocks = blocks.query(params![self.block_at(first)? as i64, last as i64, at])?;
+        while let Some(row) = blocks.next()? {
+            let block = self.block(part, number(row, 0)?)?;
+            let by = block.between(first, last).filter(|record| record.appended_ms <= appended_ms).last();
+            if let Some(record) = by {
+                return Ok(Some(record.seq.0));
+            }
+        }
+        Ok(None)
+    }
+
+    fn count_blocks(
+        self,
+        part: &Part,
+        first: u64,
+        last: u64,
+        streams: &[StreamFrom],
+        lag: &mut Lag,
+    ) -> ReadResult<()> {
+        if first > last {
+            return Ok(());
+        }
+        let mut headers = self.connection.prepare_cached(HEADERS)?;
+        let mut rows = headers.query(params![self.block_at(first)? as i64, last as i64])?;
+        while let Some(row) = rows.next()? {
+            let block = BlockRange::of(row)?;
+            let (from, to) = (first.max(block.first), last.min(block.last));
+            if from > to || !block.may_hold(row, Some(streams))? {
+                continue;
+            }
+            let whole = (from, to) == (block.first, block.last);
+            if whole && streams.iter().all(|stream| stream.from.0 <= block.first) {
+                for (client, kind, sum) in block.streams(row)? {
+                    if wants(streams, client, kind, block.first) {
+                        lag.add(sum.events, sum.oldest_ms);
+                    }
+                }
+                continue;
+            }
+            for record in self.block(part, block.first)?.between(from, to) {
+                let stream = record.event.stream();
+                if wants(streams, stream.client.0, stream.kind.code(), record.seq.0) {
+                    lag.add(1, record.appended_ms);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The last position of the part that spans cover; the one before the part if they cover nothing of it.
+    fn covered_to(self, part: &Part) -> ReadResult<u64> {
+        let covered: Option<i64> =
+            self.connection.prepare_cached(COVERED)?.query_row([], |row| row.get(0))?;
+        Ok(covered.map_or(0, |last| last as u64).clamp(part.first - 1, part.last))
+    }
+
+    /// Where the span begins that a position lies in; the position itself if it lies in none.
+    fn span_at(self, seq: u64) -> ReadResult<u64> {
+        Ok(at_or_before(self.connection, SPAN_AT, seq)?.unwrap_or(seq))
+    }
+
+    /// Where the block begins that a position lies in; the position itself if it lies in none.
+    fn block_at(self, seq: u64) -> ReadResult<u64> {
+        Ok(at_or_before(self.connection, BLOCK_AT, seq)?.unwrap_or(seq))
+    }
+
+    fn spans_of(self, part: &Part, covered_to: u64, stream: &StreamFrom) -> ReadResult<Vec<SpanSum>> {
+        let from = part.first.max(stream.from.0);
+        if covered_to < from {
+            return Ok(Vec::new());
+        }
+        let mut statement = self.connection.prepare_cached(SPANS_OF_STREAM)?;
+        let spans = statement.query_map(
+            params![
+                stream.stream.client.0 as i64,
+                stream.stream.kind.code(),
+                self.span_at(from)? as i64,
+                covered_to as i64
+            ],
+            |row| {
+                Ok(SpanSum {
+                    first: number(row, 0)?,
+                    last: number(row, 1)?,
+                    events: number(row, 2)?,
+                    oldest_ms: number(row, 3)?,
+                })
+            },
         )?;
+        Ok(spans.collect::<rusqlite::Result<_>>()?)
     }
-    count_rows(connection, (covered_to + 1).max(part.first), part.last, streams, &mut lag)?;
-    Ok(lag)
-}
 
-/// The last position of a part that was appended at or before a time.
-pub(super) fn position_at(
-    connection: &Connection,
-    part: &Part,
-    appended_ms: u64,
-) -> rusqlite::Result<Option<u64>> {
-    let covered_to = covered_to(connection, part)?;
-    let at = i64::try_from(appended_ms).unwrap_or(i64::MAX);
-    let mut last_in = connection.prepare_cached(LAST_APPENDED_BY)?;
-    let mut search = |first: u64, last: u64| {
-        last_in.query_row(params![first as i64, last as i64, at], |row| row.get::<_, i64>(0)).optional()
-    };
-    if let Some(seq) = search((covered_to + 1).max(part.first), part.last)? {
-        return Ok(Some(seq as u64));
-    }
-    let mut blocks = connection.prepare_cached(BLOCKS_APPENDED_BY)?;
-    let mut blocks = blocks.query(params![block_of(part.first) as i64, block_of(covered_to) as i64, at])?;
-    while let Some(row) = blocks.next()? {
-        let (first, last) = bounds(row.get::<_, i64>(0)? as u64);
-        if let Some(seq) = search(first.max(part.first), last.min(covered_to))? {
-            return Ok(Some(seq as u64));
+    /// The ranges of a part that may hold events of the streams, in order.
+    fn worth_searching(self, part: &Part, streams: Option<&[StreamFrom]>) -> ReadResult<Vec<(u64, u64)>> {
+        let Some(streams) = streams else { return Ok(vec![(part.first, part.last)]) };
+        let covered_to = self.covered_to(part)?;
+        let mut spans = Vec::new();
+        for stream in streams {
+            let found = self.spans_of(part, covered_to, stream)?;
+            spans.extend(found.iter().map(|span| (span.first, span.last)));
         }
+        spans.sort_unstable();
+        spans.dedup();
+        let covered = spans.into_iter().map(|(first, last)| (first.max(part.first), last.min(part.last)));
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        for (first, last) in covered.chain([((covered_to + 1).max(part.first), part.last)]) {
+            match ranges.last_mut() {
+                _ if first > last => {}
+                Some(previous) if previous.1 + 1 == first => previous.1 = last,
+                _ => ranges.push((first, last)),
+            }
+        }
+        Ok(ranges)
     }
-    Ok(None)
 }
 
-/// What the directory says of a stream in a block.
-struct Found {
-    block: u64,
+/// What there is of a stream in a span.
+struct SpanSum {
+    first: u64,
+    last: u64,
     events: u64,
     oldest_ms: u64,
+}
+
+/// Where a block lies, from a row of [`HEADERS`].
+struct BlockRange {
+    first: u64,
+    last: u64,
+    oldest_ms: u64,
+}
+
+impl BlockRange {
+    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (first, events) = (number(row, 0)?, number(row, 1)?);
+        Ok(BlockRange { first, last: first + events.max(1) - 1, oldest_ms: number(row, 2)? })
+    }
+
+    fn streams<'r>(
+        &self,
+        row: &'r Row<'_>,
+    ) -> rusqlite::Result<impl Iterator<Item = (u64, u8, StreamSum)> + use<'r>> {
+        Ok(block::streams_in(row.get_ref(4)?.as_blob()?, self.oldest_ms))
+    }
+
+    /// Whether it holds an event of the streams; none: of any.
+    fn may_hold(&self, row: &Row<'_>, streams: Option<&[StreamFrom]>) -> rusqlite::Result<bool> {
+        let Some(streams) = streams else { return Ok(true) };
+        Ok(self.streams(row)?.any(|(client, kind, _)| wants(streams, client, kind, self.last)))
+    }
 }
 
 impl Lag {
@@ -197,112 +367,43 @@ impl Lag {
     }
 }
 
-/// First and last position of a block.
-const fn bounds(block: u64) -> (u64, u64) {
-    (block * BLOCK, block * BLOCK + BLOCK - 1)
-}
-
-/// The last position of the part that the directory covers; the one before the part if it covers nothing of it.
-fn covered_to(connection: &Connection, part: &Part) -> rusqlite::Result<u64> {
-    let covered: Option<i64> = connection.prepare_cached(COVERED)?.query_row([], |row| row.get(0))?;
-    let covered_to = covered.map_or(0, |block| bounds(block as u64).1);
-    Ok(covered_to.clamp(part.first - 1, part.last))
-}
-
-fn blocks_of(
-    connection: &Connection,
-    part: &Part,
-    covered_to: u64,
-    stream: &StreamFrom,
-) -> rusqlite::Result<Vec<Found>> {
-    if covered_to < part.first {
-        return Ok(Vec::new());
-    }
-    let from = block_of(part.first.max(stream.from.0));
-    let mut statement = connection.prepare_cached(BLOCKS_OF_STREAM)?;
-    let found = statement.query_map(
-        params![
-            stream.stream.client.0 as i64,
-            stream.stream.kind.code(),
-            i64::try_from(from).unwrap_or(i64::MAX),
-            block_of(covered_to) as i64
-        ],
-        |row| {
-            Ok(Found {
-                block: row.get::<_, i64>(0)? as u64,
-                events: row.get::<_, i64>(1)? as u64,
-                oldest_ms: row.get::<_, i64>(2)? as u64,
-            })
-        },
-    )?;
-    found.collect()
-}
-
-/// The ranges of a part that may hold events of the streams, in order.
-fn worth_searching(
-    connection: &Connection,
-    part: &Part,
-    streams: Option<&[StreamFrom]>,
-) -> rusqlite::Result<Vec<(u64, u64)>> {
-    let Some(streams) = streams else { return Ok(vec![(part.first, part.last)]) };
-    let covered_to = covered_to(connection, part)?;
-    let mut blocks = Vec::new();
-    for stream in streams {
-        blocks.extend(blocks_of(connection, part, covered_to, stream)?.iter().map(|found| found.block));
-    }
-    blocks.sort_unstable();
-    blocks.dedup();
-    let mut ranges: Vec<(u64, u64)> = Vec::new();
-    let in_directory = blocks.into_iter().map(|block| {
-        let (first, last) = bounds(block);
-        (first.max(part.first), last.min(covered_to))
-    });
-    for (first, last) in in_directory.chain([(covered_to + 1, part.last)]) {
-        match ranges.last_mut() {
-            _ if first > last => {}
-            Some(previous) if previous.1 + 1 == first => previous.1 = last,
-            _ => ranges.push((first, last)),
-        }
-    }
-    Ok(ranges)
-}
-
-fn count_rows(
-    connection: &Connection,
-    first: u64,
-    last: u64,
-    streams: &[StreamFrom],
-    lag: &mut Lag,
-) -> rusqlite::Result<()> {
-    if first > last {
-        return Ok(());
-    }
-    let mut statement = connection.prepare_cached(HEADS)?;
-    let mut rows = statement.query(params![first as i64, last as i64])?;
-    while let Some(row) = rows.next()? {
-        let (seq, client, kind) = head_of(row)?;
-        if wants(streams, client, kind, seq) {
-            lag.add(1, row.get::<_, i64>(3)? as u64);
-        }
-    }
-    Ok(())
-}
-
-/// Position, client and kind: the first columns of every query for rows.
-fn head_of(row: &Row<'_>) -> rusqlite::Result<(u64, u64, u8)> {
-    Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64, row.get(2)?))
-}
-
-/// The event of a row, or none if its kind is not known (it was not asked for, then).
-fn record(row: &Row<'_>, seq: u64, client: u64, kind: u8, body: &str) -> rusqlite::Result<Option<Record>> {
-    let Some(kind) = hitwire_event::Kind::from_code(kind) else { return Ok(None) };
-    let flags: u8 = row.get(4)?;
-    let event = Event {
-        client: ClientId(client),
-        kind,
-        id: EventId::from(row.get_ref(5)?.as_str()?),
-        body: body.into(),
+/// Opens the block that begins at a position.
+pub(super) fn open_block(connection: &Connection, first: u64) -> ReadResult<Opened> {
+    let mut statement = connection.prepare_cached(BLOCK)?;
+    let mut rows = statement.query([first as i64])?;
+    let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let header = Header {
+        first: number(row, 0)?,
+        events: row.get(1)?,
+        oldest_ms: number(row, 2)?,
+        newest_ms: number(row, 3)?,
+        format: row.get(4)?,
+        plain_bytes: number(row, 5)?,
+        hash: number(row, 6)?,
     };
-    let appended_ms = row.get::<_, i64>(3)? as u64;
-    Ok(Some(Record::new(Seq(seq), appended_ms, flags & FLAG_ID_REUSED != 0, event)))
+    Ok(block::open(&header, row.get_ref(7)?.as_blob().map_err(rusqlite::Error::from)?)?)
+}
+
+/// Where the block begins that holds a position; none if no block does.
+pub(super) fn block_holding(connection: &Connection, seq: u64) -> ReadResult<Option<u64>> {
+    Ok(at_or_before(connection, BLOCK_AT, seq)?)
+}
+
+/// Where the blocks of a range begin, the newest first.
+pub(super) fn firsts_newest_first(connection: &Connection, first: u64, last: u64) -> ReadResult<Vec<u64>> {
+    let from = at_or_before(connection, BLOCK_AT, first)?.unwrap_or(first);
+    let mut statement = connection.prepare(FIRSTS_NEWEST_FIRST)?;
+    let firsts = statement.query_map(params![from as i64, last as i64], |row| number(row, 0))?;
+    Ok(firsts.collect::<rusqlite::Result<_>>()?)
+}
+
+fn at_or_before(connection: &Connection, sql: &str, seq: u64) -> rusqlite::Result<Option<u64>> {
+    let found: Option<Option<i64>> =
+        connection.prepare_cached(sql)?.query_row([seq as i64], |row| row.get(0)).optional()?;
+    Ok(found.flatten().map(|first| first as u64))
+}
+
+/// A column of a row that is a number without a sign.
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)? as u64)
 }

@@ -1,81 +1,138 @@
-//! Writing one slice: events, the directory of blocks, checkpoints.
+//! Writing one slice: blocks, the spans over them, checkpoints.
 
+use super::block::{self, Builder, Compressor, Directory, EVENTS_MAX, Placed, Sealed};
 use super::catalog::{Part, Slice};
 use super::files::{self, DataDir};
 use super::schema::{self, Access, Kind};
-use super::slice_reader::{BLOCK, block_of};
+use super::slice_reader::{ReadResult, block_holding, firsts_newest_first, open_block};
 use super::view::Checkpoints;
 use crate::StoreError;
-use hitwire_event::{ClientId, Event, Stream};
-use rusqlite::{Connection, Row, params};
-use std::collections::BTreeMap;
+use rusqlite::{Connection, params};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-const INSERT_EVENT: &str =
-    "INSERT INTO event (seq, appended_ms, client, kind, flags, id, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-const INSERT_BLOCK: &str =
-    "INSERT INTO block (client, kind, block, events, bytes, oldest_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-const INSERT_SPAN: &str = "INSERT INTO span (block, oldest_ms, newest_ms) VALUES (?1, ?2, ?3)";
-const PUT_CHECKPOINT: &str = "INSERT INTO checkpoint (source, position) VALUES (?1, ?2)
-     ON CONFLICT (source) DO UPDATE SET position = excluded.position";
-const ROWS_OF_BLOCK: &str = "SELECT client, kind, appended_ms, octet_length(body) FROM event WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-const NEWEST_FIRST: &str =
-    "SELECT client, kind, flags, appended_ms, id, body FROM event WHERE seq BETWEEN ?1 AND ?2
-     ORDER BY seq DESC";
+/// Positions of a span: enough that a reader who skips one has saved something, and few enough to be searched.
+const SPAN_POSITIONS: u64 = 4_096;
 
-/// What the unfinished block holds of a stream.
-#[derive(Clone, Copy, Debug)]
-struct Count {
-    events: u64,
-    bytes: u64,
-    oldest_ms: u64,
-}
+/// What is acknowledged only after it was compressed is compressed quickly.
+const LEVEL: i32 = 1;
 
-/// The block that the end of the slice lies in; it goes into the directory when it is finished.
+const INSERT_BLOCK: &str = "INSERT INTO block
+     (first, events, oldest_ms, newest_ms, streams, format, plain_bytes, hash, body)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const INSERT_SPAN: &str = "INSERT INTO span (first, last, oldest_ms, newest_ms) VALUES (?1, ?2, ?3, ?4)";
+const INSERT_SPAN_STREAM: &str = "INSERT INTO span_stream
+     (client, kind, first, last, events, bytes, oldest_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const PUT_CHECKPOINT: &str = "INSERT INTO checkpoint (source, through, position) VALUES (?1, ?2, ?3)
+     ON CONFLICT (source, through) DO UPDATE SET position = excluded.position";
+const FORGET_CHECKPOINTS: &str = "DELETE FROM checkpoint WHERE source = ?1 AND through <
+     (SELECT max(through) FROM checkpoint WHERE source = ?1 AND through <= ?2)";
+const HEADERS_FROM: &str =
+    "SELECT first, events, oldest_ms, newest_ms, streams FROM block WHERE first >= ?1 ORDER BY first";
+
+/// The blocks since the last span; they become a span when they are enough.
 #[derive(Debug, Default)]
-struct OpenBlock {
-    block: u64,
-    streams: BTreeMap<(u64, u8), Count>,
-    times_ms: Option<(u64, u64)>,
+struct OpenSpan {
+    /// First and last position.
+    range: Option<(u64, u64)>,
+    times_ms: (u64, u64),
+    directory: Directory,
 }
 
-impl OpenBlock {
-    fn add(&mut self, client: u64, kind: u8, bytes: u64, appended_ms: u64) {
-        let count = self.streams.entry((client, kind)).or_insert(Count {
-            events: 0,
-            bytes: 0,
-            oldest_ms: appended_ms,
-        });
-        count.events += 1;
-        count.bytes += bytes;
-        count.oldest_ms = count.oldest_ms.min(appended_ms);
-        let (oldest_ms, newest_ms) = self.times_ms.unwrap_or((appended_ms, appended_ms));
-        self.times_ms = Some((oldest_ms.min(appended_ms), newest_ms.max(appended_ms)));
+impl OpenSpan {
+    fn add(&mut self, first: u64, last: u64, times_ms: (u64, u64), directory: &Directory) {
+        self.times_ms = match self.range {
+            None => times_ms,
+            Some(_) => (self.times_ms.0.min(times_ms.0), self.times_ms.1.max(times_ms.1)),
+        };
+        self.range = Some((self.range.map_or(first, |(first, _)| first), last));
+        self.directory.add_all(directory);
     }
 
-    /// Writes the block into the directory and begins the given one.
-    fn finish(&mut self, connection: &Connection, next: u64) -> rusqlite::Result<()> {
-        if let Some((oldest_ms, newest_ms)) = self.times_ms {
-            let mut insert = connection.prepare_cached(INSERT_BLOCK)?;
-            for (&(client, kind), count) in &self.streams {
-                insert.execute(params![
-                    client as i64,
-                    kind,
-                    self.block as i64,
-                    count.events as i64,
-                    count.bytes as i64,
-                    count.oldest_ms as i64
-                ])?;
-            }
-            connection.prepare_cached(INSERT_SPAN)?.execute(params![
-                self.block as i64,
-                oldest_ms as i64,
-                newest_ms as i64
+    fn is_full(&self) -> bool {
+        self.range.is_some_and(|(first, last)| last - first + 1 >= SPAN_POSITIONS)
+    }
+
+    fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let Some((first, last)) = self.range else { return Ok(()) };
+        let mut insert = connection.prepare_cached(INSERT_SPAN_STREAM)?;
+        for (client, kind, sum) in self.directory.iter() {
+            insert.execute(params![
+                client as i64,
+                kind,
+                first as i64,
+                last as i64,
+                sum.events as i64,
+                sum.bytes as i64,
+                sum.oldest_ms as i64
             ])?;
         }
-        *self = OpenBlock { block: next, ..OpenBlock::default() };
+        connection.prepare_cached(INSERT_SPAN)?.execute(params![
+            first as i64,
+            last as i64,
+            self.times_ms.0 as i64,
+            self.times_ms.1 as i64
+        ])?;
+        Ok(())
+    }
+}
+
+/// Writes blocks and spans into a file that has their tables.
+#[derive(Debug)]
+pub(super) struct BlockWriter {
+    builder: Builder,
+    compressor: Compressor,
+    span: OpenSpan,
+}
+
+impl BlockWriter {
+    /// A writer with nothing to write yet, for blocks of at most so many events, compressed at this level.
+    pub(super) fn new(events_max: u32, level: i32) -> Result<Self, StoreError> {
+        let compressor = Compressor::new(level)
+            .map_err(|error| StoreError::Unavailable(format!("no memory to compress events: {error}")))?;
+        Ok(BlockWriter { builder: Builder::new(events_max), compressor, span: OpenSpan::default() })
+    }
+
+    /// Adds an event; what fills a block is written, and what stands before a gap.
+    pub(super) fn push(&mut self, connection: &Connection, event: &Placed<'_>) -> rusqlite::Result<()> {
+        if self.builder.next().is_some_and(|next| next != event.seq) {
+            self.flush(connection)?;
+        }
+        self.builder.push(event);
+        if self.builder.is_full() { self.flush(connection) } else { Ok(()) }
+    }
+
+    /// Writes what is left as a block.
+    pub(super) fn flush(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.builder.is_empty() {
+            return Ok(());
+        }
+        let Sealed { header, directory, body } = self.builder.seal(&mut self.compressor);
+        connection.prepare_cached(INSERT_BLOCK)?.execute(params![
+            header.first as i64,
+            header.events,
+            header.oldest_ms as i64,
+            header.newest_ms as i64,
+            directory.to_bytes(header.oldest_ms),
+            header.format,
+            header.plain_bytes as i64,
+            header.hash as i64,
+            body
+        ])?;
+        self.span.add(header.first, header.last(), (header.oldest_ms, header.newest_ms), &directory);
+        if self.span.is_full() {
+            self.span.write(connection)?;
+            self.span = OpenSpan::default();
+        }
+        Ok(())
+    }
+
+    /// Writes the last span, however short.
+    pub(super) fn end(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.flush(connection)?;
+        self.span.write(connection)?;
+        self.span = OpenSpan::default();
         Ok(())
     }
 }
@@ -86,7 +143,7 @@ pub(super) struct SliceWriter {
     /// The slice.
     pub slice: Arc<Slice>,
     connection: Connection,
-    open_block: OpenBlock,
+    blocks: BlockWriter,
 }
 
 /// What was found in a slice that exists.
@@ -96,8 +153,6 @@ pub(super) struct Found {
     pub last: Option<u64>,
     /// The earliest and the latest time at which one of its events was appended.
     pub times_ms: Option<(u64, u64)>,
-    /// Its last block is in the directory already: nothing may be added to it.
-    pub ended: bool,
 }
 
 impl SliceWriter {
@@ -114,9 +169,7 @@ impl SliceWriter {
         let made = files::remove_database(&new).map_err(unwritable).and_then(|()| {
             schema::create(&new, Kind::Log, |connection| {
                 let transaction = connection.unchecked_transaction()?;
-                for (source, position) in checkpoints {
-                    transaction.execute(PUT_CHECKPOINT, params![source, position])?;
-                }
+                put_checkpoints(&transaction, first - 1, checkpoints)?;
                 transaction.commit()
             })?;
             // What an earlier slice of this name left behind must not be taken for this one's WAL.
@@ -130,21 +183,16 @@ impl SliceWriter {
             // Best effort: what is left is cleared away at the next start.
             let _ = files::remove_database(&new);
         }
-        let slice = Arc::new(Slice::new(first, path, None));
-        let open_block = OpenBlock { block: block_of(first), ..OpenBlock::default() };
-        Ok(SliceWriter { slice, connection: made?, open_block })
+        let slice = Arc::new(Slice::new(first, path, None, false));
+        Ok(SliceWriter { slice, connection: made?, blocks: BlockWriter::new(EVENTS_MAX, LEVEL)? })
     }
 
     /// Opens the newest slice to go on writing.
-    pub(super) fn open(slice: Arc<Slice>, last: Option<u64>) -> Result<Self, StoreError> {
+    pub(super) fn open(slice: Arc<Slice>) -> Result<Self, StoreError> {
         let connection = schema::open(&slice.path, Kind::Log, Access::Write)?;
-        let mut open_block =
-            OpenBlock { block: block_of(last.unwrap_or(slice.first)), ..OpenBlock::default() };
-        let failed = |error| schema::damaged(&slice.path, &error);
-        if let Some(last) = last {
-            recount(&connection, &mut open_block, last).map_err(failed)?;
-        }
-        Ok(SliceWriter { slice, connection, open_block })
+        let mut blocks = BlockWriter::new(EVENTS_MAX, LEVEL)?;
+        recount(&connection, &mut blocks.span).map_err(|error| schema::damaged(&slice.path, &error))?;
+        Ok(SliceWriter { slice, connection, blocks })
     }
 
     /// Begins a transaction.
@@ -152,59 +200,28 @@ impl SliceWriter {
         run(&self.connection, "BEGIN IMMEDIATE")
     }
 
-    /// Begins one caller's part of the transaction.
-    pub(super) fn begin_caller(&self) -> rusqlite::Result<()> {
-        run(&self.connection, "SAVEPOINT caller")
-    }
-
-    /// Ends one caller's part: it stays, or it never was.
-    pub(super) fn end_caller(&self, keep: bool) -> rusqlite::Result<()> {
-        if !keep {
-            run(&self.connection, "ROLLBACK TO caller")?;
-        }
-        run(&self.connection, "RELEASE caller")
-    }
-
     /// Adds an event.
-    pub(super) fn insert(
+    pub(super) fn push(&mut self, event: &Placed<'_>) -> rusqlite::Result<()> {
+        self.blocks.push(&self.connection, event)
+    }
+
+    /// Sets a source's checkpoint, which was reached at the position `through`. `acknowledged`: the last position that no failure
+    /// can cut off any more.
+    pub(super) fn put_checkpoint(
         &self,
-        seq: u64,
-        appended_ms: u64,
-        flags: u8,
-        event: &Event,
+        source: &str,
+        through: u64,
+        acknowledged: u64,
+        position: &[u8],
     ) -> rusqlite::Result<()> {
-        self.connection.prepare_cached(INSERT_EVENT)?.execute(params![
-            seq as i64,
-            appended_ms as i64,
-            event.client.0 as i64,
-            event.kind.code(),
-            flags,
-            event.id.as_str(),
-            &*event.body
-        ])?;
+        self.connection.prepare_cached(PUT_CHECKPOINT)?.execute(params![source, through as i64, position])?;
+        self.connection.prepare_cached(FORGET_CHECKPOINTS)?.execute(params![source, acknowledged as i64])?;
         Ok(())
     }
 
-    /// Sets a source's checkpoint.
-    pub(super) fn put_checkpoint(&self, source: &str, position: &[u8]) -> rusqlite::Result<()> {
-        self.connection.prepare_cached(PUT_CHECKPOINT)?.execute(params![source, position])?;
-        Ok(())
-    }
-
-    /// Counts an event of this transaction in the directory. Called in the order of the positions, once it is certain
-    /// that the event stays.
-    pub(super) fn index(
-        &mut self,
-        seq: u64,
-        stream: Stream,
-        bytes: usize,
-        appended_ms: u64,
-    ) -> rusqlite::Result<()> {
-        if block_of(seq) != self.open_block.block {
-            self.open_block.finish(&self.connection, block_of(seq))?;
-        }
-        self.open_block.add(stream.client.0, stream.kind.code(), bytes as u64, appended_ms);
-        Ok(())
+    /// Writes what has been added so far.
+    pub(super) fn flush(&mut self) -> rusqlite::Result<()> {
+        self.blocks.flush(&self.connection)
     }
 
     /// Commits, which syncs the WAL.
@@ -226,17 +243,6 @@ impl SliceWriter {
         checkpoint(&self.connection, "TRUNCATE")
     }
 
-    /// Ends the slice: its last block goes into the directory. The WAL is to be truncated afterwards.
-    pub(super) fn finish(&mut self) -> rusqlite::Result<()> {
-        if self.open_block.times_ms.is_none() {
-            return Ok(());
-        }
-        self.begin()?;
-        let next = self.open_block.block + 1;
-        self.open_block.finish(&self.connection, next)?;
-        self.commit()
-    }
-
     /// The connection, for a test that makes trouble.
     #[cfg(test)]
     pub(super) fn connection(&self) -> &Connection {
@@ -244,85 +250,72 @@ impl SliceWriter {
     }
 }
 
+/// Puts checkpoints that were reached at a position.
+pub(super) fn put_checkpoints(
+    connection: &Connection,
+    through: u64,
+    checkpoints: &Checkpoints,
+) -> rusqlite::Result<()> {
+    let mut put = connection.prepare_cached(PUT_CHECKPOINT)?;
+    for (source, position) in checkpoints {
+        put.execute(params![source, through as i64, position])?;
+    }
+    Ok(())
+}
+
 /// Looks into a slice without changing it.
 pub(super) fn look(path: &Path) -> Result<Found, StoreError> {
     let failed = |error| schema::damaged(path, &error);
     let connection = schema::open(path, Kind::Log, Access::Read)?;
-    let last: Option<i64> =
-        connection.query_row("SELECT max(seq) FROM event", [], |row| row.get(0)).map_err(failed)?;
-    let (times_ms, ended) = times(&connection, last).map_err(failed)?;
-    Ok(Found { last: last.map(|last| last as u64), times_ms, ended })
+    let last = last(&connection).map_err(failed)?;
+    let times_ms = times(&connection).map_err(failed)?;
+    Ok(Found { last, times_ms })
 }
 
-/// Whether an event is at this position, read through a fresh connection.
+/// Whether an event is at this position, and can be read, through a fresh connection.
 pub(super) fn holds(path: &Path, seq: u64) -> Result<bool, StoreError> {
     let connection = schema::open(path, Kind::Log, Access::Read)?;
-    connection
-        .query_row("SELECT octet_length(body) FROM event WHERE seq = ?1", [seq as i64], |row| {
-            row.get::<_, i64>(0)
-        })
-        .map(|_| true)
-        .or_else(|error| match error {
-            rusqlite::Error::QueryReturnedNoRows => Ok(false),
-            error => Err(schema::damaged(path, &error)),
-        })
+    let look = || -> ReadResult<bool> {
+        let Some(first) = block_holding(&connection, seq)? else { return Ok(false) };
+        let opened = open_block(&connection, first)?;
+        Ok(opened.events()?.iter().any(|event| event.seq == seq))
+    };
+    look().map_err(|error| schema::damaged(path, &error))
 }
 
-/// The checkpoints of a slice.
-pub(super) fn checkpoints(path: &Path) -> Result<Checkpoints, StoreError> {
+/// The checkpoints of a slice of which the positions up to `through` count.
+pub(super) fn checkpoints(path: &Path, through: u64) -> Result<Checkpoints, StoreError> {
     let failed = |error| schema::damaged(path, &error);
     let connection = schema::open(path, Kind::Log, Access::Read)?;
-    let mut statement = connection.prepare("SELECT source, position FROM checkpoint").map_err(failed)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+    let mut statement = connection
+        .prepare("SELECT source, position FROM checkpoint WHERE through <= ?1 ORDER BY source, through")
+        .map_err(failed)?;
+    let through = i64::try_from(through).unwrap_or(i64::MAX);
+    let rows = statement.query_map([through], |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+    // The later one of a source takes the place of the one before.
     rows.collect::<rusqlite::Result<_>>().map_err(failed)
-}
-
-/// A row, for [`visit_newest_first`].
-pub(super) struct Visited<'a> {
-    /// The tenant.
-    pub client: ClientId,
-    /// The kind's number.
-    pub kind: u8,
-    /// The flags.
-    pub flags: u8,
-    /// When it was appended.
-    pub appended_ms: u64,
-    row: &'a Row<'a>,
-}
-
-impl Visited<'_> {
-    /// The event's id.
-    pub(super) fn id(&self) -> rusqlite::Result<&str> {
-        Ok(self.row.get_ref(4)?.as_str()?)
-    }
-
-    /// The event's body.
-    pub(super) fn body(&self) -> rusqlite::Result<&str> {
-        Ok(self.row.get_ref(5)?.as_str()?)
-    }
 }
 
 /// Visits the events of a part, newest first, until told to stop. `false`: it was told to.
 pub(super) fn visit_newest_first(
     part: &Part,
-    mut visit: impl FnMut(&Visited<'_>) -> rusqlite::Result<bool>,
+    mut visit: impl FnMut(&Placed<'_>) -> bool,
 ) -> Result<bool, StoreError> {
-    let failed = |error| schema::damaged(&part.slice.path, &error);
     let connection = schema::open(&part.slice.path, Kind::Log, Access::Read)?;
-    let mut statement = connection.prepare(NEWEST_FIRST).map_err(failed)?;
-    let mut rows = statement.query(params![part.first as i64, part.last as i64]).map_err(failed)?;
-    let mut go_on = || -> rusqlite::Result<bool> {
-        while let Some(row) = rows.next()? {
-            let (client, appended_ms) = (row.get::<_, i64>(0)? as u64, row.get::<_, i64>(3)? as u64);
-            let visited =
-                Visited { client: ClientId(client), kind: row.get(1)?, flags: row.get(2)?, appended_ms, row };
-            if !visit(&visited)? {
-                return Ok(false);
+    let mut go_on = || -> ReadResult<bool> {
+        for first in firsts_newest_first(&connection, part.first, part.last)? {
+            let opened = open_block(&connection, first)?;
+            let events = opened.events()?;
+            let wanted = events.iter().rev().filter(|event| (part.first..=part.last).contains(&event.seq));
+            for event in wanted {
+                if !visit(event) {
+                    return Ok(false);
+                }
             }
         }
         Ok(true)
     };
-    go_on().map_err(failed)
+    go_on().map_err(|error| schema::damaged(&part.slice.path, &error))
 }
 
 /// Runs a checkpoint of the WAL. `false`: something was in the way, and a part of the WAL stays.
@@ -334,32 +327,43 @@ fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(|_| ())
 }
 
-/// The earliest and the latest time in a slice: from the directory, and from the rows that it does not cover. And
-/// whether it covers all of them.
-fn times(connection: &Connection, last: Option<i64>) -> rusqlite::Result<(Option<(u64, u64)>, bool)> {
-    let Some(last) = last else { return Ok((None, false)) };
+/// The last position of a slice.
+fn last(connection: &Connection) -> rusqlite::Result<Option<u64>> {
+    let mut newest = connection.prepare("SELECT first, events FROM block ORDER BY first DESC LIMIT 1")?;
+    let mut rows = newest.query([])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some((row.get::<_, i64>(0)? + row.get::<_, i64>(1)?.max(1) - 1) as u64))
+}
+
+/// The earliest and the latest time in a slice: from the spans, and from the blocks that they do not cover.
+fn times(connection: &Connection) -> rusqlite::Result<Option<(u64, u64)>> {
     let (covered, oldest, newest): (Option<i64>, Option<i64>, Option<i64>) =
-        connection.query_row("SELECT max(block), min(oldest_ms), max(newest_ms) FROM span", [], |row| {
+        connection.query_row("SELECT max(last), min(oldest_ms), max(newest_ms) FROM span", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
-    let rest_from = covered.map_or(0, |block| (block + 1) * BLOCK as i64);
     let (rest_oldest, rest_newest): (Option<i64>, Option<i64>) = connection.query_row(
-        "SELECT min(appended_ms), max(appended_ms) FROM event WHERE seq BETWEEN ?1 AND ?2",
-        [rest_from, last],
+        "SELECT min(oldest_ms), max(newest_ms) FROM block WHERE first > ?1",
+        [covered.unwrap_or(0)],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     let oldest = oldest.into_iter().chain(rest_oldest).min();
     let newest = newest.into_iter().chain(rest_newest).max();
-    Ok((oldest.zip(newest).map(|(oldest, newest)| (oldest as u64, newest as u64)), rest_from > last))
+    Ok(oldest.zip(newest).map(|(oldest, newest)| (oldest as u64, newest as u64)))
 }
 
-/// Counts again what the unfinished block of a slice holds, after a start.
-fn recount(connection: &Connection, open_block: &mut OpenBlock, last: u64) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare(ROWS_OF_BLOCK)?;
-    let mut rows = statement.query(params![(open_block.block * BLOCK) as i64, last as i64])?;
+/// Adds up again what the blocks since the last span hold, after a start.
+fn recount(connection: &Connection, span: &mut OpenSpan) -> rusqlite::Result<()> {
+    let covered: Option<i64> = connection.query_row("SELECT max(last) FROM span", [], |row| row.get(0))?;
+    let mut statement = connection.prepare(HEADERS_FROM)?;
+    let mut rows = statement.query([covered.unwrap_or(0) + 1])?;
     while let Some(row) = rows.next()? {
-        let (client, appended_ms) = (row.get::<_, i64>(0)? as u64, row.get::<_, i64>(2)? as u64);
-        open_block.add(client, row.get(1)?, row.get::<_, i64>(3)? as u64, appended_ms);
+        let number = |column| row.get::<_, i64>(column).map(|value| value as u64);
+        let (first, events, times_ms) = (number(0)?, number(1)?, (number(2)?, number(3)?));
+        let mut directory = Directory::default();
+        for (client, kind, sum) in block::streams_in(row.get_ref(4)?.as_blob()?, times_ms.0) {
+            directory.add(client, kind, sum);
+        }
+        span.add(first, first + events.max(1) - 1, times_ms, &directory);
     }
     Ok(())
 }

@@ -1,8 +1,9 @@
 //! What everyone may see of the log: its slices, its tail, its end, the checkpoints.
 
-use super::catalog::Catalog;
+use super::cache::BlockCache;
+use super::catalog::{Catalog, Part};
 use super::gather::{Gathered, Gatherer, Wanted, wants};
-use super::slice_reader::{self, Connections};
+use super::slice_reader::{Connections, ReadResult, SliceReader};
 use super::tail::Tail;
 use crate::{Lag, Page, Read, StoreError, StreamFrom, Touched};
 use hitwire_event::{Record, Seq, Stream};
@@ -12,6 +13,9 @@ use tokio::sync::watch;
 
 /// Slices that one read looks into at most.
 const SLICES_PER_READ: usize = 16;
+
+/// Bytes of decoded blocks that are kept, their renderings counted as if all were made: those of a few lanes that lag.
+const CACHE_BYTES: u64 = 32 << 20;
 
 /// How far each source was read, by the source's name.
 pub(super) type Checkpoints = BTreeMap<String, Vec<u8>>;
@@ -23,6 +27,7 @@ pub(super) struct LogView {
     pub catalog: Catalog,
     /// Connections to them.
     pub connections: Connections,
+    blocks: BlockCache,
     tail: RwLock<Tail>,
     head: watch::Sender<Seq>,
     checkpoints: RwLock<Checkpoints>,
@@ -34,6 +39,7 @@ impl LogView {
         LogView {
             catalog,
             connections: Connections::default(),
+            blocks: BlockCache::new(CACHE_BYTES),
             tail: RwLock::new(Tail::new(head, tail_bytes)),
             head: watch::Sender::new(Seq(head)),
             checkpoints: RwLock::new(checkpoints),
@@ -106,13 +112,12 @@ impl LogView {
         let mut gatherer = Gatherer::new(read, wanted);
         let parts = self.catalog.parts(read.after.0, on_disk_to);
         let unfinished = parts.len() > SLICES_PER_READ;
-        let mut searched_rows = 0;
+        let mut searched = 0;
         for part in parts.iter().take(SLICES_PER_READ) {
             // What lies between two slices, or before the first one, is no longer in the log.
             gatherer.passed(part.first - 1);
-            let gathered = self.connections.with(&part.slice, |connection| {
-                slice_reader::gather(connection, part, &mut searched_rows, &mut gatherer)
-            })?;
+            let gathered =
+                self.with(part, |reader, part| reader.gather(part, &mut searched, &mut gatherer))?;
             match gathered {
                 Some(Gathered::Full) => return Ok(gatherer.finish(through)),
                 Some(Gathered::All) => {}
@@ -141,9 +146,7 @@ impl LogView {
             from
         };
         for part in self.catalog.parts(after, through.min(in_memory_from - 1)) {
-            let counted = self
-                .connections
-                .with(&part.slice, |connection| slice_reader::count(connection, &part, streams))?;
+            let counted = self.with(&part, |reader, part| reader.count(part, streams))?;
             if let Some(Lag { events, oldest_ms: Some(oldest_ms) }) = counted {
                 lag.add(events, oldest_ms);
             }
@@ -164,14 +167,31 @@ impl LogView {
             if part.slice.oldest_ms() > appended_ms {
                 continue;
             }
-            let found = self
-                .connections
-                .with(&part.slice, |connection| slice_reader::position_at(connection, part, appended_ms))?;
+            let found = self.with(part, |reader, part| reader.position_at(part, appended_ms))?;
             if let Some(Some(seq)) = found {
                 return Ok(seq);
             }
         }
         Ok(0)
+    }
+
+    /// Reads a part: of its slice, or of what took the slice's place meanwhile. `None`: it is no longer in the log.
+    fn with<T>(
+        &self,
+        part: &Part,
+        mut work: impl FnMut(SliceReader<'_>, &Part) -> ReadResult<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let mut part = part.clone();
+        loop {
+            let answer = self
+                .connections
+                .with(&part.slice, |connection| work(SliceReader::new(connection, &self.blocks), &part))?;
+            if answer.is_some() {
+                return Ok(answer);
+            }
+            let Some(slice) = self.catalog.successor(&part.slice) else { return Ok(None) };
+            part.slice = slice;
+        }
     }
 
     fn clip(&self, through: Option<Seq>) -> u64 {

@@ -7,7 +7,7 @@
 //! come: while one group is written, the next one gathers in the queue.
 
 use super::append;
-use super::keeper::{Keeper, LOOK_EVERY, Notice};
+use super::keeper::{Keeper, LOOK_EVERY, Notice, PACK_PAUSE};
 use super::log_core::LogCore;
 use super::state::{self, StateCore, Work};
 use crate::StoreError;
@@ -143,16 +143,20 @@ pub(super) fn run_keeper(
         state.put(state::Job { work, reply })?;
         answer.blocking_recv().unwrap_or(Err(StoreError::Closed))
     };
+    let mut looked_at = Instant::now();
     loop {
-        match notices.recv_timeout(LOOK_EVERY) {
-            Ok(Notice::Rotated(ended, _done)) => keeper.rotated(*ended, &mut ask),
+        let pause = if keeper.has_to_pack() { PACK_PAUSE } else { LOOK_EVERY };
+        match notices.recv_timeout(pause) {
+            Ok(Notice::Rotated(_done)) => keeper.rotated(&mut ask),
             Ok(Notice::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => {
-                if keeper.tick(&mut ask) {
-                    // An empty append makes an idle log end a slice that has reached its age.
-                    let (reply, _) = oneshot::channel();
-                    log.try_put(append::Job { appends: Vec::new(), reply });
-                }
+            Err(RecvTimeoutError::Timeout) => keeper.pack(),
+        }
+        if looked_at.elapsed() >= LOOK_EVERY {
+            looked_at = Instant::now();
+            if keeper.tick(&mut ask) {
+                // An empty append makes an idle log end a slice that has reached its age.
+                let (reply, _) = oneshot::channel();
+                log.try_put(append::Job { appends: Vec::new(), reply });
             }
         }
     }

@@ -78,6 +78,19 @@ pub(crate) fn event(client: ClientId, kind: Kind, id: &str, content: &str) -> Ev
     Event { client, kind, id: EventId::from(id), body: format!("{{\"content\":\"{content}\"}}").into() }
 }
 
+/// Letters that do not shrink much, the same ones for the same seed.
+pub(crate) fn noise(seed: u64, length: usize) -> String {
+    let mut state = seed;
+    let letter = || {
+        // splitmix64
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        char::from(b'0' + ((mixed >> 32) % 75) as u8)
+    };
+    std::iter::repeat_with(letter).filter(|letter| *letter != '\\').take(length).collect()
+}
+
 /// Numbered hits of client one.
 pub(crate) fn hits(numbers: impl IntoIterator<Item = u64>) -> Vec<Event> {
     numbers.into_iter().map(|n| event(ONE, Kind::Hit, &format!("hit-{n}"), &n.to_string())).collect()

@@ -5,8 +5,19 @@ use crate::sqlite::Parts;
 use crate::sqlite::options::Options;
 use crate::{Append, Appended};
 use hitwire_event::{ClientId, Event, EventId, Kind};
+use std::hash::Hasher;
 use std::sync::Arc;
 use tokio::sync::oneshot;
+
+/// Letters that do not shrink much.
+fn noise(seed: u64, length: usize) -> String {
+    let mut hasher = siphasher::sip::SipHasher13::new_with_keys(seed, 0);
+    let letter = || {
+        hasher.write_u8(0);
+        char::from(b'0' + (hasher.finish() % 75) as u8)
+    };
+    std::iter::repeat_with(letter).take(length).collect()
+}
 
 fn job(
     ids: std::ops::Range<u64>,
@@ -16,7 +27,7 @@ fn job(
         client: ClientId(1),
         kind: Kind::Hit,
         id: EventId::from(id.to_string()),
-        body: "x".repeat(bytes).into(),
+        body: noise(id, bytes).into(),
     };
     let append = Append { events: ids.map(event).collect(), deduplicate: false, checkpoint: None };
     let (reply, answer) = oneshot::channel();

@@ -1,36 +1,45 @@
--- A slice of the log. Rows are only ever added; whole slices are removed.
+-- A slice of the log. Rows are only ever added; whole slices are removed, or replaced by one that says the same.
 
--- flags: 1 = the id came before with other content; 2 = counts for deduplication.
-CREATE TABLE event (
-    seq         INTEGER PRIMARY KEY,
-    appended_ms INTEGER NOT NULL,
-    client      INTEGER NOT NULL,
-    kind        INTEGER NOT NULL,
-    flags       INTEGER NOT NULL,
-    id          TEXT    NOT NULL,
-    body        TEXT    NOT NULL
+-- The events of a commit, or a part of them: see the module `block`. Before the body stands what tells whether to read it.
+CREATE TABLE block (
+    first       INTEGER PRIMARY KEY,
+    events      INTEGER NOT NULL,
+    oldest_ms   INTEGER NOT NULL,
+    newest_ms   INTEGER NOT NULL,
+    streams     BLOB    NOT NULL,
+    format      INTEGER NOT NULL,
+    plain_bytes INTEGER NOT NULL,
+    hash        INTEGER NOT NULL,
+    body        BLOB    NOT NULL
 ) STRICT;
 
--- The directory: what a finished block of 4,096 positions holds of each stream, so that a reader can skip it.
-CREATE TABLE block (
-    client    INTEGER NOT NULL,
-    kind      INTEGER NOT NULL,
-    block     INTEGER NOT NULL,
-    events    INTEGER NOT NULL,
-    bytes     INTEGER NOT NULL,
-    oldest_ms INTEGER NOT NULL,
-    PRIMARY KEY (client, kind, block)
-) STRICT, WITHOUT ROWID;
-
--- The finished blocks themselves. A block without a row here must be searched.
+-- Whole blocks one after another, of 4,096 positions or more together: what a reader may skip at once, or count without
+-- looking at each block. Blocks after the last span must be searched.
 CREATE TABLE span (
-    block     INTEGER PRIMARY KEY,
+    first     INTEGER PRIMARY KEY,
+    last      INTEGER NOT NULL,
     oldest_ms INTEGER NOT NULL,
     newest_ms INTEGER NOT NULL
 ) STRICT;
 
--- How far each source was read, committed with the events read up to there. A new slice begins with a copy.
+-- What a span holds of each stream.
+CREATE TABLE span_stream (
+    client    INTEGER NOT NULL,
+    kind      INTEGER NOT NULL,
+    first     INTEGER NOT NULL,
+    last      INTEGER NOT NULL,
+    events    INTEGER NOT NULL,
+    bytes     INTEGER NOT NULL,
+    oldest_ms INTEGER NOT NULL,
+    PRIMARY KEY (client, kind, first)
+) STRICT, WITHOUT ROWID;
+
+-- How far each source was read, committed with the events read up to there. A new slice begins with a copy. `through` is
+-- the last position that the log had with this commit: if the commit is given up after a failed sync, its positions are cut
+-- off, and with them the checkpoints that go beyond. So the one before is kept until the next one.
 CREATE TABLE checkpoint (
-    source   TEXT PRIMARY KEY,
-    position BLOB NOT NULL
+    source   TEXT    NOT NULL,
+    through  INTEGER NOT NULL,
+    position BLOB    NOT NULL,
+    PRIMARY KEY (source, through)
 ) STRICT, WITHOUT ROWID;

@@ -1,8 +1,8 @@
 //! Disks that fail: what was acknowledged stays, what was not is never seen, and the log goes on when the disk does.
 
 use crate::support::{
-    Backend, Bench, ONE, append, append_once, attempt, commit, create, event, hits, ids, new_integration,
-    progress, read_all, save_cursor, stream,
+    Backend, Bench, ONE, append, append_once, append_with, attempt, commit, create, event, hits, ids,
+    new_integration, progress, read_all, save_cursor, stream,
 };
 use hitwire_courier::Progress;
 use hitwire_event::{Kind, Lane};
@@ -270,4 +270,31 @@ async fn a_restart_right_after_a_failed_sync_does_not_go_on_in_that_slice() {
         drop(store);
         assert_eq!(all_ids(&bench.start()).await.len() as u64, acknowledged + 2);
     }
+}
+
+#[tokio::test]
+async fn a_checkpoint_of_events_that_were_cut_off_does_not_count_after_a_restart() {
+    let with = |ids: std::ops::RangeInclusive<u64>, position: &str| Append {
+        events: hits(ids),
+        deduplicate: false,
+        checkpoint: Some(("audit".to_owned(), position.as_bytes().to_vec())),
+    };
+    let bench = Bench::new(true);
+    let faults = Faults::default();
+    let store = SqliteStore::open(faults.options(&bench)).unwrap();
+    append_with(&store, with(1..=3, "three")).await;
+    append_with(&store, with(4..=6, "six")).await;
+    faults.set(&[FaultPoint::LogAfterCommit]);
+    assert!(is_unavailable(store.commit(vec![Op::Append(with(7..=9, "nine"))]).await));
+    // The process ends before the next slice is begun: the given up one is what a start finds.
+    drop(store);
+    faults.set(&[]);
+    let store = SqliteStore::open(faults.options(&bench)).unwrap();
+    assert_eq!(store.head().borrow().0, 6);
+    assert_eq!(store.checkpoint("audit").await.unwrap().as_deref(), Some(&b"six"[..]));
+    append_with(&store, with(7..=9, "nine")).await;
+    assert_eq!(all_ids(&store).await.len(), 9, "what the source reads again is in the log");
+    drop(store);
+    let store = bench.start();
+    assert_eq!(store.checkpoint("audit").await.unwrap().as_deref(), Some(&b"nine"[..]));
 }

@@ -1,6 +1,6 @@
 //! A log of many blocks and slices: what the directory says is what a search would find.
 
-use crate::support::{BEGIN_MS, Backend, Bench, HIGH, ONE, TWO, append, event, read_all, stream};
+use crate::support::{BEGIN_MS, Backend, Bench, HIGH, ONE, TWO, append, event, noise, read_all, stream};
 use hitwire_event::{ClientId, Event, Kind, Record, Seq};
 use hitwire_log::{Options, Read, SqliteStore, Store, StreamFrom};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ fn nth(n: u64) -> Event {
         n if n % 3 == 0 => (ONE, HIGH),
         _ => (ONE, Kind::Hit),
     };
-    event(client, kind, &n.to_string(), "some content that takes a little space")
+    event(client, kind, &n.to_string(), &noise(n, 120))
 }
 
 /// When the event at a position was appended: in groups of a thousand, a second apart.
@@ -148,4 +148,106 @@ async fn an_idle_log_ends_a_slice_that_has_reached_its_age() {
     append(&store, vec![nth(2)]).await;
     assert!(bench.path().join("log-00000000000000000002.db").exists());
     assert_eq!(store.head().borrow().0, 2);
+}
+
+fn databases(bench: &Bench) -> Vec<(String, u64)> {
+    let mut found: Vec<_> = std::fs::read_dir(bench.path())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len()))
+        .filter(|(name, _)| name.starts_with("log-"))
+        .collect();
+    found.sort();
+    found
+}
+
+/// A hit as they come in: most of it is the same from one to the next.
+fn hit(n: u64) -> Event {
+    let content = format!(
+        "domain example.com method GET path /shop/item/{n} parameter GET_id_value point get id type sqli status 404 \
+         stamps 942100 942110 942190 payload ' or 1=1 -- from 192.0.2.{} at {n}",
+        n % 250
+    );
+    event(ONE, Kind::Hit, &noise(n, 20), &content)
+}
+
+#[tokio::test]
+async fn a_slice_that_has_ended_takes_less_room_and_says_the_same() {
+    let bench = Bench::new(true);
+    let store = bench.start();
+    let mut body_bytes = 0;
+    for group in 0..400 {
+        let events: Vec<Event> = (group * 10..group * 10 + 10).map(hit).collect();
+        body_bytes += events.iter().map(|event| event.body.len() as u64).sum::<u64>();
+        append(&store, events).await;
+    }
+    let before = read_all(&store, vec![stream(ONE, Kind::Hit)]).await;
+    bench.pass(Duration::from_hours(2));
+    append(&store, vec![hit(4_000)]).await;
+    let files = databases(&bench);
+    assert_eq!(files[0].0, "log-00000000000000000001.packed.db", "{files:?}");
+    assert!(files.iter().all(|(name, _)| !name.starts_with("log-00000000000000000001.db")), "{files:?}");
+    assert!(files[0].1 * 4 < body_bytes, "{} bytes for {body_bytes} of bodies", files[0].1);
+    drop(store);
+    let store = bench.start();
+    let after = read_all(&store, vec![stream(ONE, Kind::Hit)]).await;
+    assert_eq!(after.len(), 4_001);
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(
+            (before.seq, before.appended_ms, before.id_reused, &before.event),
+            (after.seq, after.appended_ms, after.id_reused, &after.event)
+        );
+    }
+    assert_eq!(store.position_at(BEGIN_MS).await.unwrap(), Seq(4_000));
+}
+
+#[tokio::test]
+async fn a_process_that_ends_between_a_packed_slice_and_the_removal_of_the_old_one_keeps_one_of_them() {
+    let bench = Bench::new(false);
+    let mut options = bench.options();
+    options.inline = true;
+    let store = SqliteStore::open(options.clone()).unwrap();
+    append(&store, (1..=5_000).map(nth).collect()).await;
+    let old = bench.path().join("log-00000000000000000001.db");
+    let kept: Vec<_> = ["", "-wal"].iter().map(|part| format!("{}{part}", old.display())).collect();
+    let copies: Vec<_> = kept.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    bench.pass(Duration::from_hours(2));
+    append(&store, vec![nth(5_001)]).await;
+    assert!(!old.exists());
+    drop(store);
+    for (path, bytes) in kept.iter().zip(copies) {
+        std::fs::write(path, bytes).unwrap();
+    }
+    let store = SqliteStore::open(options).unwrap();
+    assert!(!old.exists(), "the packed one was complete before it got its name");
+    let all = vec![stream(ONE, Kind::Hit), stream(ONE, HIGH)];
+    assert_eq!(seqs(&read_all(&store, all).await), (1..=5_001).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn slices_are_packed_beside_appends_and_reads() {
+    let bench = Bench::new(false);
+    let store = fill(&bench, small_slices(&bench)).await;
+    let packed = |bench: &Bench| {
+        let files = databases(bench);
+        let count = |packed| {
+            files
+                .iter()
+                .filter(|(name, _)| name.ends_with(".packed.db") == packed && name.ends_with(".db"))
+                .count()
+        };
+        (count(true), count(false))
+    };
+    // Slices are packed one after another, a little at a time; until then, and while it goes on, all is read as it was.
+    while packed(&bench).1 > 1 {
+        let all = vec![
+            stream(ONE, Kind::Hit),
+            stream(ONE, HIGH),
+            stream(TWO, Kind::Hit),
+            stream(RARE, Kind::Scope),
+        ];
+        assert_eq!(seqs(&read_all(&store, all).await), (1..=EVENTS).collect::<Vec<_>>());
+    }
+    assert!(packed(&bench).0 > 4);
+    looks_as_it_should(&store).await;
 }

@@ -1,8 +1,8 @@
 //! Retention: the limits hold, whoever hangs, and what is lost is on record.
 
 use crate::support::{
-    Backend, Bench, HIGH, ONE, TWO, append, attempt, commit, create, disable, event, hits, lane_at, progress,
-    read_all, save_cursor, stream, unsettled,
+    Backend, Bench, HIGH, ONE, TWO, append, attempt, commit, create, disable, event, hits, lane_at, noise,
+    progress, read_all, save_cursor, stream, unsettled,
 };
 use hitwire_courier::{DisableReason, LaneState, LostReason, Progress};
 use hitwire_event::{Kind, Lane, Seq};
@@ -37,8 +37,8 @@ fn aged(bench: &Bench) -> Options {
 }
 
 async fn append_some(store: &dyn Store, round: u64) {
-    let filler = "x".repeat(900);
-    let events = (0..100).map(|n| event(ONE, Kind::Hit, &(round * 100 + n).to_string(), &filler)).collect();
+    let numbers = round * 100..round * 100 + 100;
+    let events = numbers.map(|n| event(ONE, Kind::Hit, &n.to_string(), &noise(n, 900))).collect();
     append(store, events).await;
 }
 
