@@ -7,7 +7,7 @@ use super::files;
 use super::pack::Packing;
 use super::schema::{self, Access, Kind};
 use super::slice_writer::checkpoint;
-use super::state::{Answer, Retire, Work};
+use super::state::{Answer, RangeCounts, Retire, Work};
 use crate::StoreError;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
@@ -301,7 +301,13 @@ impl Keeper {
                 last: next.first - 1,
                 unless_needed: !too_large && within_lag_budget,
                 detail,
+                counts: RangeCounts::default(),
             };
+            // Beside the writer, so that no save waits for the disk. If it fails, the writer counts.
+            let log = Arc::clone(&self.ground.log);
+            if let Err(error) = self.ground.state.read(|connection| retire.count(connection, &log)) {
+                tracing::debug!(%error, "what integrations lose could not be counted beforehand");
+            }
             match ask(Work::Retire(retire)) {
                 Ok(Answer::Retired(true)) => {}
                 // Still needed, or the store is closing.

@@ -20,9 +20,6 @@ use std::time::{Duration, Instant};
 /// How long appends are refused after a failure before a new slice is tried.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// How often the free space of the disk is looked at.
-const DISK_LOOK_EVERY: Duration = Duration::from_secs(1);
-
 /// A WAL that cannot be cut back is told at most this often: it is tried with every append.
 const WAL_WARNING_EVERY: Duration = Duration::from_secs(10);
 
@@ -41,7 +38,6 @@ pub(super) struct LogCore {
     slice_bytes: u64,
     /// The last failure, for the callers that come before the next try.
     failure: Option<(Duration, String)>,
-    disk_looked_at: Option<Duration>,
     wal_warned_at: Option<Duration>,
 }
 
@@ -56,7 +52,6 @@ impl LogCore {
             writer_since: ground.clock.elapsed(),
             slice_bytes: 0,
             failure: None,
-            disk_looked_at: None,
             wal_warned_at: None,
             ground,
         }
@@ -129,7 +124,7 @@ impl LogCore {
         };
         ready.map_err(|error| self.pause(error))?;
         self.failure = None;
-        self.look_at_disk(now)
+        self.look_at_disk()
     }
 
     fn is_full(&self, now: Duration) -> bool {
@@ -182,19 +177,14 @@ impl LogCore {
         Ok(writer)
     }
 
-    fn look_at_disk(&mut self, now: Duration) -> Result<(), StoreError> {
+    /// With each group: between two looks a burst could fill the disk.
+    fn look_at_disk(&self) -> Result<(), StoreError> {
         let floor_bytes = self.ground.options.disk_floor_bytes;
-        if self.disk_looked_at.is_some_and(|at| now.saturating_sub(at) < DISK_LOOK_EVERY) {
-            return Ok(());
-        }
         match self.ground.directory.free_bytes() {
             Ok(free_bytes) if free_bytes < floor_bytes => {
                 Err(StoreError::DiskFloor { free_bytes, floor_bytes })
             }
-            Ok(_) => {
-                self.disk_looked_at = Some(now);
-                Ok(())
-            }
+            Ok(_) => Ok(()),
             Err(error) => {
                 Err(StoreError::Unavailable(format!("{}: {error}", self.ground.directory.path().display())))
             }

@@ -10,8 +10,9 @@ use super::slice_writer::{self, Found, SliceWriter};
 use super::view::{Checkpoints, LogView};
 use crate::StoreError;
 use hitwire_event::Kind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 /// Rows that a start looks at to know lately seen ids again: a few seconds of reading.
 const REMEMBERED_ROWS_MAX: usize = 2 * dedup::IDS_MAX;
@@ -78,7 +79,7 @@ pub(super) fn open(
         }
     };
     let view = Arc::new(LogView::new(catalog, head, options.tail_bytes, checkpoints));
-    let dedup = remember(&view, clock, fingerprinter)?;
+    let dedup = remember(&view, clock, fingerprinter);
     Ok(Recovered { view, writer, dedup })
 }
 
@@ -91,7 +92,12 @@ fn look(directory: &DataDir) -> Result<Vec<OnDisk>, StoreError> {
     let newest = listed.last().map(|slice| slice.first);
     let mut slices: Vec<OnDisk> = Vec::with_capacity(listed.len());
     for SliceFile { first, packed, path } in listed {
-        let mut found = slice_writer::look(&path)?;
+        let mut found = match slice_writer::look(&path) {
+            Ok(found) => found,
+            // Where the log goes on must be known. What lies before need not be readable: readers say what they miss.
+            Err(error) if Some(first) == newest => return Err(error),
+            Err(error) => unreadable(first, &path, &error),
+        };
         let given_up_after = files::given_up_after(&path).map_err(failed)?;
         if let Some(last) = given_up_after {
             found.last = found.last.map(|in_file| in_file.min(last)).filter(|last| *last >= first);
@@ -106,6 +112,16 @@ fn look(directory: &DataDir) -> Result<Vec<OnDisk>, StoreError> {
         }
     }
     Ok(slices)
+}
+
+/// A slice of which nothing is known but its name and when it was written last.
+fn unreadable(first: u64, path: &Path, error: &StoreError) -> Found {
+    tracing::error!(%error, slice = %path.display(), "a slice of the log cannot be read; its events are lost unless it is restored");
+    let written = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let written_ms = written
+        .and_then(|written| written.duration_since(UNIX_EPOCH).ok())
+        .map_or(0, |since| since.as_millis() as u64);
+    Found { last: Some(first), times_ms: Some((0, written_ms)) }
 }
 
 /// A slice that ends before the next one begins lacks events that were acknowledged. That is said aloud; the rest of the
@@ -125,7 +141,7 @@ fn report_gaps(slices: &[OnDisk]) {
 }
 
 /// Knows the ids seen lately again, from the newest event back.
-fn remember(view: &LogView, clock: &Clock, fingerprinter: &Fingerprinter) -> Result<Dedup, StoreError> {
+fn remember(view: &LogView, clock: &Clock, fingerprinter: &Fingerprinter) -> Dedup {
     let mut dedup = Dedup::default();
     let now_ms = clock.now_ms();
     let mut rows = 0;
@@ -141,10 +157,15 @@ fn remember(view: &LogView, clock: &Clock, fingerprinter: &Fingerprinter) -> Res
             let Some(kind) = Kind::from_code(event.kind) else { return true };
             let fingerprint = fingerprinter.of_row(event.client, kind, event.id, event.body);
             dedup.remember(fingerprint, event.flags & FLAG_ID_REUSED != 0, event.appended_ms, now_ms)
-        })?;
-        if !go_on {
-            break;
+        });
+        match go_on {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => tracing::error!(
+                %error,
+                "ids of events in this slice are not known: if they are sent again, they are taken again"
+            ),
         }
     }
-    Ok(dedup)
+    dedup
 }

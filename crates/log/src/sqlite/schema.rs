@@ -47,7 +47,20 @@ impl Kind {
         }
     }
 
-    /// The steps from an empty file to today's schema; step n makes version n.
+    /// The oldest version that is still read. Older files were made by hitwire 0.1, of which there are no installations.
+    const fn oldest_version(self) -> usize {
+        match self {
+            Kind::Log => 2,
+            Kind::State => 1,
+        }
+    }
+
+    /// Today's version.
+    const fn newest_version(self) -> usize {
+        self.oldest_version() + self.migrations().len() - 1
+    }
+
+    /// The steps from an empty file to today's schema; the first one makes the oldest version, each further one the next.
     const fn migrations(self) -> &'static [&'static str] {
         match self {
             Kind::Log => &[include_str!("schema/log-1.sql")],
@@ -134,7 +147,13 @@ pub(super) fn open(path: &Path, kind: Kind, access: Access) -> Result<Connection
     let version: i64 = pragma(&connection, "user_version").map_err(failed)?;
     // A negative version was never written by us; it is refused like one of the future.
     let version = usize::try_from(version).unwrap_or(usize::MAX);
-    let newest = kind.migrations().len();
+    let (oldest, newest) = (kind.oldest_version(), kind.newest_version());
+    if version < oldest {
+        return Err(StoreError::Open(format!(
+            "{}: this file was made by hitwire 0.1, whose data this version does not read; choose an empty data directory",
+            path.display()
+        )));
+    }
     if version > newest {
         return Err(StoreError::Open(format!(
             "{}: this file has version {version}, and this hitwire knows versions up to {newest}; it was written by a \
@@ -195,13 +214,13 @@ fn configure(connection: &Connection, kind: Kind, access: Access) -> rusqlite::R
     Ok(())
 }
 
-/// Applies the migrations after `version`, all in one transaction.
+/// Applies the migrations after `version` (0: an empty file), all in one transaction.
 fn migrate(connection: &Connection, kind: Kind, version: usize) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
-    for step in &kind.migrations()[version..] {
+    for step in &kind.migrations()[(version + 1).saturating_sub(kind.oldest_version())..] {
         transaction.execute_batch(step)?;
     }
-    transaction.pragma_update(None, "user_version", kind.migrations().len() as i64)?;
+    transaction.pragma_update(None, "user_version", kind.newest_version() as i64)?;
     transaction.commit()
 }
 
@@ -238,7 +257,7 @@ mod tests {
         open(&path, Kind::State, Access::Write).unwrap().pragma_update(None, "user_version", 99).unwrap();
         let refused = open(&path, Kind::State, Access::Write).unwrap_err().to_string();
         assert!(refused.contains("state.db: this file has version 99"), "{refused}");
-        let newest = Kind::State.migrations().len();
+        let newest = Kind::State.newest_version();
         assert!(refused.contains(&format!("knows versions up to {newest}")), "{refused}");
     }
 
@@ -275,7 +294,19 @@ mod tests {
             "SELECT error FROM attempt WHERE id = 4 AND body_sha256 IS NULL AND content_revision IS NULL";
         assert_eq!(one(attempt), "away");
         let version: isize = pragma(&new, "user_version").unwrap();
-        assert_eq!(version as usize, Kind::State.migrations().len());
+        assert_eq!(version as usize, Kind::State.newest_version());
+    }
+
+    #[test]
+    fn a_slice_of_the_first_release_is_refused_in_plain_words() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log-1.db");
+        create(&path, Kind::Log, |_| Ok(())).unwrap();
+        let slice = Connection::open(&path).unwrap();
+        slice.pragma_update(None, "user_version", 1).unwrap();
+        let refused = open(&path, Kind::Log, Access::Read).unwrap_err().to_string();
+        assert!(refused.contains("log-1.db: this file was made by hitwire 0.1"), "{refused}");
+        assert!(refused.contains("choose an empty data directory"), "{refused}");
     }
 
     #[test]

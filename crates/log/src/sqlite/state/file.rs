@@ -26,6 +26,15 @@ pub(in crate::sqlite) fn prepare(directory: &DataDir) -> Result<(), StoreError> 
         install(directory).map_err(unwritable)?;
     }
     if !path.exists() {
+        let slices = directory.slices().map_err(unwritable)?;
+        if let Some(slice) = slices.first() {
+            return Err(StoreError::Open(format!(
+                "{}: the file is missing beside the log ({}); it holds the integrations, the accounts and what was delivered. \
+                 Restore it from a backup, or move the files log-*.db away to begin with an empty log",
+                path.display(),
+                slice.path.display()
+            )));
+        }
         let new = files::unfinished(&path);
         schema::create(&new, Kind::State, |_| Ok(()))?;
         files::remove_wal(&path)

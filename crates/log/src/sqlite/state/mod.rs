@@ -17,7 +17,7 @@ pub(super) mod tokens;
 pub(super) mod view;
 mod work;
 
-pub(super) use retire::Retire;
+pub(super) use retire::{RangeCounts, Retire};
 pub(super) use work::{Answer, Job, Trouble, Work, done};
 
 use super::Ground;

@@ -3,11 +3,13 @@
 use super::codes::Code;
 use super::work::Context;
 use super::{Trouble, history, integrations, lanes};
-use crate::StreamFrom;
+use crate::sqlite::view::LogView;
+use crate::{StoreError, StreamFrom};
 use hitwire_courier::{LaneState, LostRange, LostReason};
 use hitwire_event::{ClientId, IntegrationId, Kind, Lane, Seq, Stream};
 use rusqlite::Connection;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
 const LANES_BEHIND: &str = "SELECT lane.integration, lane.lane, integration.client, integration.disabled
      FROM lane JOIN integration ON integration.id = lane.integration WHERE lane.cursor < ?1";
@@ -25,6 +27,50 @@ pub(in crate::sqlite) struct Retire {
     pub unless_needed: bool,
     /// Which limit it is, for the user.
     pub detail: String,
+    /// What has been counted for it already.
+    pub counts: RangeCounts,
+}
+
+impl Retire {
+    /// Counts beforehand, outside the writer's transaction, what the integrations would lose. What changes until then is
+    /// counted again, and nothing else.
+    pub(in crate::sqlite) fn count(&self, connection: &Connection, view: &LogView) -> Result<(), Trouble> {
+        losers(connection, view, self).map(|_| ())
+    }
+}
+
+/// Counts of events in ranges of the log. Each is made once, however many lanes stand at the same place.
+#[derive(Clone, Debug, Default)]
+pub(in crate::sqlite) struct RangeCounts(RefCell<HashMap<CountedRange, Result<u64, StoreError>>>);
+
+/// Streams (client, kind, from) in `after < seq <= through`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct CountedRange {
+    streams: Vec<(u64, u8, u64)>,
+    after: u64,
+    through: u64,
+}
+
+impl RangeCounts {
+    fn events(
+        &self,
+        view: &LogView,
+        streams: &[StreamFrom],
+        after: u64,
+        through: u64,
+    ) -> Result<u64, StoreError> {
+        // Where a subscription began is the same to all for whom it began before the range.
+        let from = |stream: &StreamFrom| stream.from.0.max(after + 1);
+        let mut key: Vec<_> = streams
+            .iter()
+            .map(|stream| (stream.stream.client.0, stream.stream.kind.code(), from(stream)))
+            .collect();
+        key.sort_unstable();
+        let key = CountedRange { streams: key, after, through };
+        let mut counts = self.0.borrow_mut();
+        let count = || view.count(streams, after, through).map(|lag| lag.events);
+        counts.entry(key).or_insert_with(count).clone()
+    }
 }
 
 /// A lane that loses events.
@@ -34,12 +80,26 @@ struct Loser {
     kinds: Vec<Kind>,
     /// What it loses, in parts of the log that are not settled: the position before each, its last one, and its events.
     parts: Vec<(u64, u64, u64)>,
+    /// Why some of the events could not be counted: then their number is the most that it can be.
+    uncounted: Option<StoreError>,
+}
+
+impl Loser {
+    fn detail(&self, retire: &Retire) -> String {
+        match &self.uncounted {
+            None => retire.detail.clone(),
+            Some(error) => format!(
+                "{}; how many events it had could not be read, the number is the most that it can be ({error})",
+                retire.detail
+            ),
+        }
+    }
 }
 
 /// Records what every integration loses with the slice, and moves the cursors concerned to its end. Returns the
 /// integrations concerned; `None`: the slice is still needed, and nothing was changed.
 pub(super) fn retire(context: &Context<'_>, retire: &Retire) -> Result<Option<Vec<IntegrationId>>, Trouble> {
-    let Some(losers) = losers(context, retire)? else { return Ok(None) };
+    let Some(losers) = losers(context.connection, context.view, retire)? else { return Ok(None) };
     let mut moved = Vec::new();
     for loser in losers {
         for &(after, last, events) in &loser.parts {
@@ -50,7 +110,7 @@ pub(super) fn retire(context: &Context<'_>, retire: &Retire) -> Result<Option<Ve
                 last: Seq(last),
                 events,
                 reason: LostReason::Retention,
-                detail: retire.detail.clone(),
+                detail: loser.detail(retire),
             };
             history::extend_lost(context, loser.integration, after, &range)?;
         }
@@ -62,9 +122,9 @@ pub(super) fn retire(context: &Context<'_>, retire: &Retire) -> Result<Option<Ve
 }
 
 /// The lanes with outstanding events in the slice; `None` if one of them holds the slice back.
-fn losers(context: &Context<'_>, retire: &Retire) -> Result<Option<Vec<Loser>>, Trouble> {
-    let subscriptions = subscriptions(context.connection, retire.last)?;
-    let mut statement = context.connection.prepare_cached(LANES_BEHIND)?;
+fn losers(connection: &Connection, view: &LogView, retire: &Retire) -> Result<Option<Vec<Loser>>, Trouble> {
+    let subscriptions = subscriptions(connection, retire.last)?;
+    let mut statement = connection.prepare_cached(LANES_BEHIND)?;
     let mut rows = statement.query([retire.last as i64])?;
     let mut losers = Vec::new();
     while let Some(row) = rows.next()? {
@@ -79,8 +139,15 @@ fn losers(context: &Context<'_>, retire: &Retire) -> Result<Option<Vec<Loser>>, 
         if streams.is_empty() {
             continue;
         }
-        let state = lanes::lane(context.connection, integration, lane)?;
-        let parts = outstanding(context, &streams, &state, retire.last)?;
+        let state = lanes::lane(connection, integration, lane)?;
+        let mut uncounted = None;
+        let parts = parts_of(&state, retire.last, |after, through| {
+            Ok(retire.counts.events(view, &streams, after, through).unwrap_or_else(|error| {
+                // What cannot be read is lost too: it must not keep the slice for ever.
+                uncounted = Some(error);
+                through - after.max(retire.first - 1)
+            }))
+        })?;
         if parts.is_empty() {
             continue;
         }
@@ -89,7 +156,7 @@ fn losers(context: &Context<'_>, retire: &Retire) -> Result<Option<Vec<Loser>>, 
             return Ok(None);
         }
         let kinds = streams.iter().map(|from| from.stream.kind).collect();
-        losers.push(Loser { integration, lane, kinds, parts });
+        losers.push(Loser { integration, lane, kinds, parts, uncounted });
     }
     Ok(Some(losers))
 }
@@ -102,10 +169,18 @@ pub(super) fn outstanding(
     state: &LaneState,
     last: u64,
 ) -> Result<Vec<(u64, u64, u64)>, Trouble> {
+    parts_of(state, last, |after, through| Ok(context.view.count(streams, after, through)?.events))
+}
+
+fn parts_of(
+    state: &LaneState,
+    last: u64,
+    mut count: impl FnMut(u64, u64) -> Result<u64, StoreError>,
+) -> Result<Vec<(u64, u64, u64)>, Trouble> {
     let mut parts = Vec::new();
     for (Seq(after), Seq(through)) in state.unsettled() {
         let through = through.min(last);
-        let events = if after < through { context.view.count(streams, after, through)?.events } else { 0 };
+        let events = if after < through { count(after, through)? } else { 0 };
         if events > 0 {
             parts.push((after, through, events));
         }
@@ -122,4 +197,24 @@ fn subscriptions(connection: &Connection, last: u64) -> Result<BTreeMap<u64, Vec
         subscriptions.entry(row.get::<_, i64>(0)? as u64).or_default().push(subscription);
     }
     Ok(subscriptions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::catalog::Catalog;
+
+    #[test]
+    fn lanes_that_stand_at_the_same_place_are_counted_once() {
+        let view = LogView::new(Catalog::default(), 100, 0, BTreeMap::new());
+        let counts = RangeCounts::default();
+        let from =
+            |from| StreamFrom { stream: Stream { client: ClientId(1), kind: Kind::Hit }, from: Seq(from) };
+        for began in [1, 5, 51] {
+            counts.events(&view, &[from(began)], 50, 100).unwrap();
+        }
+        assert_eq!(counts.0.borrow().len(), 1, "where the subscription began is before the range");
+        counts.events(&view, &[from(60)], 50, 100).unwrap();
+        assert_eq!(counts.0.borrow().len(), 2);
+    }
 }

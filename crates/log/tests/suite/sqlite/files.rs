@@ -239,3 +239,20 @@ async fn new_events_never_get_positions_that_couriers_have_passed() {
     let records = read_all(&store, vec![stream(ONE, Kind::Hit)]).await;
     assert!(records[0].seq > saved.lanes[1].cursor, "the event is after the cursor, and will be delivered");
 }
+
+#[tokio::test]
+async fn a_state_that_is_missing_beside_the_log_is_missed() {
+    let bench = Bench::new(false);
+    let store = bench.start();
+    append(&store, hits(1..=3)).await;
+    drop(store);
+    let state = bench.path().join("state.db");
+    let aside = bench.path().join("aside");
+    fs::rename(&state, &aside).unwrap();
+    let refused = refusal(&bench);
+    assert!(refused.contains("state.db: the file is missing beside the log"), "{refused}");
+    assert!(refused.contains("Restore it from a backup, or move the files log-*.db away"), "{refused}");
+    assert!(!state.exists(), "a new one would hide the loss");
+    fs::rename(&aside, &state).unwrap();
+    assert_eq!(read_all(&bench.start(), vec![stream(ONE, Kind::Hit)]).await.len(), 3);
+}

@@ -272,3 +272,36 @@ async fn a_reader_in_the_middle_goes_on_with_what_is_left() {
     let counted = store.lag(vec![stream(ONE, Kind::Hit)], Seq(0), Seq(first + 2)).await.unwrap();
     assert_eq!(counted.events, 3);
 }
+
+/// Writes over the middle of a file, where its tables are.
+fn damage(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let length = bytes.len();
+    bytes[4096..length].fill(0xa5);
+    std::fs::write(path, bytes).unwrap();
+    // Written when the test's clock said so, not when it ran.
+    let written = std::time::UNIX_EPOCH + Duration::from_millis(crate::support::BEGIN_MS);
+    std::fs::File::options().write(true).open(path).unwrap().set_modified(written).unwrap();
+}
+
+#[tokio::test]
+async fn a_slice_that_cannot_be_read_stops_neither_the_start_nor_retention() {
+    let bench = Bench::new(true);
+    let store = SqliteStore::open(aged(&bench)).unwrap();
+    let id = create(&store, ONE, &[Kind::Hit]).await.id;
+    append_some(&store, 0).await;
+    bench.pass(Duration::from_hours(2));
+    append_some(&store, 1).await;
+    drop(store);
+    damage(&bench.path().join("log-00000000000000000001.packed.db"));
+    let store = SqliteStore::open(aged(&bench)).unwrap();
+    assert_eq!(store.head().borrow().0, 200, "the log goes on where it was");
+    bench.pass(Duration::from_hours(200));
+    append_some(&store, 2).await;
+    bench.pass(Duration::from_mins(2));
+    append_some(&store, 3).await;
+    let lost = store.lost(id, None, 10).await.unwrap();
+    let range = &lost.last().unwrap().range;
+    assert_eq!((range.first, range.last, range.events), (Seq(1), Seq(200), 200), "{lost:?}");
+    assert!(!bench.path().join("log-00000000000000000001.packed.db").exists());
+}
