@@ -114,7 +114,7 @@ pub struct User {
     pub uuid: String,
     /// The client it belongs to.
     pub client: ClientId,
-    /// Unique over the installation, letter case aside.
+    /// Unique within the client, letter case aside.
     pub email: String,
     /// The real name.
     pub name: String,

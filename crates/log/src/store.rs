@@ -108,14 +108,14 @@ pub trait Store: Send + Sync + 'static {
     /// One user.
     fn user(&self, id: UserId) -> Answer<'_, Option<User>>;
 
-    /// The user with this e-mail, letter case aside.
-    fn user_of_email(&self, email: &str) -> Answer<'_, Option<User>>;
+    /// The users with this e-mail, letter case aside: at most one of each client, by client.
+    fn users_of_email(&self, email: &str) -> Answer<'_, Vec<User>>;
 
     /// How a user signs in.
     fn credential(&self, user: UserId) -> Answer<'_, Option<Credential>>;
 
-    /// The user who is this account (issuer and subject) of an OpenID provider.
-    fn user_of_subject(&self, issuer: &str, subject: &str) -> Answer<'_, Option<UserId>>;
+    /// The users who are this account (issuer and subject) of an OpenID provider: at most one of each client, by client.
+    fn users_of_subject(&self, issuer: &str, subject: &str) -> Answer<'_, Vec<(ClientId, UserId)>>;
 
     /// Whether there is anybody who could sign in.
     fn anybody_signs_in(&self) -> Answer<'_, bool>;

@@ -119,13 +119,11 @@ async fn object(
         ..Search::default()
     };
     let found = console.index.search(search).await?;
-    Ok(Redirect::to(&match found.events.first() {
-        Some(event) => format!("/events/{}", event.seq.0),
-        None => {
-            let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("id", id).finish();
-            format!("{}?{query}", List::Vulnerabilities.path())
-        }
-    }))
+    if let Some(event) = found.events.first() {
+        return Ok(Redirect::to(&format!("/events/{}", event.seq.0)));
+    }
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("id", id).finish();
+    Ok(Redirect::to(&format!("{}?{query}", List::Vulnerabilities.path())))
 }
 
 async fn vulnerabilities(

@@ -1,5 +1,6 @@
 //! The first step: e-mail and password.
 
+use super::candidates::{Choice, Fitting, Tried, choices, try_password};
 use super::password::Verdict;
 use super::{Proof, between, note_refused, own_path, second, signed_in, too_many};
 use crate::Shared;
@@ -10,6 +11,7 @@ use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum_extra::extract::cookie::CookieJar;
+use hitwire_event::ClientId;
 use hitwire_log::{Op, Secret};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
@@ -27,12 +29,17 @@ struct Page<'a> {
     error: &'a str,
     /// How the provider is called, if there is one.
     provider: Option<&'a str>,
+    /// The client that the page's address names.
+    named: Option<ClientId>,
+    /// Clients to choose from, if the password fits several.
+    clients: Vec<Choice>,
 }
 
 impl<'a> Page<'a> {
     fn new(console: &'a Shared, email: &'a str, next: &'a str, error: &'a str) -> Page<'a> {
         let provider = console.sign_in.provider_name();
-        Page { email, next, next_encoded: byte_serialize(next.as_bytes()).collect(), error, provider }
+        let next_encoded = byte_serialize(next.as_bytes()).collect();
+        Page { email, next, next_encoded, error, provider, named: None, clients: Vec::new() }
     }
 }
 
@@ -41,13 +48,16 @@ impl<'a> Page<'a> {
 #[serde(default)]
 pub(super) struct Next {
     pub(super) next: String,
+    /// The client that is meant, if an e-mail has users in several.
+    pub(super) client: Option<u64>,
 }
 
 pub(super) async fn form(
     State(console): State<Shared>,
     Query(next): Query<Next>,
 ) -> Result<Html<String>, Failure> {
-    Ok(Html(Page::new(&console, "", own_path(&next.next), "").render()?))
+    let named = next.client.map(ClientId);
+    Ok(Html(Page { named, ..Page::new(&console, "", own_path(&next.next), "") }.render()?))
 }
 
 pub(super) async fn sign_in(
@@ -63,49 +73,47 @@ pub(super) async fn sign_in(
         let wait = [(RETRY_AFTER, wait.seconds.to_string())];
         return Ok((StatusCode::TOO_MANY_REQUESTS, wait, Html(page)).into_response());
     }
-    let user = console.store.user_of_email(email).await?;
-    let credential = match &user {
-        Some(user) => console.store.credential(user.id).await?,
-        None => None,
-    };
-    let hash = credential.as_ref().and_then(|credential| credential.password.clone());
     let password = Secret::new(fields.get("password"));
-    // Also of nobody, so that the time does not tell who has an account.
-    let verdict = console.sign_in.passwords.verify(password.clone(), hash).await?;
-    let refused = match (&user, credential, verdict) {
-        (Some(user), Some(mut credential), Verdict::Right | Verdict::Outdated) if user.enabled => {
-            console.sign_in.limiter().password_was_right(email, from.ip(), Instant::now());
-            let mut ops = Vec::new();
-            if verdict == Verdict::Outdated {
-                credential.password = Some(console.sign_in.passwords.hash(password).await?);
-                ops.push(Op::PutCredential(credential.clone()));
-            }
-            if credential.totp.is_none() {
-                if ops.is_empty() {
-                    // A password that is changed in this moment must not let in any more.
-                    ops.push(Op::SameCredential { user: user.id, revision: credential.revision });
-                }
-                return signed_in(&console, Proof { user, with: "password", from: &from }, ops, jar, next)
-                    .await;
-            }
-            if !ops.is_empty() {
-                console.store.commit(ops).await?;
-                credential.revision += 1;
-            }
-            let ticket = second::ticket(&console, &credential, next);
-            let jar = jar.add(between(second::COOKIE, ticket, second::GOOD_FOR));
-            return Ok((jar, Redirect::to("/sign-in/code")).into_response());
+    let client = fields.get("client").parse().ok().map(ClientId);
+    let Tried { mut fitting, refused } = try_password(&console, email, client, &password).await?;
+    if !fitting.is_empty() {
+        console.sign_in.limiter().password_was_right(email, from.ip(), Instant::now());
+    }
+    if fitting.len() > 1 {
+        let clients = choices(&console, fitting.iter().map(|one| one.user.client)).await?;
+        let error = "This password fits your users of several clients. Choose one, and enter it again.";
+        let page = Page { clients, ..Page::new(&console, email, next, error) }.render()?;
+        return Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page)).into_response());
+    }
+    if let Some(Fitting { user, mut credential, verdict }) = fitting.pop() {
+        let mut ops = Vec::new();
+        if verdict == Verdict::Outdated {
+            credential.password = Some(console.sign_in.passwords.hash(password).await?);
+            ops.push(Op::PutCredential(credential.clone()));
         }
-        (Some(user), _, Verdict::Right | Verdict::Outdated) => Some((user, "disabled")),
-        (Some(user), _, Verdict::Wrong) => Some((user, "wrong password")),
-        (None, ..) => None,
-    };
-    if let Some((user, why)) = refused {
+        if credential.totp.is_none() {
+            if ops.is_empty() {
+                // A password that is changed in this moment must not let in any more.
+                ops.push(Op::SameCredential { user: user.id, revision: credential.revision });
+            }
+            let proof = Proof { user: &user, with: "password", from: &from };
+            return signed_in(&console, proof, ops, jar, next).await;
+        }
+        if !ops.is_empty() {
+            console.store.commit(ops).await?;
+            credential.revision += 1;
+        }
+        let ticket = second::ticket(&console, &credential, next);
+        let jar = jar.add(between(second::COOKIE, ticket, second::GOOD_FOR));
+        return Ok((jar, Redirect::to("/sign-in/code")).into_response());
+    }
+    for (user, why) in &refused {
         note_refused(&console, user, why, &from);
-    } else {
+    }
+    if refused.is_empty() {
         tracing::info!(address = from.address, "sign-in refused: there is no such user");
     }
     let error = "There is no user with this e-mail and this password, or the account is disabled.";
-    let page = Page::new(&console, email, next, error).render()?;
+    let page = Page { named: client, ..Page::new(&console, email, next, error) }.render()?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page)).into_response())
 }

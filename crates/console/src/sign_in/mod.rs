@@ -1,12 +1,13 @@
 //! Signing in and out.
 //!
-//! The steps: [`first`], e-mail and password, or [`provider`], an account at an OpenID provider; then, after a password, [`second`],
+//! The steps: [`first`], e-mail and password (of which client: [`candidates`]), or [`provider`], an account at an OpenID provider; then, after a password, [`second`],
 //! a code, if there is a second factor; then a session. [`set_up`]: the links with which people choose a password.
 //!
 //! What they stand on knows neither pages nor the store: [`password`], [`totp`], [`recovery`] (what proves who somebody is),
 //! [`limiter`] (how often it may be tried), [`ticket`] (what the browser keeps between two steps), [`oidc`] (what is said with a
 //! provider). [`record`]: what the activity log says.
 
+mod candidates;
 mod first;
 mod limiter;
 mod oidc;

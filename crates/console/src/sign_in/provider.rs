@@ -1,5 +1,6 @@
 //! Signing in at an OpenID provider: out, and back.
 
+use super::candidates::{Choice, choices};
 use super::first::Next;
 use super::oidc::{Begun, Failed, Person, Provider};
 use super::{Proof, between, no_randomness, note_refused, own_path, record, signed_in};
@@ -52,7 +53,7 @@ pub(super) async fn begin(
     jar: CookieJar,
 ) -> Result<Response, Failure> {
     let (provider, redirect_uri) = provider(&console)?;
-    let begun = Begun::new(own_path(&next.next).to_owned()).map_err(no_randomness)?;
+    let begun = Begun::new(own_path(&next.next).to_owned(), next.client).map_err(no_randomness)?;
     let url = provider.ask(&begun, &redirect_uri).await.map_err(failed)?;
     let ticket = console.sign_in.tickets.issue(PURPOSE, &begun, console.now_s() + GOOD_FOR.as_secs());
     Ok((jar.add(between(COOKIE, ticket, GOOD_FOR)), Redirect::to(url.as_str())).into_response())
@@ -81,7 +82,7 @@ pub(super) async fn come_back(
     }
     let person =
         provider.answered(&begun, &back.code, &redirect_uri, console.now_s()).await.map_err(failed)?;
-    let (user, ops) = user_of(&console, provider, person).await?;
+    let (user, ops) = user_of(&console, provider, person, begun.client.map(ClientId)).await?;
     if !user.enabled {
         note_refused(&console, &user, "disabled", &from);
         return Err(refused("Your account is disabled. An administrator can enable it."));
@@ -102,10 +103,22 @@ fn provider(console: &Console) -> Result<(&Provider, String), Failure> {
 }
 
 /// The user who is this person, and what is to be made durable for it: the user who signed in so before; else the one who has the
-/// e-mail that the provider vouches for, and is this person from now on; else a new one, if the operator wants that.
-async fn user_of(console: &Console, provider: &Provider, person: Person) -> Result<(User, Vec<Op>), Failure> {
+/// e-mail that the provider vouches for, and is this person from now on; else a new one, if the operator wants that. A person may be
+/// a user of several clients; `client` says which is meant.
+async fn user_of(
+    console: &Console,
+    provider: &Provider,
+    person: Person,
+    client: Option<ClientId>,
+) -> Result<(User, Vec<Op>), Failure> {
     let issuer = &provider.settings.issuer;
-    if let Some(id) = console.store.user_of_subject(issuer, &person.subject).await? {
+    let is_meant = |of: ClientId| client.is_none_or(|client| of == client);
+    let mut linked = console.store.users_of_subject(issuer, &person.subject).await?;
+    linked.retain(|(of, _)| is_meant(*of));
+    if linked.len() > 1 {
+        return Err(which_client(console, linked.into_iter().map(|(of, _)| of)).await?);
+    }
+    if let Some((_, id)) = linked.pop() {
         let user = console.store.user(id).await?.ok_or(StoreError::NotFound)?;
         let revision = console.store.credential(id).await?.map_or(0, |credential| credential.revision);
         return Ok((user, vec![Op::SameCredential { user: id, revision }]));
@@ -114,7 +127,22 @@ async fn user_of(console: &Console, provider: &Provider, person: Person) -> Resu
         return Err(refused("The provider does not say what your e-mail is, or that it is really yours."));
     };
     let subject = Some((issuer.clone(), person.subject));
-    if let Some(user) = console.store.user_of_email(&email).await? {
+    let mut users = console.store.users_of_email(&email).await?;
+    users.retain(|user| is_meant(user.client));
+    let mut clients: Vec<_> = users.iter().map(|user| user.client).collect();
+    if provider.settings.new_users.is_some()
+        && is_meant(CLIENT)
+        && !clients.contains(&CLIENT)
+        && !clients.is_empty()
+    {
+        // The new user that this person could become.
+        clients.insert(0, CLIENT);
+    }
+    if clients.len() > 1 {
+        // Whose the e-mail is may know where it has users; and must choose, since any client's administrator may have made one.
+        return Err(which_client(console, clients.into_iter()).await?);
+    }
+    if let Some(user) = users.pop() {
         let credential = console.store.credential(user.id).await?.unwrap_or_default();
         if credential.subject.is_some() {
             return Err(refused(
@@ -132,6 +160,11 @@ async fn user_of(console: &Console, provider: &Provider, person: Person) -> Resu
             record::changed(&user, "link_provider"),
         ];
         return Ok((user, ops));
+    }
+    if !is_meant(CLIENT) {
+        return Err(refused(
+            "There is no user with your e-mail in that client. An administrator can add you.",
+        ));
     }
     let Some(role) = provider.settings.new_users else {
         return Err(refused("There is no user with your e-mail. An administrator can add you."));
@@ -161,6 +194,23 @@ async fn user_of(console: &Console, provider: &Provider, person: Person) -> Resu
     ops.push(Op::PutCredential(Credential { user: id, subject, ..Credential::default() }));
     tracing::info!(user = %id, "a user was made who signed in at the OpenID provider");
     Ok((user, ops))
+}
+
+/// Asks a person who is a user of several clients which one is meant.
+async fn which_client(
+    console: &Console,
+    clients: impl Iterator<Item = ClientId>,
+) -> Result<Failure, StoreError> {
+    let ways: Vec<_> = choices(console, clients)
+        .await?
+        .into_iter()
+        .map(|Choice { id, name }| format!("/sign-in?client={id} for {name}"))
+        .collect();
+    let detail = format!(
+        "You are a user of several clients. Open one of these pages and sign in there: {}.",
+        ways.join(", ")
+    );
+    Ok(Failure::new(StatusCode::CONFLICT, "Which client?", detail))
 }
 
 fn refused(detail: &str) -> Failure {

@@ -103,7 +103,7 @@ async fn a_receiver_that_accepts_but_shakes_no_hands() {
     let receiver =
         Receiver::talking(None, |mut wire, _| async move { while wire.read_u8().await.is_ok() {} }).await;
     let words = "the TLS handshake was not finished with an internal address";
-    assert_open_timeout(&sender(), &receiver.https_url(), Phase::Tls, &words).await;
+    assert_open_timeout(&sender(), &receiver.https_url(), Phase::Tls, words).await;
 }
 
 #[tokio::test]

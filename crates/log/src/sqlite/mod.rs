@@ -413,9 +413,9 @@ impl Store for SqliteStore {
         Box::pin(self.read_state(move |connection| state::accounts::user_of_id(connection, id)))
     }
 
-    fn user_of_email(&self, email: &str) -> Answer<'_, Option<User>> {
+    fn users_of_email(&self, email: &str) -> Answer<'_, Vec<User>> {
         let email = email.to_owned();
-        Box::pin(self.read_state(move |connection| state::accounts::user_of_email(connection, &email)))
+        Box::pin(self.read_state(move |connection| state::accounts::users_of_email(connection, &email)))
     }
 
     fn credential(&self, user: UserId) -> Answer<'_, Option<Credential>> {
@@ -423,10 +423,10 @@ impl Store for SqliteStore {
         Box::pin(self.read_state(move |connection| state::access::credential(connection, &sealer, user)))
     }
 
-    fn user_of_subject(&self, issuer: &str, subject: &str) -> Answer<'_, Option<UserId>> {
+    fn users_of_subject(&self, issuer: &str, subject: &str) -> Answer<'_, Vec<(ClientId, UserId)>> {
         let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
         Box::pin(
-            self.read_state(move |connection| state::access::user_of_subject(connection, &issuer, &subject)),
+            self.read_state(move |connection| state::access::users_of_subject(connection, &issuer, &subject)),
         )
     }
 

@@ -70,6 +70,7 @@ impl Kind {
                 include_str!("schema/state-3.sql"),
                 include_str!("schema/state-4.sql"),
                 include_str!("schema/state-5.sql"),
+                include_str!("schema/state-6.sql"),
             ],
         }
     }
@@ -307,6 +308,29 @@ mod tests {
         let refused = open(&path, Kind::Log, Access::Read).unwrap_err().to_string();
         assert!(refused.contains("log-1.db: this file was made by hitwire 0.1"), "{refused}");
         assert!(refused.contains("choose an empty data directory"), "{refused}");
+    }
+
+    #[test]
+    fn users_of_an_older_state_stay_and_their_ids_do_not_come_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        create_older(&path, Kind::State, 5, |old| {
+            old.execute_batch(
+                "INSERT INTO user VALUES (3, 'u3', 1, 'ann@example.com', 'Ann', 1, 1, 9, 'admin', 4);
+                 INSERT INTO credential (user, revision, totp_step, recovery, issuer, subject) VALUES (3, 1, 0, '[]', 'i', 's');
+                 UPDATE sqlite_sequence SET seq = 8 WHERE name = 'user';",
+            )
+        });
+        let new = open(&path, Kind::State, Access::Write).unwrap();
+        let user = "SELECT concat_ws(' ', id, uuid, client, email, name, role, enabled, created_at, created_by, revision) FROM user";
+        let user = new.query_row(user, [], |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(user, "3 u3 1 ann@example.com Ann 1 1 9 admin 4");
+        let insert =
+            "INSERT INTO user (uuid, client, email, name, role, enabled, created_at, created_by, revision)
+                      VALUES ('u', ?1, 'ANN@example.com', '', 1, 1, 0, '', 1)";
+        assert!(new.execute(insert, [1]).is_err(), "once in each client, letter case aside");
+        new.execute(insert, [2]).unwrap();
+        assert_eq!(new.last_insert_rowid(), 9);
     }
 
     #[test]

@@ -819,8 +819,12 @@ pub(crate) async fn clients_users_and_applications_are_kept_and_changed_from_the
     assert_eq!(store.commit(vec![Op::PutClient(renamed)]).await.unwrap_err(), StoreError::Conflict);
     let gone = User { id: UserId(9), email: "other@example.com".to_owned(), ..jane };
     assert_eq!(store.commit(vec![Op::PutUser(gone)]).await.unwrap_err(), StoreError::NotFound);
-    let twin = store.commit(vec![Op::PutUser(user(2, ONE, "jane@EXAMPLE.com"))]).await.unwrap_err();
+    let twin = store.commit(vec![Op::PutUser(user(2, TWO, "jane@EXAMPLE.com"))]).await.unwrap_err();
     assert!(matches!(&twin, StoreError::Taken(words) if words.contains("jane@EXAMPLE.com")), "{twin}");
+    // Of another client she is somebody else.
+    commit(&*store, Op::PutUser(user(2, ONE, "jane@EXAMPLE.com"))).await;
+    let found = store.users_of_email("JANE@example.com").await.unwrap();
+    assert_eq!(found.iter().map(|user| (user.client, user.id.0)).collect::<Vec<_>>(), [(ONE, 2), (TWO, 1)]);
 
     create(&*store, TWO, &[Kind::Hit]).await;
     let in_use = store.commit(vec![Op::DeleteClient { id: TWO }]).await.unwrap_err();
@@ -862,13 +866,18 @@ pub(crate) async fn how_users_sign_in_is_kept_and_goes_with_them(backend: &dyn B
     commit(&*store, Op::PutCredential(used.clone())).await;
     let second = store.commit(vec![Op::PutCredential(used)]).await.unwrap_err();
     assert_eq!(second, StoreError::Conflict);
-    let found = store.user_of_subject("https://id.example.com", "u1").await.unwrap();
-    assert_eq!(found, Some(UserId(1)));
-    assert_eq!(store.user_of_subject("https://other.example.com", "u1").await.unwrap(), None);
+    let found = store.users_of_subject("https://id.example.com", "u1").await.unwrap();
+    assert_eq!(found, [(ONE, UserId(1))]);
+    assert_eq!(store.users_of_subject("https://other.example.com", "u1").await.unwrap(), []);
     commit(&*store, Op::PutUser(user(2, ONE, "joe@example.com"))).await;
-    let twin = Credential { user: UserId(2), ..first };
+    let twin = Credential { user: UserId(2), ..first.clone() };
     let twin = store.commit(vec![Op::PutCredential(twin)]).await.unwrap_err();
     assert!(matches!(twin, StoreError::Taken(_)), "{twin}");
+    make_client(&*store, TWO).await;
+    commit(&*store, Op::PutUser(user(3, TWO, "jane@example.com"))).await;
+    commit(&*store, Op::PutCredential(Credential { user: UserId(3), ..first })).await;
+    let found = store.users_of_subject("https://id.example.com", "u1").await.unwrap();
+    assert_eq!(found, [(ONE, UserId(1)), (TWO, UserId(3))]);
 
     let session = |n: u8, at| Session {
         sha256: [n; 32],

@@ -32,11 +32,10 @@ async fn a_user_is_made_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn an_address_belongs_to_one_user() {
+async fn an_address_belongs_to_one_user_of_a_client() {
     let hitwire = Hitwire::start().await;
-    let other = hitwire.new_client("Other").await;
     hitwire.make("users", &json!({"email": "ann@example.com", "role": "analyst"})).await;
-    let again = json!({"email": "ANN@example.com", "role": "analyst", "clientid": other});
+    let again = json!({"email": "ANN@example.com", "role": "analyst"});
     let refused = hitwire.admin().send("POST", "/v1/users", &again).await.expect(409);
     assert!(refused["detail"].as_str().expect("text").contains("ANN@example.com"), "{refused}");
     for wrong in ["ann", "ann@", "@example.com", "a b@example.com", "Ann <ann@example.org>", "a@b@c d"] {
@@ -97,4 +96,35 @@ async fn an_application_is_made_renamed_and_deleted() {
         "delete_application",
     ];
     until(async || hitwire.told(1).await == told).await;
+}
+
+#[tokio::test]
+async fn whether_another_client_has_an_email_is_not_told() {
+    let hitwire = Hitwire::start().await;
+    let (shop, bank) = (hitwire.new_client("Shop").await, hitwire.new_client("Bank").await);
+    let taken = json!({"email": "jane@example.com", "name": "Jane", "role": "analyst", "clientid": bank});
+    hitwire.make("users", &taken).await;
+    let token = hitwire.new_token(&json!({"name": "admin", "role": "admin", "clientid": shop})).await;
+    let admin = hitwire.caller(&token);
+    let make = async |email: &str| {
+        let made = admin.send("POST", "/v1/users", &json!({"email": email, "role": "analyst"})).await;
+        (made.status, made.json()["body"]["object"].take())
+    };
+    let (fresh, mut nobody) = make("nobody@example.com").await;
+    let (status, mut jane) = make("JANE@example.com").await;
+    assert_eq!((status, status.as_u16()), (fresh, 200));
+    let path = format!("/v1/users/{}", jane["id"]);
+    let link = admin.call("POST", &format!("{path}/sign-in-link")).await.expect(200);
+    assert!(link["body"]["object"]["path"].is_string());
+    for field in ["id", "uuid", "email", "created_at"] {
+        (nobody[field], jane[field]) = (json!(null), json!(null));
+    }
+    assert_eq!(jane, nobody);
+    admin.send("PUT", &path, &json!({"email": "joan@example.com"})).await.expect(200);
+    admin.send("PUT", &path, &json!({"email": "jane@example.com"})).await.expect(200);
+    // In its own client it is told.
+    let again =
+        admin.send("POST", "/v1/users", &json!({"email": "Jane@example.com", "role": "analyst"})).await;
+    let words = again.expect(409)["detail"].to_string();
+    assert!(words.contains("already"), "{words}");
 }

@@ -305,3 +305,35 @@ async fn a_provider_that_is_not_there_is_said_in_words() {
     let page = Browser::new(&hitwire).get_as_it_is("/sign-in/oidc").await.page(502);
     assert!(page.contains("answered 404"), "{page}");
 }
+
+#[tokio::test]
+async fn a_person_with_users_in_several_clients_says_which_is_meant() {
+    let issuer = Issuer::start().await;
+    let hitwire = start(&issuer, Some(Role::ReadOnly)).await;
+    let (shop, bank) = (hitwire.new_client("Shop").await, hitwire.new_client("Bank").await);
+    let user = |client: u64| json!({"email": "ann@example.com", "name": format!("Ann of {client}"), "role": "analyst", "clientid": client});
+    hitwire.make("users", &user(shop)).await;
+    let mut browser = Browser::new(&hitwire);
+    // Somebody else may have made it: it must not catch her who was to become a user of the first client.
+    let page = issuer.visit(&mut browser, "%2F").await.page(409);
+    assert!(
+        page.contains("/sign-in?client=1 for default") && page.contains(&format!("client={shop} for Shop")),
+        "{page}"
+    );
+    hitwire.make("users", &user(bank)).await;
+    for client in [bank, shop] {
+        let mut browser = Browser::new(&hitwire);
+        let page = browser.get(&format!("/sign-in?client={client}")).await.page(200);
+        assert!(page.contains(&format!("/sign-in/oidc?next=%2F&amp;client={client}")), "{page}");
+        issuer.visit(&mut browser, &format!("%2F&client={client}")).await.sees_other("/");
+        let profile = browser.get("/settings/profile").await.page(200);
+        assert!(profile.contains(&format!("Ann of {client}")), "{profile}");
+    }
+    // She is known in both, and still has to say which.
+    let page = issuer.visit(&mut Browser::new(&hitwire), "%2F").await.page(409);
+    assert!(
+        page.contains("for Shop") && page.contains("for Bank") && !page.contains("for default"),
+        "{page}"
+    );
+    issuer.visit(&mut Browser::new(&hitwire), &format!("%2F&client={shop}")).await.sees_other("/");
+}

@@ -2,7 +2,7 @@
 
 use crate::support::{Browser, Hitwire, PASSWORD, until};
 use hitwire_log::{Link, Op, Options, Session, SqliteStore, Store, UserId};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -125,4 +125,60 @@ async fn a_link_is_good_for_its_time_only() {
     assert!(
         browser.sign_in("ann@example.com", PASSWORD).await.page(422).contains("no user with this e-mail")
     );
+}
+
+/// A user of a client with a password of their own.
+async fn user_of(hitwire: &Hitwire, client: u64, email: &str, password: &str) {
+    let user =
+        json!({"email": email, "name": format!("Jane of {client}"), "role": "analyst", "clientid": client});
+    let id = hitwire.make("users", &user).await["id"].clone();
+    let link = hitwire.admin().call("POST", &format!("/v1/users/{id}/sign-in-link")).await.expect(200);
+    let path = link["body"]["object"]["path"].as_str().expect("a path").to_owned();
+    let form = [("password", password), ("password_again", password)];
+    Browser::new(hitwire).post(&path, &form).await.sees_other("/");
+}
+
+#[tokio::test]
+async fn users_of_several_clients_with_one_email_are_told_apart_by_the_password() {
+    const EMAIL: &str = "jane@example.com";
+    let hitwire = Hitwire::start().await;
+    let (shop, bank, firm) = (
+        hitwire.new_client("Shop").await,
+        hitwire.new_client("Bank").await,
+        hitwire.new_client("Firm").await,
+    );
+    user_of(&hitwire, shop, EMAIL, "the password of the shop").await;
+    user_of(&hitwire, bank, EMAIL, "the password of the bank").await;
+    user_of(&hitwire, firm, EMAIL, "the password of the bank").await;
+    let mut browser = Browser::new(&hitwire);
+    browser.sign_in(EMAIL, "the password of the shop").await.sees_other("/");
+    assert!(browser.get("/settings/profile").await.page(200).contains(&format!("Jane of {shop}")));
+    let refused = async |client: u64| {
+        let log = format!("/v1/activity?clientid={client}&action=refuse");
+        hitwire.admin().get(&log).await.expect(200)["activity"].as_array().expect("a list").len()
+    };
+    assert_eq!(refused(bank).await, 0, "nobody tried to get in there");
+
+    let mut browser = Browser::new(&hitwire);
+    let page = browser.sign_in(EMAIL, "the password of the bank").await.page(422);
+    assert!(page.contains("Bank (") && page.contains("Firm (") && !page.contains("Shop"), "{page}");
+    let firm_number = firm.to_string();
+    let fields = [("email", EMAIL), ("password", "the password of the bank"), ("client", &*firm_number)];
+    browser.post("/sign-in", &fields).await.sees_other("/");
+    assert!(browser.get("/settings/profile").await.page(200).contains(&format!("Jane of {firm}")));
+
+    let mut browser = Browser::new(&hitwire);
+    let page = browser.get(&format!("/sign-in?client={bank}")).await.page(200);
+    assert!(page.contains(&format!("name=\"client\" value=\"{bank}\"")), "{page}");
+    let bank_number = bank.to_string();
+    let fields = [("email", EMAIL), ("password", "the password of the shop"), ("client", &*bank_number)];
+    browser.post("/sign-in", &fields).await.page(422);
+    let fields = [("email", EMAIL), ("password", "the password of the bank"), ("client", &*bank_number)];
+    browser.post("/sign-in", &fields).await.sees_other("/");
+
+    // Where one of the two is closed, there is nothing to choose.
+    let path = format!("/v1/clients/{firm}");
+    hitwire.admin().send("PUT", &path, &json!({"enabled": false})).await.expect(200);
+    Browser::new(&hitwire).sign_in(EMAIL, "the password of the bank").await.sees_other("/");
+    Browser::new(&hitwire).sign_in(EMAIL, "of none of them").await.page(422);
 }

@@ -665,18 +665,18 @@ impl Store for Jittery {
         self.store.user(id)
     }
 
-    fn user_of_email(&self, email: &str) -> Answer<'_, Option<User>> {
+    fn users_of_email(&self, email: &str) -> Answer<'_, Vec<User>> {
         let email = email.to_owned();
-        Box::pin(async move { self.store.user_of_email(&email).await })
+        Box::pin(async move { self.store.users_of_email(&email).await })
     }
 
     fn credential(&self, user: UserId) -> Answer<'_, Option<Credential>> {
         self.store.credential(user)
     }
 
-    fn user_of_subject(&self, issuer: &str, subject: &str) -> Answer<'_, Option<UserId>> {
+    fn users_of_subject(&self, issuer: &str, subject: &str) -> Answer<'_, Vec<(ClientId, UserId)>> {
         let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
-        Box::pin(async move { self.store.user_of_subject(&issuer, &subject).await })
+        Box::pin(async move { self.store.users_of_subject(&issuer, &subject).await })
     }
 
     fn anybody_signs_in(&self) -> Answer<'_, bool> {

@@ -21,11 +21,14 @@ pub(crate) struct Begun {
     verifier: String,
     /// Where to go then: a path of ours.
     pub(crate) next: String,
+    /// The client that was named, by its number.
+    #[serde(default)]
+    pub(crate) client: Option<u64>,
 }
 
 impl Begun {
-    pub(crate) fn new(next: String) -> Result<Begun, getrandom::Error> {
-        Ok(Begun { state: random()?, nonce: random()?, verifier: random()?, next })
+    pub(crate) fn new(next: String, client: Option<u64>) -> Result<Begun, getrandom::Error> {
+        Ok(Begun { state: random()?, nonce: random()?, verifier: random()?, next, client })
     }
 
     /// Whether an answer with this state belongs to this sign-in.
@@ -67,7 +70,7 @@ mod tests {
 
     #[test]
     fn the_question_names_all_that_the_answer_must_fit() {
-        let begun = Begun::new("/events".to_owned()).unwrap();
+        let begun = Begun::new("/events".to_owned(), None).unwrap();
         let endpoint = Url::parse("https://id.example/authorize?tenant=7").unwrap();
         let url = begun.ask(&endpoint, "hitwire", "https://waf.example/sign-in/oidc/callback");
         let asked: HashMap<_, _> = url.query_pairs().into_owned().collect();
@@ -84,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_code_is_exchanged_with_what_only_this_sign_in_knows() {
-        let begun = Begun::new("/".to_owned()).unwrap();
+        let begun = Begun::new("/".to_owned(), None).unwrap();
         let form = begun.exchange("a b&c", "https://waf.example/").finish();
         assert!(form.starts_with("grant_type=authorization_code&code=a+b%26c&"), "{form}");
         assert!(form.ends_with(&format!("&code_verifier={}", begun.verifier)), "{form}");

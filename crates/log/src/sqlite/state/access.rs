@@ -4,12 +4,15 @@ use super::codes::{from_json, to_json};
 use super::{Trouble, accounts, authority};
 use crate::sqlite::seal::{Place, Sealer, from_hex, to_hex};
 use crate::{Credential, Link, Secret, Session, StoreError, User, UserId};
+use hitwire_event::ClientId;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 const SELECT_CREDENTIAL: &str =
     "SELECT user, revision, password, password_set_at, totp, totp_step, recovery, issuer, subject
      FROM credential WHERE user = ?1";
-const USER_OF_SUBJECT: &str = "SELECT user FROM credential WHERE issuer = ?1 AND subject = ?2";
+const USERS_OF_SUBJECT: &str =
+    "SELECT user.client, user.id FROM credential JOIN user ON user.id = credential.user
+     WHERE issuer = ?1 AND subject = ?2 ORDER BY user.client";
 const INSERT_CREDENTIAL: &str = "INSERT INTO credential
      (user, revision, password, password_set_at, totp, totp_step, recovery, issuer, subject)
      VALUES (?1, 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (user) DO NOTHING";
@@ -43,11 +46,13 @@ pub(super) fn put_credential(
     let (issuer, subject) = credential.subject.as_ref().map(|(i, s)| (i.as_str(), s.as_str())).unzip();
     let set_at = credential.password_set_at.map(|at| at as i64);
     let step = credential.totp_step as i64;
-    if let (Some(issuer), Some(subject)) = (issuer, subject)
-        && user_of_subject(connection, issuer, subject)?.is_some_and(|other| other != credential.user)
-    {
-        let words = "another user signs in as this account of the OpenID provider";
-        return Err(StoreError::Taken(words.to_owned()).into());
+    if let (Some(issuer), Some(subject)) = (issuer, subject) {
+        let client = accounts::user_of_id(connection, credential.user)?.map(|user| user.client);
+        let others = users_of_subject(connection, issuer, subject)?;
+        if others.iter().any(|&(of, other)| Some(of) == client && other != credential.user) {
+            let words = "another user of the client signs in as this account of the OpenID provider";
+            return Err(StoreError::Taken(words.to_owned()).into());
+        }
     }
     let password = &credential.password;
     let changed = if credential.revision == 0 {
@@ -123,15 +128,17 @@ pub(in crate::sqlite) fn credential(
     }))
 }
 
-/// The user who is this account of an OpenID provider.
-pub(in crate::sqlite) fn user_of_subject(
+/// The users who are this account of an OpenID provider, one of a client, and their clients.
+pub(in crate::sqlite) fn users_of_subject(
     connection: &Connection,
     issuer: &str,
     subject: &str,
-) -> Result<Option<UserId>, Trouble> {
-    let mut statement = connection.prepare_cached(USER_OF_SUBJECT)?;
-    let user = statement.query_row([issuer, subject], |row| row.get::<_, i64>(0)).optional()?;
-    Ok(user.map(|user| UserId(user as u64)))
+) -> Result<Vec<(ClientId, UserId)>, Trouble> {
+    let mut statement = connection.prepare_cached(USERS_OF_SUBJECT)?;
+    let users = statement.query_map([issuer, subject], |row| {
+        Ok((ClientId(row.get::<_, i64>(0)? as u64), UserId(row.get::<_, i64>(1)? as u64)))
+    })?;
+    Ok(users.collect::<Result<_, _>>()?)
 }
 
 /// Whether anybody could sign in.

@@ -27,8 +27,8 @@ const UPDATE_USER: &str =
     "UPDATE user SET email = ?2, name = ?3, role = ?4, enabled = ?5, revision = revision + 1
      WHERE id = ?1 AND revision = ?6";
 const SELECT_USER: &str = "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision FROM user WHERE id = ?1";
-const SELECT_USER_OF_EMAIL: &str = "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision FROM user WHERE email = ?1";
-const USER_OF_EMAIL: &str = "SELECT id FROM user WHERE email = ?1";
+const SELECT_USERS_OF_EMAIL: &str = "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision FROM user WHERE email = ?1 ORDER BY client";
+const USER_OF_EMAIL: &str = "SELECT id FROM user WHERE email = ?1 AND client = ?2";
 const SELECT_APPLICATIONS: &str = "SELECT id, name FROM application WHERE client = ?1 ORDER BY id";
 const PUT_APPLICATION: &str = "INSERT INTO application (client, id, name) VALUES (?1, ?2, ?3)
      ON CONFLICT (client, id) DO UPDATE SET name = excluded.name";
@@ -170,12 +170,11 @@ pub(in crate::sqlite) fn user_of_id(connection: &Connection, id: UserId) -> Resu
     Ok(connection.prepare_cached(SELECT_USER)?.query_row([id.0 as i64], user).optional()?)
 }
 
-/// The user with this e-mail, letter case aside.
-pub(in crate::sqlite) fn user_of_email(
-    connection: &Connection,
-    email: &str,
-) -> Result<Option<User>, Trouble> {
-    Ok(connection.prepare_cached(SELECT_USER_OF_EMAIL)?.query_row([email], user).optional()?)
+/// The users with this e-mail, letter case aside.
+pub(in crate::sqlite) fn users_of_email(connection: &Connection, email: &str) -> Result<Vec<User>, Trouble> {
+    let mut statement = connection.prepare_cached(SELECT_USERS_OF_EMAIL)?;
+    let users = statement.query_map([email], user)?;
+    Ok(users.collect::<Result<_, _>>()?)
 }
 
 fn user(row: &Row<'_>) -> rusqlite::Result<User> {
@@ -196,7 +195,8 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
 /// A user, new or changed.
 pub(super) fn put_user(connection: &Connection, user: &User) -> Result<(), Trouble> {
     let mut statement = connection.prepare_cached(USER_OF_EMAIL)?;
-    let owner = statement.query_row([&user.email], |row| row.get::<_, i64>(0)).optional()?;
+    let owner = statement.query_row(params![user.email, user.client.0 as i64], |row| row.get::<_, i64>(0));
+    let owner = owner.optional()?;
     if owner.is_some_and(|owner| owner as u64 != user.id.0) {
         let words = format!("there is a user with the e-mail {} already", user.email);
         return Err(StoreError::Taken(words).into());

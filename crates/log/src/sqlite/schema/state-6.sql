@@ -1,0 +1,25 @@
+-- An e-mail, and an account of an OpenID provider, may belong to one user of each client.
+
+CREATE TABLE user_6 (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    uuid       TEXT    NOT NULL,
+    client     INTEGER NOT NULL,
+    email      TEXT    NOT NULL COLLATE NOCASE,
+    name       TEXT    NOT NULL,
+    role       INTEGER NOT NULL,
+    enabled    INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    created_by TEXT    NOT NULL,
+    revision   INTEGER NOT NULL,
+    UNIQUE (email, client)
+) STRICT;
+INSERT INTO user_6 SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision FROM user;
+-- Ids that were given or reserved must not come again.
+DELETE FROM sqlite_sequence WHERE name = 'user_6';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'user_6', seq FROM sqlite_sequence WHERE name = 'user';
+DROP TABLE user;
+ALTER TABLE user_6 RENAME TO user;
+CREATE INDEX user_by_client ON user (client, id);
+
+DROP INDEX credential_by_subject;
+CREATE INDEX credential_by_subject ON credential (issuer, subject) WHERE subject IS NOT NULL;
