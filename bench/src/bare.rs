@@ -19,6 +19,7 @@ pub(crate) fn requests_per_second(
         let guard = Guard::new(vec!["127.0.0.0/8".parse()?], false);
         let sender = Sender::new(guard, Resolver::system());
         let target = Target {
+            http_version: hitwire_endpoint::HttpVersion::Auto,
             url: url.to_owned(),
             method: Method::Post,
             headers: Vec::new(),

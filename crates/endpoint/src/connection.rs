@@ -1,6 +1,6 @@
 //! An open connection that speaks HTTP.
 
-use crate::response::{RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX};
+use crate::send::is_http1_required;
 use crate::stream::{Meter, Stream};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The body of every request.
@@ -22,6 +23,9 @@ const HTTP2_STREAM_WINDOW_BYTES: u32 = 32 * 1024;
 
 /// The same for all responses on one HTTP/2 connection.
 const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// The most bytes of one HTTP/2 response's headers that are taken; of them is kept what is kept of any.
+const HTTP2_HEADER_BYTES_MAX: u32 = 256 * 1024;
 
 /// How long an idle connection may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -53,6 +57,14 @@ pub(crate) struct Http2 {
     driver: Driver,
 }
 
+impl Http2 {
+    /// Whether the receiver has ended the connection because it wants HTTP/1.1. A request that was not under way yet hears only
+    /// that the connection is closed.
+    pub(crate) async fn ended_for_http1(&self) -> bool {
+        self.sender.is_closed() && self.driver.ended_for_http1().await
+    }
+}
+
 impl Connection {
     /// Begins to speak HTTP over a stream.
     pub(crate) async fn begin(stream: Stream, address: SocketAddr) -> hyper::Result<Connection> {
@@ -61,15 +73,17 @@ impl Connection {
             let (sender, connection) = http2::Builder::new(TokioExecutor::new())
                 .initial_stream_window_size(HTTP2_STREAM_WINDOW_BYTES)
                 .initial_connection_window_size(HTTP2_CONNECTION_WINDOW_BYTES)
-                .max_header_list_size(RESPONSE_HEADER_BYTES_MAX)
+                .max_header_list_size(HTTP2_HEADER_BYTES_MAX)
                 .handshake(TokioIo::new(stream))
                 .await?;
             let driver = Driver::spawn(connection, address);
             Ok(Connection::Http2(Arc::new(Http2 { sender, meter, address, driver })))
         } else {
             let (sender, connection) = http1::Builder::new()
-                .max_headers(RESPONSE_HEADERS_MAX)
-                .max_header_size(RESPONSE_HEADER_BYTES_MAX as usize)
+                .allow_obsolete_multiline_headers_in_responses(true)
+                .allow_spaces_after_header_name_in_responses(true)
+                .ignore_invalid_headers_in_responses(true)
+                .preserve_header_case(true)
                 .max_buf_size(HTTP1_BUFFER_BYTES)
                 .handshake(TokioIo::new(stream))
                 .await?;
@@ -120,23 +134,37 @@ impl Connection {
 
 /// The task that moves a connection's bytes. It ends with the connection's last holder.
 #[derive(Debug)]
-struct Driver(Option<JoinHandle<()>>);
+struct Driver {
+    task: Option<JoinHandle<()>>,
+    /// Once it has ended: whether the receiver said that it wants HTTP/1.1.
+    ended: watch::Receiver<Option<bool>>,
+}
 
 impl Driver {
     fn spawn<C>(connection: C, address: SocketAddr) -> Driver
     where
         C: Future<Output = hyper::Result<()>> + Send + 'static,
     {
-        Driver(Some(tokio::spawn(async move {
-            if let Err(error) = connection.await {
+        let (end, ended) = watch::channel(None);
+        let task = tokio::spawn(async move {
+            let outcome = connection.await;
+            if let Err(error) = &outcome {
                 tracing::debug!(%address, %error, "connection ended");
             }
-        })))
+            end.send_replace(Some(outcome.is_err_and(|error| is_http1_required(&error))));
+        });
+        Driver { task: Some(task), ended }
+    }
+
+    async fn ended_for_http1(&self) -> bool {
+        let mut ended = self.ended.clone();
+        let ended = tokio::time::timeout(GOODBYE, ended.wait_for(Option::is_some)).await;
+        matches!(ended.as_ref().map(Result::as_deref), Ok(Ok(Some(true))))
     }
 
     /// Lets the task end by itself, for a while.
     fn finish(mut self) {
-        if let Some(mut task) = self.0.take() {
+        if let Some(mut task) = self.task.take() {
             tokio::spawn(async move {
                 if tokio::time::timeout(GOODBYE, &mut task).await.is_err() {
                     task.abort();
@@ -148,7 +176,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        if let Some(task) = &self.0 {
+        if let Some(task) = &self.task {
             task.abort();
         }
     }

@@ -2,11 +2,12 @@
 
 use crate::connection::Connection;
 use crate::guard::Guard;
+use crate::memory::FailedAddresses;
 use crate::pool::Place;
 use crate::resolve::Resolver;
 use crate::send::{Phase, SendError};
 use crate::stream::Stream;
-use crate::target::Target;
+use crate::target::{HttpVersion, Target};
 use crate::tls::{ClientAuth, Configs, Handshake, TlsProblem};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -31,6 +32,7 @@ pub(crate) struct Connector {
     guard: Guard,
     resolver: Resolver,
     tls: Configs,
+    failed: FailedAddresses,
 }
 
 /// How far a connection has come; what is left of it when a timeout ends it.
@@ -52,10 +54,10 @@ impl Default for Progress {
 
 impl Connector {
     pub(crate) fn new(guard: Guard, resolver: Resolver) -> Connector {
-        Connector { guard, resolver, tls: Configs::new() }
+        Connector { guard, resolver, tls: Configs::new(), failed: FailedAddresses::default() }
     }
 
-    /// The same, without TLS sessions.
+    /// The same, without TLS sessions and without what is remembered of addresses.
     pub(crate) fn anew(&self) -> Connector {
         Connector::new(self.guard.clone(), self.resolver.clone())
     }
@@ -69,7 +71,13 @@ impl Connector {
         self.tls.stop_resuming(place);
     }
 
-    /// Opens a connection within the target's open timeout.
+    /// The addresses that are tried after the others.
+    pub(crate) fn failed(&self) -> &FailedAddresses {
+        &self.failed
+    }
+
+    /// Opens a connection within the target's open timeout. An address that fails, or is being tried when the time is up, is
+    /// tried after the others of its name next time.
     pub(crate) async fn open(
         &self,
         place: &Place,
@@ -77,14 +85,21 @@ impl Connector {
         target: &Target,
         progress: &mut Progress,
     ) -> Result<Connection, SendError> {
-        match tokio::time::timeout(target.open_timeout, self.dial(place, url, target, progress)).await {
-            Ok(result) => result,
-            Err(_) => Err(SendError::OpenTimeout {
-                phase: progress.phase,
-                address: progress.address,
-                after: target.open_timeout,
-            }),
+        let opened =
+            match tokio::time::timeout(target.open_timeout, self.dial(place, url, target, progress)).await {
+                Ok(result) => result,
+                Err(_) => Err(SendError::OpenTimeout {
+                    phase: progress.phase,
+                    address: progress.address,
+                    after: target.open_timeout,
+                }),
+            };
+        // Refused connections have been noted one by one.
+        let is_noted = matches!(opened, Err(SendError::Connect { .. }));
+        if let (Err(_), Some(address), false) = (&opened, progress.address, is_noted) {
+            self.failed.insert(place, address);
         }
+        opened
     }
 
     async fn dial(
@@ -98,7 +113,8 @@ impl Connector {
         progress.phase = Phase::Connect;
         progress.address = addresses.first().copied();
         let begun = Instant::now();
-        let (tcp, address) = connect_first(&addresses).await?;
+        let refused = |address| self.failed.insert(place, address);
+        let (tcp, address) = connect_first(&addresses, refused).await?;
         progress.connect = Some(begun.elapsed());
         progress.address = Some(address);
         // A request leaves in one piece; to wait for more would only delay its end.
@@ -147,7 +163,11 @@ impl Connector {
                 return Err(SendError::Guard { host: name.map(str::to_owned), refusal });
             }
         }
-        Ok(interleaved(&addresses).map(|address| SocketAddr::new(address, place.port)).collect())
+        let addresses = interleaved(&addresses).map(|address| SocketAddr::new(address, place.port));
+        let mut addresses: Vec<SocketAddr> = addresses.collect();
+        self.failed.put_last(place, &mut addresses);
+        addresses.truncate(ADDRESSES_TRIED);
+        Ok(addresses)
     }
 
     /// The TLS handshake. If a session was offered and the receiver does not go on from there, a handshake is made in full, at
@@ -165,7 +185,7 @@ impl Connector {
             detail: "the host of the URL cannot be the name of a certificate".to_owned(),
         })?;
         let handshake = identity.handshake(self.tls.may_resume(place));
-        let problem = match handshaken(&handshake, name.clone(), tcp).await {
+        let problem = match handshaken(&handshake, place.http_version, name.clone(), tcp).await {
             Ok(stream) => return Ok(stream),
             Err(problem) => problem,
         };
@@ -177,7 +197,7 @@ impl Connector {
         let Ok(tcp) = TcpStream::connect(address).await else { return Err(problem) };
         // That it is slower without does no harm.
         let _ = tcp.set_nodelay(true);
-        let stream = handshaken(&identity.handshake(false), name, tcp).await?;
+        let stream = handshaken(&identity.handshake(false), place.http_version, name, tcp).await?;
         self.tls.stop_resuming(place);
         Ok(stream)
     }
@@ -185,11 +205,16 @@ impl Connector {
 
 async fn handshaken(
     handshake: &Handshake,
+    version: HttpVersion,
     name: ServerName<'static>,
     tcp: TcpStream,
 ) -> Result<Stream, TlsProblem> {
     let own = handshake.config.client_auth_cert_resolver.has_certs();
-    let connecting = TlsConnector::from(handshake.config.clone()).connect(name, tcp);
+    let connector = TlsConnector::from(handshake.config.clone());
+    let connecting = match version {
+        HttpVersion::Auto => connector.connect(name, tcp),
+        HttpVersion::Http1 => connector.with_alpn(vec![b"http/1.1".to_vec()]).connect(name, tcp),
+    };
     let (stream, auth) = ClientAuth::watch(own, connecting).await;
     match stream {
         Ok(stream) => Ok(Stream::tls(stream, auth)),
@@ -207,21 +232,22 @@ fn server_name(url: &Url) -> Option<ServerName<'static>> {
     }
 }
 
-/// The first few addresses, IPv6 and IPv4 by turns, beginning with the kind that the resolver put first: one kind that
+/// The addresses, IPv6 and IPv4 by turns, beginning with the kind that the resolver put first: one kind that
 /// leads nowhere must not use up all tries.
 fn interleaved(addresses: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
     let first_is_v6 = addresses.first().is_some_and(IpAddr::is_ipv6);
     let (first, second): (Vec<IpAddr>, Vec<IpAddr>) =
         addresses.iter().partition(|address| address.is_ipv6() == first_is_v6);
     let turns = first.len().max(second.len());
-    (0..turns)
-        .flat_map(move |turn| [first.get(turn).copied(), second.get(turn).copied()])
-        .flatten()
-        .take(ADDRESSES_TRIED)
+    (0..turns).flat_map(move |turn| [first.get(turn).copied(), second.get(turn).copied()]).flatten()
 }
 
 /// Connects to the first address that answers. The next one is tried as soon as one fails, or beside it after a while.
-async fn connect_first(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAddr), SendError> {
+/// Each address that fails is told of.
+async fn connect_first(
+    addresses: &[SocketAddr],
+    refused: impl Fn(SocketAddr),
+) -> Result<(TcpStream, SocketAddr), SendError> {
     let mut waiting = addresses.iter().copied();
     let mut tries = FuturesUnordered::new();
     let mut failed: Option<(SocketAddr, io::Error)> = None;
@@ -232,7 +258,10 @@ async fn connect_first(addresses: &[SocketAddr]) -> Result<(TcpStream, SocketAdd
         tokio::select! {
             ended = tries.next() => match ended {
                 Some((address, Ok(stream))) => return Ok((stream, address)),
-                Some((address, Err(error))) => failed = failed.or(Some((address, error))),
+                Some((address, Err(error))) => {
+                    refused(address);
+                    failed = failed.or(Some((address, error)));
+                }
                 None => break,
             },
             () = tokio::time::sleep(NEXT_ADDRESS_AFTER), if more => {}
@@ -273,10 +302,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_address_is_tried_twice_and_no_more_than_the_bound(found in proptest::collection::hash_set(any::<IpAddr>(), 0..20)) {
+        fn each_address_has_its_turn_once(found in proptest::collection::hash_set(any::<IpAddr>(), 0..20)) {
             let found: Vec<IpAddr> = found.into_iter().collect();
             let order: Vec<IpAddr> = interleaved(&found).collect();
-            prop_assert_eq!(order.len(), found.len().min(ADDRESSES_TRIED));
+            prop_assert_eq!(order.len(), found.len());
             for (index, address) in order.iter().enumerate() {
                 prop_assert!(found.contains(address));
                 prop_assert!(!order[..index].contains(address));

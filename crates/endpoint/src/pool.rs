@@ -1,12 +1,14 @@
 //! Connections kept for the next request.
 
 use crate::connection::{Connection, Http2};
+use crate::target::{HttpVersion, Target};
 use crate::tls::Fingerprint;
 use hitwire_event::ClientId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
+use url::Url;
 
 /// How long an unused connection is kept. Many servers close theirs after 60 to 75 s; to close first avoids sending into a
 /// connection that is just being closed.
@@ -31,6 +33,22 @@ pub(crate) struct Place {
     /// As in the URL, normalised; an IPv6 address in brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// An HTTP/2 connection is not for those who want HTTP/1.1.
+    pub(crate) http_version: HttpVersion,
+}
+
+impl Place {
+    /// Where this client's requests to a target go; `url` is the target's.
+    pub(crate) fn of(client: ClientId, target: &Target, url: &Url) -> Place {
+        Place {
+            client,
+            identity: target.tls.fingerprint(),
+            https: url.scheme() == "https",
+            host: url.host_str().unwrap_or_default().to_owned(),
+            port: url.port_or_known_default().unwrap_or_default(),
+            http_version: target.http_version,
+        }
+    }
 }
 
 /// The connections that are kept. Cheap to clone.
@@ -241,7 +259,8 @@ mod tests {
 
     fn place(port: u16) -> Place {
         let identity = TlsIdentity::default().fingerprint();
-        Place { client: ClientId(1), identity, https: false, host: "a.example".to_owned(), port }
+        let (client, host) = (ClientId(1), "a.example".to_owned());
+        Place { client, identity, https: false, host, port, http_version: HttpVersion::Auto }
     }
 
     fn bounded(kept_max: usize) -> Pool {

@@ -1,13 +1,14 @@
 //! The byte stream under HTTP: plain TCP or TLS, watched.
 
+use crate::head::HeadFilter;
 use crate::tls::ClientAuth;
 use rustls::{AlertDescription, HandshakeKind};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -18,6 +19,7 @@ use tokio_rustls::client::TlsStream;
 pub(crate) struct Meter {
     read_bytes: AtomicU64,
     written_bytes: AtomicU64,
+    head_expected: AtomicBool,
     alert: OnceLock<AlertDescription>,
     client_auth: ClientAuth,
     /// The TLS session is one that was kept.
@@ -33,6 +35,11 @@ impl Meter {
     /// Bytes handed to the system (or to TLS) so far.
     pub(crate) fn written_bytes(&self) -> u64 {
         self.written_bytes.load(Relaxed)
+    }
+
+    /// An HTTP/1.1 request is about to be sent: what is received next begins the head of an answer.
+    pub(crate) fn expect_head(&self) {
+        self.head_expected.store(true, Relaxed);
     }
 
     /// The TLS alert by which the receiver ended the connection. In TLS 1.3 a refused client certificate is heard of only
@@ -58,6 +65,7 @@ impl Meter {
 pub(crate) struct Stream {
     io: Io,
     meter: Arc<Meter>,
+    head: HeadFilter,
     /// Why nothing can be written any more; told once the receiver's last words have been heard.
     broken: Option<io::Error>,
 }
@@ -70,13 +78,16 @@ enum Io {
 
 impl Stream {
     pub(crate) fn plain(stream: TcpStream) -> Stream {
-        Stream { io: Io::Plain(stream), meter: Arc::default(), broken: None }
+        Stream::new(Io::Plain(stream), Meter::default())
     }
 
     pub(crate) fn tls(stream: TlsStream<TcpStream>, client_auth: ClientAuth) -> Stream {
         let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
-        let meter = Meter { client_auth, resumed, ..Meter::default() };
-        Stream { io: Io::Tls(Box::new(stream)), meter: Arc::new(meter), broken: None }
+        Stream::new(Io::Tls(Box::new(stream)), Meter { client_auth, resumed, ..Meter::default() })
+    }
+
+    fn new(io: Io, meter: Meter) -> Stream {
+        Stream { io, meter: Arc::new(meter), head: HeadFilter::default(), broken: None }
     }
 
     pub(crate) fn meter(&self) -> Arc<Meter> {
@@ -89,6 +100,17 @@ impl Stream {
             Io::Plain(_) => false,
             Io::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
         }
+    }
+
+    /// What comes over the stream, as it is.
+    fn receive(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = match &mut self.io {
+            Io::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Io::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        };
+        self.meter.read_bytes.fetch_add((buf.filled().len() - before) as u64, Relaxed);
+        self.noted(result)
     }
 
     fn noted<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -143,13 +165,30 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.meter.head_expected.load(Relaxed) {
+            self.meter.head_expected.store(false, Relaxed);
+            self.head.expect();
+        }
+        if self.head.is_passing() {
+            return self.receive(cx, buf);
+        }
         let before = buf.filled().len();
-        let result = match &mut self.io {
-            Io::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Io::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        };
-        self.meter.read_bytes.fetch_add((buf.filled().len() - before) as u64, Relaxed);
-        self.noted(result)
+        loop {
+            self.head.pull(buf);
+            // Nothing put in means the end to whoever reads, so what comes is read until something passes.
+            if buf.filled().len() > before || buf.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.receive(cx, buf))?;
+            let received = &buf.filled()[before..];
+            if received.is_empty() {
+                self.head.end();
+                self.head.pull(buf);
+                return Poll::Ready(Ok(()));
+            }
+            self.head.push(received)?;
+            buf.set_filled(before);
+        }
     }
 }
 

@@ -26,6 +26,17 @@ impl From<Method> for http::Method {
     }
 }
 
+/// Which versions of HTTP are spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HttpVersion {
+    /// HTTP/2 where the receiver offers it over TLS, else HTTP/1.1. A receiver that answers HTTP/2 with `HTTP_1_1_REQUIRED`
+    /// gets HTTP/1.1 at once, and for a day.
+    #[default]
+    Auto,
+    /// HTTP/1.1 alone.
+    Http1,
+}
+
 /// Where to send, and how. Everything in it that is secret is left out of its debug output.
 #[derive(Clone)]
 pub struct Target {
@@ -35,12 +46,14 @@ pub struct Target {
     pub method: Method,
     /// Extra headers, in the order given; see [`check_headers`](crate::check_headers). The values are secret.
     pub headers: Vec<(String, String)>,
+    /// Which versions of HTTP are spoken.
+    pub http_version: HttpVersion,
     /// Whom to trust and as whom to appear.
     pub tls: TlsIdentity,
     /// For a new connection: resolving, TCP, TLS and the HTTP/2 preface together.
     pub open_timeout: Duration,
-    /// From the first byte of the request to the end of the response's headers and the part of its body that is kept. A
-    /// reused connection has only this one.
+    /// From the first byte of the request to the end of the response's headers, and of the part of its body that is read; for
+    /// this part at most 5 s more are waited. A reused connection has only this timeout.
     pub timeout: Duration,
     /// What signs, by Standard Webhooks: secrets (`whsec_...`; while one is exchanged, the current before the previous one)
     /// and private keys (`whsk_...`); one signature each. None: the request is not signed.
@@ -51,6 +64,7 @@ impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Target")
             .field("method", &self.method)
+            .field("http_version", &self.http_version)
             .field("tls", &self.tls)
             .field("open_timeout", &self.open_timeout)
             .field("timeout", &self.timeout)

@@ -65,6 +65,7 @@ struct Answer {
     headers: BTreeMap<String, Values>,
     body: String,
     truncated: bool,
+    incomplete: Option<String>,
 }
 
 /// A header that came once, or several times.
@@ -131,6 +132,7 @@ struct ShownAnswer {
     headers: Vec<(String, String)>,
     body: String,
     truncated: bool,
+    incomplete: Option<String>,
 }
 
 async fn full(console: &Console, session: &Session, id: u64, number: u64) -> Result<InFull, Failure> {
@@ -236,6 +238,7 @@ impl Exchange {
                 headers: listed(answer.headers),
                 body: answer.body,
                 truncated: answer.truncated,
+                incomplete: answer.incomplete,
             }),
             withheld: is_analyst && attempt.status.is_some(),
         }

@@ -1,5 +1,6 @@
 //! Why there is no complete answer, in words for the integration's user.
 
+use crate::body::Incomplete;
 use crate::guard::{PublicOnly, Refusal, UrlError};
 use crate::headers::RequestError;
 use crate::stream::Meter;
@@ -117,10 +118,13 @@ impl SendError {
             return SendError::of_http2(error, phase);
         }
         // The library tells of a body's broken framing as of input that is not valid.
-        let invalid = |error: &io::Error| {
+        let invalid = |error: &&io::Error| {
             matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
         };
-        if error.is_parse() || find::<io::Error>(error).is_some_and(invalid) {
+        if let Some(error) = find::<io::Error>(error).filter(invalid) {
+            return SendError::Protocol { detail: shown(&error.to_string()) };
+        }
+        if error.is_parse() {
             return SendError::Protocol { detail: shown(&with_cause(error)) };
         }
         let cut = error.is_incomplete_message()
@@ -165,6 +169,39 @@ impl SendError {
     }
 }
 
+/// What an error of the HTTP library means for a body; `open_ended`: only the connection's end tells where it ends.
+pub(super) fn incomplete(error: &hyper::Error, open_ended: bool) -> Incomplete {
+    // TLS alone has such an end: to a plain connection it is a good one.
+    let without_goodbye = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof;
+    if open_ended && find::<io::Error>(error).is_some_and(without_goodbye) {
+        return Incomplete::NoGoodbye;
+    }
+    match SendError::of_http(error, Phase::Body) {
+        SendError::Protocol { detail } => Incomplete::Protocol { detail },
+        SendError::Reset { detail } => Incomplete::Reset { detail },
+        _ => Incomplete::Cut,
+    }
+}
+
+impl From<Incomplete> for SendError {
+    /// For who needs the whole of a body.
+    fn from(incomplete: Incomplete) -> Self {
+        match incomplete {
+            Incomplete::Cut | Incomplete::NoGoodbye => SendError::Cut { phase: Phase::Body },
+            Incomplete::Slow { after } | Incomplete::Timeout { after } => {
+                SendError::Timeout { phase: Phase::Body, after }
+            }
+            Incomplete::Reset { detail } => SendError::Reset { detail },
+            Incomplete::Protocol { detail } => SendError::Protocol { detail },
+        }
+    }
+}
+
+/// The receiver wants the request over HTTP/1.1: it reset the stream, or ended the connection, with this reason.
+pub(crate) fn is_http1_required(error: &hyper::Error) -> bool {
+    find::<h2::Error>(error).is_some_and(|error| error.reason() == Some(h2::Reason::HTTP_1_1_REQUIRED))
+}
+
 /// The receiver refused this stream before looking at it (RFC 9113, 8.7): to send it again is always safe.
 pub(super) fn is_refused_stream(error: &hyper::Error) -> bool {
     find::<h2::Error>(error).is_some_and(|error| error.reason() == Some(h2::Reason::REFUSED_STREAM))
@@ -175,7 +212,7 @@ pub(super) fn is_reset_stream(error: &hyper::Error) -> bool {
     find::<h2::Error>(error).is_some_and(h2::Error::is_reset)
 }
 
-fn find<E: std::error::Error + 'static>(error: &hyper::Error) -> Option<&E> {
+pub(crate) fn find<E: std::error::Error + 'static>(error: &hyper::Error) -> Option<&E> {
     let mut source = error.source();
     while let Some(inner) = source {
         if let Some(found) = inner.downcast_ref() {
@@ -280,7 +317,7 @@ impl fmt::Display for Interrupted {
 }
 
 /// Seconds as people write them: `15 s`, `0.25 s`.
-struct Seconds(Duration);
+pub(crate) struct Seconds(pub(crate) Duration);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

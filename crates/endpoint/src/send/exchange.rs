@@ -1,12 +1,14 @@
 //! One request and its response on an open connection.
 
-use super::error::{Phase, SendError, is_refused_stream, is_reset_stream};
+use super::error::{Phase, SendError, incomplete, is_http1_required, is_refused_stream, is_reset_stream};
+use crate::body::{self, BODY_WITHIN, Beginning};
 use crate::connection::{Body, Http1, Http2};
 use crate::headers::RequestError;
 use crate::response::{self, RESPONSE_BYTES_MAX, Response};
 use crate::target::{Message, Method};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderValue};
+use http::Extensions;
+use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::body::Incoming;
 use std::time::Duration;
@@ -21,10 +23,14 @@ pub(super) struct Request {
     authority: Authority,
     path: PathAndQuery,
     headers: HeaderMap,
+    /// How the headers' names are written over HTTP/1.1.
+    spelling: Extensions,
     body: Bytes,
     timestamp_s: u64,
     /// How much of the response's body is kept.
     response_bytes_max: usize,
+    /// How long it is waited for.
+    response_body_within: Duration,
 }
 
 impl Request {
@@ -53,15 +59,22 @@ impl Request {
             authority: authority.parse().map_err(|_| RequestError::Url)?,
             path: path.parse().map_err(|_| RequestError::Url)?,
             headers,
+            spelling: Extensions::new(),
             body,
             timestamp_s: 0,
             response_bytes_max: RESPONSE_BYTES_MAX,
+            response_body_within: BODY_WITHIN,
         })
     }
 
-    /// The same, of whose response another part is kept.
+    /// The same, of whose response so much is kept, and waited for as long as the timeout lets.
     pub(super) fn keeping(self, response_bytes_max: usize) -> Request {
-        Request { response_bytes_max, ..self }
+        Request { response_bytes_max, response_body_within: Duration::MAX, ..self }
+    }
+
+    /// The same, with the headers' names written in this way over HTTP/1.1.
+    pub(super) fn spelled(self, spelling: Extensions) -> Request {
+        Request { spelling, ..self }
     }
 
     pub(super) fn into_headers(self) -> HeaderMap {
@@ -73,6 +86,7 @@ impl Request {
         let mut request = self.with_uri(http::Uri::from(self.path.clone()));
         let host = HeaderValue::from_str(self.authority.as_str()).map_err(|_| RequestError::Url)?;
         request.headers_mut().insert(HOST, host);
+        *request.extensions_mut() = self.spelling.clone();
         Ok(request)
     }
 
@@ -100,6 +114,8 @@ impl Request {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) response: Response,
+    /// Its body was read to its end.
+    pub(super) ended: bool,
     pub(super) first_byte: Duration,
     pub(super) http_version: http::Version,
 }
@@ -110,11 +126,15 @@ pub(super) struct Failure {
     pub(super) error: SendError,
     /// The connection ended without one byte of a response: had it been kept, it was dead already.
     pub(super) unanswered: bool,
+    /// The receiver wants this request over HTTP/1.1.
+    pub(super) http1_required: bool,
+    /// Not one byte of a response came.
+    pub(super) silent: bool,
 }
 
 impl From<SendError> for Failure {
     fn from(error: SendError) -> Self {
-        Failure { error, unanswered: false }
+        Failure { error, unanswered: false, http1_required: false, silent: false }
     }
 }
 
@@ -135,33 +155,32 @@ pub(super) async fn over_http1(
 ) -> Result<Answer, Failure> {
     let clock = Clock::start(timeout);
     let (read_before, written_before) = (http1.meter.read_bytes(), http1.meter.written_bytes());
+    let meter = http1.meter.clone();
+    let is_silent = || meter.read_bytes() == read_before;
     let message = request.for_http1()?;
     let ready = tokio::time::timeout(READY_WITHIN, http1.sender.ready()).await;
     let Ok(ready) = ready else {
         let error = SendError::Timeout { phase: Phase::Request, after: READY_WITHIN };
-        return Err(Failure { error, unanswered: true });
+        return Err(Failure { unanswered: true, silent: true, ..error.into() });
     };
     let answer = match ready {
         Ok(()) => {
-            let meter = http1.meter.clone();
+            http1.meter.expect_head();
             let phase = || {
                 let sent_bytes = meter.written_bytes() - written_before;
                 if sent_bytes < request.body.len() as u64 { Phase::Request } else { Phase::Headers }
             };
-            clock.within(http1.sender.send_request(message), phase).await?
+            let answer = clock.within(http1.sender.send_request(message), phase).await;
+            answer.map_err(|error| Failure { silent: is_silent(), ..error.into() })?
         }
         Err(error) => Err(error),
     };
     match answer {
-        Ok(answer) => {
-            read(answer, request, clock, |error| {
-                SendError::of_exchange(error, Phase::Body, &http1.meter, http1.address)
-            })
-            .await
-        }
+        Ok(answer) => Ok(read(answer, request, clock).await),
         Err(error) => Err(Failure {
-            unanswered: http1.meter.read_bytes() == read_before,
-            error: SendError::of_exchange(&error, Phase::Headers, &http1.meter, http1.address),
+            unanswered: is_silent(),
+            silent: is_silent(),
+            ..SendError::of_exchange(&error, Phase::Headers, &http1.meter, http1.address).into()
         }),
     }
 }
@@ -173,45 +192,56 @@ pub(super) async fn over_http2(
 ) -> Result<Answer, Failure> {
     let clock = Clock::start(timeout);
     let answer = http2.sender.clone().send_request(request.for_http2()?);
-    match clock.within(answer, || Phase::Headers).await? {
-        Ok(answer) => {
-            read(answer, request, clock, |error| {
-                SendError::of_exchange(error, Phase::Body, &http2.meter, http2.address)
+    let answer = clock.within(answer, || Phase::Headers).await;
+    match answer.map_err(|error| Failure { silent: true, ..error.into() })? {
+        Ok(answer) => Ok(read(answer, request, clock).await),
+        Err(error) => {
+            let http1_required = is_http1_required(&error) || http2.ended_for_http1().await;
+            Err(Failure {
+                // Many share the connection, so bytes tell nothing; that the connection ended, not this stream alone, does.
+                unanswered: !is_reset_stream(&error) || is_refused_stream(&error),
+                silent: !is_reset_stream(&error) && !http1_required,
+                http1_required,
+                ..SendError::of_exchange(&error, Phase::Headers, &http2.meter, http2.address).into()
             })
-            .await
         }
-        Err(error) => Err(Failure {
-            // Many share the connection, so bytes tell nothing; that the connection ended, not this stream alone, does.
-            unanswered: !is_reset_stream(&error) || is_refused_stream(&error),
-            error: SendError::of_exchange(&error, Phase::Headers, &http2.meter, http2.address),
-        }),
     }
 }
 
-async fn read(
-    answer: http::Response<Incoming>,
-    request: &Request,
-    clock: Clock,
-    in_words: impl FnOnce(&hyper::Error) -> SendError,
-) -> Result<Answer, Failure> {
+/// The rest of an answer whose headers are here: it counts, whatever becomes of its body.
+async fn read(answer: http::Response<Incoming>, request: &Request, clock: Clock) -> Answer {
     let first_byte = clock.begun.elapsed();
     let (head, body) = answer.into_parts();
-    let beginning =
-        clock.within(response::read_beginning(body, request.response_bytes_max), || Phase::Body).await?;
-    let beginning = beginning.map_err(|error| in_words(&error))?;
+    let mut beginning = Beginning::default();
+    let (deadline, late) =
+        body::deadline(clock.begun, clock.timeout, clock.begun + first_byte, request.response_body_within);
+    let reading = body::read(body, request.response_bytes_max, &mut beginning);
+    let incomplete = match tokio::time::timeout_at(deadline, reading).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(incomplete(&error, ends_with_connection(&head))),
+        Err(_) => Some(late),
+    };
     // The time of the attempt and what has passed since: the caller's clock, not the system's.
     let now = Duration::from_secs(request.timestamp_s) + first_byte;
-    Ok(Answer {
+    Answer {
         response: Response {
             status: head.status.as_u16(),
             retry_after: response::retry_after(&head.headers, now),
-            headers: head.headers,
+            headers: response::kept(head.headers),
             body: beginning.bytes,
             truncated: beginning.truncated,
+            incomplete,
         },
+        ended: beginning.ended,
         first_byte,
         http_version: head.version,
-    })
+    }
+}
+
+/// Whether nothing but the connection's end tells where the body ends.
+fn ends_with_connection(head: &http::response::Parts) -> bool {
+    let framing = [CONTENT_LENGTH, TRANSFER_ENCODING];
+    head.version < http::Version::HTTP_2 && !framing.iter().any(|name| head.headers.contains_key(name))
 }
 
 /// The timeout of one exchange.

@@ -1,19 +1,20 @@
 //! Requests that are no deliveries: what hitwire itself wants to know of a server that its operator named.
 
-use super::exchange::{self, Failure, Request};
+use super::exchange::{self, Answer, Failure, Request};
 use super::{SendError, Sender};
 use crate::connection::Connection;
 use crate::connector::Progress;
 use crate::headers::{self, USER_AGENT_VALUE};
 use crate::pool::Place;
 use crate::response::Response;
-use crate::target::{Method, Target};
+use crate::target::{HttpVersion, Method, Target};
 use crate::tls::TlsIdentity;
 use bytes::Bytes;
 use hitwire_event::ClientId;
 use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use std::fmt;
 use std::time::Duration;
+use url::Url;
 
 /// The client whose requests these are: none has this number.
 const NOBODY: ClientId = ClientId(0);
@@ -44,7 +45,7 @@ impl fmt::Debug for Fetch {
 }
 
 impl Sender {
-    /// Asks once. Redirects are not followed.
+    /// Asks once. Redirects are not followed. An answer whose body is not complete is an error.
     pub async fn fetch(&self, fetch: &Fetch) -> Result<Response, SendError> {
         let url = self.guard().check_url(NOBODY, &fetch.url)?;
         let mut headers = headers::parse(&fetch.headers).map_err(crate::RequestError::from)?;
@@ -57,27 +58,42 @@ impl Sender {
                 (http::Method::POST, Bytes::from(form.clone()))
             }
         };
+        let spelling = self.spellings.of(&fetch.headers);
         let request = Request::plain(&url, method, headers, body)?.keeping(fetch.response_bytes_max);
-        let place = Place {
-            client: NOBODY,
-            identity: fetch.tls.fingerprint(),
-            https: url.scheme() == "https",
-            host: url.host_str().unwrap_or_default().to_owned(),
-            port: url.port_or_known_default().unwrap_or_default(),
-        };
+        let request = request.spelled(spelling);
         let target = Target {
             url: fetch.url.clone(),
             method: Method::Post,
             headers: Vec::new(),
+            http_version: HttpVersion::Auto,
             tls: fetch.tls.clone(),
             open_timeout: fetch.open_timeout,
             timeout: fetch.timeout,
             signing_secrets: Vec::new(),
         };
-        let answered = match self.connector.open(&place, &url, &target, &mut Progress::default()).await? {
-            Connection::Http1(mut http1) => exchange::over_http1(&mut http1, &request, fetch.timeout).await,
-            Connection::Http2(http2) => exchange::over_http2(&http2, &request, fetch.timeout).await,
-        };
-        answered.map(|answer| answer.response).map_err(|Failure { error, .. }| error)
+        let mut place = Place::of(NOBODY, &target, &url);
+        let mut answered = self.fetch_on_new_connection(&place, &url, &target, &request).await;
+        if let Err(Failure { http1_required: true, .. }) = answered {
+            place.http_version = HttpVersion::Http1;
+            answered = self.fetch_on_new_connection(&place, &url, &target, &request).await;
+        }
+        let mut response = answered.map_err(|failure| failure.error)?.response;
+        match response.incomplete.take() {
+            None => Ok(response),
+            Some(incomplete) => Err(incomplete.into()),
+        }
+    }
+
+    async fn fetch_on_new_connection(
+        &self,
+        place: &Place,
+        url: &Url,
+        target: &Target,
+        request: &Request,
+    ) -> Result<Answer, Failure> {
+        match self.connector.open(place, url, target, &mut Progress::default()).await? {
+            Connection::Http1(mut http1) => exchange::over_http1(&mut http1, request, target.timeout).await,
+            Connection::Http2(http2) => exchange::over_http2(&http2, request, target.timeout).await,
+        }
     }
 }

@@ -6,17 +6,22 @@ mod exchange;
 mod fetch;
 
 pub use cause::Cause;
+pub(crate) use error::Seconds;
+pub(crate) use error::is_http1_required;
 pub use error::{Phase, SendError};
 pub use fetch::Fetch;
 
+use crate::body::Incomplete;
 use crate::connection::Connection;
 use crate::connector::{Connector, Progress};
 use crate::guard::Guard;
 use crate::headers;
+use crate::memory::Http1Places;
 use crate::pool::{Place, Pool};
 use crate::resolve::Resolver;
 use crate::response::Response;
-use crate::target::{Message, Target};
+use crate::spelling::Spellings;
+use crate::target::{HttpVersion, Message, Target};
 use exchange::{Failure, Request};
 use hitwire_event::ClientId;
 use http::HeaderMap;
@@ -31,12 +36,14 @@ use url::Url;
 pub struct Sender {
     connector: Arc<Connector>,
     pool: Pool,
+    spellings: Spellings,
+    http1_places: Http1Places,
 }
 
 /// What became of a message.
 #[derive(Debug)]
 pub struct Sent {
-    /// A complete answer of whatever status, or why there is none.
+    /// An answer of whatever status, complete at least to the end of its headers, or why there is none.
     pub outcome: Result<Response, SendError>,
     /// How long each part took.
     pub timings: Timings,
@@ -79,14 +86,23 @@ struct Trace {
 impl Sender {
     /// A sender that dials what this guard lets pass.
     pub fn new(guard: Guard, resolver: Resolver) -> Sender {
-        Sender { connector: Arc::new(Connector::new(guard, resolver)), pool: Pool::default() }
+        Sender::with(Connector::new(guard, resolver))
     }
 
-    /// Another one with the same guard and resolver, that has no connections and no TLS sessions yet: its first request meets
-    /// the receiver as a stranger does, and finds out what has changed there.
+    fn with(connector: Connector) -> Sender {
+        Sender {
+            connector: Arc::new(connector),
+            pool: Pool::default(),
+            spellings: Spellings::default(),
+            http1_places: Http1Places::default(),
+        }
+    }
+
+    /// Another one with the same guard and resolver, that has no connections and no TLS sessions yet, and remembers
+    /// nothing: its first request meets the receiver as a stranger does, and finds out what has changed there.
     #[must_use]
     pub fn anew(&self) -> Sender {
-        Sender { connector: Arc::new(self.connector.anew()), pool: Pool::default() }
+        Sender::with(self.connector.anew())
     }
 
     /// The guard, for checking a URL before it is set up.
@@ -104,6 +120,9 @@ impl Sender {
     /// A kept connection may turn out to have been closed by the receiver meanwhile. If nothing of a response came over it,
     /// the same request is sent once more, at once, on a new connection. The receiver may then have got it twice, which
     /// the common `webhook-id` tells it. The same happens once if a TLS session was resumed on a new connection.
+    ///
+    /// A receiver that answers over HTTP/2 that it wants HTTP/1.1 gets the request once more too, at once and in that version;
+    /// and so do the next ones for a day.
     pub async fn send(&self, client: ClientId, target: &Target, message: Message) -> Sent {
         let begun = Instant::now();
         let mut trace = Trace::default();
@@ -134,7 +153,7 @@ impl Sender {
         let url = self.connector.guard().check_url(client, &target.url)?;
         let headers = headers::request_headers(target, message)?;
         let request = Request::new(&url, target.method, headers, message)?;
-        Ok((url, request))
+        Ok((url, request.spelled(self.spellings.of(&target.headers))))
     }
 
     async fn attempt(
@@ -145,37 +164,56 @@ impl Sender {
         request: &Request,
         trace: &mut Trace,
     ) -> Result<Response, SendError> {
-        let place = Place {
-            client,
-            identity: target.tls.fingerprint(),
-            https: url.scheme() == "https",
-            host: url.host_str().unwrap_or_default().to_owned(),
-            port: url.port_or_known_default().unwrap_or_default(),
-        };
-        if let Some(connection) = self.kept(&place) {
+        let mut place = Place::of(client, target, url);
+        if self.http1_places.contains(&place) {
+            place.http_version = HttpVersion::Http1;
+        }
+        match self.on_some_connection(&place, target, url, request, trace).await {
+            Err(Failure { http1_required: true, error, .. }) if place.http_version == HttpVersion::Auto => {
+                tracing::debug!(%error, "the receiver wants HTTP/1.1");
+                self.http1_places.insert(&place);
+                place.http_version = HttpVersion::Http1;
+                *trace = Trace::default();
+                self.on_some_connection(&place, target, url, request, trace).await
+            }
+            outcome => outcome,
+        }
+        .map_err(|failure| failure.error)
+    }
+
+    /// Sends on a kept connection; if there is none, or it is dead, on a new one.
+    async fn on_some_connection(
+        &self,
+        place: &Place,
+        target: &Target,
+        url: &Url,
+        request: &Request,
+        trace: &mut Trace,
+    ) -> Result<Response, Failure> {
+        if let Some(connection) = self.kept(place) {
             trace.reused = true;
-            match self.exchange(&place, connection, request, target.timeout, trace).await {
-                Ok(response) => return Ok(response),
-                Err(Failure { error, unanswered: false }) => return Err(error),
-                Err(Failure { error, unanswered: true }) => {
+            match self.exchange(place, connection, request, target.timeout, trace).await {
+                Err(Failure { error, unanswered: true, http1_required: false, .. }) => {
                     tracing::debug!(%error, "a kept connection was dead, trying a new one");
                 }
+                outcome => return outcome,
             }
             *trace = Trace::default();
         }
-        let connection = self.connector.open(&place, url, target, &mut trace.opening).await?;
+        let connection = self.connector.open(place, url, target, &mut trace.opening).await?;
         let meter = connection.meter().clone();
-        match self.exchange(&place, connection, request, target.timeout, trace).await {
-            Err(Failure { error, unanswered: true }) if meter.is_resumed_in_vain() => {
+        match self.exchange(place, connection, request, target.timeout, trace).await {
+            Err(Failure { error, unanswered: true, http1_required: false, .. })
+                if meter.is_resumed_in_vain() =>
+            {
                 tracing::debug!(%error, "a resumed TLS session was refused, trying a handshake in full");
-                self.connector.stop_resuming(&place);
+                self.connector.stop_resuming(place);
             }
-            answered => return answered.map_err(|failure| failure.error),
+            outcome => return outcome,
         }
         *trace = Trace::default();
-        let connection = self.connector.open(&place, url, target, &mut trace.opening).await?;
-        let answered = self.exchange(&place, connection, request, target.timeout, trace).await;
-        answered.map_err(|failure| failure.error)
+        let connection = self.connector.open(place, url, target, &mut trace.opening).await?;
+        self.exchange(place, connection, request, target.timeout, trace).await
     }
 
     /// A kept connection. It was judged when it was dialled, and is judged again: the address may have been allowed then
@@ -194,7 +232,7 @@ impl Sender {
         }
     }
 
-    /// One request and its response; keeps the connection if it can be used again.
+    /// One request and its response. The next connection goes to another address if this one is silent.
     async fn exchange(
         &self,
         place: &Place,
@@ -203,14 +241,35 @@ impl Sender {
         timeout: Duration,
         trace: &mut Trace,
     ) -> Result<Response, Failure> {
-        trace.address = Some(connection.address());
+        let address = connection.address();
+        trace.address = Some(address);
+        let outcome = self.exchange_on(place, connection, request, timeout, trace).await;
+        match &outcome {
+            // A kept connection that is found closed says nothing of its address.
+            Err(Failure { unanswered: true, .. }) if trace.reused => {}
+            Err(Failure { silent: true, .. }) => self.connector.failed().insert(place, address),
+            Ok(_) if !trace.reused => self.connector.failed().remove(place, address),
+            _ => {}
+        }
+        outcome
+    }
+
+    /// The same; keeps the connection if it can be used again.
+    async fn exchange_on(
+        &self,
+        place: &Place,
+        connection: Connection,
+        request: &Request,
+        timeout: Duration,
+        trace: &mut Trace,
+    ) -> Result<Response, Failure> {
         match connection {
             Connection::Http1(mut http1) => {
                 let answer = exchange::over_http1(&mut http1, request, timeout).await?;
                 trace.note(&answer);
                 let connection = Connection::Http1(http1);
                 // What was not read to its end cannot be used again; dropping it cuts it.
-                if !answer.response.truncated && !connection.is_closed() {
+                if answer.ended && !connection.is_closed() {
                     self.pool.put(place, connection);
                 }
                 Ok(answer.response)
@@ -223,7 +282,14 @@ impl Sender {
                 match exchange::over_http2(&http2, request, timeout).await {
                     Ok(answer) => {
                         trace.note(&answer);
-                        self.pool.put(place, Connection::Http2(http2));
+                        match answer.response.incomplete {
+                            // One response was broken off or left, the others go on.
+                            None | Some(Incomplete::Reset { .. }) => {
+                                self.pool.put(place, Connection::Http2(http2));
+                            }
+                            // It may have died in silence.
+                            Some(_) => self.pool.retire(place, &http2),
+                        }
                         Ok(answer.response)
                     }
                     Err(failure) => {

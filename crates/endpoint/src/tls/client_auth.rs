@@ -115,6 +115,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: body.as_bytes().to_vec(),
             truncated: false,
+            incomplete: None,
         }
     }
 

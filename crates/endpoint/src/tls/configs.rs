@@ -121,6 +121,7 @@ pub(crate) enum ConfigError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::HttpVersion;
 
     fn config(configs: &Configs, client: u64, identity: &TlsIdentity) -> Arc<Prepared> {
         let place = Place {
@@ -129,6 +130,7 @@ mod tests {
             https: true,
             host: "a.example".to_owned(),
             port: 443,
+            http_version: HttpVersion::Auto,
         };
         configs.get(&place, identity).unwrap()
     }

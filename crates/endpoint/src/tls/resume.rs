@@ -143,6 +143,7 @@ impl Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::HttpVersion;
     use crate::tls::TlsIdentity;
     use hitwire_event::ClientId;
 
@@ -153,6 +154,7 @@ mod tests {
             https: true,
             host: "a.example".to_owned(),
             port,
+            http_version: HttpVersion::Auto,
         }
     }
 

@@ -46,25 +46,34 @@ async fn gone_is_an_answer() {
     assert_eq!(answered(&sender(), &target(receiver.http_url())).await.status, 410);
 }
 
+/// The wait that an answer with these headers asks for.
+async fn wait_asked_by(headers: &'static str) -> Option<Duration> {
+    let receiver = Receiver::talking(None, move |mut wire, _| async move {
+        if read_request(&mut wire).await {
+            write(&mut wire, format!("HTTP/1.1 429 Slow\r\n{headers}content-length: 0\r\n\r\n")).await;
+        }
+    })
+    .await;
+    let response = answered(&sender(), &target(receiver.http_url())).await;
+    assert_eq!(response.status, 429);
+    response.retry_after
+}
+
 #[tokio::test]
 async fn retry_after_is_understood_as_seconds_and_as_a_date() {
+    assert_eq!(wait_asked_by("retry-after: 120\r\n").await, Some(Duration::from_mins(2)));
+    assert_eq!(wait_asked_by("retry-after: soon\r\n").await, None);
     // Two minutes after the attempt, which the tests put at Tue, 14 Nov 2023 22:13:20 GMT.
-    let date = "Tue, 14 Nov 2023 22:15:20 GMT";
-    for (value, least, most) in [("120", 120, 120), (date, 60, 120), ("soon", 0, 0)] {
-        let receiver = Receiver::http(move |_| answer(429, &[("retry-after", value)], "slow down")).await;
-        let response = answered(&sender(), &target(receiver.http_url())).await;
-        assert_eq!(response.status, 429);
-        match response.retry_after {
-            None => assert_eq!(value, "soon"),
-            Some(wait) => {
-                // A date loses what has passed since the attempt began.
-                assert!(
-                    wait > Duration::from_secs(least - 1) && wait <= Duration::from_secs(most),
-                    "{wait:?}"
-                );
-            }
-        }
-    }
+    let wait = wait_asked_by("retry-after: Tue, 14 Nov 2023 22:15:20 GMT\r\n").await.unwrap();
+    // It loses what has passed since the attempt began.
+    assert!(wait > Duration::from_mins(1) && wait <= Duration::from_mins(2), "{wait:?}");
+}
+
+#[tokio::test]
+async fn a_date_of_retry_after_counts_from_the_receivers_own_clock() {
+    // An hour and a day off.
+    let headers = "date: Mon, 13 Nov 2023 21:13:20 GMT\r\nretry-after: Mon, 13 Nov 2023 21:15:20 GMT\r\n";
+    assert_eq!(wait_asked_by(headers).await, Some(Duration::from_mins(2)));
 }
 
 #[tokio::test]
@@ -88,16 +97,58 @@ async fn a_body_up_to_the_bound_is_kept_whole_and_its_connection_too() {
     }
 }
 
+/// Read to its end, but not kept as a whole.
+const MODERATE_BYTES: usize = 64 * 1024;
+
+#[tokio::test]
+async fn of_a_moderate_body_the_beginning_is_kept_and_the_connection_too() {
+    let ca = Authority::new("Test CA");
+    for config in [ca.certify().server(), ca.certify().http2_server()] {
+        for length in [RESPONSE_BYTES_MAX + 1, 50_000, MODERATE_BYTES] {
+            let receiver =
+                Receiver::https(config.clone(), move |_| answer(400, &[], vec![b'x'; length])).await;
+            let (sender, target) = (sender(), trusting(receiver.https_url(), ca.pem()));
+            for _ in 1..=3 {
+                let response = answered(&sender, &target).await;
+                assert_eq!(response.body, vec![b'x'; RESPONSE_BYTES_MAX]);
+                assert!(response.truncated && response.incomplete.is_none());
+            }
+            assert_eq!(receiver.connections(), 1, "{length}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_moderate_body_in_chunks_the_connection_is_kept_too() {
+    let receiver = Receiver::talking(None, |mut wire, _| async move {
+        while read_request(&mut wire).await {
+            write(&mut wire, "HTTP/1.1 500 Oops\r\ntransfer-encoding: chunked\r\n\r\n").await;
+            let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+            write(&mut wire, chunk.repeat(15)).await;
+            write(&mut wire, "0\r\n\r\n").await;
+        }
+    })
+    .await;
+    let (sender, target) = (sender(), target(receiver.http_url()));
+    for _ in 1..=3 {
+        let response = answered(&sender, &target).await;
+        assert!(response.truncated && response.incomplete.is_none());
+    }
+    assert_eq!(receiver.connections(), 1);
+}
+
 #[tokio::test]
 async fn of_a_longer_body_the_beginning_is_kept_and_the_connection_closed() {
-    let receiver = Receiver::http(|_| answer(400, &[], vec![b'x'; 10_000_000])).await;
-    let (sender, target) = (sender(), target(receiver.http_url()));
-    for connections in 1..=2 {
-        let response = answered(&sender, &target).await;
-        assert_eq!(response.body, vec![b'x'; RESPONSE_BYTES_MAX]);
-        assert!(response.truncated);
-        assert_eq!(sender.kept_connections(), 0);
-        assert_eq!(receiver.connections(), connections);
+    for length in [MODERATE_BYTES + 1, 10_000_000] {
+        let receiver = Receiver::http(move |_| answer(400, &[], vec![b'x'; length])).await;
+        let (sender, target) = (sender(), target(receiver.http_url()));
+        for connections in 1..=2 {
+            let response = answered(&sender, &target).await;
+            assert_eq!(response.body, vec![b'x'; RESPONSE_BYTES_MAX]);
+            assert!(response.truncated && response.incomplete.is_none());
+            assert_eq!(sender.kept_connections(), 0);
+            assert_eq!(receiver.connections(), connections);
+        }
     }
 }
 
@@ -174,10 +225,9 @@ async fn an_answer_that_breaks_the_rules_is_told_as_that() {
     for bytes in [
         &b"hello\r\n\r\n"[..],
         b"HTTP/1.1 abc OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nbad header: \x01\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 20 OK\r\n\r\n",
+        b"HTTP/9.1 200 OK\r\n\r\n",
+        b"\0\0\0\0",
         b"SSH-2.0-OpenSSH_9.9\r\n",
     ] {
         let error = outcome_of(bytes).await.unwrap_err();
@@ -187,21 +237,18 @@ async fn an_answer_that_breaks_the_rules_is_told_as_that() {
 }
 
 #[tokio::test]
-async fn an_answer_with_too_many_or_too_large_headers_is_refused() {
-    for line in [format!("x: {}\r\n", "y".repeat(40_000)), "x: y\r\n".repeat(200)] {
-        let receiver = Receiver::talking(None, move |mut wire, _| {
-            let line = line.clone();
-            async move {
-                read_request(&mut wire).await;
-                write(&mut wire, format!("HTTP/1.1 200 OK\r\n{line}content-length: 0\r\n\r\n")).await;
-                // Stays open until the client has made up its mind.
-                let _ = wire.read_u8().await;
-            }
-        })
-        .await;
-        let error = failed(&sender(), &target(receiver.http_url())).await;
-        assert!(matches!(error, SendError::Protocol { .. }), "{error:?}");
-    }
+async fn an_answer_whose_headers_never_end_is_refused() {
+    let receiver = Receiver::talking(None, |mut wire, _| async move {
+        read_request(&mut wire).await;
+        write(&mut wire, "HTTP/1.1 200 OK\r\n").await;
+        let line = format!("x: {}\r\n", "y".repeat(1_000));
+        while tokio::io::AsyncWriteExt::write_all(&mut wire, line.as_bytes()).await.is_ok() {}
+    })
+    .await;
+    assert_eq!(
+        words(&sender(), &target(receiver.http_url())).await,
+        "the receiver's answer is not valid HTTP: its head is longer than 307200 bytes"
+    );
 }
 
 #[tokio::test]
@@ -210,18 +257,6 @@ async fn a_connection_closed_before_the_answer_is_told_as_that() {
         let error = outcome_of(bytes).await.unwrap_err();
         assert!(matches!(error, SendError::Cut { phase: Phase::Headers }), "{bytes:?}: {error:?}");
         assert_eq!(error.to_string(), "the connection was closed before the receiver had answered");
-    }
-}
-
-#[tokio::test]
-async fn a_connection_closed_within_the_body_is_no_complete_answer() {
-    for bytes in [
-        &b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"[..],
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
-    ] {
-        let error = outcome_of(bytes).await.unwrap_err();
-        assert!(matches!(error, SendError::Cut { phase: Phase::Body }), "{error:?}");
-        assert_eq!(error.to_string(), "the connection was closed before the answer's body had ended");
     }
 }
 

@@ -1,11 +1,15 @@
 //! The endpoint against real sockets, real TLS and real HTTP servers, all on the loopback interface.
 
+mod addresses;
 mod answers;
 mod authority;
+mod bodies;
 mod client_certificates;
 mod connections;
 mod dialling;
 mod fetching;
+mod heads;
+mod http2;
 mod nginx;
 mod receiver;
 mod requests;
@@ -14,3 +18,4 @@ mod support;
 mod timeouts;
 mod tls;
 mod trust;
+mod versions;

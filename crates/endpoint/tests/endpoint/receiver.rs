@@ -185,15 +185,21 @@ impl Receiver {
 
 /// Reads one HTTP/1.1 request with a `content-length` to its end; false if the connection ended before one came.
 pub(crate) async fn read_request(wire: &mut Wire) -> bool {
+    read_head(wire).await.is_some()
+}
+
+/// The same; its head as it came.
+pub(crate) async fn read_head(wire: &mut Wire) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        let Ok(byte) = wire.read_u8().await else { return false };
-        head.push(byte);
+        head.push(wire.read_u8().await.ok()?);
     }
-    let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
-    let length = head.split("content-length:").nth(1).and_then(|rest| rest.lines().next());
+    let head = String::from_utf8(head).unwrap();
+    let lower = head.to_ascii_lowercase();
+    let length = lower.split("content-length:").nth(1).and_then(|rest| rest.lines().next());
     let mut body = vec![0; length.map_or(0, |length| length.trim().parse().unwrap())];
-    wire.read_exact(&mut body).await.is_ok()
+    wire.read_exact(&mut body).await.ok()?;
+    Some(head)
 }
 
 /// Writes raw bytes.

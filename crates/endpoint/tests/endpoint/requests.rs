@@ -1,7 +1,7 @@
 //! What a receiver sees of a request.
 
 use super::authority::{Authority, NAME};
-use super::receiver::{Receiver, Seen, ok};
+use super::receiver::{OK, Receiver, Seen, ok, read_head, write};
 use super::support::*;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -94,6 +94,49 @@ async fn a_users_headers_are_sent_and_win_over_ours() {
     assert_eq!(headers["x-name"].as_bytes(), "Grüße".as_bytes());
     assert_eq!(text(&headers, "x-empty"), "");
     assert!(!headers.contains_key("authorization"));
+}
+
+/// The names of a request's headers as they stand on the wire.
+async fn names_on_the_wire(headers: &[&str]) -> Vec<String> {
+    let (tell, mut told) = tokio::sync::mpsc::channel(4);
+    let receiver = Receiver::talking(None, move |mut wire, _| {
+        let tell = tell.clone();
+        async move {
+            while let Some(head) = read_head(&mut wire).await {
+                write(&mut wire, OK).await;
+                tell.send(head).await.unwrap();
+            }
+        }
+    })
+    .await;
+    let mut target = target(receiver.http_url());
+    target.headers = headers.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
+    let sender = sender();
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        assert_eq!(answered(&sender, &target).await.status, 200);
+        let head = told.recv().await.unwrap();
+        let lines = head.lines().skip(1).filter_map(|line| line.split_once(':'));
+        let again: Vec<_> = lines.map(|(name, _)| name.to_owned()).collect();
+        assert!(names.is_empty() || names == again, "the same each time");
+        names = again;
+    }
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn names_of_headers_leave_as_the_user_wrote_them() {
+    let ours = ["Content-Length", "Content-Type", "Host", "User-Agent"];
+    let standard = ["webhook-id", "webhook-signature", "webhook-timestamp"];
+    let users = ["SOAPAction", "X-Api-Key", "x-lower", "X-UPPER"];
+    let mut expected = [&ours[..], &users, &standard].concat();
+    expected.sort_unstable();
+    assert_eq!(names_on_the_wire(&users).await, expected);
+    let own = ["USER-agent", "content-type"];
+    let mut expected = [&["Content-Length", "Host"], &own[..], &standard].concat();
+    expected.sort_unstable();
+    assert_eq!(names_on_the_wire(&own).await, expected, "the user's spelling wins");
 }
 
 #[tokio::test]

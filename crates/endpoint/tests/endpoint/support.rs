@@ -3,7 +3,8 @@
 use super::authority::NAME;
 use bytes::Bytes;
 use hitwire_endpoint::{
-    Answer, Guard, Message, Method, Resolver, Response, SendError, Sender, Sent, Target, TlsIdentity,
+    Answer, Guard, HttpVersion, Message, Method, Resolver, Response, SendError, Sender, Sent, Target,
+    TlsIdentity,
 };
 use hitwire_event::{ClientId, WebhookId};
 use std::net::IpAddr;
@@ -45,6 +46,7 @@ pub(crate) fn target(url: impl Into<String>) -> Target {
     Target {
         url: url.into(),
         method: Method::Post,
+        http_version: HttpVersion::Auto,
         headers: vec![("authorization".to_owned(), format!("Bearer {SECRET}"))],
         tls: TlsIdentity::default(),
         open_timeout: PATIENCE,

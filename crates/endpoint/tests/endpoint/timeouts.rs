@@ -4,7 +4,7 @@ use super::authority::{Authority, NAME};
 use super::receiver::{Answer, Receiver, Seen, read_request, write};
 use super::support::*;
 use bytes::Bytes;
-use hitwire_endpoint::{Guard, Phase, Resolver, SendError, Sender};
+use hitwire_endpoint::{Guard, Incomplete, Phase, Resolver, SendError, Sender};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use std::net::SocketAddr;
@@ -177,7 +177,19 @@ async fn a_receiver_that_never_ends_its_headers() {
     assert_timeout(&receiver.http_url(), "", BODY, Phase::Headers, "the receiver did not answer").await;
 }
 
-const BODY_WORDS: &str = "the receiver began an answer, but did not finish its body";
+/// The answer counts, and the timeout of the exchange is what ends its body.
+async fn assert_body_timeout(url: &str, ca_pem: &str, begun: &[u8]) {
+    let mut target = trusting(url, ca_pem);
+    target.timeout = SHORT;
+    let sender = sender();
+    let response = answered(&sender, &target).await;
+    assert_eq!(response.status, 200);
+    assert!(response.body.starts_with(begun), "{:?}", response.body);
+    assert_eq!(response.incomplete, Some(Incomplete::Timeout { after: SHORT }));
+    let words = "the answer's body had not ended within the timeout of 0.3 s";
+    assert_eq!(response.incomplete.unwrap().to_string(), words);
+    assert_eq!(sender.kept_connections(), 0, "a connection that hangs is not used again");
+}
 
 #[tokio::test]
 async fn a_receiver_whose_body_stalls() {
@@ -187,7 +199,7 @@ async fn a_receiver_whose_body_stalls() {
         let _ = wire.read_u8().await;
     })
     .await;
-    assert_timeout(&receiver.http_url(), "", BODY, Phase::Body, BODY_WORDS).await;
+    assert_body_timeout(&receiver.http_url(), "", b"half").await;
 }
 
 #[tokio::test]
@@ -201,7 +213,7 @@ async fn a_receiver_that_drips() {
         }
     })
     .await;
-    assert_timeout(&receiver.http_url(), "", BODY, Phase::Body, BODY_WORDS).await;
+    assert_body_timeout(&receiver.http_url(), "", b"x").await;
 }
 
 #[tokio::test]
@@ -213,7 +225,24 @@ async fn an_http2_receiver_whose_body_stalls() {
     }
     let ca = Authority::new("Test CA");
     let receiver = Receiver::https(ca.certify().http2_server(), stalling).await;
-    assert_timeout(&receiver.https_url(), &ca.pem(), BODY, Phase::Body, BODY_WORDS).await;
+    assert_body_timeout(&receiver.https_url(), &ca.pem(), b"half").await;
+}
+
+#[tokio::test]
+async fn a_body_is_not_waited_for_as_long_as_the_timeout() {
+    let receiver = Receiver::talking(None, |mut wire, _| async move {
+        read_request(&mut wire).await;
+        write(&mut wire, "HTTP/1.1 503 Busy\r\nretry-after: 7\r\ncontent-length: 10\r\n\r\nhalf").await;
+        let _ = wire.read_u8().await;
+    })
+    .await;
+    let mut target = target(receiver.http_url());
+    // Longer than any test may take.
+    target.timeout = Duration::from_hours(1);
+    let response = answered(&sender(), &target).await;
+    assert_eq!((response.status, response.retry_after), (503, Some(Duration::from_secs(7))));
+    let words = "the answer's body had not ended 5 s after its headers";
+    assert_eq!(response.incomplete.unwrap().to_string(), words);
 }
 
 type Frames = std::pin::Pin<

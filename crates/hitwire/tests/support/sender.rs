@@ -34,6 +34,7 @@ impl Sender {
             tls: TlsIdentity { ca_pem: self.ca_pem.clone(), ..TlsIdentity::default() },
             open_timeout: Duration::from_secs(20),
             timeout: Duration::from_secs(30),
+            http_version: hitwire_endpoint::HttpVersion::Auto,
             signing_secrets: secrets.iter().map(|&secret| secret.to_owned()).collect(),
         };
         let message = Message {

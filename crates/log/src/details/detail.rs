@@ -67,6 +67,8 @@ pub struct ResponseDetail {
     pub body: String,
     /// The body was longer.
     pub truncated: bool,
+    /// Why the body did not arrive whole, in words; none if it did. The answer counts all the same.
+    pub incomplete: Option<String>,
 }
 
 /// A detail that is not made yet.

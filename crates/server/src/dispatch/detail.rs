@@ -90,6 +90,7 @@ fn answered(response: &Response, target: &Target) -> ResponseDetail {
         headers: headers.collect(),
         body,
         truncated: response.truncated || cut,
+        incomplete: response.incomplete.as_ref().map(ToString::to_string),
     }
 }
 
@@ -113,7 +114,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-echo", "Bearer abcdefghij".parse().expect("a value"));
         let body = body.to_vec();
-        Response { status: 500, retry_after: None, headers, body, truncated: false }
+        Response { status: 500, retry_after: None, headers, body, truncated: false, incomplete: None }
     }
 
     fn target() -> Target {

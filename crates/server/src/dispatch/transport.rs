@@ -115,6 +115,7 @@ pub fn target_of(integration: &Integration, now_s: u64) -> endpoint::Target {
         },
         open_timeout: Duration::from_secs(target.open_timeout_s.into()),
         timeout: Duration::from_secs(target.timeout_s.into()),
+        http_version: endpoint::HttpVersion::Auto,
         signing_secrets: signing.map(|secret| secret.expose().to_owned()).collect(),
     }
 }

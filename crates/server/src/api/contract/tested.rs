@@ -66,6 +66,8 @@ pub(in crate::api) struct ResponseAnswer {
     body: String,
     /// The body was longer than what is kept of it.
     truncated: bool,
+    /// Why the body did not arrive whole; null if it did. The status counts all the same.
+    incomplete: Option<String>,
 }
 
 /// A header that came once, or several times.
@@ -198,6 +200,7 @@ impl ResponseAnswer {
             headers: by_name(named(&response.headers, |value| harmless(value.as_bytes()))),
             body: harmless(&response.body),
             truncated: response.truncated,
+            incomplete: response.incomplete.as_ref().map(|why| visible(&why.to_string()).into_owned()),
         }
     }
 
@@ -209,6 +212,7 @@ impl ResponseAnswer {
             headers: by_name(headers.map(|(name, value)| (name.as_str(), visible(value).into_owned()))),
             body: visible(&response.body).into_owned(),
             truncated: response.truncated,
+            incomplete: response.incomplete.as_deref().map(|why| visible(why).into_owned()),
         }
     }
 }
