@@ -381,3 +381,26 @@ async fn an_old_version_of_tls_is_told_in_plain_words() {
     );
     assert_plain(&error);
 }
+
+/// Something in between that breaks into a connection, or a server that falls out of TLS.
+#[tokio::test]
+async fn what_is_not_tls_any_more_in_a_running_connection_is_told_in_plain_words() {
+    for version in [&TLS12, &TLS13] {
+        let config = server(vec![der(made!("version-1"))], key(), version);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut target = target(format!("https://{}/{SECRET}", listener.local_addr().unwrap()));
+        target.tls.verify = false;
+        let serving = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+            let mut plain: super::receiver::Wire = Box::new(stream.into_inner().0);
+            write(&mut plain, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+            let _ = plain.read_to_end(&mut Vec::new()).await;
+        });
+        let error = words(&sender(), &target).await;
+        assert!(error.starts_with("the receiver does not speak TLS on this port"), "{error}");
+        assert_plain(&error);
+        serving.abort();
+    }
+}
