@@ -15,6 +15,9 @@ const PLACES_MAX: usize = 4096;
 /// How long a place is spoken to in HTTP/1.1 after it asked for that.
 const HTTP1_FOR: Duration = Duration::from_hours(24);
 
+/// How long TLS sessions are not resumed where that failed: a server that was mended is found out, at the price of one handshake.
+const FULL_HANDSHAKES_FOR: Duration = Duration::from_hours(12);
+
 /// How long an address that failed is tried after the others of its name.
 const FAILED_FOR: Duration = Duration::from_mins(10);
 
@@ -81,17 +84,21 @@ impl<T> Memory<T> {
     }
 }
 
-/// The places that answered over HTTP/2 that they want HTTP/1.1.
+/// Places that are spoken to in another way for a while.
 #[derive(Clone, Debug)]
-pub(crate) struct Http1Places(Memory<()>);
+pub(crate) struct Places(Memory<()>);
 
-impl Default for Http1Places {
-    fn default() -> Self {
-        Http1Places(Memory::new(HTTP1_FOR))
+impl Places {
+    /// Those that answered over HTTP/2 that they want HTTP/1.1.
+    pub(crate) fn wanting_http1() -> Places {
+        Places(Memory::new(HTTP1_FOR))
     }
-}
 
-impl Http1Places {
+    /// Those where resuming a TLS session has failed.
+    pub(crate) fn not_resuming() -> Places {
+        Places(Memory::new(FULL_HANDSHAKES_FOR))
+    }
+
     pub(crate) fn contains(&self, place: &Place) -> bool {
         self.0.get(place, |()| ()).is_some()
     }
@@ -192,7 +199,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn not_more_than_the_bound_is_remembered_and_the_oldest_forgotten() {
-        let (places, failed) = (Http1Places::default(), FailedAddresses::default());
+        let (places, failed) = (Places::wanting_http1(), FailedAddresses::default());
         for port in 0..=PLACES_MAX as u16 {
             places.insert(&place(port));
             tokio::time::advance(Duration::from_millis(1)).await;

@@ -16,7 +16,7 @@ use crate::connection::Connection;
 use crate::connector::{Connector, Progress};
 use crate::guard::Guard;
 use crate::headers;
-use crate::memory::Http1Places;
+use crate::memory::Places;
 use crate::pool::{Place, Pool};
 use crate::resolve::Resolver;
 use crate::response::Response;
@@ -37,7 +37,7 @@ pub struct Sender {
     connector: Arc<Connector>,
     pool: Pool,
     spellings: Spellings,
-    http1_places: Http1Places,
+    http1_places: Places,
 }
 
 /// What became of a message.
@@ -94,7 +94,7 @@ impl Sender {
             connector: Arc::new(connector),
             pool: Pool::default(),
             spellings: Spellings::default(),
-            http1_places: Http1Places::default(),
+            http1_places: Places::wanting_http1(),
         }
     }
 

@@ -3,8 +3,9 @@
 use super::client_auth::Shown;
 use super::config_error::TlsConfigError;
 use super::identity::{Fingerprint, TlsIdentity};
-use super::resume::{Failed, Prepared};
+use super::resume::Prepared;
 use super::verify;
+use crate::memory::Places;
 use crate::pool::Place;
 use hitwire_event::ClientId;
 use rustls::client::ClientConfig;
@@ -22,7 +23,7 @@ const CONFIGS_MAX: usize = 512;
 pub(crate) struct Configs {
     provider: Arc<CryptoProvider>,
     kept: Mutex<Kept>,
-    unresumable: Failed,
+    not_resuming: Places,
 }
 
 #[derive(Debug, Default)]
@@ -43,7 +44,7 @@ impl Configs {
         Configs {
             provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
             kept: Mutex::default(),
-            unresumable: Failed::default(),
+            not_resuming: Places::not_resuming(),
         }
     }
 
@@ -61,12 +62,12 @@ impl Configs {
 
     /// Whether a session may be resumed there. It may, until that has failed.
     pub(crate) fn may_resume(&self, place: &Place) -> bool {
-        !self.unresumable.contains(place)
+        !self.not_resuming.contains(place)
     }
 
     /// Resumes no more sessions there, for half a day.
     pub(crate) fn stop_resuming(&self, place: &Place) {
-        self.unresumable.insert(place);
+        self.not_resuming.insert(place);
     }
 
     fn make(&self, identity: &TlsIdentity) -> Result<ClientConfig, ConfigError> {

@@ -4,7 +4,7 @@
 //! - [`client_identity`]: a client's certificate and key as people have them (PEM, encrypted, PKCS#12) into what is kept.
 //! - [`Pin`]: a certificate known by its fingerprint; [`describe`]: certificates told to people.
 //! - `Configs`: identities made ready for the TLS library, kept for the next connection.
-//! - `resume`: sessions kept for resumption, and where that is not tried again.
+//! - `resume`: sessions kept to be resumed.
 //! - `verify`: the judges of a server's certificate: public roots or the user's CA; pins; or (verification off) none.
 //! - `private_ca`: their second opinion on certificates of private CAs; `proof`: the signature of the handshake.
 //! - `certificate`: what the words need of a certificate; `outline`, `key`: its parts, read without judging it.

@@ -106,7 +106,8 @@ async fn a_receiver_that_wants_http1_and_does_not_speak_it_is_asked_once() {
     // What it answers over the second connection is HTTP/2 all the same, whole or not.
     let is_no_answer = matches!(error, SendError::Cut { phase: Phase::Headers } | SendError::Protocol { .. });
     assert!(is_no_answer, "{error:?}");
-    assert_eq!(receiver.connections(), 2);
+    // If the second connection resumed the TLS session and nothing came over it, it is tried once more without.
+    assert!(matches!(receiver.connections(), 2 | 3), "{}", receiver.connections());
 }
 
 #[tokio::test]
