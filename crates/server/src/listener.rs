@@ -5,19 +5,22 @@ use crate::metrics::{Open, Requests};
 use axum::Router;
 use axum::response::Response;
 use hitwire_console::Peer;
+use hitwire_share::{Holder, Share, Shares, UsedUp};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutWriter;
 use tokio_rustls::TlsAcceptor;
@@ -67,36 +70,61 @@ pub(crate) struct Door {
     pub(crate) router: Router,
     /// Counts.
     pub(crate) requests: Requests,
-    /// Connections at once, those included whose handshake is under way.
-    pub(crate) connections_max: usize,
+    /// Places for connections, those included whose handshake is under way.
+    pub(crate) places: Places,
+}
+
+/// Places for connections, of which no address takes more than its share.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    pub(crate) shares: Shares<Holder>,
+    /// Proxies bring the connections of many: they are bounded only together with all others.
+    pub(crate) proxies: Vec<IpNet>,
+}
+
+impl Places {
+    /// A place for a connection from this address, or none if the address has its share. Waits while all places are taken.
+    async fn take(&self, address: IpAddr) -> Option<Share<Holder>> {
+        let address = address.to_canonical();
+        if self.proxies.iter().any(|proxies| proxies.contains(&address)) {
+            return Some(self.shares.take_exempt(Holder::address(address), 1).await);
+        }
+        let holder = Holder::address(address);
+        match self.shares.try_take(holder, 1) {
+            Ok(share) => Some(share),
+            Err(UsedUp::Own) => None,
+            Err(UsedUp::All) => Some(self.shares.take(holder, 1).await),
+        }
+    }
 }
 
 /// Accepts and serves connections until told to stop. Each connection is a task of `tasks`.
 pub(crate) async fn serve(door: Door, ending: Ending, tasks: TaskTracker) {
-    let Door { listener, certificate, router, requests, connections_max } = door;
-    let places = Arc::new(Semaphore::new(connections_max.min(Semaphore::MAX_PERMITS)));
+    let Door { listener, certificate, router, requests, places } = door;
     loop {
         let accepted = async {
-            let place = Arc::clone(&places).acquire_owned().await.ok()?;
-            Some((place, listener.accept().await))
+            let (stream, peer) = listener.accept().await?;
+            // Further connections wait in the kernel's queue while all places are taken.
+            Ok((places.take(peer.ip()).await, stream, peer))
         };
-        let accepted = tokio::select! {
+        let accepted: io::Result<_> = tokio::select! {
             accepted = accepted => accepted,
             () = ending.stop.cancelled() => return,
         };
         match accepted {
-            Some((place, Ok((stream, peer)))) => {
+            Ok((Some(place), stream, peer)) => {
                 let acceptor = certificate.as_deref().map(Certificate::acceptor);
                 let held = Held { _place: place, _open: requests.connected(), requests: requests.clone() };
                 let answering =
                     Answering { router: TowerToHyperService::new(router.clone()), peer: Peer(peer) };
                 tasks.spawn(connection(stream, acceptor, answering, ending.clone(), held));
             }
-            Some((_, Err(error))) => {
+            // Closed at once: in the kernel's queue it would hold up the connections of others.
+            Ok((None, ..)) => {}
+            Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(ACCEPT_RETRY).await;
             }
-            None => return,
         }
     }
 }
@@ -120,7 +148,7 @@ impl Service<Request<Incoming>> for Answering {
 
 /// What a connection holds as long as it is open.
 struct Held {
-    _place: OwnedSemaphorePermit,
+    _place: Share<Holder>,
     _open: Open,
     requests: Requests,
 }

@@ -11,7 +11,7 @@ use crate::change;
 use crate::change::source::{Configured, REMEMBERED_AS, changed};
 use crate::config::{Config, ConfigError};
 use crate::dispatch::{Bounds, Clock, Dispatch, EndpointTransport, Surroundings};
-use crate::listener::{self, Door, Ending};
+use crate::listener::{self, Door, Ending, Places};
 use crate::metrics::{Around, Counted, Metrics, Requests};
 use crate::names::Names;
 use crate::processors::requests_per_hour::Processor;
@@ -22,6 +22,7 @@ use hitwire_endpoint::{Guard, Resolver, Sender};
 use hitwire_event::WebhookId;
 use hitwire_index::Index;
 use hitwire_log::{Details, Options, Secret, SqliteStore, Store, StoreError};
+use hitwire_share::Shares;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -183,7 +184,12 @@ impl Server {
         let set_up_link = set_up_link.await.map_err(|source| store_error(&config, source))?;
         let sources = sources.start(&store, &counted.intake, clock);
         let bodies = BodyBudget::new(config.api.bodies_in_flight_bytes);
+        let places = Places {
+            shares: Shares::new("connections", config.api.connections_max),
+            proxies: config.console.proxies.clone(),
+        };
         let around = Around {
+            connections: places.shares.clone(),
             store: Arc::clone(&store),
             dispatch: dispatch.clone(),
             details: Arc::clone(&details),
@@ -236,7 +242,10 @@ impl Server {
             router: api::metrics_router(Arc::clone(&api)),
             // Scrapes are not what is to be watched.
             requests: Requests::default(),
-            connections_max: METRICS_CONNECTIONS_MAX,
+            places: Places {
+                shares: Shares::new("metrics_connections", METRICS_CONNECTIONS_MAX),
+                proxies: config.console.proxies.clone(),
+            },
         });
         let (clients, form_bodies) = (api.accounts.clients().clone(), api.bodies.clone());
         let pages = hitwire_console::router(Console {
@@ -268,7 +277,7 @@ impl Server {
             certificate: certificate.clone(),
             router: api::router(api, pages),
             requests: counted.requests,
-            connections_max: config.api.connections_max,
+            places,
         };
         for door in [Some(door), for_metrics].into_iter().flatten() {
             connections.spawn(listener::serve(door, ending.clone(), connections.clone()));

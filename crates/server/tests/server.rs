@@ -9,5 +9,6 @@ mod import;
 mod lifecycle;
 mod metrics;
 mod serving;
+mod shares;
 mod sources;
 mod support;

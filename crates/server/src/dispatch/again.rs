@@ -86,7 +86,7 @@ async fn records(
     let mut found = Vec::new();
     for _ in 0..PAGES_MAX {
         let page = {
-            let _permit = context.budget.read().await;
+            let _permit = context.budget.read(integration.client).await;
             context.store.read(read.clone()).await?
         };
         found.extend(page.records.into_iter().filter(|record| integration.filter.matches(record)));

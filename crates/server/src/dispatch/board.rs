@@ -186,6 +186,11 @@ impl Dispatch {
         self.context.budget.in_flight()
     }
 
+    /// How often clients had to wait because they had used up their share, by what it is a share of.
+    pub(crate) fn share_refusals(&self) -> Vec<(&'static str, u64)> {
+        self.context.budget.refusals()
+    }
+
     /// True while couriers are served.
     pub fn is_running(&self) -> bool {
         !self.ended.is_cancelled()

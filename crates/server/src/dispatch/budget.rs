@@ -1,7 +1,7 @@
-//! How much may be under way at once, over all integrations.
+//! How much may be under way at once, over all integrations, and of one client.
 
-use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use hitwire_event::ClientId;
+use hitwire_share::{Share, Shares};
 
 /// The bounds of the dispatch, each for all integrations together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,20 +33,19 @@ pub(super) enum ShareOf {
     Probes,
 }
 
-/// The shares that are handed out.
+/// What is handed out, by the rule of [`hitwire_share`]: no client takes what others need.
 #[derive(Debug)]
 pub(super) struct Budget {
-    well: Share,
-    probes: Share,
-    reads: Arc<Semaphore>,
+    well: Part,
+    probes: Part,
+    reads: Shares<ClientId>,
 }
 
+/// The requests and their bodies of [`ShareOf::Well`], or of [`ShareOf::Probes`].
 #[derive(Debug)]
-struct Share {
-    requests: Arc<Semaphore>,
-    requests_max: usize,
-    kib: Arc<Semaphore>,
-    kib_max: usize,
+struct Part {
+    requests: Shares<ClientId>,
+    kib: Shares<ClientId>,
 }
 
 /// Requests under way, from each share.
@@ -59,74 +58,85 @@ pub(crate) struct InFlight {
 /// Held while a request is under way.
 #[derive(Debug)]
 pub(super) struct Slot {
-    _request: OwnedSemaphorePermit,
-    _kib: OwnedSemaphorePermit,
+    _request: Share<ClientId>,
+    _kib: Share<ClientId>,
 }
 
-impl Share {
-    fn new(requests: usize, kib: usize) -> Self {
-        Share {
-            requests: Arc::new(Semaphore::new(requests)),
-            requests_max: requests,
-            kib: Arc::new(Semaphore::new(kib)),
-            kib_max: kib,
-        }
+impl Part {
+    /// Waits; memory first: who waits for it holds no request's place.
+    async fn slot(&self, client: ClientId, kib: usize) -> Slot {
+        let kib = self.kib.take(client, kib).await;
+        let request = self.requests.take(client, 1).await;
+        Slot { _request: request, _kib: kib }
     }
+}
 
-    fn requests_under_way(&self) -> u64 {
-        self.requests_max.saturating_sub(self.requests.available_permits()) as u64
-    }
-
-    fn kib_of(&self, body_bytes: u64) -> u32 {
-        let kib = usize::try_from(body_bytes.div_ceil(1024)).unwrap_or(usize::MAX).clamp(1, self.kib_max);
-        u32::try_from(kib).unwrap_or(u32::MAX)
-    }
+/// A body larger than all there is takes all of it.
+fn kib_of(body_bytes: u64) -> usize {
+    usize::try_from(body_bytes.div_ceil(1024)).unwrap_or(usize::MAX).max(1)
 }
 
 impl Budget {
     pub(super) fn new(bounds: Bounds) -> Self {
+        let part = |requests: (&'static str, usize), kib: (&'static str, usize)| Part {
+            requests: Shares::new(requests.0, requests.1),
+            kib: Shares::new(kib.0, kib.1),
+        };
         Budget {
-            well: Share::new(bounds.requests, bounds.body_kib),
-            probes: Share::new(bounds.probes, bounds.probe_body_kib),
-            reads: Arc::new(Semaphore::new(bounds.reads)),
+            well: part(("deliveries", bounds.requests), ("delivery_body_kib", bounds.body_kib)),
+            probes: part(("probes", bounds.probes), ("probe_body_kib", bounds.probe_body_kib)),
+            reads: Shares::new("delivery_reads", bounds.reads),
         }
     }
 
-    fn share(&self, of: ShareOf) -> &Share {
+    fn part(&self, of: ShareOf) -> &Part {
         match of {
             ShareOf::Well => &self.well,
             ShareOf::Probes => &self.probes,
         }
     }
 
-    /// Waits for the right to send a body of this many bytes. A body larger than the whole share takes all of it.
-    pub(super) async fn slot(&self, of: ShareOf, body_bytes: u64) -> Slot {
-        let share = self.share(of);
-        // Memory first: who waits for it holds no request's place.
-        let kib = acquire(&share.kib, share.kib_of(body_bytes)).await;
-        let request = acquire(&share.requests, 1).await;
-        Slot { _request: request, _kib: kib }
-    }
-
-    /// The same right, if nobody need be waited for.
-    pub(super) fn free_slot(&self, of: ShareOf, body_bytes: u64) -> Option<Slot> {
-        let share = self.share(of);
-        let kib = Arc::clone(&share.kib).try_acquire_many_owned(share.kib_of(body_bytes)).ok()?;
-        let request = Arc::clone(&share.requests).try_acquire_owned().ok()?;
-        Some(Slot { _request: request, _kib: kib })
+    /// Waits for the right to send a body of this many bytes for a client.
+    pub(super) async fn slot(&self, of: ShareOf, client: ClientId, body_bytes: u64) -> Slot {
+        self.part(of).slot(client, kib_of(body_bytes)).await
     }
 
     /// How many requests are under way.
     pub(super) fn in_flight(&self) -> InFlight {
-        InFlight { well: self.well.requests_under_way(), probes: self.probes.requests_under_way() }
+        let count = |part: &Part| part.requests.used() as u64;
+        InFlight { well: count(&self.well), probes: count(&self.probes) }
     }
 
-    /// Waits for the right to read a batch from the log.
-    pub(super) async fn read(&self) -> OwnedSemaphorePermit {
-        acquire(&self.reads, 1).await
+    /// Waits for the right to read a batch from the log for a client.
+    pub(super) async fn read(&self, client: ClientId) -> Share<ClientId> {
+        self.reads.take(client, 1).await
+    }
+
+    /// What there is, and how often clients had to wait for their own share.
+    pub(super) fn refusals(&self) -> Vec<(&'static str, u64)> {
+        let all = [&self.well.requests, &self.well.kib, &self.probes.requests, &self.probes.kib, &self.reads];
+        all.map(|shares| (shares.name(), shares.refusals())).into()
     }
 }
 
-async fn acquire(semaphore: &Arc<Semaphore>, permits: u32) -> OwnedSemaphorePermit {
-    Arc::clone(semaphore).acquire_many_owned(permits).await.expect("the budget's semaphores are never closed")
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    const HOSTILE: ClientId = ClientId(1);
+    const OTHER: ClientId = ClientId(2);
+
+    #[test]
+    fn a_client_whose_requests_hang_leaves_places_and_memory_to_the_others() {
+        let budget = Budget::new(Bounds::default());
+        for part in [ShareOf::Well, ShareOf::Probes] {
+            let at_once = |client| budget.slot(part, client, 1_000_000).now_or_never();
+            // 34 integrations with 16 requests of 1 MB each.
+            let hanging: Vec<_> = (0..34 * 16).filter_map(|_| at_once(HOSTILE)).collect();
+            assert!(hanging.len() < 34, "its share of the memory is used up: {}", hanging.len());
+            let others: Vec<_> = (0..8).filter_map(|_| at_once(OTHER)).collect();
+            assert_eq!(others.len(), 8, "{part:?}");
+        }
+    }
 }

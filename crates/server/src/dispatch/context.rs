@@ -9,7 +9,7 @@ use super::refused::Refused;
 use super::transport::Transport;
 use crate::metrics::Deliveries;
 use crate::{Clients, Names};
-use hitwire_event::{IntegrationId, WebhookId};
+use hitwire_event::{ClientId, IntegrationId, WebhookId};
 use hitwire_log::{Activity, Details, Integration, Op, Page, Read, Store, StoreError, StreamFrom};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -207,11 +207,11 @@ impl Context {
 
     /// Reads the log, a bounded number at once. A part that cannot be read holds nobody else's place while it is tried
     /// again.
-    pub(super) async fn read(&self, read: Read) -> Result<Page, Interrupt> {
+    pub(super) async fn read(&self, client: ClientId, read: Read) -> Result<Page, Interrupt> {
         self.patiently(|store| {
             let read = read.clone();
             Box::pin(async move {
-                let _permit = self.budget.read().await;
+                let _permit = self.budget.read(client).await;
                 store.read(read).await
             })
         })

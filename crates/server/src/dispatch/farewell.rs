@@ -31,7 +31,7 @@ pub(super) async fn say(context: &Context, id: IntegrationId) {
     let record = Arc::new(Record::new(Seq::ZERO, started_ms, false, event));
     let labels = context.names.labels(integration.client);
     let body = batch_body::body(&integration, &labels, &[record]);
-    let slot = context.budget.slot(ShareOf::Probes, body.len() as u64).await;
+    let slot = context.budget.slot(ShareOf::Probes, integration.client, body.len() as u64).await;
     if context.stop.is_cancelled() {
         return;
     }

@@ -7,11 +7,14 @@ use super::refused;
 use super::search::{self, Found};
 use crate::metrics::Ended;
 use bytes::Bytes;
+use futures_util::poll;
 use hitwire_courier::{Input, OpenBatch};
 use hitwire_endpoint::Message;
 use hitwire_event::{Lane, Seq};
 use hitwire_log::{Activity, Integration};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 /// How long the machine is not told that a batch was not sent, because its integration is disabled: by then it knows.
@@ -88,12 +91,14 @@ pub(super) async fn send(
 ) -> Landed {
     let under_way = context.under_way(integration.id);
     let share = context.share_of(integration.id, probe, under_way.beside);
-    let (slot, body) = if let Some(slot) = context.budget.free_slot(share, batch.body_bytes) {
-        (slot, body)
-    } else {
-        // Who queues holds no body: it is made again when there is room for it.
-        drop(body);
-        (context.budget.slot(share, batch.body_bytes).await, None)
+    let mut slot = pin!(context.budget.slot(share, integration.client, batch.body_bytes));
+    let (slot, body) = match poll!(slot.as_mut()) {
+        Poll::Ready(slot) => (slot, body),
+        Poll::Pending => {
+            // What waits in the queue holds no body: it is made again when there is room for it.
+            drop(body);
+            (slot.await, None)
+        }
     };
     // The wait may have been long: what was edited meanwhile counts, and a stop means that nothing new is sent.
     let integration = match context.integration(integration.id).await {

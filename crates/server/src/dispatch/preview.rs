@@ -37,9 +37,7 @@ pub(super) async fn preview(
     filter: &Filter,
     last: usize,
 ) -> Result<Preview, StoreError> {
-    if streams.is_empty() {
-        return Ok(Preview::default());
-    }
+    let Some(client) = streams.first().map(|stream| stream.client) else { return Ok(Preview::default()) };
     let head = *context.store.head().borrow();
     let streams: Vec<_> =
         streams.iter().map(|stream| StreamFrom { stream: *stream, from: Seq::ZERO }).collect();
@@ -50,7 +48,7 @@ pub(super) async fn preview(
     let mut newest: VecDeque<(u64, bool)> = VecDeque::new();
     loop {
         let page = {
-            let _permit = context.budget.read().await;
+            let _permit = context.budget.read(client).await;
             context.store.read(read.clone()).await?
         };
         for record in page.records {
@@ -79,7 +77,7 @@ async fn begin_of_newest(
     wanted: u64,
 ) -> Result<Seq, StoreError> {
     let count = async |after: u64| {
-        let _permit = context.budget.read().await;
+        let _permit = context.budget.read(streams[0].stream.client).await;
         context.store.lag(streams.to_vec(), Seq(after), head).await.map(|lag| lag.events)
     };
     // Backwards in steps that double, since nobody knows how many of the log's events are of these streams.

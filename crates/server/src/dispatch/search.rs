@@ -48,7 +48,7 @@ pub(super) async fn forward(
     }
     let mut read = Read { streams, after, through: None, max_events, max_bytes };
     if integration.filter.is_empty() {
-        let Page { records, scanned_to, more } = context.read(read).await?;
+        let Page { records, scanned_to, more } = context.read(integration.client, read).await?;
         return Ok(Found { records, scanned_to, skipped: false, more });
     }
     read.max_events = max_events.max(PAGE_EVENTS);
@@ -56,7 +56,7 @@ pub(super) async fn forward(
     let mut found = Found { scanned_to: after, more: true, ..Found::default() };
     let mut bytes = 0;
     for _ in 0..PAGES_MAX {
-        let page = context.read(read.clone()).await?;
+        let page = context.read(integration.client, read.clone()).await?;
         for record in page.records {
             if !integration.filter.matches(&record) {
                 found.skipped = true;
@@ -102,7 +102,7 @@ pub(super) async fn exactly(
             max_events: if all { missing } else { missing.max(PAGE_EVENTS) },
             max_bytes: if all { usize::MAX } else { PAGE_BYTES },
         };
-        let page = context.read(read).await?;
+        let page = context.read(integration.client, read).await?;
         records.extend(page.records.into_iter().filter(|record| integration.filter.matches(record)));
         if records.len() > events {
             return Ok(None);

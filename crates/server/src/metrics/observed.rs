@@ -15,6 +15,7 @@ use crate::sources::SourceGauge;
 use hitwire_courier::progress::LostReason;
 use hitwire_event::{IntegrationId, Lane, Seq};
 use hitwire_log::{Counts, Details, Figures, Lag, Store, StreamFrom};
+use hitwire_share::{Holder, Shares};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use std::collections::{BTreeMap, HashMap};
@@ -49,6 +50,7 @@ pub(crate) struct Around {
     pub(crate) details: Arc<Details>,
     pub(crate) sources: Vec<Arc<SourceGauge>>,
     pub(crate) bodies: BodyBudget,
+    pub(crate) connections: Shares<Holder>,
     pub(crate) certificate: Option<Arc<Certificate>>,
     pub(crate) clock: Clock,
     /// `--retention-size`.
@@ -299,6 +301,12 @@ impl Observed {
         let help = "Requests under way to receivers: to those that are well, and to those that failed last time or are slow";
         let shares = [([("share", "well")], well), ([("share", "probes")], probes)];
         gauges(encoder, family("delivery_requests_in_flight", help), shares)?;
+        let mut refusals = self.around.dispatch.share_refusals();
+        refusals.push((self.around.connections.name(), self.around.connections.refusals()));
+        let refusals = refusals.into_iter().map(|(name, count)| ([("share", name)], count));
+        let help =
+            "How often a client or an address was refused, or had to wait, because its share was used up";
+        counters(encoder, family("share_refusals", help), refusals)?;
         let help = "Request bodies in memory beyond what each may have of its own";
         gauge(encoder, bytes("api_bodies_in_memory", help), Some(self.around.bodies.used_bytes()))?;
         let help = "How much of them there may be";

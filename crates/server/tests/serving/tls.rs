@@ -50,6 +50,7 @@ impl Served {
             config.tls_cert = Some(cert.clone());
             config.tls_key = Some(key.clone());
             config.api.connections_max = 2;
+            config.console.proxies = vec!["127.0.0.1/32".parse().expect("a network")];
         })
         .await;
         Served { hitwire, cert, key, _files: files }
