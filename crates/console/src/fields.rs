@@ -2,10 +2,11 @@
 
 use crate::Shared;
 use crate::failure::Failure;
-use crate::session::{Session, check_origin};
+use crate::session::{From, Session, check_origin};
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use bytes::Bytes;
+use hitwire_share::Holder;
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use std::any::Any;
@@ -38,9 +39,9 @@ pub struct HeldBody {
     pub share: Arc<dyn Any + Send + Sync>,
 }
 
-/// Reads a body of at most so many bytes, within bounds of time and memory. If it does not come to that: a status, and words.
+/// Reads a body of at most so many bytes from a client or an address, within bounds of time and memory. If it does not come to that: a status, and words.
 pub type ReadBody = Box<
-    dyn Fn(Body, u64) -> Pin<Box<dyn Future<Output = Result<HeldBody, (StatusCode, String)>> + Send>>
+    dyn Fn(Body, u64, Holder) -> Pin<Box<dyn Future<Output = Result<HeldBody, (StatusCode, String)>> + Send>>
         + Send
         + Sync,
 >;
@@ -100,7 +101,10 @@ impl FromRequest<Shared> for Fields {
     type Rejection = Failure;
 
     async fn from_request(request: Request, console: &Shared) -> Result<Self, Failure> {
-        read(request, console, FORM_OF_ANYBODY_BYTES_MAX).await
+        let (mut parts, body) = request.into_parts();
+        let from = From::from_request_parts(&mut parts, console).await.unwrap_or_else(|never| match never {});
+        let request = Request::from_parts(parts, body);
+        read(request, console, FORM_OF_ANYBODY_BYTES_MAX, Holder::address(from.ip())).await
     }
 }
 
@@ -110,10 +114,11 @@ impl FromRequest<Shared> for Posted {
     async fn from_request(request: Request, console: &Shared) -> Result<Self, Failure> {
         let (mut parts, body) = request.into_parts();
         // Nobody else may send so much.
-        Session::from_request_parts(&mut parts, console).await?;
+        let session = Session::from_request_parts(&mut parts, console).await?;
+        let holder = Holder::Client(session.user.client);
         let sent = parts.headers.get("x-csrf-token").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let request = Request::from_parts(parts.clone(), body);
-        let fields = read(request, console, FORM_BYTES_MAX).await?;
+        let fields = read(request, console, FORM_BYTES_MAX, holder).await?;
         // Whoever sends slowly must not keep what has been taken from them meanwhile: what counts is who it is now.
         let session = Session::from_request_parts(&mut parts, console).await?;
         let sent = sent.unwrap_or_else(|| fields.get("csrf").to_owned());
@@ -129,10 +134,10 @@ impl FromRequest<Shared> for Posted {
     }
 }
 
-async fn read(request: Request, console: &Shared, bytes_max: u64) -> Result<Fields, Failure> {
+async fn read(request: Request, console: &Shared, bytes_max: u64, holder: Holder) -> Result<Fields, Failure> {
     check_origin(request.headers())?;
     let (parts, body) = request.into_parts();
-    let held = (console.read_body)(body, bytes_max).await;
+    let held = (console.read_body)(body, bytes_max, holder).await;
     let HeldBody { bytes, share } =
         held.map_err(|(status, detail)| Failure::new(status, "The form was not taken", detail))?;
     let content_type =

@@ -9,9 +9,10 @@
 //!
 //! No clock, and bounded memory: a full table forgets the bucket that has most left in it.
 
+use hitwire_share::network;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// Buckets of each kind that are remembered, some 100 bytes each.
@@ -139,17 +140,6 @@ fn folded(account: &str) -> String {
     account.trim().chars().take(254).flat_map(char::to_lowercase).collect()
 }
 
-/// Whoever has an IPv6 address commonly has the 2^64 that begin with the same half.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 /// Buckets of one kind. Each is the time at which it will be, or was, full: that is all that its content depends on.
 #[derive(Debug)]
 struct Buckets<K> {
@@ -208,6 +198,7 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv6Addr;
 
     const ADA: &str = "ada@example.com";
 

@@ -9,6 +9,7 @@ use axum::extract::{FromRequestParts, MatchedPath};
 use hitwire_console::SignedIn;
 use hitwire_event::{Actor, ClientId};
 use hitwire_log::{ActivitySource, Revoked, Role, StoreError};
+use hitwire_share::Holder;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
@@ -37,6 +38,11 @@ impl Caller {
     /// The client that the caller named; none: it left that open.
     pub(super) fn named_client(&self) -> Option<ClientId> {
         self.named.then_some(self.client)
+    }
+
+    /// Whose share the call uses: that of the token's own client, whatever client the call is about.
+    pub(super) fn holder(&self) -> Holder {
+        Holder::Client(self.identity.token.client)
     }
 
     pub(super) fn role(&self) -> Role {

@@ -11,6 +11,7 @@ use super::body::{Held, SETTINGS_BYTES_MAX};
 use super::problem::Problem;
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use hitwire_share::Holder;
 use http::request::Parts;
 
 /// A call whose body has not arrived yet, by a caller who may make it at this moment.
@@ -18,6 +19,7 @@ use http::request::Parts;
 pub(super) struct IncomingCall {
     parts: Parts,
     body: Body,
+    holder: Holder,
 }
 
 impl FromRequest<Shared> for IncomingCall {
@@ -25,8 +27,8 @@ impl FromRequest<Shared> for IncomingCall {
 
     async fn from_request(request: Request, api: &Shared) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
-        Caller::from_request_parts(&mut parts, api).await?;
-        Ok(IncomingCall { parts, body })
+        let holder = Caller::from_request_parts(&mut parts, api).await?.holder();
+        Ok(IncomingCall { parts, body, holder })
     }
 }
 
@@ -38,8 +40,8 @@ impl IncomingCall {
 
     /// Reads a body of at most `bytes_max`, and says who the caller is after its last byte.
     pub(super) async fn read(self, api: &Shared, bytes_max: u64) -> Result<(Caller, Held), Problem> {
-        let IncomingCall { mut parts, body } = self;
-        let held = api.bodies.read(body, bytes_max).await?;
+        let IncomingCall { mut parts, body, holder } = self;
+        let held = api.bodies.read(body, bytes_max, holder).await?;
         let caller = Caller::from_request_parts(&mut parts, api).await?;
         Ok((caller, held))
     }

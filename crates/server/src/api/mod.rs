@@ -184,10 +184,10 @@ pub(crate) fn calls_alone(api: Shared) -> Router {
 
 /// What reads the console's forms: as the API's own bodies are read.
 pub(crate) fn read_body(bodies: BodyBudget) -> hitwire_console::ReadBody {
-    Box::new(move |body, bytes_max| {
+    Box::new(move |body, bytes_max, holder| {
         let bodies = bodies.clone();
         Box::pin(async move {
-            match bodies.read(body, bytes_max).await {
+            match bodies.read(body, bytes_max, holder).await {
                 Ok(body::Held { bytes, share }) => {
                     Ok(hitwire_console::HeldBody { bytes: bytes.into(), share: Arc::new(share) })
                 }

@@ -303,6 +303,7 @@ impl Observed {
         gauges(encoder, family("delivery_requests_in_flight", help), shares)?;
         let mut refusals = self.around.dispatch.share_refusals();
         refusals.push((self.around.connections.name(), self.around.connections.refusals()));
+        refusals.push(self.around.bodies.refusals());
         let refusals = refusals.into_iter().map(|(name, count)| ([("share", name)], count));
         let help =
             "How often a client or an address was refused, or had to wait, because its share was used up";

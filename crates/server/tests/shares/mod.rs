@@ -5,8 +5,10 @@ use crate::support::{Hitwire, Receiver, hit, hits, until};
 use serde_json::{Value, json};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinSet;
 
 /// A client with a token that may send events.
 struct Tenant {
@@ -119,4 +121,51 @@ async fn a_trusted_proxy_may_take_more_than_the_share_of_an_address() {
     hitwire.nobody().get("/healthz").await.expect(200);
     assert!(!of_proxy.iter().any(is_closed), "more than half of all places");
     assert_eq!(refusals(&hitwire, "connections").await, 0);
+}
+
+/// Begins a body of 8 MB, and keeps sending a byte now and then instead of its end; whenever that is ended, it begins again.
+async fn hold_a_large_body(addr: SocketAddr, token: String) {
+    let head = format!(
+        "POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 8000000\r\n\r\n"
+    );
+    loop {
+        let Ok(mut stream) = TcpStream::connect(addr).await else { continue };
+        let mut sent = stream.write_all(head.as_bytes()).await;
+        if sent.is_ok() {
+            sent = stream.write_all(&vec![b' '; 7_900_000]).await;
+        }
+        while sent.is_ok() && !is_closed(&stream) {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            sent = stream.write_all(b" ").await;
+        }
+    }
+}
+
+/// A figure that stands alone in the metrics.
+async fn figure(hitwire: &Hitwire, name: &str) -> u64 {
+    let metrics = hitwire.admin().get("/metrics").await;
+    let text = String::from_utf8(metrics.body.to_vec()).expect("text");
+    let value = text.lines().find_map(|line| line.strip_prefix(&format!("{name} "))).expect("the series");
+    value.parse().expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_holds_large_bodies_leaves_room_for_those_of_another() {
+    let hitwire = Hitwire::start().await;
+    let (hostile, other) = (Tenant::new(&hitwire, "hostile").await, Tenant::new(&hitwire, "other").await);
+    let mut holding = JoinSet::new();
+    for _ in 0..9 {
+        holding.spawn(hold_a_large_body(hitwire.server().addr(), hostile.token.clone()));
+    }
+    until(async || refusals(&hitwire, "body_kib").await > 0).await;
+    for round in 0..3 {
+        until(async || figure(&hitwire, "hitwire_api_bodies_in_memory_bytes").await > 24 << 20).await;
+        let mut events = hits(round * 10..round * 10 + 7);
+        for event in events.as_array_mut().expect("a list") {
+            event["payloads"] = json!(["x".repeat(1_000_000)]);
+        }
+        other.send(&hitwire, &events).await;
+        other.send(&hitwire, &hit(100 + round)).await;
+    }
+    holding.abort_all();
 }
