@@ -3,6 +3,7 @@
 mod classic;
 mod envelope;
 mod labels;
+mod lines;
 
 pub use labels::{CLOUD, Labels, PRODUCT};
 
@@ -68,7 +69,7 @@ pub enum Format {
     /// One JSON array, without blanks.
     #[default]
     Json,
-    /// One object a line, each line ended by `\n` (NDJSON).
+    /// One object a line, each line ended by `\n` (NDJSON), without any character that a reader could take for a line end.
     Jsonl,
 }
 
@@ -133,31 +134,41 @@ fn may_have_headers(event: &Event) -> bool {
 /// The body of a request that carries these records, in their order: an array (`[]` for none), or lines.
 pub fn body(records: &[Arc<Record>], rendering: Rendering, labels: &Labels, format: Format) -> Vec<u8> {
     let mut body = Vec::with_capacity(body_len(records, rendering, labels, format));
-    if format == Format::Json {
-        body.push(b'[');
-    }
-    for (place, record) in records.iter().enumerate() {
-        if format == Format::Json && place > 0 {
-            body.push(b',');
+    match format {
+        Format::Json => {
+            body.push(b'[');
+            for (place, record) in records.iter().enumerate() {
+                if place > 0 {
+                    body.push(b',');
+                }
+                body.extend_from_slice(record.rendered(rendering, labels).as_bytes());
+            }
+            body.push(b']');
         }
-        body.extend_from_slice(record.rendered(rendering, labels).as_bytes());
-        if format == Format::Jsonl {
-            body.push(b'\n');
+        Format::Jsonl => {
+            for record in records {
+                lines::push_line(&mut body, record.rendered(rendering, labels));
+            }
         }
-    }
-    if format == Format::Json {
-        body.push(b']');
     }
     body
 }
 
 /// The length of that body in bytes, without making it.
 pub fn body_len(records: &[Arc<Record>], rendering: Rendering, labels: &Labels, format: Format) -> usize {
-    let objects: usize = records.iter().map(|record| record.rendered(rendering, labels).len()).sum();
-    objects
-        + match format {
-            // The brackets, and a comma between two.
-            Format::Json => 2 + records.len().saturating_sub(1),
-            Format::Jsonl => records.len(),
-        }
+    let objects: usize =
+        records.iter().map(|record| object_len(record.rendered(rendering, labels), format)).sum();
+    match format {
+        // The brackets, and a comma between two.
+        Format::Json => 2 + objects + records.len().saturating_sub(1),
+        Format::Jsonl => objects + records.len(),
+    }
+}
+
+/// The bytes that an object takes in a body of this format, without the comma or line end behind it.
+pub fn object_len(rendered: &str, format: Format) -> usize {
+    match format {
+        Format::Json => rendered.len(),
+        Format::Jsonl => lines::line_len(rendered),
+    }
 }

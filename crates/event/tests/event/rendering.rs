@@ -103,6 +103,43 @@ fn a_body_is_an_array_without_blanks_or_a_line_for_each_object() {
     }
 }
 
+fn body_in_json(records: &[Arc<Record>], rendering: Rendering) -> Vec<u8> {
+    body(records, rendering, &Labels::default(), Format::Json)
+}
+
+#[test]
+fn no_payload_makes_two_lines_of_one() {
+    let attack = "a\u{2028}b\u{2029}c\u{85}d\u{b}e\u{1e}f";
+    let event = event(&format!(
+        r#"{{"object_type":"hit","type":"sqli","id":["i","d"],"request_time":5,"payloads":[{0}],"headers":{{"X{1}":"{1}"}},"new{1}":"{1}"}}"#,
+        serde_json::to_string(attack).expect("JSON"),
+        "\u{2028}\u{2029}\u{85}",
+    ));
+    let records = [record(event.clone()), record(event)];
+    let line_ends =
+        ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+    for style in [Style::Classic, Style::Envelope] {
+        for with_headers in [false, true] {
+            let rendering = Rendering { style, with_headers };
+            let labels = Labels::default();
+            let lines = body(&records, rendering, &labels, Format::Jsonl);
+            assert_eq!(lines.len(), body_len(&records, rendering, &labels, Format::Jsonl));
+            let lines = String::from_utf8(lines).expect("UTF-8");
+            let (body, _) = lines.rsplit_once('\n').expect("the last line ends");
+            let read: Vec<serde_json::Value> = body
+                .split(line_ends)
+                .map(|line| serde_json::from_str(line).expect("a whole object"))
+                .collect();
+            let array = body_in_json(&records, rendering);
+            assert_eq!(
+                read,
+                serde_json::from_slice::<Vec<serde_json::Value>>(&array).expect("JSON"),
+                "{rendering:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_record_weighs_at_least_what_all_its_renderings_take() {
     let mut events: Vec<Event> =

@@ -42,10 +42,11 @@ pub(super) fn cut(
     max_events: u32,
     max_bytes: u64,
 ) -> Option<(Cut, Bytes)> {
-    let rendering = rendering(integration);
-    let items = records
-        .iter()
-        .map(|record| (record.event.kind.object_type(), record.rendered(rendering, labels).len()));
+    let style = rendering(integration);
+    let items = records.iter().map(|record| {
+        let bytes = rendering::object_len(record.rendered(style, labels), integration.target.format);
+        (record.event.kind.object_type(), bytes)
+    });
     let taken = batch::take(items, max_events, max_bytes);
     let (first, last) = (records.first()?.seq, records.get(taken.checked_sub(1)?)?.seq);
     let body = body(integration, labels, &records[..taken]);
