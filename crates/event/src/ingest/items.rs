@@ -1,6 +1,5 @@
 //! A body into its items.
 
-use super::Lines;
 use crate::json::{Fault, Marks, Member, Raw, Scanner};
 
 /// One value of a body.
@@ -27,19 +26,55 @@ impl From<Fault> for Stop {
     }
 }
 
-/// Calls `take` for each item of the body, in order.
-pub(super) fn each(
-    text: &str,
-    lines: Lines,
-    take: impl FnMut(&Item<'_>) -> Result<(), Stop>,
-) -> Result<(), Stop> {
+/// Calls `take` for each item of one object, an array, or objects one after the other, in their order.
+pub(super) fn of_document(text: &str, take: impl FnMut(&Item<'_>) -> Result<(), Stop>) -> Result<(), Stop> {
+    let mut reader = Reader { members: Vec::new(), take };
     // A byte order mark at the front is no part of the text (RFC 8259 section 8.1 allows to pass it).
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut reader = Reader { members: Vec::new(), take };
-    match lines {
-        Lines::Declared => reader.lines(text, start),
-        Lines::Detect => reader.document(text, start),
+    let mut scanner = Scanner::starting_at(text, start);
+    scanner.skip_blanks();
+    match scanner.peek() {
+        None => Err(scanner.fault("expected an object, an array of objects, or one object a line").into()),
+        Some(b'[') => reader.array(&mut scanner),
+        Some(_) => {
+            while scanner.peek().is_some() {
+                reader.item(&mut scanner)?;
+                scanner.skip_blanks();
+            }
+            Ok(())
+        }
     }
+}
+
+/// Calls `take` for the item of one line, if the line is not blank.
+pub(super) fn of_line(text: &str, take: impl FnOnce(&Item<'_>)) -> Result<(), Fault> {
+    let mut scanner = Scanner::new(text);
+    scanner.skip_blanks();
+    if scanner.peek().is_none() {
+        return Ok(());
+    }
+    let mut members = Vec::new();
+    let (value, marks) = read(&mut scanner, &mut members)?;
+    scanner.skip_blanks();
+    if scanner.peek().is_some() {
+        return Err(scanner.fault("expected the end of the line"));
+    }
+    take(&Item { value, members: &members, marks });
+    Ok(())
+}
+
+/// Reads one value; `members` are its own if it is an object, otherwise none.
+fn read<'a>(
+    scanner: &mut Scanner<'a>,
+    members: &mut Vec<Member<'a>>,
+) -> Result<(Raw<'a>, Marks), Fault> {
+    members.clear();
+    if scanner.peek() == Some(b'{') {
+        return scanner.object(members);
+    }
+    let value = scanner.value()?;
+    let marks = scanner.take_marks();
+    Ok((value, marks))
 }
 
 struct Reader<'a, F> {
@@ -49,25 +84,6 @@ struct Reader<'a, F> {
 }
 
 impl<'a, F: FnMut(&Item<'_>) -> Result<(), Stop>> Reader<'a, F> {
-    /// One object, an array, or objects one after the other.
-    fn document(&mut self, text: &'a str, start: usize) -> Result<(), Stop> {
-        let mut scanner = Scanner::starting_at(text, start);
-        scanner.skip_blanks();
-        match scanner.peek() {
-            None => {
-                Err(scanner.fault("expected an object, an array of objects, or one object a line").into())
-            }
-            Some(b'[') => self.array(&mut scanner),
-            Some(_) => {
-                while scanner.peek().is_some() {
-                    self.item(&mut scanner)?;
-                    scanner.skip_blanks();
-                }
-                Ok(())
-            }
-        }
-    }
-
     fn array(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Stop> {
         scanner.expect(b'[', "expected `[`")?;
         scanner.skip_blanks();
@@ -90,32 +106,8 @@ impl<'a, F: FnMut(&Item<'_>) -> Result<(), Stop>> Reader<'a, F> {
         }
     }
 
-    fn lines(&mut self, text: &'a str, start: usize) -> Result<(), Stop> {
-        let mut start = start;
-        while start < text.len() {
-            let end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
-            let mut scanner = Scanner::starting_at(&text[..end], start);
-            scanner.skip_blanks();
-            if scanner.peek().is_some() {
-                self.item(&mut scanner)?;
-                scanner.skip_blanks();
-                if scanner.peek().is_some() {
-                    return Err(scanner.fault("expected the end of the line").into());
-                }
-            }
-            start = end + 1;
-        }
-        Ok(())
-    }
-
     fn item(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Stop> {
-        if scanner.peek() == Some(b'{') {
-            let (value, marks) = scanner.object(&mut self.members)?;
-            (self.take)(&Item { value, members: &self.members, marks })
-        } else {
-            let value = scanner.value()?;
-            let marks = scanner.take_marks();
-            (self.take)(&Item { value, members: &[], marks })
-        }
+        let (value, marks) = read(scanner, &mut self.members)?;
+        (self.take)(&Item { value, members: &self.members, marks })
     }
 }

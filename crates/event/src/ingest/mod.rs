@@ -7,11 +7,12 @@
 mod field;
 mod hit;
 mod items;
+mod lines;
 mod scope;
 mod vulnerability;
 
 use crate::escape::visible;
-use crate::json::{Fault, NUMBER_CHARS_MAX, Shape};
+use crate::json::{NUMBER_CHARS_MAX, Shape};
 use crate::{ClientId, Event, ObjectType};
 use field::Refusal;
 use items::Item;
@@ -34,7 +35,8 @@ pub const ID_BYTES_MAX: usize = 256;
 pub enum Lines {
     /// The content type says lines: each line that is not blank holds one object.
     Declared,
-    /// It does not: the body shows it, by a second object after the first.
+    /// It does not: the body shows it, by a second object after the first. If there is a fault and invalid items are
+    /// skipped, it shows it by its first lines: an object that is whole on one line.
     Detect,
 }
 
@@ -43,7 +45,7 @@ pub enum Lines {
 pub enum Invalid {
     /// Nothing is taken: if [`Taken::rejected`] holds anything, [`Taken::events`] is empty.
     Refuse,
-    /// The good items are taken, the others rejected.
+    /// The good items are taken, the others rejected; in lines also those that are not JSON.
     Skip,
 }
 
@@ -52,20 +54,26 @@ pub enum Invalid {
 pub struct Taken {
     /// The events, in the order of the body.
     pub events: Vec<Event>,
-    /// What is wrong, one for each item that cannot be taken, in the order of the body.
+    /// What is wrong, one for each item that cannot be taken, in the order of the body; at most [`ITEMS_MAX`].
     pub rejected: Vec<ItemError>,
 }
 
 /// What is wrong with one item.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("item {index}{}{}: {message}", if pointer.is_empty() { "" } else { " at " }, visible(pointer))]
+#[error("item {index}{}{}{}: {message}", in_line(*line), if pointer.is_empty() { "" } else { " at " }, visible(pointer))]
 pub struct ItemError {
-    /// Its place in the body, from 0.
+    /// Its place in the body, from 0; in lines, its place among those that are not blank.
     pub index: usize,
+    /// Its line in the body, from 1; none if the body was not read line by line.
+    pub line: Option<usize>,
     /// Where in the item: a JSON pointer (RFC 6901); empty for the whole item.
     pub pointer: String,
     /// What is wrong and what would be right. Holds nothing that could harm a terminal.
     pub message: String,
+}
+
+fn in_line(line: Option<usize>) -> String {
+    line.map_or(String::new(), |line| format!(" (line {line})"))
 }
 
 /// The body as a whole cannot be read.
@@ -99,38 +107,82 @@ pub fn parse(
     now_s: u64,
     invalid: Invalid,
 ) -> Result<Taken, IngestError> {
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => {
-            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            return Err(malformed(&before, before.len(), "this byte is not UTF-8".to_owned()));
-        }
+    let mut batch = Batch { client, now_s, invalid, index: 0, taken: Taken::default() };
+    let read = match lines {
+        Lines::Declared => lines::read(bytes, &mut batch),
+        Lines::Detect => match document(bytes, &mut batch) {
+            Err(IngestError::Malformed { .. }) if invalid == Invalid::Skip && lines::are_in(bytes) => {
+                batch = Batch { client, now_s, invalid, index: 0, taken: Taken::default() };
+                lines::read(bytes, &mut batch)
+            }
+            read => read,
+        },
     };
-    let mut taken = Taken::default();
-    let mut index = 0;
-    let read = items::each(text, lines, |item| {
-        if index == ITEMS_MAX {
-            return Err(items::Stop::TooMany);
+    read.map(|()| batch.taken)
+}
+
+/// The items of one call, as they are read.
+struct Batch {
+    client: ClientId,
+    now_s: u64,
+    invalid: Invalid,
+    /// Of the next item.
+    index: usize,
+    taken: Taken,
+}
+
+impl Batch {
+    /// Counts an item; an error if there are too many.
+    fn count(&mut self) -> Result<usize, IngestError> {
+        if self.index == ITEMS_MAX {
+            return Err(IngestError::TooManyItems { max: ITEMS_MAX });
         }
-        match event(item, client, now_s) {
-            Ok(event) if taken.rejected.is_empty() || invalid == Invalid::Skip => taken.events.push(event),
+        self.index += 1;
+        Ok(self.index - 1)
+    }
+
+    /// Takes an item that was counted, or rejects it.
+    fn take(&mut self, index: usize, line: Option<usize>, item: Result<Event, Refusal>) {
+        let taken = &mut self.taken;
+        match item {
+            Ok(event) if taken.rejected.is_empty() || self.invalid == Invalid::Skip => {
+                taken.events.push(event);
+            }
             Ok(_) => {}
             Err(Refusal { pointer, message }) => {
-                taken.rejected.push(ItemError { index, pointer, message });
-                if invalid == Invalid::Refuse {
+                taken.rejected.push(ItemError { index, line, pointer, message });
+                if self.invalid == Invalid::Refuse {
                     taken.events.clear();
                 }
             }
         }
-        index += 1;
+    }
+}
+
+/// Reads one object, an array, or objects one after the other.
+fn document(bytes: &[u8], batch: &mut Batch) -> Result<(), IngestError> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            return Err(malformed(&before, before.len(), NOT_UTF8.to_owned()));
+        }
+    };
+    let read = items::of_document(text, |item| {
+        let index = batch.count().map_err(|_| items::Stop::TooMany)?;
+        batch.take(index, None, event(item, batch.client, batch.now_s));
         Ok(())
     });
     match read {
-        Ok(()) => Ok(taken),
+        Ok(()) => Ok(()),
         Err(items::Stop::TooMany) => Err(IngestError::TooManyItems { max: ITEMS_MAX }),
-        Err(items::Stop::Fault(fault)) => Err(malformed(text, fault.at, in_words(text, &fault, lines))),
+        Err(items::Stop::Fault(fault)) => {
+            Err(malformed(text, fault.at, in_words(text, fault.at, fault.message, "body")))
+        }
     }
 }
+
+const NOT_UTF8: &str = "this byte is not UTF-8";
 
 fn event(item: &Item<'_>, client: ClientId, now_s: u64) -> Result<Event, Refusal> {
     let text = item.value.text;
@@ -166,15 +218,14 @@ fn within_bounds(bytes: usize) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A fault as a sentence that names what was found.
-fn in_words(text: &str, fault: &Fault, lines: Lines) -> String {
-    match text[fault.at..].chars().next() {
-        None => format!("the body ends too early: {}", fault.message),
-        Some('\n') if lines == Lines::Declared => format!("the line ends too early: {}", fault.message),
+/// A fault as a sentence that names what was found in `whole`, the body or the line.
+fn in_words(text: &str, at: usize, message: &str, whole: &str) -> String {
+    match text[at..].chars().next() {
+        None => format!("the {whole} ends too early: {message}"),
         Some(found) => {
             let mut utf8 = [0; 4];
             let found: &str = found.encode_utf8(&mut utf8);
-            format!("{}, found `{}`", fault.message, visible(found))
+            format!("{message}, found `{}`", visible(found))
         }
     }
 }

@@ -68,7 +68,7 @@ fn declared_lines_hold_an_object_each() {
         assert_eq!(count(&body, Lines::Declared), events, "{body}");
     }
     let array = parse_as(&format!("[{HIT}]"), Lines::Declared, Invalid::Refuse).expect("JSON");
-    assert_eq!(array.rejected[0].to_string(), "item 0: expected an object, found an array");
+    assert_eq!(array.rejected[0].to_string(), "item 0 (line 1): expected an object, found an array");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_body_that_is_not_json_is_refused_with_the_place() {
 #[test]
 fn bytes_that_are_not_utf8_are_refused_with_the_place() {
     let body = [b"{\"a\":1}\n{\"\xc3\xa9\":\"".as_slice(), b"\xff\"}"].concat();
-    let error = parse(&body, Lines::Detect, CLIENT, NOW_S, Invalid::Skip).expect_err("not UTF-8");
+    let error = parse(&body, Lines::Detect, CLIENT, NOW_S, Invalid::Refuse).expect_err("not UTF-8");
     assert_eq!(error.to_string(), "line 2, column 7: this byte is not UTF-8");
 }
 
@@ -290,6 +290,80 @@ fn one_bad_item_refuses_all_or_is_skipped() {
     assert_eq!(places, [(1, "/remote_port"), (3, "/object_type")]);
 }
 
+/// What is wrong with each line of a body, with its line and its place among the items.
+fn rejected_lines(body: &[u8], lines: Lines, good: usize) -> String {
+    let taken = parse(body, lines, CLIENT, NOW_S, Invalid::Skip).expect("lines");
+    assert_eq!(taken.events.len(), good, "{:?}", taken.rejected);
+    taken.rejected.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_line_that_is_not_json_costs_that_line_alone_if_invalid_ones_are_skipped() {
+    let cut = &HIT[..20];
+    let deep = format!(r#"{{"x":{}"#, "[".repeat(20_000));
+    let long = format!(r#"{{"object_type":"hit","type":"sqli","x":"{}"}}"#, "a".repeat(EVENT_BYTES_MAX));
+    let bad: Vec<&[u8]> = vec![
+        cut.as_bytes(),
+        b"{\"object_type\":\"hit\",\"type\":\"\xff\"}",
+        b"\0\0\0\0",
+        b"{\"object_type\":\"hit\",\"type\":\"a\0b\"}",
+        b"[]",
+        b"7",
+        b"not JSON",
+        b"{\"object_type\":\"hit\",\"type\":\"sqli\"} {\"object_type\":\"hit\",\"type\":\"sqli\"}",
+        b"\xef\xbb\xbf{}",
+        deep.as_bytes(),
+        long.as_bytes(),
+        b"{\"object_type\":\"hit\"}",
+    ];
+    for end in ["\n", "\r\n", "\n \t \n", "\r\n\r\n"] {
+        let lines: Vec<Vec<u8>> = bad
+            .iter()
+            .flat_map(|line| [HIT.as_bytes().to_vec(), line.to_vec()])
+            .chain([HIT.as_bytes().to_vec(), cut.as_bytes().to_vec()])
+            .collect();
+        let body = lines.join(end.as_bytes());
+        let told = rejected_lines(&body, Lines::Declared, bad.len() + 1);
+        assert_eq!(
+            told,
+            rejected_lines(&body, Lines::Detect, bad.len() + 1),
+            "the body shows that it holds lines"
+        );
+        let blank_lines_between = end.matches('\n').count() > 1;
+        if !blank_lines_between {
+            assert_snapshot!("rejected_lines", told);
+        }
+    }
+}
+
+#[test]
+fn rejected_lines_are_named_by_their_number_in_the_body() {
+    let body = format!("\u{feff}\n{HIT}\n\n{{\n{HIT}\n\n\n7");
+    let taken = parse_as(&body, Lines::Declared, Invalid::Skip).expect("lines");
+    let places: Vec<_> = taken.rejected.iter().map(|error| (error.index, error.line)).collect();
+    assert_eq!(places, [(1, Some(4)), (3, Some(8))]);
+    assert_eq!(taken.events.len(), 2);
+}
+
+#[test]
+fn a_line_that_is_not_json_refuses_all_unless_invalid_ones_are_skipped() {
+    let body = format!("{HIT}\n\n{}\n{HIT}\n", &HIT[..20]);
+    let error = parse_as(&body, Lines::Declared, Invalid::Refuse).expect_err("a cut line");
+    assert_eq!(error.to_string(), "line 3, column 21: the line ends too early: expected `,` or `}`");
+    let error = parse_as(&body, Lines::Detect, Invalid::Refuse).expect_err("a cut line");
+    assert_eq!(error.to_string(), "line 4, column 1: expected `,` or `}`, found `{`");
+}
+
+#[test]
+fn an_array_or_an_object_over_several_lines_with_a_fault_is_refused_as_a_whole() {
+    for body in
+        [format!("[{HIT},\n{{,\n{HIT}]"), "{\n\"object_type\": \"hit\",\n\"type\" \"sqli\"\n}\n".to_owned()]
+    {
+        let error = parse_as(&body, Lines::Detect, Invalid::Skip).expect_err("a fault");
+        assert!(matches!(error, IngestError::Malformed { .. }), "{error}");
+    }
+}
+
 #[test]
 fn a_call_holds_so_many_items_and_no_more() {
     let lines = |items: usize| format!("{HIT}\n").repeat(items);
@@ -298,6 +372,7 @@ fn a_call_holds_so_many_items_and_no_more() {
         (lines(ITEMS_MAX + 1), Lines::Detect),
         (lines(ITEMS_MAX + 1), Lines::Declared),
         (format!("[{}1]", "1,".repeat(ITEMS_MAX)), Lines::Detect),
+        ("{\n".repeat(ITEMS_MAX + 1), Lines::Declared),
     ] {
         let error = parse_as(&body, form, Invalid::Skip).expect_err("too many");
         assert_eq!(error, IngestError::TooManyItems { max: ITEMS_MAX });

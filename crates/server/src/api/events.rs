@@ -33,17 +33,18 @@ pub(super) struct Answer {
     duplicates: u64,
     /// The ids of all events of the call that are in the log, in the order of the body.
     ids: Vec<String>,
-    /// Only with `?invalid=skip`: items that were not taken.
+    /// Only with `?invalid=skip`: every item that was not taken, at most 10,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected: Option<Vec<FieldError>>,
-    /// How many there are; `rejected` lists the first ones.
+    /// How many these are.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected_total: Option<usize>,
 }
 
 /// Takes the events of one call.
 ///
-/// One object, an array of them, or one object a line. 202: on disk, synced. All or nothing, unless `invalid=skip`.
+/// One object, an array of them, or one object a line. 202: on disk, synced. All or nothing, unless `invalid=skip`: then
+/// invalid items are named and the others taken; in lines that includes lines that are not JSON.
 #[utoipa::path(
     post,
     path = "/v1/events",
@@ -93,7 +94,7 @@ pub(super) async fn post(
         ids,
         rejected_total: rejected.as_ref().map(Vec::len),
         rejected: rejected.map(|items| {
-            // Every one of them: whoever skips must be able to tell which items to mend. The items of a call are bounded.
+            // Every one of them: a caller that skips must be able to tell which items to mend. `ITEMS_MAX` bounds them.
             items.into_iter().map(FieldError::from).collect()
         }),
     };
@@ -160,6 +161,7 @@ fn refused(rejected: Vec<ItemError>) -> Problem {
 
 impl From<ItemError> for FieldError {
     fn from(error: ItemError) -> Self {
-        FieldError { index: Some(error.index), pointer: error.pointer, message: error.message }
+        let ItemError { index, line, pointer, message } = error;
+        FieldError { index: Some(index), line, pointer, message }
     }
 }

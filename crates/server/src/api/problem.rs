@@ -17,10 +17,14 @@ const RETRY_AFTER_503: Duration = Duration::from_secs(5);
 /// One thing that is wrong in a body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct FieldError {
-    /// Which item of the call (from 0), where a call has items.
+    /// Which item of the call (from 0), where a call has items. Blank lines are no items.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(super) index: Option<usize>,
+    /// Which line of the body (from 1), where the body was read line by line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) line: Option<usize>,
     /// Which field: a JSON pointer (RFC 6901) within the item, or within the body.
     pub(super) pointer: String,
     /// What is wrong and what would do.
@@ -30,7 +34,7 @@ pub(super) struct FieldError {
 impl FieldError {
     /// An error in a body without items.
     pub(super) fn at(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        FieldError { index: None, pointer: pointer.into(), message: message.into() }
+        FieldError { index: None, line: None, pointer: pointer.into(), message: message.into() }
     }
 }
 

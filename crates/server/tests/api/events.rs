@@ -87,6 +87,24 @@ async fn the_good_items_are_taken_if_the_caller_says_so() {
 }
 
 #[tokio::test]
+async fn a_cut_line_is_named_and_the_other_lines_are_taken_if_the_caller_says_so() {
+    let hitwire = Hitwire::start().await;
+    let (one, two) = (hit(1).to_string(), hit(2).to_string());
+    let body = [one.as_bytes(), b"\r\n\n", &two.as_bytes()[..50], b"\n\xff\n7\n", two.as_bytes()].concat();
+    let caller = hitwire.caller(INGEST);
+    let answer = caller.send_bytes("POST", "/v1/events?invalid=skip", LINES, body.clone()).await;
+    insta::assert_snapshot!(answer.shown());
+    let again = caller.send_bytes("POST", "/v1/events?invalid=skip", JSON, body.clone()).await.expect(202);
+    assert_eq!(
+        (&again["duplicates"], &again["rejected_total"]),
+        (&json!(2), &json!(3)),
+        "told by their look"
+    );
+    let refused = caller.send_bytes("POST", "/v1/events", LINES, body).await.expect(400);
+    assert_eq!(refused["line"], 3, "{refused}");
+}
+
+#[tokio::test]
 async fn of_refused_items_a_hundred_are_listed_and_of_skipped_ones_every_one() {
     let hitwire = Hitwire::start().await;
     let bad: Value = (0..250).map(|number| json!({"object_type": "hit", "n": number})).collect();
