@@ -16,6 +16,9 @@
 //!
 //! Every form works without a script: it posts, and is answered with a redirect or with the page again.
 
+// They panic where nobody reads: log with `tracing`, or print what the caller is told if it fails.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod activity;
 mod applications;
 mod assets;

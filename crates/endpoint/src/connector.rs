@@ -1,6 +1,7 @@
 //! A new connection: resolve, judge, connect to a judged address, shake hands.
 
 use crate::connection::Connection;
+use crate::descriptors;
 use crate::guard::Guard;
 use crate::memory::FailedAddresses;
 use crate::pool::Place;
@@ -149,9 +150,12 @@ impl Connector {
                 let begun = Instant::now();
                 let found = self.resolver.resolve(place.client, name).await;
                 progress.dns = Some(begun.elapsed());
-                let found = found.map_err(|unresolved| SendError::Resolve {
-                    host: name.to_owned(),
-                    detail: unresolved.to_string(),
+                let found = found.map_err(|unresolved| {
+                    // The system's resolver needs descriptors too, and does not say that it had none.
+                    if descriptors::none_left() {
+                        return SendError::Descriptors;
+                    }
+                    SendError::Resolve { host: name.to_owned(), detail: unresolved.to_string() }
                 })?;
                 (Some(name), found.to_vec())
             }
@@ -251,6 +255,7 @@ async fn connect_first(
     let mut waiting = addresses.iter().copied();
     let mut tries = FuturesUnordered::new();
     let mut failed: Option<(SocketAddr, io::Error)> = None;
+    let mut shortage = false;
     loop {
         let next = waiting.next();
         let more = next.is_some();
@@ -259,7 +264,12 @@ async fn connect_first(
             ended = tries.next() => match ended {
                 Some((address, Ok(stream))) => return Ok((stream, address)),
                 Some((address, Err(error))) => {
-                    refused(address);
+                    // A shortage of our own says nothing about the address.
+                    if descriptors::is_shortage(&error) {
+                        shortage = true;
+                    } else {
+                        refused(address);
+                    }
                     failed = failed.or(Some((address, error)));
                 }
                 None => break,
@@ -268,6 +278,7 @@ async fn connect_first(
         }
     }
     Err(match failed {
+        Some(_) if shortage => SendError::Descriptors,
         Some((address, source)) => SendError::Connect { address, others: addresses.len() - 1, source },
         None => SendError::Url(crate::UrlError::NoHost),
     })

@@ -6,6 +6,7 @@
 //! - [`Resolver`]: names into addresses; the system's, or a fixed table for tests and simulations.
 //! - `connector`: resolves, has every address judged, connects to a judged address, shakes hands.
 //! - [`TlsIdentity`]: whom an integration trusts, and as whom it appears.
+//! - `descriptors`: whether a failure is hitwire's own want of file descriptors.
 //! - `pool`: idle connections, kept for a minute; never shared between clients or TLS identities.
 //! - `memory`: what is remembered of places for a while: addresses that failed, receivers that want HTTP/1.1.
 //! - `spelling`, `head`: header names out as the user wrote them, heads of answers in as curl takes them.
@@ -32,9 +33,13 @@
 //!
 //! What this crate deliberately does not do: decide when to send again (courier), or know batches and logs.
 
+// They panic where nobody reads: log with `tracing`, or print what the caller is told if it fails.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod body;
 mod connection;
 mod connector;
+mod descriptors;
 mod guard;
 mod head;
 mod headers;
@@ -48,6 +53,7 @@ mod spelling;
 mod stream;
 mod target;
 mod tls;
+mod wall_clock;
 
 pub use body::Incomplete;
 pub use guard::{
@@ -66,3 +72,4 @@ pub use tls::{
     PemError, PemFault, PemText, Pin, PinError, TlsClass, TlsConfigError, TlsField, TlsIdentity, TlsProblem,
     Validity, WARN_BEFORE_EXPIRY_S, WhyRefused, client_certificate_refusal, client_identity, describe,
 };
+pub use wall_clock::WallClock;

@@ -64,6 +64,13 @@ impl Default for Pool {
     }
 }
 
+impl Pool {
+    /// The same with another bound.
+    pub(crate) fn keeping_at_most(self, connections: usize) -> Pool {
+        Pool { kept_max: connections, ..self }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Kept {
     places: HashMap<Place, Vec<Entry>>,

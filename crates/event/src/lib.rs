@@ -21,6 +21,9 @@
 //! This crate knows no IO and no clock. What it deliberately does not do: decide when anything is sent (courier), keep
 //! anything (log), or read other tools' formats (source).
 
+// They panic where nobody reads: log with `tracing`, or print what the caller is told if it fails.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod counter;
 pub mod escape;
 mod event;

@@ -19,9 +19,10 @@ pub(crate) fn to_type(word: &str, question: &str, yes: bool) -> Result<(), Failu
             terminal::safe(question)
         )));
     }
-    eprint!("{} Type {} to go on: ", terminal::safe(question), terminal::safe(word));
+    let question = format!("{} Type {} to go on: ", terminal::safe(question), terminal::safe(word));
+    let asked = io::stderr().write_all(question.as_bytes()).and_then(|()| io::stderr().flush());
     let mut typed = String::new();
-    let read = io::stderr().flush().and_then(|()| io::stdin().read_line(&mut typed));
+    let read = asked.and_then(|()| io::stdin().read_line(&mut typed));
     read.map_err(|error| Failure::Runtime(format!("cannot read the answer: {error}")))?;
     if typed.trim() == word {
         return Ok(());

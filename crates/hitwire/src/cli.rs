@@ -4,6 +4,7 @@ use crate::accounts::{client, token, user};
 use crate::failure::Failure;
 use crate::{apply, check_config, demo, import, integration, listen, manual, send, serve, tail};
 use clap::{CommandFactory, Parser, Subcommand};
+use hitwire_server::prepare_thread;
 use std::process::ExitCode;
 
 /// Security events in, webhook notifications out.
@@ -96,7 +97,11 @@ enum Command {
 /// Runs the command that the process was called with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .on_thread_start(prepare_thread)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return Failure::Runtime(format!("cannot start: {error}")).report(),
     };

@@ -47,12 +47,12 @@ impl Failure {
             // What the operator wrote may be quoted over several lines, with a mark below the place.
             Failure::Usage(why) => {
                 let lines: Vec<_> = why.lines().map(terminal::safe).collect();
-                eprintln!("error: {}", lines.join("\n"));
+                terminal::tell(&format!("error: {}", lines.join("\n")));
                 ExitCode::from(2)
             }
             // This may quote a server's answer, or a file's content: it must not make lines of its own.
             Failure::Runtime(why) => {
-                eprintln!("error: {}", terminal::safe(why));
+                terminal::tell(&format!("error: {}", terminal::safe(why)));
                 ExitCode::from(1)
             }
             Failure::Differences => ExitCode::from(3),

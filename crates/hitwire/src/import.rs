@@ -76,14 +76,14 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
                 return Ok(());
             }
         }
-        eprintln!("{}", summary(&args.file, file.summary(), None, Terminal::stderr()));
+        terminal::tell(&summary(&args.file, file.summary(), None, Terminal::stderr()));
         return Ok(());
     }
     let mut uploader = Uploader::new(args.remote.client()?, "/v1/events");
     let mut taken = Taken::default();
     // Reading blocks this thread; nothing else waits for it.
     while let Some(chunk) = file.next_chunk().map_err(unreadable)? {
-        let sent = uploader.send(Body::Lines(chunk.body.into()), |notice| eprintln!("{notice}")).await;
+        let sent = uploader.send(Body::Lines(chunk.body.into()), |notice| terminal::tell(&notice)).await;
         let sent = sent.map_err(Failure::runtime)?;
         taken.accepted += sent.accepted;
         taken.duplicates += sent.duplicates;

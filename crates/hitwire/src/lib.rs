@@ -7,6 +7,7 @@
 //!
 //! - [`api`]: a client of the HTTP API; for the commands that talk to a running server, the demo, and tests.
 //! - `serve`: flags, variables and the configuration file into a [`Config`](hitwire_server::Config); signals.
+//! - `logging`: what `serve` says on standard error, without ever waiting or failing for it.
 //! - `check_config`: the same, without running; `manual`: completions and manual pages.
 //! - `accounts`: `token`, `client`, `user`.
 //! - `apply`, `demo`, `import`, `integration`, `send`, `tail`: the commands of these names; `upload`: what those that send events share.
@@ -16,6 +17,9 @@
 //!   is.
 //!
 //! What it deliberately does not do: anything that an embedding program could want; that is in `hitwire-server` and below.
+
+// They panic where nobody reads: log with `tracing`, or print what the caller is told if it fails.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod accounts;
 pub mod api;
@@ -28,6 +32,7 @@ mod failure;
 mod import;
 mod integration;
 pub mod listen;
+mod logging;
 mod manual;
 mod output;
 mod remote;

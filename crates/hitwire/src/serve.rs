@@ -1,18 +1,18 @@
 //! `hitwire serve`: one hitwire, until it is told to stop.
 
 use crate::failure::Failure;
+use crate::logging::Logs;
 use crate::signals::{HangUps, Interrupts};
 use crate::terminal::{self, Terminal};
+use clap::ArgAction;
 use clap::builder::BoolishValueParser;
-use clap::{ArgAction, ValueEnum};
 use hitwire_event::rendering::Style;
 use hitwire_server::config::{parse_duration, parse_size};
-use hitwire_server::{Config, Server, SourceSpec, StartError};
+use hitwire_server::{Config, Server, SourceSpec, StartError, descriptors};
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
 
 /// What `hitwire serve` takes.
 #[derive(Debug, clap::Args)]
@@ -136,31 +136,11 @@ struct Keeping {
     disk_floor: Option<u64>,
 }
 
-/// What hitwire says of itself, on standard error.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "What hitwire says of itself, on standard error")]
-pub(crate) struct Logs {
-    /// How log lines look
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "HITWIRE_LOG_FORMAT")]
-    log_format: LogFormat,
-
-    /// What is logged: error, warn, info, debug, trace, or single parts as in info,hitwire_server=debug
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "HITWIRE_LOG")]
-    log: String,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// Runs until it is interrupted: once to stop, twice to stop at once.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    start_logging(&args.logs)?;
+    let _log = args.logs.start()?;
+    let files = descriptors::raise();
+    tracing::info!(open_files = files.now, before = files.before, "the limit of open files");
     let config = config(args)?;
     let mut interrupts = Interrupts::new().map_err(Failure::runtime)?;
     let server = tokio::select! {
@@ -173,16 +153,28 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     };
     // A reader of standard output that has gone away is no reason not to serve.
     let _ = terminal::print_line(&greeting(&server, Terminal::stdout()));
-    let mut hang_ups = HangUps::new().map_err(Failure::runtime)?;
-    loop {
+    let hang_ups = HangUps::new().map_err(Failure::runtime)?;
+    serve(server, interrupts, hang_ups).await
+}
+
+/// Serves until it is interrupted, or until a part that it cannot do without has failed; then stops in order.
+async fn serve(server: Server, mut interrupts: Interrupts, mut hang_ups: HangUps) -> Result<(), Failure> {
+    let failure = loop {
         tokio::select! {
-            () = interrupts.next() => break,
+            () = interrupts.next() => break None,
+            reason = server.failed() => break Some(reason),
             () = hang_ups.next() => server.read_certificate_again().await,
         }
-    }
+    };
     tokio::select! {
-        () = server.stop() => Ok(()),
-        () = interrupts.next() => Err(Failure::Runtime("stopped at once by a second signal; what was under way is sent again after the next start".to_owned())),
+        () = server.stop() => {}
+        () = interrupts.next() => return Err(Failure::Runtime("stopped at once by a second signal; what was under way is sent again after the next start".to_owned())),
+    }
+    match failure {
+        None => Ok(()),
+        Some(reason) => Err(Failure::Runtime(format!(
+            "hitwire stopped because {reason}; nothing that was acknowledged is lost, start it again"
+        ))),
     }
 }
 
@@ -258,23 +250,8 @@ fn set_list<T>(setting: &mut Vec<T>, given: Vec<T>) {
 
 /// The settings that `serve` would run with, `--log` included in the check.
 pub(crate) fn checked(args: Args) -> Result<Config, Failure> {
-    filter(&args.logs)?;
+    args.logs.filter()?;
     config(args)
-}
-
-/// Log lines go to standard error; standard output has where hitwire is and nothing else.
-fn start_logging(logs: &Logs) -> Result<(), Failure> {
-    let lines = tracing_subscriber::fmt().with_env_filter(filter(logs)?).with_writer(std::io::stderr);
-    match logs.log_format {
-        LogFormat::Json => lines.json().init(),
-        LogFormat::Text => lines.with_ansi(Terminal::stderr().colours()).init(),
-    }
-    Ok(())
-}
-
-fn filter(logs: &Logs) -> Result<EnvFilter, Failure> {
-    EnvFilter::try_new(&logs.log)
-        .map_err(|error| Failure::Usage(format!("--log {:?} is not a filter: {error}", logs.log)))
 }
 
 fn greeting(server: &Server, terminal: Terminal) -> String {

@@ -169,6 +169,12 @@ pub(crate) fn print_line(line: &str) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Writes a line to standard error. Where nobody can be told anything, there is nothing to do about it: never fails.
+pub(crate) fn tell(line: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(line.as_bytes()).and_then(|()| stderr.write_all(b"\n"));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,8 +4,10 @@
 
 mod accounts;
 mod apply;
+mod clock;
 mod console;
 mod demo;
+mod descriptors;
 mod ecosystem;
 mod import;
 mod integration;
@@ -18,3 +20,4 @@ mod send;
 mod serve;
 mod support;
 mod tail;
+mod unread_log;

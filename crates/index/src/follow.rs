@@ -10,7 +10,6 @@ use hitwire_event::Seq;
 use hitwire_log::{Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -130,38 +129,42 @@ impl Following {
         self.close().await;
     }
 
-    /// Follows the log until told to stop; the file is on the disk when the task has ended.
-    pub fn start(mut self, stop: CancellationToken) -> JoinHandle<()> {
-        tokio::spawn(async move {
-            let mut head = self.source.0.head();
-            while !stop.is_cancelled() {
-                head.mark_unchanged();
-                let opened = self.open().await;
-                let next = match opened {
-                    Ok(()) => self.step().await,
-                    Err(obstacle) => Err(obstacle),
-                };
-                let woken = async {
-                    match next {
-                        Ok(Next::After(rest)) => tokio::time::sleep(rest).await,
-                        Ok(Next::Rest(look_within)) => {
-                            tokio::time::sleep(REST).await;
-                            tokio::select! {
-                                _ = head.changed() => {}
-                                () = tokio::time::sleep(look_within) => {}
-                            }
+    /// Another one of the same index and log, for when this one has failed. Only one of them may run.
+    #[must_use]
+    pub fn anew(&self) -> Following {
+        Following::new(Arc::clone(&self.shared), Arc::clone(&self.source.0))
+    }
+
+    /// Follows the log until told to stop; the file is on the disk when this ends.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut head = self.source.0.head();
+        while !stop.is_cancelled() {
+            head.mark_unchanged();
+            let opened = self.open().await;
+            let next = match opened {
+                Ok(()) => self.step().await,
+                Err(obstacle) => Err(obstacle),
+            };
+            let woken = async {
+                match next {
+                    Ok(Next::After(rest)) => tokio::time::sleep(rest).await,
+                    Ok(Next::Rest(look_within)) => {
+                        tokio::time::sleep(REST).await;
+                        tokio::select! {
+                            _ = head.changed() => {}
+                            () = tokio::time::sleep(look_within) => {}
                         }
-                        Err(Obstacle::Store(StoreError::Closed)) => stop.cancelled().await,
-                        Err(obstacle) => self.wait_behind(&obstacle).await,
                     }
-                };
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = woken => {}
+                    Err(Obstacle::Store(StoreError::Closed)) => stop.cancelled().await,
+                    Err(obstacle) => self.wait_behind(&obstacle).await,
                 }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = woken => {}
             }
-            self.close().await;
-        })
+        }
+        self.close().await;
     }
 
     /// Says what is in the way, mends what can be mended, and waits.

@@ -22,6 +22,9 @@
 //! 3. No statement reads a table from end to end (a test asks SQLite for its plans).
 //! 4. A file that is damaged, of another version, of another log, or that a power loss may have torn, is made again.
 
+// They panic where nobody reads: log with `tracing`, or print what the caller is told if it fails.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod file;
 mod follow;
 mod latency;

@@ -15,6 +15,9 @@
 //!
 //! It knows nothing of HTTP, and takes no decision about delivery: couriers decide, the store keeps.
 
+// They panic where nobody reads: log with `tracing`, or print what the caller is told if it fails.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod access;
 mod account;
 mod authority;
@@ -25,7 +28,9 @@ mod ops;
 mod secret;
 mod sqlite;
 mod store;
+mod uuid;
 
+pub use self::uuid::new_uuid;
 pub use access::{Credential, Link, Session};
 pub use account::{
     ActivityEntry, ActivityPage, ActivityQuery, ActivityRow, ActivitySource, Application, Client,
@@ -43,5 +48,5 @@ pub use ops::{
     StreamFrom, UpdateIntegration,
 };
 pub use secret::{MASK, Secret};
-pub use sqlite::{FaultHook, FaultPoint, MonotonicClock, Options, SqliteStore, WallClock};
+pub use sqlite::{FaultHook, FaultPoint, MonotonicClock, Options, SqliteStore, ThreadFailed, WallClock};
 pub use store::{Answer, Lease, Store, StoreError, Touched};

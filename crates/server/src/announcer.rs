@@ -7,7 +7,6 @@ use crate::metrics::{Intake, Origin};
 use hitwire_log::{Append, Done, Op, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Events that are moved at once.
@@ -16,28 +15,26 @@ const EVENTS_AT_ONCE: usize = 256;
 /// How long to wait before the store is asked again when it cannot write or read.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
-/// Starts it; ends when told to stop. What is left in the outbox then is moved at the next start.
-pub(crate) fn start(store: Arc<dyn Store>, intake: Intake, stop: CancellationToken) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let mut announced = store.announced();
-        while !stop.is_cancelled() {
-            announced.mark_unchanged();
-            let wait = match move_some(&*store, &intake).await {
-                Ok(0) => None,
-                Ok(_) => continue,
-                Err(StoreError::Closed) => return,
-                Err(error) => {
-                    tracing::error!(%error, "system events wait in the outbox; the log does not take them yet");
-                    Some(STORE_RETRY)
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                changed = announced.changed(), if wait.is_none() => if changed.is_err() { return },
-                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
+/// Works until told to stop. What is left in the outbox then is moved at the next start.
+pub(crate) async fn run(store: Arc<dyn Store>, intake: Intake, stop: CancellationToken) {
+    let mut announced = store.announced();
+    while !stop.is_cancelled() {
+        announced.mark_unchanged();
+        let wait = match move_some(&*store, &intake).await {
+            Ok(0) => None,
+            Ok(_) => continue,
+            Err(StoreError::Closed) => return,
+            Err(error) => {
+                tracing::error!(%error, "system events wait in the outbox; the log does not take them yet");
+                Some(STORE_RETRY)
             }
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            changed = announced.changed(), if wait.is_none() => if changed.is_err() { return },
+            () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {}
         }
-    })
+    }
 }
 
 /// Moves the oldest events; how many there were.
@@ -95,7 +92,7 @@ mod tests {
         store.commit(vec![Op::Append(append)]).await.expect("appended");
 
         let stop = CancellationToken::new();
-        let announcer = start(Arc::clone(&store), Intake::default(), stop.clone());
+        let announcer = tokio::spawn(run(Arc::clone(&store), Intake::default(), stop.clone()));
         until_told(&*store, &[event(1), event(2)]).await;
         store.commit(vec![Op::Announce(event(3))]).await.expect("kept");
         until_told(&*store, &[event(1), event(2), event(3)]).await;

@@ -6,7 +6,7 @@
 use crate::config::{Config, TlsFiles};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hitwire_endpoint::{PemText, TlsField};
+use hitwire_endpoint::{PemText, TlsField, WallClock};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls_pki_types::CertificateDer;
@@ -199,10 +199,11 @@ fn load(files: &TlsFiles) -> Result<Loaded, CertificateError> {
     };
     let key = key.map_err(|problem| content(&files.key, problem.to_owned()))?;
     let pair = |source| CertificateError::Pair { cert: files.cert.clone(), key: files.key.clone(), source };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(pair)?;
+    let mut config =
+        ServerConfig::builder_with_details(Arc::new(aws_lc_rs::default_provider()), Arc::new(WallClock))
+            .with_safe_default_protocol_versions()
+            .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(pair)?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     Ok(Loaded { config: Arc::new(config), expires_s })
 }

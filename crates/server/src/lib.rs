@@ -13,8 +13,13 @@
 //! - `change`: what takes effect, what the activity log says of it, and the event that tells it, as the ops of one commit.
 //! - `announcer`: moves the outbox, the events that tell of changes, into the log.
 //! - `processors`: events made of events, such as the hourly count of requests.
+//! - `supervisor`: what is begun again when it fails, and what ends hitwire; [`descriptors`]: who gets the file descriptors.
+//! - [`log_lines`]: where log lines go, without ever waiting or failing.
 //! - `sources`: one runner for each configured source: reads, converts, appends with its checkpoint.
 //! - [`import`]: a whole file into bodies for `POST /v1/events`, for the command line.
+
+// They panic where nobody reads: log with `tracing`, or print what the caller is told if it fails.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod accounts;
 mod admin_token;
@@ -23,20 +28,25 @@ mod api;
 mod certificate;
 mod change;
 pub mod config;
+pub mod descriptors;
 pub mod dispatch;
 pub mod import;
 mod listener;
+pub mod log_lines;
 mod metrics;
 mod names;
 mod processors;
 mod random_token;
+mod restarting;
 mod server;
 mod sign_in;
 mod sources;
+mod supervisor;
 
 pub use accounts::Clients;
 pub use certificate::CertificateError;
 pub use config::{Config, ConfigError, ConsoleSettings, OidcSettings, SourceFormat, SourceSpec};
+pub use listener::prepare_thread;
 pub use names::Names;
 pub use server::{Server, StartError};
 pub use sources::SourceStatus;

@@ -3,22 +3,25 @@
 use crate::certificate::Certificate;
 use crate::metrics::{Open, Requests};
 use axum::Router;
+use axum::body::Body;
 use axum::response::Response;
 use hitwire_console::Peer;
 use hitwire_share::{Holder, Share, Shares, UsedUp};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::Service;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use ipnet::IpNet;
 use std::convert::Infallible;
 use std::io;
 use std::net::IpAddr;
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::{Context, Waker};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -224,6 +227,22 @@ where
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// Makes a thread of the runtime ready for serving connections whatever the system's clock says later.
+///
+/// The HTTP library keeps the header `date` for each thread and panics if the clock is set before 1970 when it first makes
+/// one; once it has one it goes on with it. So it is made here, while the clock is right: give this to the runtime's
+/// `on_thread_start`.
+pub fn prepare_thread() {
+    if SystemTime::now() < UNIX_EPOCH {
+        return;
+    }
+    let (stream, _other) = tokio::io::duplex(1);
+    let nothing = service_fn(|_| std::future::ready(Ok::<_, Infallible>(Response::new(Body::empty()))));
+    let connection = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), nothing));
+    // Nothing was asked: it is pending after it has looked at the clock.
+    let _ = connection.poll(&mut Context::from_waker(Waker::noop()));
 }
 
 #[cfg(test)]

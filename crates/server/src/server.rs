@@ -15,25 +15,26 @@ use crate::listener::{self, Door, Ending, Places};
 use crate::metrics::{Around, Counted, Metrics, Requests};
 use crate::names::Names;
 use crate::processors::requests_per_hour::Processor;
+use crate::restarting::Restarting;
 use crate::sources::{SourceStatus, Sources};
-use crate::{admin_token, announcer, sign_in};
+use crate::supervisor::Supervisor;
+use crate::{admin_token, descriptors, sign_in};
 use hitwire_console::{Console, Installation, Setting, set_up};
 use hitwire_endpoint::{Guard, Resolver, Sender};
 use hitwire_event::WebhookId;
-use hitwire_index::Index;
+use hitwire_index::{Following, Index};
 use hitwire_log::{Details, Options, Secret, SqliteStore, Store, StoreError};
 use hitwire_share::Shares;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 /// How long requests under way, on either side, and sources may take to finish when hitwire stops. With
 /// [`CLOSE_WITHIN`] it stays below the 10 s after which service managers and people lose patience.
@@ -54,6 +55,9 @@ pub enum StartError {
     /// A setting cannot be.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The time cannot be told: signatures and certificates depend on it.
+    #[error("the system's clock is set before 1970; set it to the time of day, then start hitwire again")]
+    Clock,
     /// There is nothing to encrypt the API with.
     #[error("the API's certificate cannot be used: {0}")]
     Certificate(#[from] CertificateError),
@@ -115,6 +119,7 @@ pub struct Server {
     announcer: JoinHandle<()>,
     processor: JoinHandle<()>,
     index: JoinHandle<()>,
+    supervisor: Supervisor,
     ending: Ending,
     connections: TaskTracker,
     _dropped: [DropGuard; 2],
@@ -126,12 +131,19 @@ impl Server {
     /// # Errors
     ///
     /// When a setting cannot be, or something cannot be opened; nothing is left running then.
-    pub async fn start(config: Config) -> Result<Server, StartError> {
+    pub async fn start(mut config: Config) -> Result<Server, StartError> {
         config.check()?;
+        if SystemTime::now() < UNIX_EPOCH {
+            return Err(StartError::Clock);
+        }
+        let files = divide_descriptors(&mut config);
+        let ending = Ending { stop: CancellationToken::new(), abort: CancellationToken::new() };
+        let counted = Counted::default();
+        let supervisor = Supervisor::new(ending.stop.clone(), counted.restarts.clone());
         let sign_in = sign_in::sign_in(&config).await?;
         let lifetime = sign_in::lifetime(&config);
         let certificate = config.tls().map(Certificate::open).transpose()?.map(Arc::new);
-        let store = open_store(&config).await?;
+        let store = open_store(&config, &supervisor).await?;
         let details = open_details(&config, &*store).await?;
         let clock = Clock::system();
         let (admin_token, admin_token_file) = match config.admin_token.clone() {
@@ -144,19 +156,19 @@ impl Server {
             None => None,
         };
         let guard = Guard::new(config.allow_targets.clone(), config.allow_http);
-        let sender = Sender::new(guard.clone(), Resolver::system());
+        let bounds = Bounds::of_descriptors(files.deliveries);
+        let sender = Sender::new(guard.clone(), Resolver::system()).keeping_at_most(bounds.kept);
         let transport = Arc::new(EndpointTransport::new(sender.clone()));
         let sources = Sources::open(&config, &store).await?;
         tell_configured_sources(&config, &*store, clock.wall_ms() / 1_000).await?;
         let names = Names::new(config.naming.labels());
         let told = Told { clients: Clients::default(), guard: guard.clone(), names: names.clone() };
         told.tell(&*store).await.map_err(|source| store_error(&config, source))?;
-        let counted = Counted::default();
         let surroundings = Surroundings {
             store: Arc::clone(&store),
             transport,
             clock,
-            bounds: Bounds::default(),
+            bounds,
             names: names.clone(),
             clients: told.clients.clone(),
             deliveries: counted.deliveries.clone(),
@@ -168,6 +180,7 @@ impl Server {
             .map_err(|source| store_error(&config, source))?;
         // The last that can fail: once it runs, it sends.
         let dispatch = Dispatch::start(surroundings).await.map_err(|source| store_error(&config, source))?;
+        tokio::spawn(supervisor.clone().requires("the dispatch, which delivers,", dispatch.has_ended()));
         let accounts = Arc::new(Accounts::new(
             Arc::clone(&store),
             dispatch.clone(),
@@ -182,7 +195,7 @@ impl Server {
         let set_up_link =
             set_up::write_link(&*store, &config.data_dir, &console_url, clock.wall_ms() / 1_000);
         let set_up_link = set_up_link.await.map_err(|source| store_error(&config, source))?;
-        let sources = sources.start(&store, &counted.intake, clock);
+        let sources = sources.start(&store, &counted.intake, clock, &supervisor);
         let bodies = BodyBudget::new(config.api.bodies_in_flight_bytes);
         let places = Places {
             shares: Shares::new("connections", config.api.connections_max),
@@ -200,7 +213,6 @@ impl Server {
             log_bytes_max: config.retention.size_bytes,
             disk_floor_bytes: config.log.disk_floor_bytes,
         };
-        let ending = Ending { stop: CancellationToken::new(), abort: CancellationToken::new() };
         let (index, following) = index(&config, &store, clock);
         let api = Api {
             store: Arc::clone(&store),
@@ -222,17 +234,21 @@ impl Server {
             bounds: config.api,
             sources: sources.gauges(),
             readiness: Readiness::default(),
+            supervisor: supervisor.clone(),
             metrics: Metrics::new(&counted, around),
             counted: counted.clone(),
             clock,
         };
         let connections = TaskTracker::new();
-        let processor = processor.start(ending.stop.clone());
-        let following = following.start(ending.stop.clone());
-        let announcer = announcer::start(Arc::clone(&store), counted.intake.clone(), ending.stop.clone());
-        connections.spawn(accounts.write_uses_down(ending.stop.clone()));
+        let restarting = Restarting::new(supervisor.clone(), ending.stop.clone());
+        let (processor, following, announcer) = (
+            tokio::spawn(restarting.processor(processor, &store, clock, &counted)),
+            tokio::spawn(restarting.index(following)),
+            tokio::spawn(restarting.announcer(&store, &counted)),
+        );
+        connections.spawn(restarting.token_uses(&accounts));
         if let Some(certificate) = &certificate {
-            connections.spawn(Arc::clone(certificate).watch(ending.stop.clone()));
+            connections.spawn(restarting.certificate(certificate));
         }
         let api = Arc::new(api);
         let metrics_addr = for_metrics.as_ref().map(|(_, addr)| *addr);
@@ -270,8 +286,7 @@ impl Server {
             stop: ending.stop.clone(),
             live: hitwire_console::Places::default(),
         });
-        let now_s = move || clock.wall_ms() / 1_000;
-        connections.spawn(hitwire_console::expire(Arc::clone(&store), lifetime, now_s, ending.stop.clone()));
+        connections.spawn(restarting.sessions(&store, lifetime, clock));
         let door = Door {
             listener,
             certificate: certificate.clone(),
@@ -280,10 +295,12 @@ impl Server {
             places,
         };
         for door in [Some(door), for_metrics].into_iter().flatten() {
-            connections.spawn(listener::serve(door, ending.clone(), connections.clone()));
+            let serving = listener::serve(door, ending.clone(), connections.clone());
+            connections.spawn(supervisor.clone().requires("the listener", serving));
         }
         connections.close();
-        tracing::info!(%addr, data_dir = %config.data_dir.display(), sources = config.sources.len(), "hitwire started");
+        let (connections_max, data_dir) = (config.api.connections_max, config.data_dir.display());
+        tracing::info!(%addr, %data_dir, sources = config.sources.len(), connections_max, "hitwire started");
         Ok(Server {
             addr,
             metrics_addr,
@@ -299,6 +316,7 @@ impl Server {
             announcer,
             processor,
             index: following,
+            supervisor,
             _dropped: [ending.stop.clone().drop_guard(), ending.abort.clone().drop_guard()],
             ending,
             connections,
@@ -359,6 +377,18 @@ impl Server {
         self.sources.gauges().iter().map(|gauge| gauge.status()).collect()
     }
 
+    /// Waits until a part that hitwire cannot do without has failed, and says why. The server is to be stopped then; until
+    /// that is done `/healthz` and `/readyz` fail.
+    pub async fn failed(&self) -> Arc<str> {
+        self.supervisor.failed().await
+    }
+
+    /// Makes the dispatch panic, as a programming error would: for tests of what happens then.
+    #[doc(hidden)]
+    pub fn break_dispatch(&self) {
+        self.dispatch.break_board();
+    }
+
     /// Runs until `shutdown` is there, then stops.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
         shutdown.await;
@@ -413,7 +443,7 @@ impl Server {
 }
 
 /// The index behind the log, and the task that writes it.
-fn index(config: &Config, store: &Arc<dyn Store>, clock: Clock) -> (Index, hitwire_index::Following) {
+fn index(config: &Config, store: &Arc<dyn Store>, clock: Clock) -> (Index, Following) {
     let mut options = hitwire_index::Options::new(&config.data_dir);
     options.bounds = hitwire_index::Bounds::of_bytes((config.retention.size_bytes / 4).max(INDEX_BYTES_MIN));
     options.disk_floor_bytes = config.log.disk_floor_bytes;
@@ -423,7 +453,7 @@ fn index(config: &Config, store: &Arc<dyn Store>, clock: Clock) -> (Index, hitwi
 
 /// A fresh id for a batch: unique over all installations, and of the order in which they were made.
 pub(crate) fn webhook_id() -> WebhookId {
-    WebhookId(format!("msg_{}", Uuid::now_v7().simple()).into_boxed_str())
+    WebhookId(format!("msg_{}", hitwire_log::new_uuid().simple()).into_boxed_str())
 }
 
 /// Listens; `flag` chooses another address.
@@ -496,7 +526,23 @@ async fn open_details(config: &Config, store: &dyn Store) -> Result<Arc<Details>
     opened.map(Arc::new).map_err(|source| store_error(config, source))
 }
 
-async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+/// Bounds the connections to the API by the descriptors that there are.
+fn divide_descriptors(config: &mut Config) -> descriptors::Division {
+    let (limit, asked) = (descriptors::limit(), config.api.connections_max);
+    let divided = descriptors::divide(limit, asked);
+    if divided.connections < asked {
+        tracing::warn!(
+            asked,
+            connections_max = divided.connections,
+            open_files = limit,
+            "fewer connections are taken than max_connections says, to leave file descriptors for deliveries; raise the limit of open files (LimitNOFILE, ulimit -n)"
+        );
+        config.api.connections_max = divided.connections;
+    }
+    divided
+}
+
+async fn open_store(config: &Config, supervisor: &Supervisor) -> Result<Arc<dyn Store>, StartError> {
     let mut options = Options::new(&config.data_dir).with_retention_bytes(config.retention.size_bytes);
     options.retention_age = config.retention.age;
     options.lag_bytes = config.retention.lag_bytes.unwrap_or(options.lag_bytes);
@@ -506,6 +552,12 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
     options.tail_bytes = usize::try_from(config.log.tail_bytes).unwrap_or(usize::MAX);
     options.disk_floor_bytes = config.log.disk_floor_bytes;
     options.secret_key = config.secret_key.as_ref().map(crate::config::SecretKey::bytes);
+    let supervisor = supervisor.clone();
+    options.thread_failed = Some(Arc::new(move |thread| {
+        supervisor.fail(&format!(
+            "the store's thread {thread} failed by a programming error; hitwire's log says more"
+        ));
+    }));
     // Opening reads and checks files; that is no work for a thread that serves tasks.
     let opened = tokio::task::spawn_blocking(move || SqliteStore::open(options)).await;
     match opened {

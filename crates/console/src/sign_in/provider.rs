@@ -15,7 +15,6 @@ use hitwire_log::{Credential, Done, Op, Sequence, StoreError, User, UserId};
 use http::StatusCode;
 use serde::Deserialize;
 use std::time::Duration;
-use uuid::Uuid;
 
 /// Holds the ticket of a sign-in that is under way at the provider.
 const COOKIE: &str = "__Host-hitwire-oidc";
@@ -180,7 +179,7 @@ async fn user_of(
     let name = person.name.unwrap_or_else(|| email.clone());
     let user = User {
         id,
-        uuid: Uuid::now_v7().to_string(),
+        uuid: hitwire_log::new_uuid().to_string(),
         client: CLIENT,
         name: name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect(),
         role,

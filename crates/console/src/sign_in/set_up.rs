@@ -17,7 +17,6 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use uuid::Uuid;
 
 /// The file in the data directory.
 const FILE: &str = "set-up-link";
@@ -146,7 +145,7 @@ async fn first(
     let now_s = console.now_s();
     let user = User {
         id,
-        uuid: Uuid::now_v7().to_string(),
+        uuid: hitwire_log::new_uuid().to_string(),
         client: ClientId(1),
         email: email.to_owned(),
         name: name.to_owned(),

@@ -25,10 +25,12 @@ pub enum Cause {
     Closed,
     /// What came is not valid HTTP.
     Protocol,
+    /// hitwire itself had no file descriptor left: nothing was sent, and the target is not to blame.
+    Descriptors,
 }
 
 impl Cause {
-    /// All names, for whoever counts.
+    /// All names but that of [`Cause::Descriptors`], which is no attempt's, for whoever counts attempts.
     pub const NAMES: [&'static str; 9] =
         ["settings", "guard", "resolve", "connect", "open_timeout", "tls", "timeout", "closed", "protocol"];
 
@@ -44,6 +46,7 @@ impl Cause {
             Cause::Timeout => "timeout",
             Cause::Closed => "closed",
             Cause::Protocol => "protocol",
+            Cause::Descriptors => "descriptors",
         }
     }
 }
@@ -63,6 +66,7 @@ impl SendError {
             SendError::Timeout { .. } => Cause::Timeout,
             SendError::Cut { .. } | SendError::Reset { .. } => Cause::Closed,
             SendError::Protocol { .. } => Cause::Protocol,
+            SendError::Descriptors => Cause::Descriptors,
         }
     }
 }
@@ -85,5 +89,6 @@ mod tests {
             Cause::Protocol,
         ];
         assert_eq!(causes.map(Cause::name), Cause::NAMES);
+        assert!(!Cause::NAMES.contains(&Cause::Descriptors.name()));
     }
 }

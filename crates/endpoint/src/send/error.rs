@@ -55,6 +55,11 @@ pub enum SendError {
         /// In the system's words.
         detail: String,
     },
+    /// hitwire had no file descriptor left for a connection, or for looking a name up.
+    #[error(
+        "hitwire has too many files open, so nothing was sent; an operator has to raise its limit of open files"
+    )]
+    Descriptors,
     /// No TCP connection.
     #[error("no connection to {}{}: {}", PublicOnly(*address), Others(*others), in_words(source))]
     Connect {

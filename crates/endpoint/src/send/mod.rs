@@ -89,6 +89,13 @@ impl Sender {
         Sender::with(Connector::new(guard, resolver))
     }
 
+    /// The same, with at most so many connections that are kept for the next request.
+    #[must_use]
+    pub fn keeping_at_most(mut self, connections: usize) -> Sender {
+        self.pool = self.pool.keeping_at_most(connections);
+        self
+    }
+
     fn with(connector: Connector) -> Sender {
         Sender {
             connector: Arc::new(connector),

@@ -6,6 +6,7 @@ use super::identity::{Fingerprint, TlsIdentity};
 use super::resume::Prepared;
 use super::verify;
 use crate::memory::Places;
+use crate::WallClock;
 use crate::pool::Place;
 use hitwire_event::ClientId;
 use rustls::client::ClientConfig;
@@ -74,7 +75,7 @@ impl Configs {
         let client = identity.client(&self.provider)?;
         let verifier =
             verify::verifier(&self.provider, identity.trusted()?, &identity.pins, identity.verify)?;
-        let builder = ClientConfig::builder_with_provider(self.provider.clone())
+        let builder = ClientConfig::builder_with_details(self.provider.clone(), Arc::new(WallClock))
             .with_safe_default_protocol_versions()?
             .dangerous()
             .with_custom_certificate_verifier(verifier);

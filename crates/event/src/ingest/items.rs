@@ -64,10 +64,7 @@ pub(super) fn of_line(text: &str, take: impl FnOnce(&Item<'_>)) -> Result<(), Fa
 }
 
 /// Reads one value; `members` are its own if it is an object, otherwise none.
-fn read<'a>(
-    scanner: &mut Scanner<'a>,
-    members: &mut Vec<Member<'a>>,
-) -> Result<(Raw<'a>, Marks), Fault> {
+fn read<'a>(scanner: &mut Scanner<'a>, members: &mut Vec<Member<'a>>) -> Result<(Raw<'a>, Marks), Fault> {
     members.clear();
     if scanner.peek() == Some(b'{') {
         return scanner.object(members);

@@ -103,7 +103,7 @@ pub(super) fn tls_config(ca_pem: Option<&str>) -> Result<ClientConfig, ApiError>
         }
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_details(provider, Arc::new(hitwire_endpoint::WallClock))
         .with_safe_default_protocol_versions()
         .map_err(|error| ApiError::Authority(error.to_string()))?
         .with_root_certificates(roots)

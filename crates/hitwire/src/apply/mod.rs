@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::integration::{PATH, id_of};
 use crate::output::{Output, print};
 use crate::remote::{Object, Remote, Session, Tenant};
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 use crate::units;
 use document::Desired;
 use http::header::{ETAG, IF_MATCH};
@@ -172,7 +172,7 @@ impl Secrets {
                 .map_err(|error| Failure::Runtime(format!("cannot write {}: {error}", path.display()))),
             // Programs read one document from standard output; what is told once must not be missing.
             Secrets::Output if output.is_json() => {
-                eprintln!("{}", show::secret(name, secret));
+                terminal::tell(&show::secret(name, secret));
                 Ok(())
             }
             Secrets::Output => print(&show::secret(name, secret)),

@@ -82,7 +82,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let terminal = if args.json { Terminal::plain() } else { Terminal::stdout() };
     let say = |line: &str| {
         if args.json {
-            eprintln!("{line}");
+            terminal::tell(line);
             Ok(())
         } else {
             terminal::print_line(line)

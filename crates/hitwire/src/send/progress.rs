@@ -1,6 +1,6 @@
 //! How far it is, on a terminal; nothing where there is none.
 
-use crate::terminal::Terminal;
+use crate::terminal::{self, Terminal};
 use crate::units;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -39,7 +39,7 @@ impl Progress {
 
     /// Says something on standard error without tearing the bar.
     pub(super) fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| terminal::tell(line));
     }
 
     /// Takes the bar away.

@@ -80,11 +80,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         match ended {
             Ok(Ended::NobodyReads) => return Ok(()),
             Ok(Ended::ByServer) => {}
-            Err(error) if error.is_passing() => eprintln!("{}", terminal::safe(&error.to_string())),
+            Err(error) if error.is_passing() => terminal::tell(&terminal::safe(&error.to_string())),
             Err(error) => return Err(error.into()),
         }
         let wait = failures.min(WAIT_MAX_S);
-        eprintln!("the stream of events ended; taking it up again in {wait} s");
+        terminal::tell(&format!("the stream of events ended; taking it up again in {wait} s"));
         tokio::time::sleep(Duration::from_secs(wait)).await;
     }
 }

@@ -6,16 +6,19 @@
 //! - [`RunningServer`]: `hitwire serve` on a free port, ready, with a client of its API.
 //! - [`integration`]: an integration made over the API, pointing at a receiver.
 //! - [`Sender`]: what sends notifications to `hitwire listen`, rightly or wrongly signed.
+//! - [`PlainReceiver`]: a receiver without TLS.
 //! - [`hits`]: hits that carry a number, so that loss, order and repetition can be seen at the other end.
 //!
 //! The receiver is [`hitwire::listen::Listener`], the same that `hitwire listen` and the demo use.
 
 pub(crate) mod hits;
 pub(crate) mod integration;
+mod plain;
 mod process;
 mod sender;
 mod server;
 
+pub(crate) use plain::PlainReceiver;
 pub(crate) use process::{Finished, Program, run, run_with_input};
 pub(crate) use sender::Sender;
 pub(crate) use server::{RunningServer, TOKEN};

@@ -69,8 +69,18 @@ impl Program {
     }
 
     /// Starts another program, such as a receiver.
-    pub(crate) fn spawn(mut command: Command) -> Self {
-        command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub(crate) fn spawn(command: Command) -> Self {
+        Self::spawn_with_stderr(command, Stdio::piped())
+    }
+
+    /// Starts the binary with another standard error.
+    pub(crate) fn start_with_stderr(args: &[&str], variables: &[(&str, &str)], stderr: Stdio) -> Self {
+        Self::spawn_with_stderr(command(args, variables), stderr)
+    }
+
+    /// If standard error is piped, it is read.
+    fn spawn_with_stderr(mut command: Command, stderr: Stdio) -> Self {
+        command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} starts: {error}"));
         let mut lines = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
         let (line, stdout) = mpsc::unbounded_channel();
@@ -82,14 +92,15 @@ impl Program {
             }
         });
         let stderr = Arc::new(Mutex::new(String::new()));
-        let mut errors = child.stderr.take().expect("standard error is piped");
-        let collected = Arc::clone(&stderr);
-        tokio::spawn(async move {
-            let mut piece = vec![0; 4_096];
-            while let Ok(length @ 1..) = errors.read(&mut piece).await {
-                collected.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..length]));
-            }
-        });
+        if let Some(mut errors) = child.stderr.take() {
+            let collected = Arc::clone(&stderr);
+            tokio::spawn(async move {
+                let mut piece = vec![0; 4_096];
+                while let Ok(length @ 1..) = errors.read(&mut piece).await {
+                    collected.lock().unwrap().push_str(&String::from_utf8_lossy(&piece[..length]));
+                }
+            });
+        }
         Program { child, stdout, stderr }
     }
 

@@ -6,7 +6,7 @@ use hitwire_log::Secret;
 use http::{Method, StatusCode};
 use rustix::process::Signal;
 use std::path::Path;
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 /// The token of every server under test.
@@ -19,10 +19,34 @@ pub(crate) struct RunningServer {
     url: String,
 }
 
+/// A server on a free port that may send to loopback addresses.
+fn arguments<'a>(data: &'a Path, flags: &[&'a str]) -> Vec<&'a str> {
+    let data = data.to_str().expect("a path in UTF-8");
+    let fixed = ["serve", "--data", data, "--allow-target", "127.0.0.0/8"];
+    let anywhere = if flags.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
+    [&fixed, anywhere, flags].concat()
+}
+
 impl RunningServer {
     /// Starts a server on a free port that may send to loopback addresses, and waits until it is ready.
     pub(crate) async fn start(data: &Path, flags: &[&str]) -> Self {
-        let mut program = Self::launch(data, flags);
+        Self::of(Self::launch(data, flags)).await
+    }
+
+    /// The same with further variables.
+    pub(crate) async fn start_with(data: &Path, flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        let variables = [&[("HITWIRE_ADMIN_TOKEN", TOKEN)], variables].concat();
+        Self::of(Program::start(&arguments(data, flags), &variables)).await
+    }
+
+    /// The same with another standard error, of which [`RunningServer::log`] knows nothing.
+    pub(crate) async fn start_with_stderr(data: &Path, flags: &[&str], stderr: Stdio) -> Self {
+        let variables = [("HITWIRE_ADMIN_TOKEN", TOKEN)];
+        Self::of(Program::start_with_stderr(&arguments(data, flags), &variables, stderr)).await
+    }
+
+    /// Waits until a server is ready whose token is [`TOKEN`].
+    pub(crate) async fn of(mut program: Program) -> Self {
         let url = program.line_with("API").await.split_whitespace().last().expect("an address").to_owned();
         let server = RunningServer { program, url };
         server.ready().await;
@@ -31,10 +55,7 @@ impl RunningServer {
 
     /// Starts a server without waiting for anything.
     pub(crate) fn launch(data: &Path, flags: &[&str]) -> Program {
-        let data = data.to_str().expect("a path in UTF-8");
-        let fixed = ["serve", "--data", data, "--allow-target", "127.0.0.0/8"];
-        let anywhere = if flags.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
-        Program::start(&[&fixed, anywhere, flags].concat(), &[("HITWIRE_ADMIN_TOKEN", TOKEN)])
+        Program::start(&arguments(data, flags), &[("HITWIRE_ADMIN_TOKEN", TOKEN)])
     }
 
     /// Where its API is.
@@ -58,6 +79,13 @@ impl RunningServer {
         self.program.ended().await
     }
 
+    /// SIGTERM; how it ended, and all that it has logged.
+    pub(crate) async fn terminate_with_log(mut self) -> (ExitStatus, String) {
+        self.program.signal(Signal::TERM);
+        let status = self.program.ended().await;
+        (status, self.program.says("hitwire stopped").await)
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         self.program.signal(signal);
@@ -78,7 +106,8 @@ impl RunningServer {
         self.program.kill().await;
     }
 
-    async fn ready(&self) {
+    /// Waits until it is ready.
+    pub(crate) async fn ready(&self) {
         let api = self.api();
         let ready = async {
             while !matches!(api.request(Method::GET, "/readyz", ()).await, Ok(answer) if answer.status == StatusCode::OK)

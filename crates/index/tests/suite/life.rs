@@ -157,7 +157,7 @@ async fn a_table_that_is_lost_while_it_runs_is_found_and_all_is_made_again() {
     world.append(vec![hit(ONE, 1)]).await;
     let (index, following) = world.open("index");
     let stop = tokio_util::sync::CancellationToken::new();
-    let task = following.start(stop.clone());
+    let task = tokio::spawn(following.run(stop.clone()));
     let mut progress = index.progress();
     progress.wait_for(|progress| progress.indexed_to == Seq(1)).await.expect("indexed");
     Connection::open(world.path().join("index").join("index.db"))

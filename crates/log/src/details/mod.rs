@@ -35,10 +35,11 @@ use files::Files;
 use hitwire_event::IntegrationId;
 use stage::Stage;
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Successes of each integration that are kept in detail.
@@ -52,6 +53,9 @@ const FLUSH_MAX: usize = 2_000;
 
 /// How long somebody who looks for a detail waits until what is staged is written.
 const FIND_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long to wait after a panic before the next details are written.
+const AFTER_A_PANIC: Duration = Duration::from_secs(5);
 
 /// Integrations that are remembered as gone, so that an attempt that ends after them leaves nothing behind.
 const GONE_MAX: usize = 10_000;
@@ -126,9 +130,25 @@ impl Details {
             dropped: AtomicU64::new(0),
         });
         let of_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("hitwire-details".to_owned()).spawn(move || {
-            of_thread.files().keep_only(&integrations);
-            of_thread.serve();
+        let thread = thread::Builder::new().name("hitwire-details".to_owned()).spawn(move || {
+            // Nothing depends on details but a look back, and they lie in files of their own: after a panic the thread goes on
+            // with the next ones.
+            let mut work = || {
+                of_thread.files().keep_only(&integrations);
+                of_thread.serve();
+            };
+            while catch_unwind(AssertUnwindSafe(&mut work)).is_err() {
+                tracing::error!(
+                    "keeping details of attempts failed by a programming error; those under way are lost"
+                );
+                let mut waiting = of_thread.waiting();
+                waiting.writing = false;
+                if waiting.closing {
+                    return;
+                }
+                drop(waiting);
+                thread::sleep(AFTER_A_PANIC);
+            }
         });
         let thread = thread.map_err(|error| {
             StoreError::Open(format!("the thread hitwire-details cannot be started: {error}"))

@@ -47,7 +47,7 @@ mod threads;
 mod view;
 mod writer;
 
-pub use options::{FaultHook, FaultPoint, MonotonicClock, Options, WallClock};
+pub use options::{FaultHook, FaultPoint, MonotonicClock, Options, ThreadFailed, WallClock};
 
 use crate::{
     ActivityPage, ActivityQuery, Answer, Append, Appended, Application, AttemptPage, AttemptQuery,
@@ -175,7 +175,7 @@ impl SqliteStore {
         let writers = if ground.options.inline {
             Writers::Inline(Box::new(Inline::new(parts)))
         } else {
-            Writers::Threads(Threads::start(parts)?)
+            Writers::Threads(Threads::start(parts, ground.options.thread_failed.as_ref())?)
         };
         Ok(SqliteStore {
             ground,

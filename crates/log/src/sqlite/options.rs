@@ -27,6 +27,9 @@ pub type MonotonicClock = Arc<dyn Fn() -> Duration + Send + Sync>;
 /// Asked at each [`FaultPoint`]; `true` makes that step fail as a failing disk would.
 pub type FaultHook = Arc<dyn Fn(FaultPoint) -> bool + Send + Sync>;
 
+/// Told when a thread of the store, named here, has ended by a panic. What is asked of the store fails from then on.
+pub type ThreadFailed = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// Where tests and simulations can make the disk fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultPoint {
@@ -70,6 +73,8 @@ pub struct Options {
     pub now_ms: WallClock,
     /// The monotonic clock, for ages and pauses: a jump of the wall clock expires nothing.
     pub elapsed: MonotonicClock,
+    /// Told when a thread has failed; `None`: nobody is.
+    pub thread_failed: Option<ThreadFailed>,
     /// Makes the disk fail. `None` outside tests and simulations.
     pub fault: Option<FaultHook>,
 }
@@ -93,6 +98,7 @@ impl Options {
             inline: false,
             now_ms: Arc::new(wall_clock_ms),
             elapsed: Arc::new(move || started.elapsed()),
+            thread_failed: None,
             fault: None,
         }
     }

@@ -3,9 +3,11 @@
 use super::Parts;
 use super::append::{self, Prepared};
 use super::keeper::Notice;
+use super::options::ThreadFailed;
 use super::state::{self, Work};
 use super::writer::{self, Queue};
 use crate::{Appended, Done, Op, StoreError};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::Sender;
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -27,14 +29,14 @@ struct Running {
 
 impl Threads {
     /// Starts them.
-    pub(super) fn start(parts: Parts) -> Result<Self, StoreError> {
+    pub(super) fn start(parts: Parts, failed: Option<&ThreadFailed>) -> Result<Self, StoreError> {
         let (log, log_jobs) = Queue::new();
         let (state, state_jobs) = Queue::new();
         let (weak_log, weak_state) = (log.weak(), state.weak());
         let threads = [
-            spawn("hitwire-log", move || writer::run_log(parts.log, log_jobs))?,
-            spawn("hitwire-state", move || writer::run_state(parts.state, state_jobs))?,
-            spawn("hitwire-keeper", move || {
+            spawn("hitwire-log", failed, move || writer::run_log(parts.log, log_jobs))?,
+            spawn("hitwire-state", failed, move || writer::run_state(parts.state, state_jobs))?,
+            spawn("hitwire-keeper", failed, move || {
                 writer::run_keeper(parts.keeper, parts.notices, weak_log, weak_state);
             })?,
         ];
@@ -105,10 +107,23 @@ impl Running {
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+fn spawn(
+    name: &'static str,
+    failed: Option<&ThreadFailed>,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StoreError> {
+    let failed = failed.cloned();
     thread::Builder::new()
         .name(name.to_owned())
-        .spawn(work)
+        .spawn(move || {
+            // What a writer had in memory is not to be trusted after a panic: it is not begun again, but told.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+                if let Some(failed) = failed {
+                    failed(name);
+                }
+                resume_unwind(panic);
+            }
+        })
         .map_err(|error| StoreError::Open(format!("the thread {name} cannot be started: {error}")))
 }
 

@@ -16,7 +16,6 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use std::ops::RangeInclusive;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 /// Counters in one call.
 const COUNTERS_MAX: usize = 10_000;
@@ -76,7 +75,7 @@ pub(super) async fn post(
     let mut events = Vec::with_capacity(sent.len());
     for Sent { id, counter } in &sent {
         late += u64::from(hour_of(counter.at, now_s).1);
-        let own = || Uuid::now_v7().simple().to_string();
+        let own = || hitwire_log::new_uuid().simple().to_string();
         events.push(counter.to_event(&id.clone().unwrap_or_else(own)));
     }
     let mut answer = Answer { accepted: 0, duplicates: 0, late };

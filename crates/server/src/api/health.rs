@@ -61,7 +61,9 @@ pub(super) struct Sources {
     sources: Vec<crate::SourceStatus>,
 }
 
-/// The process is up.
+/// The process is up, and no part of it has failed that it cannot do without.
+///
+/// 503 says what has failed; hitwire stops then, and wants to be started again.
 #[utoipa::path(
     get,
     path = "/healthz",
@@ -69,8 +71,17 @@ pub(super) struct Sources {
     operation_id = "isUp",
     responses((status = 200, description = "It is up."))
 )]
-pub(super) async fn alive() -> Response {
-    json(StatusCode::OK, &json!({"status": "up"}))
+pub(super) async fn alive(State(api): State<Shared>) -> Result<Response, Problem> {
+    sound(&api)?;
+    Ok(json(StatusCode::OK, &json!({"status": "up"})))
+}
+
+/// 503 if hitwire has failed.
+fn sound(api: &Shared) -> Result<(), Problem> {
+    match api.supervisor.failure() {
+        None => Ok(()),
+        Some(reason) => Err(Problem::unavailable(format!("hitwire has failed and stops: {reason}"))),
+    }
 }
 
 /// Events are taken and delivered.
@@ -84,6 +95,7 @@ pub(super) async fn alive() -> Response {
     responses((status = 200, description = "It works."))
 )]
 pub(super) async fn ready(State(api): State<Shared>) -> Result<Response, Problem> {
+    sound(&api)?;
     if !api.dispatch.is_running() {
         return Err(Problem::unavailable(
             "nothing is delivered: the dispatch has ended; hitwire's log says why",

@@ -62,6 +62,7 @@ use crate::dispatch::{Clock, Dispatch};
 use crate::metrics::{Counted, Metrics};
 use crate::rfc3339;
 use crate::sources::SourceGauge;
+use crate::supervisor::Supervisor;
 use axum::Router;
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
@@ -91,6 +92,8 @@ use utoipa_axum::routes;
 
 /// What the handlers share.
 pub(crate) struct Api {
+    /// Knows whether hitwire has failed.
+    pub(crate) supervisor: Supervisor,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) details: Arc<Details>,
     /// For what became of an event.

@@ -10,6 +10,7 @@ use super::preview::{self, Preview};
 use super::shell::{self, Ended};
 use super::transport::Transport;
 use crate::metrics::Deliveries;
+use crate::supervisor::Backoff;
 use crate::{Clients, Names};
 use hitwire_courier::{Attempt, Input, Machine};
 use hitwire_event::filter::Filter;
@@ -23,7 +24,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How long a shell that ended by a panic is left alone before its machine is built again.
+/// How long a shell that ended by a panic is left alone at least before its machine is built again; longer each time.
 const AFTER_A_PANIC: Duration = Duration::from_secs(5);
 
 /// What the dispatch works with.
@@ -90,6 +91,7 @@ impl Dispatch {
             matched,
             shells: JoinSet::new(),
             running: HashMap::new(),
+            panicked: HashMap::new(),
         };
         let guard = ended.clone().drop_guard();
         tokio::spawn(async move {
@@ -191,6 +193,17 @@ impl Dispatch {
         self.context.budget.refusals()
     }
 
+    /// Waits until no courier is served any more: after a stop, or because the dispatch has failed.
+    pub(crate) fn has_ended(&self) -> impl Future<Output = ()> + use<> {
+        self.ended.clone().cancelled_owned()
+    }
+
+    /// Makes the board panic, as a programming error would: for tests of what happens then.
+    #[doc(hidden)]
+    pub fn break_board(&self) {
+        self.context.note(Note::Break);
+    }
+
     /// True while couriers are served.
     pub fn is_running(&self) -> bool {
         !self.ended.is_cancelled()
@@ -230,6 +243,8 @@ struct Board {
     matched: Seq,
     shells: JoinSet<Ended>,
     running: HashMap<tokio::task::Id, IntegrationId>,
+    /// How long shells that ended by a panic are left alone. Bounded by the integrations.
+    panicked: HashMap<IntegrationId, (Backoff, Duration)>,
 }
 
 impl Board {
@@ -285,6 +300,7 @@ impl Board {
                 // Who asked may have left.
                 let _ = answer.send(status);
             }
+            Note::Break => panic!("on purpose, for a test"),
             Note::Survey(answer) => {
                 let _ = answer.send(self.survey());
             }
@@ -445,6 +461,7 @@ impl Board {
             Some(Ended::Gone) => {
                 self.context.deliveries.forget(id);
                 self.context.refused.forget(id);
+                self.panicked.remove(&id);
                 self.remove(id);
                 // The shell may have noticed the deletion before it could know what to say.
                 if self.context.has_farewell(id) {
@@ -457,7 +474,6 @@ impl Board {
                 self.context.stop.cancel();
             }
             None => {
-                tracing::error!(integration = %id, "a courier ended by a programming error; it is built again from what was saved");
                 self.rebuild_later(id);
             }
         }
@@ -490,12 +506,17 @@ impl Board {
         }
     }
 
+    /// Costs this integration its turn, and no other one.
     fn rebuild_later(&mut self, id: IntegrationId) {
         self.remove(id);
+        let now = self.context.clock.now();
+        let (backoff, at) = self.panicked.entry(id).or_insert_with(|| (Backoff::default(), now));
+        let wait = AFTER_A_PANIC + backoff.after(now.saturating_sub(std::mem::replace(at, now)));
+        tracing::error!(integration = %id, wait_s = wait.as_secs(), "a courier ended by a programming error; it is built again from what was saved");
         let context = Arc::clone(&self.context);
         tokio::spawn(async move {
             tokio::select! {
-                () = tokio::time::sleep(AFTER_A_PANIC) => context.note(Note::Configured(id)),
+                () = tokio::time::sleep(wait) => context.note(Note::Configured(id)),
                 () = context.stop.cancelled() => {}
             }
         });

@@ -16,11 +16,34 @@ pub struct Bounds {
     pub probe_body_kib: usize,
     /// Reads of the log at once: each may hold a batch that is not cut yet.
     pub reads: usize,
+    /// Connections that are kept for the next request.
+    pub kept: usize,
+}
+
+impl Bounds {
+    /// The default bounds, lowered in proportion where deliveries may have fewer descriptors than these take. A request that
+    /// has to wait for its turn is better than one that finds no descriptor.
+    pub fn of_descriptors(deliveries: usize) -> Bounds {
+        let all = Bounds::default();
+        let wanted = all.requests + all.probes + all.kept;
+        if deliveries >= wanted {
+            return all;
+        }
+        let share = |part: usize| (part * deliveries / wanted).max(1);
+        Bounds { requests: share(all.requests), probes: share(all.probes), kept: share(all.kept), ..all }
+    }
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Bounds { requests: 2_048, probes: 512, body_kib: 64 * 1024, probe_body_kib: 32 * 1024, reads: 16 }
+        Bounds {
+            requests: 2_048,
+            probes: 512,
+            body_kib: 64 * 1024,
+            probe_body_kib: 32 * 1024,
+            reads: 16,
+            kept: 1_024,
+        }
     }
 }
 

@@ -87,6 +87,8 @@ pub(super) enum Note {
     Subscribed(IntegrationId, Vec<StreamFrom>),
     /// How is it doing?
     Status(IntegrationId, oneshot::Sender<Option<CourierStatus>>),
+    /// For tests of what happens when the board fails.
+    Break,
     /// How is everybody doing?
     Survey(oneshot::Sender<Vec<Surveyed>>),
 }

@@ -9,7 +9,7 @@ use crate::metrics::Ended;
 use bytes::Bytes;
 use futures_util::poll;
 use hitwire_courier::{Input, OpenBatch};
-use hitwire_endpoint::Message;
+use hitwire_endpoint::{Cause, Message};
 use hitwire_event::{Lane, Seq};
 use hitwire_log::{Activity, Integration};
 use std::pin::pin;
@@ -19,6 +19,9 @@ use std::time::Duration;
 
 /// How long the machine is not told that a batch was not sent, because its integration is disabled: by then it knows.
 const NOT_SENT_AFTER: Duration = Duration::from_millis(2);
+
+/// How long a request waits for which hitwire had no file descriptor: those under way end and give theirs back.
+const HELD_FOR: Duration = Duration::from_secs(1);
 
 /// What came back of something that was under way.
 #[derive(Debug)]
@@ -80,15 +83,54 @@ pub(super) async fn read(context: Arc<Context>, integration: Arc<Integration>, w
     Landed::Batch { wanted, content_revision: integration.content_revision, input, body }
 }
 
-/// Sends the batch: with the body that was just cut, or with the same one made again.
+/// Sends the batch: with the body that was just cut, or with the same one made again. Where hitwire itself cannot begin a
+/// request, this is no attempt, and not the endpoint's failure: it is tried again after a little while.
 pub(super) async fn send(
     context: Arc<Context>,
     integration: Arc<Integration>,
     lane: Lane,
     batch: OpenBatch,
-    body: Option<CutBody>,
+    mut body: Option<CutBody>,
     probe: bool,
 ) -> Landed {
+    loop {
+        match send_once(&context, &integration, lane, &batch, body.take(), probe).await {
+            Once::Landed(landed) => return landed,
+            Once::Held => {
+                context.deliveries.held();
+                tracing::error!(
+                    "a request cannot be made: too many files are open; raise the limit of open files (LimitNOFILE, ulimit -n)"
+                );
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(HELD_FOR) => {}
+            () = context.stop.cancelled() => return Landed::Nothing,
+        }
+    }
+}
+
+/// What came of one try to send.
+enum Once {
+    Landed(Landed),
+    /// There was no file descriptor: nothing was sent.
+    Held,
+}
+
+impl From<Landed> for Once {
+    fn from(landed: Landed) -> Self {
+        Once::Landed(landed)
+    }
+}
+
+async fn send_once(
+    context: &Arc<Context>,
+    integration: &Arc<Integration>,
+    lane: Lane,
+    batch: &OpenBatch,
+    body: Option<CutBody>,
+    probe: bool,
+) -> Once {
     let under_way = context.under_way(integration.id);
     let share = context.share_of(integration.id, probe, under_way.beside);
     let mut slot = pin!(context.budget.slot(share, integration.client, batch.body_bytes));
@@ -103,27 +145,26 @@ pub(super) async fn send(
     // The wait may have been long: what was edited meanwhile counts, and a stop means that nothing new is sent.
     let integration = match context.integration(integration.id).await {
         Ok(Some(integration)) if !context.stop.is_cancelled() => integration,
-        _ => return Landed::Nothing,
+        _ => return Landed::Nothing.into(),
     };
     if integration.activity != Activity::Active {
         // The shell learns of it in a moment; until then the batch would come back at once.
         tokio::time::sleep(NOT_SENT_AFTER).await;
-        return Landed::Input(Input::NotSent { lane, webhook_id: batch.webhook_id });
+        return Landed::Input(Input::NotSent { lane, webhook_id: batch.webhook_id.clone() }).into();
     }
-    let body = match body.filter(|body| body.is_of(&batch)) {
-        _ if !is_wanted(&integration, &batch) => None,
+    let body = match body.filter(|body| body.is_of(batch)) {
+        _ if !is_wanted(&integration, batch) => None,
         Some(body) => Some(body.bytes),
-        None => match again(&context, &integration, lane, &batch).await {
+        None => match again(context, &integration, lane, batch).await {
             Ok(body) => body,
-            Err(_) => return Landed::Nothing,
+            Err(_) => return Landed::Nothing.into(),
         },
     };
     let Some(body) = body else {
         tracing::warn!(integration = %integration.id, %lane, webhook_id = %batch.webhook_id,
             "the open batch cannot be made again as it was; it is superseded by a new one");
-        return Landed::Input(Input::Unreproducible { lane, webhook_id: batch.webhook_id });
+        return Landed::Input(Input::Unreproducible { lane, webhook_id: batch.webhook_id.clone() }).into();
     };
-    let (batch_events, body_bytes) = (batch.events, batch.body_bytes);
     let started = context.clock.now();
     let started_ms = context.clock.wall_ms();
     let message = Message {
@@ -135,8 +176,11 @@ pub(super) async fn send(
     let mut delivery = context.transport.send(&integration, message).await;
     drop(slot);
     drop(under_way);
+    if delivery.cause == Some(Cause::Descriptors) {
+        return Once::Held;
+    }
     if let (Some(details), Some(draft)) =
-        (&context.details, detail::draft(&integration, &batch, &mut delivery))
+        (&context.details, detail::draft(&integration, batch, &mut delivery))
     {
         details.keep(draft);
     }
@@ -146,20 +190,21 @@ pub(super) async fn send(
         integration: integration.id,
         reply: delivery.reply,
         cause: delivery.cause,
-        events: batch_events,
-        body_bytes,
+        events: batch.events,
+        body_bytes: batch.body_bytes,
         took,
     });
-    refused::look(&context, &integration, &delivery, started_ms).await;
+    refused::look(context, &integration, &delivery, started_ms).await;
     Landed::Input(Input::Outcome {
         lane,
-        webhook_id: batch.webhook_id,
+        webhook_id: batch.webhook_id.clone(),
         reply: delivery.reply,
         started_ms,
         took,
         address: delivery.address,
         error: delivery.error,
     })
+    .into()
 }
 
 /// Whether the batch may still go out under the settings as they are now.

@@ -30,6 +30,7 @@ pub struct Deliveries {
     failures: Family<Fixed<1>, Counter>,
     guard: Family<Fixed<1>, Counter>,
     tls: Family<Fixed<1>, Counter>,
+    held: Counter,
     each: Arc<Mutex<Each>>,
 }
 
@@ -60,6 +61,7 @@ impl Default for Deliveries {
             failures: Family::default(),
             guard: Family::default(),
             tls: Family::default(),
+            held: Counter::default(),
             each: Arc::default(),
         };
         // A series that begins at 0 shows its first increase.
@@ -99,6 +101,8 @@ impl Deliveries {
         registry.register("guard_refusals", help, self.guard.clone());
         let help = "Attempts that came to no TLS connection, by class of the problem";
         registry.register("delivery_tls_errors", help, self.tls.clone());
+        let help = "Requests that had to wait because hitwire had no file descriptor left";
+        registry.register("delivery_held", help, self.held.clone());
     }
 
     pub(crate) fn ended(&self, attempt: &Ended) {
@@ -117,6 +121,11 @@ impl Deliveries {
             }
         }
         self.each().ended(attempt.integration, verdict, attempt.events);
+    }
+
+    /// A request could not be begun for want of a file descriptor.
+    pub(crate) fn held(&self) {
+        self.held.inc();
     }
 
     /// The integration is no more: its series end.

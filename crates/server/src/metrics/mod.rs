@@ -17,6 +17,7 @@ mod intake;
 mod observed;
 mod process;
 mod requests;
+mod restarts;
 mod writing;
 
 pub use deliveries::Deliveries;
@@ -24,6 +25,7 @@ pub(crate) use deliveries::Ended;
 pub(crate) use intake::{Intake, Origin};
 pub(crate) use observed::Around;
 pub(crate) use requests::{Open, Requests};
+pub(crate) use restarts::Restarts;
 
 use observed::Observed;
 use prometheus_client::encoding::text;
@@ -50,6 +52,7 @@ pub(crate) struct Counted {
     pub(crate) requests: Requests,
     pub(crate) intake: Intake,
     pub(crate) deliveries: Deliveries,
+    pub(crate) restarts: Restarts,
 }
 
 impl Metrics {
@@ -64,6 +67,8 @@ impl Metrics {
         counted.requests.register(own);
         counted.intake.register(own);
         counted.deliveries.register(own);
+        counted.restarts.register(own);
+        own.register_collector(Box::new(process::LogLines));
         own.register_collector(Box::new(Arc::clone(&observed)));
         Metrics { registry, observed }
     }

@@ -1,6 +1,7 @@
 //! What the system says of the process, under the names that all clients of Prometheus use.
 
-use super::writing::{bytes, family, gauge, seconds};
+use super::writing::{bytes, counter, family, gauge, seconds};
+use crate::{descriptors, log_lines};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use std::fmt;
@@ -26,7 +27,20 @@ impl Collector for Process {
         gauge(encoder, start, Some(self.started.as_secs_f64()))?;
         let memory = bytes("process_resident_memory", "Memory of the process that is in RAM");
         gauge(encoder, memory, resident_bytes())?;
-        gauge(encoder, family("process_open_fds", "Open file descriptors"), open_files())
+        gauge(encoder, family("process_open_fds", "Open file descriptors"), open_files())?;
+        let most = Some(descriptors::limit()).filter(|limit| *limit < u64::MAX);
+        gauge(encoder, family("process_max_fds", "The most file descriptors that may be open"), most)
+    }
+}
+
+/// What became of the log lines of the process.
+#[derive(Debug)]
+pub(super) struct LogLines;
+
+impl Collector for LogLines {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Log lines that were dropped because they could not be written, or not soon enough";
+        counter(&mut encoder, family("log_lines_dropped", help), log_lines::dropped())
     }
 }
 

@@ -1,7 +1,7 @@
 //! One runner for each configured source: reads, converts, appends with its checkpoint.
 //!
 //! - [`Sources`]: all of them; opened before anything is started, started after the dispatch, stopped with it.
-//! - [`runner`]: a thread that follows one file. What it reads at once, a *chunk*, becomes one commit: the events and the
+//! - [`runner`]: a thread that follows one file; if it fails, it is begun again from the checkpoint. What it reads at once, a *chunk*, becomes one commit: the events and the
 //!   checkpoint behind them, so that each line becomes its events exactly once.
 //! - [`trouble`]: a source that is in trouble, told once, and its end.
 //! - [`SourceGauge`]: what it counted so far, for whoever asks.
@@ -18,11 +18,11 @@ use crate::accounts::FIRST_CLIENT;
 use crate::config::{Config, SourceSpec};
 use crate::dispatch::Clock;
 use crate::metrics::Intake;
+use crate::supervisor::Supervisor;
 use hitwire_log::Store;
 use hitwire_source::Settings;
 use hitwire_source::follow::{Follower, Start, Waker, Watch};
 use runner::Runner;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -54,11 +54,7 @@ impl Sources {
         let mut opened = Vec::with_capacity(config.sources.len());
         for spec in &config.sources {
             let failed = |problem: String| StartError::Source { name: spec.name(), problem };
-            let checkpoint =
-                store.checkpoint(&spec.name()).await.map_err(|error| failed(error.to_string()))?;
-            let start = if spec.from_end { Start::End } else { Start::Beginning };
-            let follower = Follower::open(&spec.path, checkpoint.as_deref(), start)
-                .map_err(|error| failed(error.to_string()))?;
+            let follower = follower(spec, &**store).await.map_err(failed)?;
             let settings =
                 Settings { client: FIRST_CLIENT, env: config.env_label.clone(), ..spec.settings.clone() };
             opened.push((spec.clone(), follower, settings));
@@ -106,15 +102,28 @@ impl Drop for Sources {
     }
 }
 
+/// Where a source goes on: behind what was committed.
+async fn follower(spec: &SourceSpec, store: &dyn Store) -> Result<Follower, String> {
+    let checkpoint = store.checkpoint(&spec.name()).await.map_err(|error| error.to_string())?;
+    let start = if spec.from_end { Start::End } else { Start::Beginning };
+    Follower::open(&spec.path, checkpoint.as_deref(), start).map_err(|error| error.to_string())
+}
+
 impl Opened {
     /// Starts to read. To be called within the runtime that serves the store.
-    pub(crate) fn start(self, store: &Arc<dyn Store>, intake: &Intake, clock: Clock) -> Sources {
+    pub(crate) fn start(
+        self,
+        store: &Arc<dyn Store>,
+        intake: &Intake,
+        clock: Clock,
+        supervisor: &Supervisor,
+    ) -> Sources {
         let stop = CancellationToken::new();
         let start = |(spec, follower, settings): (SourceSpec, Follower, Settings)| {
             let watch = Watch::new(&spec.path);
             let waker = watch.waker();
             let gauge = Arc::new(SourceGauge::new(&spec));
-            let runner = Runner {
+            let mut runner = Runner {
                 name: spec.name(),
                 count_requests: spec.count_requests,
                 settings,
@@ -127,26 +136,81 @@ impl Opened {
                 runtime: Handle::current(),
                 stop: stop.clone(),
             };
-            let told = Arc::clone(&gauge);
-            let thread = thread::spawn(move || {
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| runner.run())) {
-                    // Blind, and known to be: `GET /v1/sources` says so until hitwire is started again.
-                    told.update(|status| {
-                        status.caught_up = false;
-                        status.problem = Some(
-                            "the source ended by a programming error; restart hitwire, it goes on from its checkpoint"
-                                .to_owned(),
-                        );
-                    });
-                    resume_unwind(panic);
-                }
-            });
+            let restarts = supervisor.restarts();
+            let thread = thread::spawn(move || runner.keep_running(&spec, &restarts));
             Running { gauge, waker, thread: Some(thread) }
         };
         let running: Vec<Running> = self.0.into_iter().map(start).collect();
         let gauges: Vec<_> = running.iter().map(|running| Arc::clone(&running.gauge)).collect();
-        let watch = || trouble::watch(gauges, Arc::clone(store), intake.clone(), clock, stop.clone());
-        let watching = (!running.is_empty()).then(watch);
+        let watching = (!running.is_empty()).then(|| {
+            let (store, intake, stop) = (Arc::clone(store), intake.clone(), stop.clone());
+            let watch = move || {
+                trouble::watch(gauges.clone(), Arc::clone(&store), intake.clone(), clock, stop.clone())
+            };
+            tokio::spawn(supervisor.clone().restarting("source_trouble", watch))
+        });
         Sources { running, watching, stop }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Restarts;
+    use hitwire_event::{Kind, Seq, Stream};
+    use hitwire_log::{FaultPoint, Options, Read, SqliteStore, StreamFrom};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Generous: only against hanging.
+    const PATIENCE: Duration = Duration::from_mins(5);
+
+    /// How many hits are in the log.
+    async fn hits(store: &dyn Store) -> usize {
+        let stream = Stream { client: FIRST_CLIENT, kind: Kind::Hit };
+        let streams = vec![StreamFrom { stream, from: Seq(1) }];
+        let read =
+            Read { streams, after: Seq::ZERO, through: None, max_events: 10_000, max_bytes: usize::MAX };
+        store.read(read).await.expect("read").records.len()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_source_that_fails_is_begun_again_from_its_checkpoint_and_brings_each_record_once() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let sample = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../source/tests/data/modsecurity/blocking.jsonl");
+        let (log, records) = (dir.path().join("audit.log"), std::fs::read(sample).expect("the sample"));
+        std::fs::write(&log, &records).expect("written");
+        let failures = Arc::new(AtomicU32::new(2));
+        let left = Arc::clone(&failures);
+        let mut options = Options::new(dir.path().join("data"));
+        // The store works on the source's own thread, so that a panic in it is the source's.
+        options.inline = true;
+        options.disk_floor_bytes = 0;
+        options.fault = Some(Arc::new(move |point| {
+            let fails = point == FaultPoint::LogBeforeCommit
+                && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+            assert!(!fails, "on purpose");
+            false
+        }));
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).expect("opened"));
+        let spec = SourceSpec::new(crate::SourceFormat::ModSecurity, &log);
+        let config = Config { sources: vec![spec], ..Config::default() };
+        let (stop, restarts) = (CancellationToken::new(), Restarts::default());
+        let supervisor = Supervisor::new(stop.clone(), restarts.clone());
+        let opened = Sources::open(&config, &store).await.expect("opened");
+        let sources = opened.start(&store, &Intake::default(), Clock::system(), &supervisor);
+        let gauge = sources.gauges().remove(0);
+        let read = async {
+            while !gauge.status().caught_up {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, read).await.expect("it goes on");
+        let status = gauge.status();
+        assert_eq!((status.problem, failures.load(Ordering::SeqCst), restarts.of("source")), (None, 0, 2));
+        assert_eq!(status.position, records.len() as u64);
+        assert!(status.hits > 0);
+        assert_eq!(hits(&*store).await as u64, status.hits, "each record became its hits once");
+        sources.stop(PATIENCE).await;
     }
 }

@@ -1,11 +1,13 @@
 //! Follows one file, on a thread of its own.
 
 use super::SourceGauge;
+use crate::config::SourceSpec;
 use crate::dispatch::Clock;
-use crate::metrics::{Intake, Origin};
+use crate::metrics::{Intake, Origin, Restarts};
+use crate::supervisor::Backoff;
 use hitwire_event::escape::visible;
 use hitwire_event::{Counter, Event};
-use hitwire_log::{Append, Done, Op, Store, StoreError};
+use hitwire_log::{Append, Done, Op, Store, StoreError, new_uuid};
 use hitwire_source::follow::{Chunk, FileEvent, Follower, Watch};
 use hitwire_source::{Position, Settings, modsecurity};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +15,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 /// Bytes of the file that become one commit: some 100 records, well below what a transaction should hold.
 const CHUNK_BYTES: usize = 512 << 10;
@@ -55,8 +56,57 @@ struct Converted {
 }
 
 impl Runner {
+    /// Runs until stopped, and begins again from the checkpoint after a panic.
+    pub(super) fn keep_running(&mut self, spec: &SourceSpec, restarts: &Restarts) {
+        let mut backoff = Backoff::default();
+        loop {
+            let began = Instant::now();
+            if catch_unwind(AssertUnwindSafe(|| self.run())).is_ok() {
+                return;
+            }
+            restarts.count("source");
+            let wait = backoff.after(began.elapsed());
+            let (source, wait_s) = (&self.name, wait.as_secs());
+            tracing::error!(source, wait_s, "a source failed by a programming error and is begun again");
+            self.problem(format!(
+                "reading failed by a programming error; it goes on from its checkpoint in {wait_s} s"
+            ));
+            if self.begin_again(spec, wait).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Goes back to the checkpoint after a wait: what was read and not committed is read again.
+    fn begin_again(&mut self, spec: &SourceSpec, mut wait: Duration) -> Result<(), Stopped> {
+        let runtime = self.runtime.clone();
+        loop {
+            let opened = runtime.block_on(async {
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => Ok(super::follower(spec, &*self.store).await),
+                    () = self.stop.cancelled() => Err(Stopped),
+                }
+            })?;
+            match opened {
+                Ok(follower) => {
+                    self.follower = follower;
+                    return Ok(());
+                }
+                Err(problem) => self.problem(problem),
+            }
+            wait = COMMIT_RETRY;
+        }
+    }
+
+    fn problem(&self, problem: String) {
+        self.gauge.update(|status| {
+            status.caught_up = false;
+            status.problem = Some(problem);
+        });
+    }
+
     /// Runs until stopped.
-    pub(super) fn run(mut self) {
+    fn run(&mut self) {
         let mut warned: Option<Instant> = None;
         while !self.stop.is_cancelled() {
             match self.follower.poll(CHUNK_BYTES) {
@@ -79,10 +129,7 @@ impl Runner {
                     if is_due(&mut warned) {
                         tracing::warn!(source = self.name, %error, "a source cannot be read; trying again");
                     }
-                    self.gauge.update(|status| {
-                        status.caught_up = false;
-                        status.problem = Some(format!("the file cannot be read: {error}"));
-                    });
+                    self.problem(format!("the file cannot be read: {error}"));
                     self.watch.wait();
                 }
             }
@@ -130,7 +177,7 @@ impl Runner {
         let at = self.clock.wall_ms() / 1_000;
         let counter = Counter { client: self.settings.client, requests, at };
         // The checkpoint beside it sees to it that no record counts twice; the id need only be new.
-        counter.to_event(&Uuid::now_v7().simple().to_string())
+        counter.to_event(&new_uuid().simple().to_string())
     }
 
     /// Offers the events and their checkpoint to the log until it has taken them: a chunk is never skipped.
@@ -149,10 +196,7 @@ impl Runner {
                     Err(StoreError::Closed) => return Err(Stopped),
                     Err(error) => {
                         tracing::error!(source = self.name, %error, "the log does not take a source's events; trying again");
-                        self.gauge.update(|status| {
-                            status.caught_up = false;
-                            status.problem = Some(error.to_string());
-                        });
+                        self.problem(error.to_string());
                     }
                 }
                 tokio::time::sleep(COMMIT_RETRY).await;

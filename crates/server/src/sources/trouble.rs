@@ -12,7 +12,6 @@ use hitwire_event::system::System;
 use hitwire_log::{Append, Done, Op, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// A problem that lasts this long is told: a log that is being rotated, or a disk that was full for a moment, is no news.
@@ -64,39 +63,37 @@ impl Trouble {
 }
 
 /// Looks at the sources until told to stop.
-pub(super) fn watch(
+pub(super) async fn watch(
     gauges: Vec<Arc<SourceGauge>>,
     store: Arc<dyn Store>,
     intake: Intake,
     clock: Clock,
     stop: CancellationToken,
-) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let mut watched = Vec::with_capacity(gauges.len());
-        for gauge in gauges {
-            let name = gauge.status().name;
-            // A store that cannot be read now is read when there is something to say.
-            let kept = store.checkpoint(&key(&name)).await.ok().flatten();
-            watched.push((gauge, Trouble { since: None, told: kept.as_deref() == Some(TOLD) }));
+) {
+    let mut watched = Vec::with_capacity(gauges.len());
+    for gauge in gauges {
+        let name = gauge.status().name;
+        // A store that cannot be read now is read when there is something to say.
+        let kept = store.checkpoint(&key(&name)).await.ok().flatten();
+        watched.push((gauge, Trouble { since: None, told: kept.as_deref() == Some(TOLD) }));
+    }
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-            for (gauge, trouble) in &mut watched {
-                let status = gauge.status();
-                let Some(say) = trouble.look(clock.now(), &status) else { continue };
-                match tell(&*store, &intake, &status.name, &say, clock.wall_ms()).await {
-                    Ok(()) => trouble.said(&say),
-                    Err(StoreError::Closed) => return,
-                    Err(error) => {
-                        tracing::warn!(source = status.name, %error, "a source's trouble cannot be told yet");
-                    }
+        for (gauge, trouble) in &mut watched {
+            let status = gauge.status();
+            let Some(say) = trouble.look(clock.now(), &status) else { continue };
+            match tell(&*store, &intake, &status.name, &say, clock.wall_ms()).await {
+                Ok(()) => trouble.said(&say),
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(source = status.name, %error, "a source's trouble cannot be told yet");
                 }
             }
         }
-    })
+    }
 }
 
 async fn tell(
@@ -168,9 +165,10 @@ mod tests {
         gauge: &Arc<SourceGauge>,
         store: &Arc<dyn Store>,
         stop: &CancellationToken,
-    ) -> JoinHandle<()> {
+    ) -> tokio::task::JoinHandle<()> {
         let clock = Clock::at(Duration::from_secs(1_700_000_000));
-        watch(vec![Arc::clone(gauge)], Arc::clone(store), Intake::default(), clock, stop.clone())
+        let (gauges, store) = (vec![Arc::clone(gauge)], Arc::clone(store));
+        tokio::spawn(watch(gauges, store, Intake::default(), clock, stop.clone()))
     }
 
     fn has_problem(gauge: &SourceGauge, problem: Option<&str>) {

@@ -1,6 +1,6 @@
 //! What is the same for every call, and how the service is doing.
 
-use crate::support::{Hitwire, INGEST};
+use crate::support::{Hitwire, INGEST, hit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -24,6 +24,23 @@ async fn it_is_not_ready_while_the_log_cannot_be_written() {
     let problem = hitwire.nobody().get("/readyz").await.expect(503);
     assert!(problem["detail"].as_str().expect("words").contains("free"), "{problem}");
     hitwire.nobody().get("/healthz").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_dispatch_that_has_failed_is_told_by_both_and_ends_the_server_in_order() {
+    let mut hitwire = Hitwire::start().await;
+    hitwire.server().break_dispatch();
+    let reason = hitwire.server().failed().await;
+    assert!(reason.starts_with("the dispatch, which delivers, failed by a programming error"), "{reason}");
+    for path in ["/healthz", "/readyz"] {
+        let problem = hitwire.nobody().get(path).await.expect(503);
+        assert!(problem["detail"].as_str().expect("words").contains(&*reason), "{problem}");
+    }
+    hitwire.send(&hit(1)).await.expect(202);
+    hitwire.stop().await;
+    hitwire.restart().await;
+    hitwire.nobody().get("/readyz").await.expect(200);
+    assert_eq!(hitwire.send(&hit(1)).await.expect(202)["duplicates"], 1, "what was taken is there");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 //! `HITWIRE_SEED=<n>` replays one history and prints it; `HITWIRE_DEEP=1` runs ten times as many.
 
 mod check;
+mod failing;
 mod network;
 mod random;
 mod world;

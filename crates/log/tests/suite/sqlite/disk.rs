@@ -73,6 +73,35 @@ async fn a_failed_commit_is_survived(point: FaultPoint, inline: bool) {
 }
 
 #[tokio::test]
+async fn a_writer_that_panics_is_told_and_nothing_is_acknowledged_after_it() {
+    for (point, thread) in
+        [(FaultPoint::LogBeforeCommit, "hitwire-log"), (FaultPoint::StateBeforeCommit, "hitwire-state")]
+    {
+        let bench = Bench::new(false);
+        let (failed, told) = std::sync::mpsc::channel();
+        let mut options = bench.options();
+        let armed = Arc::new(AtomicBool::new(false));
+        let trigger = Arc::clone(&armed);
+        options.fault = Some(Arc::new(move |at| {
+            assert!(at != point || !trigger.load(Ordering::Relaxed), "on purpose");
+            false
+        }));
+        options.thread_failed = Some(Arc::new(move |thread: &str| {
+            failed.send(thread.to_owned()).expect("the test listens");
+        }));
+        let store = SqliteStore::open(options).expect("opened");
+        append(&store, hits(1..=3)).await;
+        armed.store(true, Ordering::Relaxed);
+        let op = if thread == "hitwire-log" { append_op(4..=4) } else { Op::TokensUsed(Vec::new()) };
+        assert!(matches!(store.commit(vec![op]).await, Err(StoreError::Closed)));
+        assert_eq!(told.recv().expect("told"), thread);
+        store.close().await.expect("the others end in order");
+        drop(store);
+        assert_eq!(all_ids(&bench.start()).await.len(), 3);
+    }
+}
+
+#[tokio::test]
 async fn a_commit_that_fails_before_it_is_written_counts_for_nothing() {
     for inline in [false, true] {
         a_failed_commit_is_survived(FaultPoint::LogBeforeCommit, inline).await;

@@ -15,7 +15,6 @@ use hitwire_log::{Application, Sequence};
 use serde::Serialize;
 use std::ops::RangeInclusive;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 /// Applications of one client.
 const APPLICATIONS_MAX: usize = 10_000;
@@ -140,7 +139,7 @@ pub(in crate::api) async fn create(
         None => free_id(&api, is_taken).await?,
     };
     let application = Application { client, id, name: asked.name.unwrap_or_default() };
-    let ops = change::created(application.clone(), &api.by(&caller), Uuid::now_v7().as_bytes());
+    let ops = change::created(application.clone(), &api.by(&caller), hitwire_log::new_uuid().as_bytes());
     api.accounts.commit(&caller.identity, ops).await?;
     tracing::info!(application = id, %client, by = caller.name(), "application created");
     Ok(success(ApplicationAnswer::from(application)))
@@ -170,7 +169,7 @@ pub(in crate::api) async fn rename(
     let _making = api.making.lock().await;
     let before = find(&api, &caller, &id).await?;
     let after = Application { name: asked.name.unwrap_or_default(), ..before.clone() };
-    let nonce = Uuid::now_v7();
+    let nonce = hitwire_log::new_uuid();
     if let Some(ops) = change::renamed(&before, after.clone(), &api.by(&caller), nonce.as_bytes()) {
         api.accounts.commit(&caller.identity, ops).await?;
         tracing::info!(application = after.id, client = %after.client, by = caller.name(), "application renamed");
@@ -195,7 +194,7 @@ pub(in crate::api) async fn delete(
 ) -> Result<Response, Problem> {
     let _making = api.making.lock().await;
     let application = find(&api, &caller, &id).await?;
-    let ops = change::deleted(&application, &api.by(&caller), Uuid::now_v7().as_bytes());
+    let ops = change::deleted(&application, &api.by(&caller), hitwire_log::new_uuid().as_bytes());
     api.accounts.commit(&caller.identity, ops).await?;
     tracing::info!(application = application.id, client = %application.client, by = caller.name(), "application deleted");
     Ok(success(ApplicationAnswer::from(application)))

@@ -20,7 +20,6 @@ use super::incoming::IncomingCall;
 use super::problem::Problem;
 use super::{Shared, integrations};
 use hitwire_log::Role;
-use uuid::Uuid;
 
 /// The roles that people have, and all that tokens have.
 const USER_ROLES: [Role; 4] = [Role::Operator, Role::Administrator, Role::Analyst, Role::ReadOnly];
@@ -93,5 +92,5 @@ fn number(path: &str) -> Option<u64> {
 
 /// An id that nothing else has.
 fn uuid() -> String {
-    Uuid::now_v7().to_string()
+    hitwire_log::new_uuid().to_string()
 }

@@ -14,7 +14,6 @@ use hitwire_log::{Append, Done, Op, Read, Store, StoreError, StreamFrom};
 use hours::Hours;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -84,24 +83,44 @@ impl Processor {
     }
 
     /// Works until told to stop.
-    pub(crate) fn start(mut self, stop: CancellationToken) -> JoinHandle<()> {
-        tokio::spawn(async move {
-            while !stop.is_cancelled() {
-                let wait = match self.step().await {
-                    Ok(Next::Step) => continue,
-                    Ok(Next::Wait(wait)) => wait,
-                    Err(StoreError::Closed) => return,
-                    Err(error) => {
-                        tracing::error!(%error, "requests cannot be counted by the hour yet; trying again");
-                        STORE_RETRY
-                    }
-                };
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = tokio::time::sleep(wait) => {}
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let wait = match self.step().await {
+                Ok(Next::Step) => continue,
+                Ok(Next::Wait(wait)) => wait,
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::error!(%error, "requests cannot be counted by the hour yet; trying again");
+                    STORE_RETRY
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Goes on where the last one left off, as soon as the store says where that is, and works until told to stop.
+    pub(crate) async fn run_again(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        intake: Intake,
+        stop: CancellationToken,
+    ) {
+        loop {
+            match Processor::open(Arc::clone(&store), clock, intake.clone()).await {
+                Ok(processor) => return processor.run(stop).await,
+                Err(StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::error!(%error, "requests cannot be counted by the hour yet; trying again");
                 }
             }
-        })
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(STORE_RETRY) => {}
+            }
+        }
     }
 
     /// Counts some counters; when there are no more, tells an hour that is due, or keeps the state if it is time.

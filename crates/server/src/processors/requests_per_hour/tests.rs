@@ -63,7 +63,7 @@ async fn hours_are_told_by_themselves() {
     let begun = Instant::now();
     let store = store(dir.path(), begun);
     let stop = CancellationToken::new();
-    let running = processor(&store, begun).await.start(stop.clone());
+    let running = tokio::spawn(processor(&store, begun).await.run(stop.clone()));
     send(&store, 1, 10, NOON_MS, "a").await;
     send(&store, 1, 10, NOON_MS, "a").await;
     send(&store, 2, 1, NOON_MS, "a").await;
