@@ -139,9 +139,9 @@ struct Keeping {
 /// Runs until it is interrupted: once to stop, twice to stop at once.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let _log = args.logs.start()?;
+    let config = config(args)?;
     let files = descriptors::raise();
     tracing::info!(open_files = files.now, before = files.before, "the limit of open files");
-    let config = config(args)?;
     let mut interrupts = Interrupts::new().map_err(Failure::runtime)?;
     let server = tokio::select! {
         started = Server::start(config) => started.map_err(|error| match error {
@@ -272,4 +272,22 @@ fn greeting(server: &Server, terminal: Terminal) -> String {
     let sources = server.source_status();
     lines.extend(sources.iter().map(|source| format!("  source       {}", terminal::safe(&source.name))));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_part_that_has_failed_ends_the_process_with_an_error_that_says_which() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (data_dir, listen) = (dir.path().join("data"), ([127, 0, 0, 1], 0).into());
+        let server = Server::start(Config { data_dir, listen, ..Config::default() }).await.expect("started");
+        server.break_dispatch();
+        let (interrupts, hang_ups) = (Interrupts::new().expect("signals"), HangUps::new().expect("signals"));
+        let Err(Failure::Runtime(why)) = serve(server, interrupts, hang_ups).await else {
+            panic!("it ended well")
+        };
+        assert!(why.starts_with("hitwire stopped because the dispatch, which delivers, failed"), "{why}");
+    }
 }

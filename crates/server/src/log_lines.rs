@@ -11,8 +11,8 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::Duration;
 
-/// Lines that wait for the writer.
-const LINES_MAX: usize = 8_192;
+/// Lines that wait for the writer: a burst, while the disk is busy for a moment.
+const LINES_MAX: usize = 2_048;
 
 /// Their bytes.
 const BYTES_MAX: usize = 4 << 20;

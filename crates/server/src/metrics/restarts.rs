@@ -5,9 +5,32 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+/// The parts that are begun again.
+const PARTS: [&str; 8] = [
+    "announcer",
+    "certificate",
+    "index",
+    "requests_per_hour",
+    "sessions",
+    "source",
+    "source_trouble",
+    "token_uses",
+];
+
 /// Counts parts that were begun again, by name. Cheap to clone; clones count together.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Restarts(Family<Fixed<1>, Counter>);
+
+impl Default for Restarts {
+    fn default() -> Self {
+        let parts = Family::default();
+        // A series that begins at 0 shows its first increase.
+        for part in PARTS {
+            drop(parts.get_or_create(&[("part", part)]));
+        }
+        Restarts(parts)
+    }
+}
 
 impl Restarts {
     pub(super) fn register(&self, registry: &mut Registry) {
