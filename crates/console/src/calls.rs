@@ -38,6 +38,11 @@ impl Answered {
         serde_json::from_value(self.body).map_err(|error| broken(&error.to_string()))
     }
 
+    /// What the API warns of: each with a pointer into the body of the call.
+    pub(crate) fn warnings(&self) -> Vec<FieldError> {
+        serde_json::from_value(self.body["warnings"].clone()).unwrap_or_default()
+    }
+
     /// What stands in the envelope of the newer calls, likewise.
     pub(crate) fn read_object<T: DeserializeOwned>(self) -> Result<T, Refused> {
         serde_json::from_value(self.object()).map_err(|error| broken(&error.to_string()))

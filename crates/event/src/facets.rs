@@ -1,7 +1,7 @@
 //! What filters look at, found in an event's canonical body.
 
 use crate::hit::BlockStatus;
-use crate::json::{self, Member, Scanner, Shape};
+use crate::json::{self, Member, Raw, Scanner, Shape};
 use crate::{Event, Kind};
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ pub struct Facets<'a> {
 pub(crate) struct Found {
     domain: Option<Span>,
     attack_type: Option<Span>,
-    /// A string, or an array.
+    /// A string, a number, or an array.
     applications: Option<Span>,
     address: Option<IpAddr>,
     block_status: Option<BlockStatus>,
@@ -55,7 +55,7 @@ impl Found {
         let of_hit = event.kind == Kind::Hit;
         match &*member.name {
             "domain" if member.value.shape == Shape::String => self.domain = span(),
-            "applications" if matches!(member.value.shape, Shape::String | Shape::Array) => {
+            "applications" if matches!(member.value.shape, Shape::String | Shape::Number | Shape::Array) => {
                 self.applications = span();
             }
             "type" if of_hit && member.value.shape == Shape::String => self.attack_type = span(),
@@ -112,20 +112,16 @@ impl<'a> Facets<'a> {
         self.found.score
     }
 
-    /// The names in `applications`, an array or one name; no more than the first 100.
+    /// The applications in `applications`, an array or a single one, by name or by id (a number, as it is written); no more than
+    /// the first 100.
     pub fn applications(&self) -> impl Iterator<Item = Cow<'a, str>> {
         let text = self.found.applications.and_then(|span| self.text(span));
         let (one, several) = match text {
             Some(text) if text.starts_with('[') => (None, Some(json::elements_of(text))),
-            Some(_) => (self.found.applications.and_then(|span| self.string(span)), None),
+            Some(text) => (Scanner::new(text).value().ok().and_then(application), None),
             None => (None, None),
         };
-        let several = several
-            .into_iter()
-            .flatten()
-            .take(APPLICATIONS_MAX)
-            .filter(|element| element.shape == Shape::String)
-            .map(|element| element.unquoted());
+        let several = several.into_iter().flatten().take(APPLICATIONS_MAX).filter_map(application);
         one.into_iter().chain(several)
     }
 
@@ -136,5 +132,14 @@ impl<'a> Facets<'a> {
     fn string(&self, span: Span) -> Option<Cow<'a, str>> {
         let value = Scanner::new(self.text(span)?).value().ok()?;
         Some(value.unquoted())
+    }
+}
+
+/// An application as a hit names it: its name, or its id as text.
+fn application(value: Raw<'_>) -> Option<Cow<'_, str>> {
+    match value.shape {
+        Shape::String => Some(value.unquoted()),
+        Shape::Number => Some(Cow::Borrowed(value.text)),
+        _ => None,
     }
 }

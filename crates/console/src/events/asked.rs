@@ -86,11 +86,13 @@ pub(super) struct Wrong {
     pub(super) status: &'static str,
     pub(super) from: &'static str,
     pub(super) to: &'static str,
+    /// A choice of a list that the list does not have.
+    pub(super) choice: &'static str,
 }
 
 impl Wrong {
     pub(super) fn is_empty(&self) -> bool {
-        [self.address, self.status, self.from, self.to].iter().all(|words| words.is_empty())
+        [self.address, self.status, self.from, self.to, self.choice].iter().all(|words| words.is_empty())
     }
 }
 
@@ -122,7 +124,8 @@ impl Asked {
         asked
     }
 
-    /// The search, and what is wrong with the fields: these are left out of it.
+    /// The search, and what is wrong with the fields. If anything is, the search must not be made: it finds what was not asked
+    /// for.
     pub(super) fn search(&self, client: ClientId, list: List) -> (Search, Wrong) {
         let mut wrong = Wrong::default();
         let some = |text: &String| (!text.is_empty()).then(|| text.clone());
@@ -143,6 +146,13 @@ impl Asked {
         let from_ms = time(&self.from, 0, &mut wrong.from);
         // A minute that was named is meant to its end.
         let to_ms = time(&self.to, 59_999, &mut wrong.to);
+        let block_status = BlockStatus::from_name(&self.block);
+        let kind =
+            self.kind.is_empty() || !list.is_events() || KINDS.iter().any(|(value, ..)| *value == self.kind);
+        let risk = self.risk.is_empty() || list.is_events() || Risk::from_title(&self.risk).is_some();
+        if !kind || !risk || (block_status.is_none() && !self.block.is_empty()) {
+            wrong.choice = "The address of this page names a kind, a risk or a status that there is not; choose from the lists.";
+        }
         let search = Search {
             client,
             kinds: self.kinds(list),
@@ -150,7 +160,7 @@ impl Asked {
             address,
             domain: some(&self.domain),
             status,
-            block_status: BlockStatus::from_name(&self.block),
+            block_status,
             from_ms,
             to_ms,
             id: some(&self.id),
@@ -287,14 +297,18 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_said_and_left_out() {
+    fn what_makes_no_sense_is_said() {
         let (search, wrong) =
             search("address=here&status=many&from=yesterday&to=2026-01-01T00:00:00Z&kind=all");
         assert!(!wrong.address.is_empty() && !wrong.status.is_empty() && !wrong.from.is_empty());
         assert!(wrong.to.is_empty());
-        assert_eq!((search.address, search.status, search.from_ms), (None, None, None));
         assert_eq!(search.to_ms, Some(1_767_225_600_000));
-        assert_eq!(search.kinds, []);
+        for query in ["kind=all", "block=maybe"] {
+            assert!(!self::search(query).1.choice.is_empty(), "{query}");
+        }
+        let of_vulnerabilities = |query| Asked::of(query).search(ClientId(1), List::Vulnerabilities).1;
+        assert!(!of_vulnerabilities("risk=some").choice.is_empty());
+        assert!(of_vulnerabilities("risk=critical&kind=all").is_empty());
     }
 
     #[test]

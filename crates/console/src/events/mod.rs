@@ -23,7 +23,7 @@ use axum::response::{Html, Redirect, Response};
 use axum::routing::get;
 use futures_util::stream;
 use hitwire_event::{IntegrationId, Seq};
-use hitwire_index::{EventRow, Progress, Search};
+use hitwire_index::{EventRow, Found, Progress, Search};
 use hitwire_log::IntegrationQuery;
 use http::Method;
 use row::{Known, Row};
@@ -163,7 +163,8 @@ async fn page(console: &Shared, session: &Session, list: List, query: &str) -> R
     let asked = Asked::of(query);
     let progress = console.index.progress().borrow().clone();
     let (search, wrong) = asked.search(session.user.client, list);
-    let found = console.index.search(search).await?;
+    // A filter that makes no sense finds nothing: all events would pass for what was asked for.
+    let found = if wrong.is_empty() { console.index.search(search).await? } else { Found::default() };
     let known = integrations(console, session).await?;
     let rows = rows(console, known.as_deref(), found.events).await?;
     let next = found.next.map(|next| next.0.to_string());
@@ -171,7 +172,7 @@ async fn page(console: &Shared, session: &Session, list: List, query: &str) -> R
     let older = next.map(|next| asked.query(&[("before", &next), ("live", off)]));
     let searched_to_ms =
         found.searched_to.filter(|_| rows.len() < PAGE_EVENTS).map(|searched_to| searched_to.appended_ms);
-    let live = (asked.is_newest() && asked.wants_live()).then(|| {
+    let live = (wrong.is_empty() && asked.is_newest() && asked.wants_live()).then(|| {
         // What came between the two looks is in the list.
         let after = rows.first().map_or(0, |row| row.seq).max(progress.indexed_to.0).to_string();
         format!("{}/live?{}", list.path(), asked.query(&[("after", &after)]))
@@ -247,7 +248,10 @@ async fn rows(
 /// What is new, as rows, while the page is open.
 fn live_rows(console: &Shared, session: &Session, list: List, query: &str) -> Result<Response, Failure> {
     check(console, session)?;
-    let (search, _) = Asked::of(query).search(session.user.client, list);
+    let (search, wrong) = Asked::of(query).search(session.user.client, list);
+    if !wrong.is_empty() {
+        return Err(Failure::not_found("A filter is not valid, so nothing is searched."));
+    }
     let progress = console.index.progress();
     let after = search.after.unwrap_or_else(|| progress.borrow().indexed_to);
     let watcher = Watcher {

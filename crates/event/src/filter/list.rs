@@ -33,6 +33,11 @@ impl<T: PartialEq> List<T> {
 }
 
 impl<T> List<T> {
+    /// Adds other words for what is there already, which do not count as entries.
+    pub(super) fn add_synonyms(&mut self, synonyms: impl IntoIterator<Item = T>) {
+        self.0.extend(synonyms);
+    }
+
     /// There is no condition.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

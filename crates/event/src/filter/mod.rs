@@ -24,7 +24,7 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filter {
-    /// Hits and vulnerabilities: one of the event's `applications` is one of these.
+    /// Hits and vulnerabilities: one of the event's `applications` is one of these, by name or by id (as text).
     #[serde(skip_serializing_if = "List::is_empty")]
     pub applications: List<ApplicationName>,
     /// Hits: `type` is one of these.
@@ -63,6 +63,18 @@ impl Filter {
     /// There is no condition.
     pub fn is_empty(&self) -> bool {
         *self == Filter::default()
+    }
+
+    /// The same filter, in which each application also stands under its other words: events may carry an application's id where
+    /// the filter has its name, and the other way round. `synonyms` gives what else an entry is called. What this filter is
+    /// written as is not changed for users: only for matching.
+    #[must_use]
+    pub fn with_synonyms_of_applications(mut self, synonyms: impl Fn(&str) -> Vec<String>) -> Filter {
+        let entries = self.applications.iter();
+        let others = entries.flat_map(|entry| synonyms(entry.as_str()));
+        let others: Vec<_> = others.filter_map(|other| ApplicationName::parse(&other).ok()).collect();
+        self.applications.add_synonyms(others);
+        self
     }
 
     /// Every condition holds. Reads the record's body only if one of them could fail, and at most once for all filters.

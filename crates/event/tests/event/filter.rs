@@ -119,10 +119,47 @@ fn applications_are_an_array_or_one_name() {
 }
 
 #[test]
+fn applications_are_found_by_id_where_hits_carry_ids() {
+    let by_id = filter(r#"{"applications":["12","-1"]}"#);
+    for fields in [
+        r#""applications":[3,12],"#,
+        r#""applications":12,"#,
+        r#""applications":["12"],"#,
+        r#""applications":[-1],"#,
+    ] {
+        assert!(by_id.matches(&hit(fields)), "{fields}");
+    }
+    for fields in [r#""applications":[112,120],"#, r#""applications":[[12],{"id":12},null,true],"#, ""] {
+        assert!(!by_id.matches(&hit(fields)), "{fields}");
+    }
+}
+
+#[test]
+fn an_application_is_found_by_its_name_where_hits_carry_ids_and_the_other_way_round() {
+    let also = |entry: &str| match entry {
+        "shop" => vec!["12".to_owned()],
+        "13" => vec!["blog".to_owned()],
+        _ => Vec::new(),
+    };
+    let both = filter(r#"{"applications":["shop","13"]}"#).with_synonyms_of_applications(also);
+    for fields in [
+        r#""applications":[12],"#,
+        r#""applications":["shop"],"#,
+        r#""applications":["blog"],"#,
+        r#""applications":[13],"#,
+    ] {
+        assert!(both.matches(&hit(fields)), "{fields}");
+    }
+    assert!(!both.matches(&hit(r#""applications":[14,"other"],"#)));
+    let none = filter("{}").with_synonyms_of_applications(also);
+    assert!(none.is_empty(), "a filter without applications asks for none");
+}
+
+#[test]
 fn facets_say_what_stands_in_the_body() {
     let record = hit(concat!(
         r#""domain":"A.\u0065xample","remote_addr6":"2001:db8::1","block_status":"blocked","probability":1e300,"#,
-        r#""applications":["a","b"],"#
+        r#""applications":["a",7,"b"],"#
     ));
     let facets = record.facets();
     assert_eq!(facets.domain().as_deref(), Some("A.example"));
@@ -130,7 +167,7 @@ fn facets_say_what_stands_in_the_body() {
     assert_eq!(facets.address(), Some(IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1])));
     assert_eq!(facets.block_status(), Some(BlockStatus::Blocked));
     assert_eq!(facets.score(), Some(1e300));
-    assert_eq!(facets.applications().collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(facets.applications().collect::<Vec<_>>(), ["a", "7", "b"]);
     assert!(filter(r#"{"min_score":1000000000}"#).matches(&record));
 }
 

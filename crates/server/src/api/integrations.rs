@@ -13,7 +13,7 @@ use super::query::Query;
 use super::rules::{self, Author, Random, RuleContext};
 use super::status::courier;
 use super::turnstile::ComeAgain;
-use super::{Shared, quota, success, with_warnings};
+use super::{Shared, quota, success, unknown_applications, with_warnings};
 use crate::change::integration::{self as change, Undelivered};
 use crate::dispatch::lane_streams;
 use axum::extract::{Path, State};
@@ -94,8 +94,9 @@ pub(super) async fn create(
     let (caller, held) = incoming.settings(&api).await?;
     let bytes = &held.bytes;
     let (mut asked, caller) = read(&api, &caller, bytes, "created")?;
-    let warnings = std::mem::take(&mut asked.warnings);
+    let mut warnings = std::mem::take(&mut asked.warnings);
     let new = as_new(&api, &caller, asked, "created").await?;
+    warnings.extend(unknown_applications::warnings(&api, new.client, &new.filter).await?);
     // After the rules, which may have waited for others' certificates: whoever holds the room holds up everybody.
     let _room = quota::room(&api, caller.client()).await?;
     let id = IntegrationId(next_id(&api).await?);
@@ -134,13 +135,14 @@ pub(super) async fn change(
     let bytes = &held.bytes;
     for _ in 0..CHANGE_TRIES {
         let (mut asked, caller) = read(&api, &caller, bytes, "changed")?;
-        let warnings = std::mem::take(&mut asked.warnings);
-        let answer = |integration: &Integration| {
-            with_etag(with_warnings("success", Answer::from(integration), &warnings), integration.revision)
-        };
+        let mut warnings = std::mem::take(&mut asked.warnings);
         let current = find(&api, &caller, &id).await?;
         if_match.check(current.revision)?;
         let integration = as_changed(&api, current.clone(), asked, "changed").await?;
+        warnings.extend(unknown_applications::warnings(&api, integration.client, &integration.filter).await?);
+        let answer = |integration: &Integration| {
+            with_etag(with_warnings("success", Answer::from(integration), &warnings), integration.revision)
+        };
         let Some(ops) = change::changed(&current, integration, resume, &api.by(&caller)) else {
             return Ok(answer(&current));
         };

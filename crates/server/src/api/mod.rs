@@ -53,6 +53,7 @@ mod status;
 mod testing;
 mod trust;
 mod turnstile;
+mod unknown_applications;
 
 use crate::Names;
 use crate::accounts::Accounts;

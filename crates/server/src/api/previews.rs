@@ -9,7 +9,7 @@ use super::integrations::invalid;
 use super::problem::Problem;
 use super::query::Query;
 use super::turnstile::ComeAgain;
-use super::with_warnings;
+use super::{unknown_applications, with_warnings};
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_event::Stream;
@@ -44,8 +44,9 @@ pub(super) async fn preview(
     let Some(asked) = asked.filter(|_| errors.is_empty()) else {
         return Err(invalid(errors.into_vec(), "looked at"));
     };
-    let warnings = errors.warnings();
     let client = caller.client();
+    let mut warnings = errors.warnings();
+    warnings.extend(unknown_applications::warnings(&api, client, &asked.filter).await?);
     let _passage = api.previews.pass(client, api.clock.now()).map_err(|ComeAgain(wait)| {
         let detail = format!(
             "a client may have {PREVIEWS_A_MINUTE} previews a minute, and {PREVIEWS_AT_ONCE} at once; the header Retry-After says when the next may be asked for"

@@ -1,6 +1,7 @@
 //! The board: who waits for what.
 
 use super::again::{self, Again};
+use super::applications;
 use super::budget::{Bounds, InFlight};
 use super::clock::Clock;
 use super::context::{Context, Note};
@@ -14,7 +15,7 @@ use crate::supervisor::Backoff;
 use crate::{Clients, Names};
 use hitwire_courier::{Attempt, Input, Machine};
 use hitwire_event::filter::Filter;
-use hitwire_event::{Event, IntegrationId, Lane, Seq, Stream, WebhookId};
+use hitwire_event::{ClientId, Event, IntegrationId, Lane, Seq, Stream, WebhookId};
 use hitwire_log::{Details, Integration, Store, StoreError, StreamFrom};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -107,6 +108,16 @@ impl Dispatch {
         self.context.note(Note::Configured(id));
     }
 
+    /// To be called after an application of a client was made, renamed or deleted: filters may name it otherwise now.
+    pub(crate) async fn applications_changed(&self, client: ClientId) -> Result<(), StoreError> {
+        for integration in self.context.store.integrations(Some(client)).await? {
+            if !integration.filter.applications.is_empty() {
+                self.configured(integration.id);
+            }
+        }
+        Ok(())
+    }
+
     /// To be called before settings are changed in the store, and [`Dispatch::changed`] afterwards, whatever came of it: a
     /// kind that is ticked counts from a position that the couriers, under the old settings, must not pass meanwhile.
     pub fn changing(&self, id: IntegrationId) {
@@ -164,7 +175,12 @@ impl Dispatch {
         filter: &Filter,
         last: usize,
     ) -> Result<Preview, StoreError> {
-        preview::preview(&self.context, streams, filter, last).await
+        let store = &*self.context.store;
+        let filter = match streams.first() {
+            Some(stream) => applications::matching(store, stream.client, filter.clone()).await?,
+            None => filter.clone(),
+        };
+        preview::preview(&self.context, streams, &filter, last).await
     }
 
     /// The body of an attempt, made again under the integration's settings as they are now.
@@ -173,7 +189,8 @@ impl Dispatch {
         integration: &Integration,
         attempt: &Attempt,
     ) -> Result<Again, StoreError> {
-        again::body_of(&self.context, integration, attempt).await
+        let integration = applications::matching_in(&*self.context.store, integration.clone()).await?;
+        again::body_of(&self.context, &integration, attempt).await
     }
 
     /// How the couriers of all integrations are doing; none once the dispatch has ended.

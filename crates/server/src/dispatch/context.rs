@@ -1,5 +1,6 @@
 //! What every shell shares: the store, the way out, the clocks, the bounds, and the settings of those active lately.
 
+use super::applications;
 use super::board::Surroundings;
 use super::budget::{Budget, ShareOf};
 use super::clock::Clock;
@@ -296,7 +297,15 @@ impl Context {
             return Ok(Some(integration));
         }
         let generation = self.cache_generation();
-        let integration = self.patiently(|store| store.integration(id)).await?.map(Arc::new);
+        let integration = self.patiently(|store| {
+            Box::pin(async move {
+                match store.integration(id).await? {
+                    Some(integration) => applications::matching_in(store, integration).await.map(Some),
+                    None => Ok(None),
+                }
+            })
+        });
+        let integration = integration.await?.map(Arc::new);
         if let Some(integration) = &integration {
             self.keep(id, Arc::clone(integration), generation);
         }

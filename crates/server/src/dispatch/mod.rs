@@ -12,6 +12,7 @@
 //! - `context`: what every shell shares; `inbox`: what others leave for a running shell.
 //! - `search`: reads the log for the events that an integration wants, and passes the others.
 //! - `preview`: how many of the newest events a filter would have let pass.
+//! - `applications`: what a filter's applications are called otherwise.
 //! - `batch_body`: records into the bytes of a request, the same bytes each time.
 //! - `detail`: what is kept of an attempt for whoever looks at it.
 //! - `again`: the body of an attempt, made again.
@@ -27,6 +28,7 @@
 //! what is in flight, and the board ends last.
 
 mod again;
+mod applications;
 mod batch_body;
 mod board;
 mod budget;
@@ -46,6 +48,7 @@ mod trial;
 
 pub use crate::metrics::Deliveries;
 pub(crate) use again::{Again, WhyNot};
+pub(crate) use applications::matching;
 pub(crate) use batch_body::{lane_streams, streams_of};
 pub use board::{Dispatch, Surroundings};
 pub use budget::Bounds;

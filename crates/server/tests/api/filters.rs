@@ -196,3 +196,62 @@ async fn what_cannot_be_looked_at_is_named() {
     let ingest = hitwire.caller(crate::support::INGEST);
     ingest.send("POST", "/v2/integration/preview", &json!({"events": []})).await.expect(403);
 }
+
+/// A hit of these applications.
+fn hit_of(number: usize, applications: &Value) -> Value {
+    let mut hit = hit(number);
+    hit["applications"] = applications.clone();
+    hit
+}
+
+#[tokio::test]
+async fn an_application_is_found_by_name_and_by_id_whichever_hits_carry_and_unknown_ones_are_warned_of() {
+    let hitwire = Hitwire::start().await;
+    hitwire.make("applications", &json!({"id": 12, "name": "shop"})).await;
+    let hits: Value = [json!([12]), json!(["shop"]), json!(12), json!([13]), json!(["blog"]), json!([])]
+        .iter()
+        .enumerate()
+        .map(|(number, applications)| hit_of(number, applications))
+        .collect();
+    hitwire.send(&hits).await.expect(202);
+    let would_send = async |applications: Value| {
+        let body = json!({"events": [{"event": "siem"}], "filter": {"applications": applications}});
+        let answer = hitwire.admin().send("POST", "/v2/integration/preview", &body).await.expect(200);
+        let warned = answer["warnings"].as_array().cloned().unwrap_or_default();
+        let warned = warned.iter().map(|one| one["pointer"].as_str().expect("a pointer").to_owned());
+        (answer["body"]["object"]["would_send"].as_u64().expect("a number"), warned.collect::<Vec<_>>())
+    };
+    assert_eq!(would_send(json!(["shop"])).await, (3, vec![]));
+    assert_eq!(would_send(json!(["12"])).await, (3, vec![]));
+    assert_eq!(would_send(json!(["12", "blog"])).await, (4, vec!["/filter/applications/1".to_owned()]));
+    assert_eq!(would_send(json!(["Shop"])).await, (0, vec!["/filter/applications/0".to_owned()]));
+    let body = json!({"target": {"url": "https://example.com/"}, "filter": {"applications": ["shpo"]}});
+    let made = hitwire.admin().send("POST", "/v2/integration", &body).await.expect(200);
+    let warning = made["warnings"][0]["message"].as_str().expect("words");
+    assert!(warning.starts_with("\"shpo\" is neither the name nor the id"), "{made}");
+    assert_eq!(made["body"]["object"]["filter"], body["filter"], "it is kept as it was given");
+}
+
+#[tokio::test]
+async fn deliveries_follow_what_an_application_is_called() {
+    let hitwire = Hitwire::start().await;
+    let receiver = Receiver::start().await;
+    let integration = json!({
+        "active": true, "target": {"url": receiver.url()}, "events": [{"event": "siem"}],
+        "filter": {"applications": ["shop"]},
+    });
+    let id = hitwire.create(&integration).await["id"].clone();
+    hitwire.send(&hit_of(1, &json!([12]))).await.expect(202);
+    hitwire.send(&hit_of(2, &json!(["shop"]))).await.expect(202);
+    until(async || receiver.delivered().len() == 1).await;
+    hitwire.make("applications", &json!({"id": 12, "name": "shop"})).await;
+    hitwire.send(&hit_of(3, &json!([12]))).await.expect(202);
+    until(async || receiver.delivered().len() == 2).await;
+    let delivered = receiver.delivered();
+    assert!(
+        delivered[0].ends_with('2') && delivered[1].ends_with('3'),
+        "by id, since it is set up: {delivered:?}"
+    );
+    let status = hitwire.admin().get(&format!("/v2/integration/{id}")).await.expect(200);
+    assert_eq!(status["body"]["object"]["filter"], integration["filter"], "it is shown as it was given");
+}

@@ -86,6 +86,14 @@ async fn a_hit_is_listed_found_and_told_with_its_way_through_the_integrations() 
     assert!(rows(&none) == 0 && none.contains("Nothing fits"), "{none}");
     let wrong = text(&browser.get("/events?address=here").await);
     assert!(wrong.contains("aria-invalid=\"true\"") && wrong.contains("value=\"here\""), "{wrong}");
+    for invalid in
+        ["address=here", "address=here&type=ssrf", "status=many", "from=yesterday", "kind=all", "block=maybe"]
+    {
+        let page = text(&browser.get(&format!("/events?{invalid}")).await);
+        assert_eq!(rows(&page), 0, "{invalid}: a filter that is not valid finds nothing");
+        assert!(page.contains("Nothing was searched") || page.contains("choose from the lists"), "{page}");
+        assert_eq!(browser.get(&format!("/events/live?{invalid}")).await.status, 404, "{invalid}");
+    }
 
     let (_, rest) = page.split_once("<a href=\"/events/").expect("a link");
     let seq = rest.split_once('"').expect("its end").0.to_owned();

@@ -1,6 +1,6 @@
 //! Settings -> Integrations, as a browser without scripts meets it.
 
-use crate::support::{Browser, Hitwire, PageForm, Receiver, hits, until};
+use crate::support::{Browser, Hitwire, PageForm, Receiver, hit, hits, until};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -250,6 +250,29 @@ async fn it_shows_what_will_be_sent_and_how_much_a_filter_would_have_let_pass() 
     assert!(page.contains("Would have sent 5 of the last 5."), "{page}");
     let page = press(&mut browser, &add.with("within", "10.0.0.1/8"), "would-send").await.page(422);
     assert!(page.contains("id=\"within-error\""), "{page}");
+}
+
+#[tokio::test]
+async fn an_application_is_picked_for_a_filter_and_an_unknown_one_is_told() {
+    let hitwire = Hitwire::start().await;
+    let mut browser = operator(&hitwire).await;
+    hitwire.make("applications", &json!({"id": 12, "name": "shop <1>"})).await;
+    let mut of_shop = hit(1);
+    of_shop["applications"] = json!([12]);
+    hitwire.send(&of_shop).await.expect(202);
+    let page = browser.get(ADD).await.page(200);
+    assert!(page.contains("<option value=\"12\">shop &#60;1&#62; (12)</option>"), "{page}");
+    let add = PageForm::on(&page, ADD).with("url", "https://example.com/").and("events", "siem");
+    let picked = add.clone().and("application", "12");
+    let page = press(&mut browser, &picked, "would-send").await.page(200);
+    assert!(page.contains("Would have sent 1 of the last 1."), "{page}");
+    let shown = PageForm::on(&page, ADD);
+    assert_eq!(shown.value("applications").map(str::trim), Some("12"), "it stands in the list now");
+    press(&mut browser, &picked.clone().and("application", "12"), "save").await.page(200);
+    assert_eq!(stored(&hitwire, 1).await["filter"], json!({"applications": ["12"]}));
+    let page = press(&mut browser, &add.with("applications", "shpo"), "would-send").await.page(200);
+    assert!(page.contains("Would have sent 0 of the last 1.") && page.contains("shpo"), "{page}");
+    assert!(page.contains("is neither the name nor the id of an application that is set up"), "{page}");
 }
 
 #[tokio::test]

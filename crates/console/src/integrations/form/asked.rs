@@ -73,6 +73,7 @@ pub(super) async fn would_send(
 ) -> Result<WouldSend, Failure> {
     let refused = match console.post(session, "/v2/integration/preview", &form.to_filter_preview()).await {
         Ok(answer) => {
+            let warnings = answer.warnings();
             let found = answer.object();
             let of = |name: &str| found[name].as_u64().unwrap_or(0);
             let words = match (form.events.is_empty(), of("looked_at")) {
@@ -82,6 +83,8 @@ pub(super) async fn would_send(
                     format!("Would have sent {} of the last {}.", number(of("would_send")), number(all))
                 }
             };
+            let doubts = warnings.iter().map(|warning| sentence(&warning.message));
+            let words = std::iter::once(words).chain(doubts).collect::<Vec<_>>().join(" ");
             return Ok(WouldSend { error: None, words });
         }
         Err(refused) => refused,

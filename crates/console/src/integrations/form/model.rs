@@ -58,6 +58,17 @@ pub(super) struct Header {
     pub(super) kept: String,
 }
 
+/// The lines of a list, and what was picked beside it that is not in it yet.
+fn with_picked<'a>(lines: &str, picked: impl Iterator<Item = &'a str>) -> String {
+    let mut all: Vec<&str> = lines.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    for entry in picked.map(str::trim).filter(|entry| !entry.is_empty()) {
+        if !all.contains(&entry) {
+            all.push(entry);
+        }
+    }
+    all.join("\n")
+}
+
 /// The parts of a filter; lists one entry a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Filter {
@@ -168,7 +179,7 @@ impl Form {
             in_flight: of("in_flight"),
             signing: of("signing"),
             filter: Filter {
-                applications: lines(fields.get("applications")),
+                applications: with_picked(&lines(fields.get("applications")), fields.all("application")),
                 attack_types: lines(fields.get("attack_types")),
                 domains: lines(fields.get("domains")),
                 within: lines(fields.get("within")),

@@ -51,6 +51,23 @@ pub(super) struct Shown {
     pub(super) added: bool,
 }
 
+/// Applications that can be picked for the filter; of more the id is typed.
+const APPLICATIONS_SHOWN: usize = 500;
+
+/// An application that can be picked.
+#[derive(serde::Deserialize)]
+struct Application {
+    id: i64,
+    name: String,
+}
+
+async fn applications(console: &Console, session: &Session) -> Result<Vec<Application>, Failure> {
+    let mut applications: Vec<Application> = console.get(session, "/v1/applications").await?.read_object()?;
+    applications.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
+    applications.truncate(APPLICATIONS_SHOWN);
+    Ok(applications)
+}
+
 /// A row for a header, as the page shows it.
 struct HeaderRow {
     id: String,
@@ -74,6 +91,8 @@ struct Page {
     stored: Stored,
     form: Form,
     headers: Vec<HeaderRow>,
+    /// The client's applications, the first of them: id and name.
+    applications: Vec<Application>,
     /// Events of which an example can be had.
     examples: Vec<(&'static str, String)>,
     errors: Errors,
@@ -136,6 +155,7 @@ pub(super) async fn page(
         limits_open: form.has_limits() || errors.any(&LIMIT_FIELDS),
         default_rendering,
         headers: header_rows(&form, &errors, added),
+        applications: applications(console, session).await?,
         examples: examples(),
         stored,
         form,

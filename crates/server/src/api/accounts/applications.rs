@@ -11,7 +11,8 @@ use crate::api::{Shared, success};
 use crate::change::application as change;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use hitwire_log::{Application, Sequence};
+use hitwire_event::ClientId;
+use hitwire_log::{Application, Op, Sequence};
 use serde::Serialize;
 use std::ops::RangeInclusive;
 use utoipa::ToSchema;
@@ -140,7 +141,7 @@ pub(in crate::api) async fn create(
     };
     let application = Application { client, id, name: asked.name.unwrap_or_default() };
     let ops = change::created(application.clone(), &api.by(&caller), hitwire_log::new_uuid().as_bytes());
-    api.accounts.commit(&caller.identity, ops).await?;
+    commit(&api, &caller, ops, client).await?;
     tracing::info!(application = id, %client, by = caller.name(), "application created");
     Ok(success(ApplicationAnswer::from(application)))
 }
@@ -171,7 +172,7 @@ pub(in crate::api) async fn rename(
     let after = Application { name: asked.name.unwrap_or_default(), ..before.clone() };
     let nonce = hitwire_log::new_uuid();
     if let Some(ops) = change::renamed(&before, after.clone(), &api.by(&caller), nonce.as_bytes()) {
-        api.accounts.commit(&caller.identity, ops).await?;
+        commit(&api, &caller, ops, after.client).await?;
         tracing::info!(application = after.id, client = %after.client, by = caller.name(), "application renamed");
     }
     Ok(success(ApplicationAnswer::from(after)))
@@ -195,9 +196,19 @@ pub(in crate::api) async fn delete(
     let _making = api.making.lock().await;
     let application = find(&api, &caller, &id).await?;
     let ops = change::deleted(&application, &api.by(&caller), hitwire_log::new_uuid().as_bytes());
-    api.accounts.commit(&caller.identity, ops).await?;
+    commit(&api, &caller, ops, application.client).await?;
     tracing::info!(application = application.id, client = %application.client, by = caller.name(), "application deleted");
     Ok(success(ApplicationAnswer::from(application)))
+}
+
+/// Makes a change, and has it looked at by the filters that may name the application.
+async fn commit(api: &Shared, caller: &Caller, ops: Vec<Op>, client: ClientId) -> Result<(), Problem> {
+    api.accounts.commit(&caller.identity, ops).await?;
+    // The change is made: filters that could not be looked at now are when their integrations are read next.
+    if let Err(error) = api.dispatch.applications_changed(client).await {
+        tracing::warn!(%client, %error, "integrations were not told of a change of applications");
+    }
+    Ok(())
 }
 
 /// The next id that nobody has chosen.

@@ -11,6 +11,7 @@ use super::feed::event;
 use super::problem::Problem;
 use super::query::Query;
 use super::{Shared, json, rfc3339};
+use crate::dispatch::matching;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_courier::{Saved, Verdict};
@@ -165,7 +166,8 @@ async fn way_through(
     let sent = attempts.iter().any(|attempt| attempt.verdict == Verdict::Delivered);
     if subscription.is_some() || sent {
         let Some(integration) = api.store.integration(id).await? else { return Ok(None) };
-        (fits, never_changed) = (integration.filter.matches(record), integration.content_revision <= 1);
+        let filter = matching(&*api.store, integration.client, integration.filter).await?;
+        (fits, never_changed) = (filter.matches(record), integration.content_revision <= 1);
         saved = api.store.saved(id).await?.unwrap_or_default();
     }
     let lost = api.store.lost(id, None, LOST_LOOKED_AT).await?;
