@@ -156,7 +156,7 @@ mod tests {
     use std::sync::Mutex;
 
     /// Generous: only against hanging.
-    const PATIENCE: Duration = Duration::from_mins(2);
+    const PATIENCE: Duration = Duration::from_mins(8);
 
     /// Takes lines while `open`, otherwise fails as a full disk does.
     #[derive(Clone, Default)]

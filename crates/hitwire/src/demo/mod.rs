@@ -27,7 +27,7 @@ use tally::Tally;
 use tokio::time::{Instant, sleep_until};
 
 /// A hit that has not arrived so long after the last record was written is missing.
-const ARRIVAL_WITHIN: Duration = Duration::from_secs(30);
+const ARRIVAL_WITHIN: Duration = Duration::from_mins(2);
 
 /// Records a second: fast enough not to bore, slow enough to read along.
 const RATE_DEFAULT: u32 = 20;

@@ -116,8 +116,18 @@ async fn a_failing_endpoints_attempts_explain_themselves() {
 }
 
 #[tokio::test]
-async fn what_an_attacker_writes_stays_text_on_every_page_that_shows_it() {
-    World::start().await.play("hostile").await;
+async fn what_an_attacker_writes_stays_text_on_every_page_of_events() {
+    World::start().await.play("hostile-events").await;
+}
+
+#[tokio::test]
+async fn what_an_attacker_writes_stays_text_on_every_page_of_integrations() {
+    World::start().await.play("hostile-integrations").await;
+}
+
+#[tokio::test]
+async fn what_an_attacker_writes_stays_text_on_every_page_of_settings() {
+    World::start().await.play("hostile-settings").await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ pub(crate) const RETENTION: &str = "8MiB";
 /// Where the server leaves its first token, in the data directory.
 pub(crate) const TOKEN_FILE: &str = "admin-token";
 /// How long the server may take to be ready, or to end.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(8);
 
 /// Where things are.
 pub(crate) struct Traced {

@@ -26,7 +26,7 @@ pub(crate) use server::{RunningServer, TOKEN};
 use std::time::Duration;
 
 /// Nothing in these tests takes as long, unless it hangs; then this is where the test ends and says so.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(8);
 
 /// Waits for something that must happen.
 pub(crate) async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {

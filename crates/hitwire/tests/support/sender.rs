@@ -32,8 +32,8 @@ impl Sender {
             method: Method::Post,
             headers: Vec::new(),
             tls: TlsIdentity { ca_pem: self.ca_pem.clone(), ..TlsIdentity::default() },
-            open_timeout: Duration::from_secs(20),
-            timeout: Duration::from_secs(30),
+            open_timeout: super::PATIENCE,
+            timeout: super::PATIENCE,
             http_version: hitwire_endpoint::HttpVersion::Auto,
             signing_secrets: secrets.iter().map(|&secret| secret.to_owned()).collect(),
         };

@@ -162,7 +162,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// Generous: only against hanging.
-    const PATIENCE: Duration = Duration::from_mins(5);
+    const PATIENCE: Duration = Duration::from_mins(8);
 
     /// How many hits are in the log.
     async fn hits(store: &dyn Store) -> usize {

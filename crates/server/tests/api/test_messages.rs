@@ -176,7 +176,7 @@ async fn tls_is_that_of_a_delivery() {
     let words = unknown["error"].as_str().expect("words");
     assert!(words.contains("certificate"), "{words}");
     let in_clear = Receiver::start().await;
-    let no_tls = test(json!({"url": in_clear.url().replace("http:", "https:"), "timeout": 5})).await;
+    let no_tls = test(json!({"url": in_clear.url().replace("http:", "https:"), "timeout": 300})).await;
     assert!(tested(&no_tls, "failure")["error"].is_string());
     assert_eq!(receiver.received().len(), 2);
 }

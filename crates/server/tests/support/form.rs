@@ -54,7 +54,7 @@ impl PageForm {
 /// What the controls of a form would send. Buttons send only when they are pressed, and files are left out.
 fn fields(form: &str) -> Vec<(String, String)> {
     let mut fields = Vec::new();
-    let mut select: Option<(String, Vec<(String, bool)>)> = None;
+    let mut select: Option<(String, bool, Vec<(String, bool)>)> = None;
     let mut rest = form;
     while let Some(at) = rest.find('<') {
         rest = &rest[at + 1..];
@@ -79,16 +79,22 @@ fn fields(form: &str) -> Vec<(String, String)> {
                 let text = plain(text.strip_prefix('\n').unwrap_or(text)).replace('\n', "\r\n");
                 fields.push((attribute("name").expect("a name"), text));
             }
-            "select" => select = attribute("name").map(|name| (name, Vec::new())),
+            "select" => {
+                let several = attribute("multiple").is_some();
+                select = attribute("name").map(|name| (name, several, Vec::new()));
+            }
             "option" => {
-                if let Some((_, options)) = &mut select {
+                if let Some((_, _, options)) = &mut select {
                     options.push((attribute("value").expect("a value"), attribute("selected").is_some()));
                 }
             }
             "/select" => {
-                if let Some((name, options)) = select.take() {
-                    let chosen = options.iter().find(|(_, selected)| *selected).or(options.first());
-                    fields.push((name, chosen.expect("an option").0.clone()));
+                if let Some((name, several, options)) = select.take() {
+                    let mut chosen: Vec<_> = options.iter().filter(|(_, selected)| *selected).collect();
+                    if !several {
+                        chosen = vec![*chosen.first().unwrap_or(&options.first().expect("an option"))];
+                    }
+                    fields.extend(chosen.into_iter().map(|(value, _)| (name.clone(), value.clone())));
                 }
             }
             _ => {}

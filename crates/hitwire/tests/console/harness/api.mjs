@@ -56,7 +56,7 @@ export class Api {
 }
 
 // Looks again until there is something, which is returned.
-export async function until(what, look, patienceMs = 30_000) {
+export async function until(what, look, patienceMs = 180_000) {
     const end = Date.now() + patienceMs;
     for (;;) {
         const found = await look();

@@ -9,7 +9,7 @@ import { Audit } from './audit.mjs';
 import { Receivers } from './receivers.mjs';
 
 // Nothing takes as long unless it hangs or is not there.
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 180_000;
 export const WIDE = { width: 1440, height: 900 };
 export const NARROW = { width: 390, height: 844 };
 

@@ -1,17 +1,18 @@
-// Everything that others can write into the console, written by an attacker, on every page that shows it: nothing of it runs, nothing becomes
-// part of the page, nothing hides or turns round what stands beside it, and nothing pushes the page out of its window.
+// Everything that others can write into the console, written by an attacker; and what must not come of it on any page that shows it: nothing of
+// it runs, nothing becomes part of the page, nothing hides or turns round what stands beside it, and nothing pushes the page out of its window.
 
 import assert from 'node:assert/strict';
-import { HOSTILE, INVISIBLE, hostileHits, hostileVulnerabilities } from '../harness/events.mjs';
-import { OWNER, setUp } from '../harness/console.mjs';
-import { until } from '../harness/api.mjs';
+import { HOSTILE, INVISIBLE, hostileHits, hostileVulnerabilities } from './events.mjs';
+import { OWNER, setUp } from './console.mjs';
+import { until } from './api.mjs';
 
 // Names have rules of their own: no control characters, and a length.
 const NAMES = Object.entries(HOSTILE).filter(([name]) => name !== 'control');
 const NAME_CHARACTERS_MAX = 120;
 
-export default async function play(stage) {
-    const { open, audit, api, watch, world, receivers } = stage;
+// Fills the console with hostile text. Gives the window of whoever is signed in, the ids of the integrations, and the events.
+export async function fill(stage) {
+    const { open, api, world, receivers } = stage;
     const page = await open();
     await setUp(page, world, { ...OWNER, name: `${HOSTILE.markup.slice(0, 60)}\u202e` });
 
@@ -39,37 +40,19 @@ export default async function play(stage) {
     await api.post('/v1/events', hostileHits());
     await api.post('/v1/events', hostileVulnerabilities());
     for (const id of ids) await api.attempt(id, (attempt) => attempt.status === 500, 'a hostile answer');
-    const { attempts } = await api.get(`/v2/integration/${ids[0]}/attempts?limit=1`);
     const { events } = await api.get('/v1/events?tail=1000&kind=siem,security_issue_high');
-    const hits = events.filter((event) => event.kind === 'siem');
-    const issue = events.find((event) => event.kind !== 'siem');
-
-    const visits = [
-        '/dashboard',
-        '/events',
-        ...hits.map((event) => `/events/${event.seq}`),
-        `/events/${issue.seq}`,
-        '/vulnerabilities',
-        '/settings/integrations',
-        ...ids.map((id) => `/settings/integrations/${id}`),
-        `/settings/integrations/${ids[0]}/edit`,
-        `/settings/integrations/${ids[0]}/delete`,
-        `/settings/integrations/${ids[0]}/attempts`,
-        `/settings/integrations/${ids[0]}/attempts/${attempts[0].id}`,
-        '/settings/applications',
-        '/settings/users',
-        '/settings/tokens',
-        '/settings/activity',
-        `/events?q=${encodeURIComponent(HOSTILE.markup)}`,
-        `/settings/integrations?q=${encodeURIComponent(HOSTILE.script)}`,
-    ];
     // The pages that show the index say how far it is; it follows within moments.
     await until('the index to have everything', async () => {
         await page.goto('/events');
         return (await page.locator('main').innerText()).includes('hostile');
     });
+    return { page, ids, events };
+}
+
+// Looks at each of these pages.
+export async function visit({ audit, watch }, page, paths) {
     const wrong = [];
-    for (const path of visits) {
+    for (const path of paths) {
         await page.goto(path);
         // A script that a page was made to run would run in this time.
         await page.waitForTimeout(100);
