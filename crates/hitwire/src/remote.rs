@@ -3,7 +3,7 @@
 
 use crate::api::{Answer, ApiError, Body, Client, Connection, FieldError};
 use crate::failure::Failure;
-use crate::terminal::safe;
+use crate::terminal::{self, safe};
 use clap::ArgAction;
 use clap::builder::BoolishValueParser;
 use hitwire_log::Secret;
@@ -256,7 +256,7 @@ impl Session {
     pub(crate) fn enveloped(&self, answer: &Answer) -> Result<Object, ApiError> {
         let envelope: Envelope = answer.successful(&self.client)?;
         for warning in &envelope.warnings {
-            eprintln!("{}", in_words(warning));
+            terminal::tell(&in_words(warning));
         }
         self.read(envelope.body.object)
     }

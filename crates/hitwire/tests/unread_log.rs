@@ -22,7 +22,7 @@ async fn all_goes_on(server: RunningServer, break_log: impl FnOnce()) {
     let mut numbers = 1..;
     let mut deliver = async || {
         let n = numbers.next().expect("there are enough");
-        server.accept(&hits::hits("log", 0, n..n + 1)).await;
+        server.accept(&hits::hits("log", 0, n..=n)).await;
         receiver.until_received(&format!("logs0n{n:0>10}")).await;
     };
     deliver().await;
@@ -32,7 +32,7 @@ async fn all_goes_on(server: RunningServer, break_log: impl FnOnce()) {
         }
     })
     .await;
-    in_time("dropped lines to be counted", async {
+    Box::pin(in_time("dropped lines to be counted", async {
         loop {
             let metrics = api.request(Method::GET, "/metrics", ()).await.expect("an answer");
             let text = String::from_utf8_lossy(&metrics.body).into_owned();
@@ -46,7 +46,7 @@ async fn all_goes_on(server: RunningServer, break_log: impl FnOnce()) {
                 deliver().await;
             }
         }
-    })
+    }))
     .await;
     for _ in 0..10 {
         deliver().await;
@@ -68,13 +68,13 @@ async fn with_pipe() -> (RunningServer, PipeReader, tempfile::TempDir) {
 #[tokio::test]
 async fn nothing_stops_when_the_reader_of_the_log_goes_away() {
     let (server, reader, _data) = with_pipe().await;
-    all_goes_on(server, move || drop(reader)).await;
+    Box::pin(all_goes_on(server, move || drop(reader))).await;
 }
 
 #[tokio::test]
 async fn nothing_stops_when_the_reader_of_the_log_reads_nothing() {
     let (server, reader, _data) = with_pipe().await;
-    all_goes_on(server, || {}).await;
+    Box::pin(all_goes_on(server, || {})).await;
     drop(reader);
 }
 
@@ -83,7 +83,7 @@ async fn nothing_stops_when_the_logs_disk_is_full() {
     let data = tempfile::tempdir().unwrap();
     let full: File = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let server = RunningServer::start_with_stderr(data.path(), &FLAGS, Stdio::from(full)).await;
-    all_goes_on(server, || {}).await;
+    Box::pin(all_goes_on(server, || {})).await;
 }
 
 #[tokio::test]

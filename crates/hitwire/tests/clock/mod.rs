@@ -56,7 +56,7 @@ async fn a_clock_that_is_set_before_1970_while_hitwire_runs_stops_nothing() {
     for years in [-100, 0, -60, -100] {
         clock.by_years(years);
         let from = receiver.bodies.len() as u64 + 1;
-        server.accept(&hits::hits("clock", 0, from..from + 1)).await;
+        server.accept(&hits::hits("clock", 0, from..=from)).await;
         receiver.until_received(&format!("clocks0n{from:0>10}")).await;
         // New connections as well, on whatever thread serves them.
         for _ in 0..20 {

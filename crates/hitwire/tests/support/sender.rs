@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use hitwire_endpoint::{Guard, Message, Method, Resolver, Sent, Target, TlsIdentity};
 use hitwire_event::{ClientId, WebhookId};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A sender of notifications to one receiver.
 pub(crate) struct Sender {

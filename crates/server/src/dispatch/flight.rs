@@ -94,15 +94,14 @@ pub(super) async fn send(
     probe: bool,
 ) -> Landed {
     loop {
-        match send_once(&context, &integration, lane, &batch, body.take(), probe).await {
-            Once::Landed(landed) => return landed,
-            Once::Held => {
-                context.deliveries.held();
-                tracing::error!(
-                    "a request cannot be made: too many files are open; raise the limit of open files (LimitNOFILE, ulimit -n)"
-                );
-            }
+        let sent = send_once(&context, &integration, lane, &batch, body.take(), probe).await;
+        if let Some(landed) = sent {
+            return landed;
         }
+        context.deliveries.held();
+        tracing::error!(
+            "a request cannot be made: too many files are open; raise the limit of open files (LimitNOFILE, ulimit -n)"
+        );
         tokio::select! {
             () = tokio::time::sleep(HELD_FOR) => {}
             () = context.stop.cancelled() => return Landed::Nothing,
@@ -110,19 +109,7 @@ pub(super) async fn send(
     }
 }
 
-/// What came of one try to send.
-enum Once {
-    Landed(Landed),
-    /// There was no file descriptor: nothing was sent.
-    Held,
-}
-
-impl From<Landed> for Once {
-    fn from(landed: Landed) -> Self {
-        Once::Landed(landed)
-    }
-}
-
+/// One try; none if there was no file descriptor, so that nothing was sent.
 async fn send_once(
     context: &Arc<Context>,
     integration: &Arc<Integration>,
@@ -130,7 +117,7 @@ async fn send_once(
     batch: &OpenBatch,
     body: Option<CutBody>,
     probe: bool,
-) -> Once {
+) -> Option<Landed> {
     let under_way = context.under_way(integration.id);
     let share = context.share_of(integration.id, probe, under_way.beside);
     let mut slot = pin!(context.budget.slot(share, integration.client, batch.body_bytes));
@@ -145,25 +132,25 @@ async fn send_once(
     // The wait may have been long: what was edited meanwhile counts, and a stop means that nothing new is sent.
     let integration = match context.integration(integration.id).await {
         Ok(Some(integration)) if !context.stop.is_cancelled() => integration,
-        _ => return Landed::Nothing.into(),
+        _ => return Some(Landed::Nothing),
     };
     if integration.activity != Activity::Active {
         // The shell learns of it in a moment; until then the batch would come back at once.
         tokio::time::sleep(NOT_SENT_AFTER).await;
-        return Landed::Input(Input::NotSent { lane, webhook_id: batch.webhook_id.clone() }).into();
+        return Some(Landed::Input(Input::NotSent { lane, webhook_id: batch.webhook_id.clone() }));
     }
     let body = match body.filter(|body| body.is_of(batch)) {
         _ if !is_wanted(&integration, batch) => None,
         Some(body) => Some(body.bytes),
         None => match again(context, &integration, lane, batch).await {
             Ok(body) => body,
-            Err(_) => return Landed::Nothing.into(),
+            Err(_) => return Some(Landed::Nothing),
         },
     };
     let Some(body) = body else {
         tracing::warn!(integration = %integration.id, %lane, webhook_id = %batch.webhook_id,
             "the open batch cannot be made again as it was; it is superseded by a new one");
-        return Landed::Input(Input::Unreproducible { lane, webhook_id: batch.webhook_id.clone() }).into();
+        return Some(Landed::Input(Input::Unreproducible { lane, webhook_id: batch.webhook_id.clone() }));
     };
     let started = context.clock.now();
     let started_ms = context.clock.wall_ms();
@@ -177,7 +164,7 @@ async fn send_once(
     drop(slot);
     drop(under_way);
     if delivery.cause == Some(Cause::Descriptors) {
-        return Once::Held;
+        return None;
     }
     if let (Some(details), Some(draft)) =
         (&context.details, detail::draft(&integration, batch, &mut delivery))
@@ -195,7 +182,7 @@ async fn send_once(
         took,
     });
     refused::look(context, &integration, &delivery, started_ms).await;
-    Landed::Input(Input::Outcome {
+    Some(Landed::Input(Input::Outcome {
         lane,
         webhook_id: batch.webhook_id.clone(),
         reply: delivery.reply,
@@ -203,8 +190,7 @@ async fn send_once(
         took,
         address: delivery.address,
         error: delivery.error,
-    })
-    .into()
+    }))
 }
 
 /// Whether the batch may still go out under the settings as they are now.

@@ -82,7 +82,7 @@ impl World {
         let surroundings = Surroundings {
             store: Arc::clone(&store),
             transport: Arc::clone(&way) as Arc<dyn Transport>,
-            clock: Clock::at(Duration::from_secs(1_767_225_600)),
+            clock: Clock::at(Duration::from_hours(24 * 20_454)),
             bounds: Bounds::default(),
             names: Names::default(),
             clients: Clients::default(),

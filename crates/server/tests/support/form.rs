@@ -51,10 +51,13 @@ impl PageForm {
     }
 }
 
+/// A list: its name, whether several can be chosen, each value and whether it is.
+type Select = (String, bool, Vec<(String, bool)>);
+
 /// What the controls of a form would send. Buttons send only when they are pressed, and files are left out.
 fn fields(form: &str) -> Vec<(String, String)> {
     let mut fields = Vec::new();
-    let mut select: Option<(String, bool, Vec<(String, bool)>)> = None;
+    let mut select: Option<Select> = None;
     let mut rest = form;
     while let Some(at) = rest.find('<') {
         rest = &rest[at + 1..];
