@@ -1,9 +1,10 @@
 //! Bytes that a caller sent into events, or an error that says where it is wrong.
 //!
 //! A body is one object, an array of objects, or objects one a line (NDJSON). Each object is an *item*. The format is the one
-//! that the classic rendering sends, so that one hitwire can feed another. If the body is not JSON, it is refused as a whole
+//! that notifications are sent in, classic or in envelopes, so that one hitwire can feed another. If the body is not JSON, it is refused as a whole
 //! ([`IngestError`]); what is wrong with an item is that item's [`ItemError`].
 
+mod envelope;
 mod field;
 mod hit;
 mod items;
@@ -202,6 +203,9 @@ fn event(item: &Item<'_>, client: ClientId, now_s: u64) -> Result<Event, Refusal
         );
         return Err(Refusal { pointer: pointer.clone(), message });
     }
+    if let Some(inside) = envelope::opened(item)? {
+        return of_envelope(&inside, client, now_s);
+    }
     let event = match field::object_type(item.members)? {
         ObjectType::Vulnerability => vulnerability::read(item, client)?.to_event(client),
         ObjectType::Scope => scope::read(item, client)?.to_event(client),
@@ -209,6 +213,22 @@ fn event(item: &Item<'_>, client: ClientId, now_s: u64) -> Result<Event, Refusal
     };
     within_bounds(event.body.len())?;
     Ok(event)
+}
+
+/// The event of what was in an envelope. Pointers of refusals lead into what was inside, under its classic names.
+fn of_envelope(inside: &str, client: ClientId, now_s: u64) -> Result<Event, Refusal> {
+    let mut members = Vec::new();
+    let read = Scanner::new(inside).object(&mut members);
+    let (value, marks) = read.map_err(|fault| Refusal::whole(fault.message.to_owned()))?;
+    if find_type(&members).is_none() {
+        return Err(Refusal::field("object_type", "what is in an envelope says what it is"));
+    }
+    event(&Item { value, members: &members, marks }, client, now_s)
+}
+
+/// What an object says that it is. An envelope in an envelope has none, so that nothing is opened twice.
+fn find_type<'m, 'a>(members: &'m [Member<'a>]) -> Option<&'m Member<'a>> {
+    members.iter().find(|member| member.name == "object_type")
 }
 
 fn within_bounds(bytes: usize) -> Result<(), Refusal> {

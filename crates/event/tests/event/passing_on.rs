@@ -132,10 +132,13 @@ fn parsed(json: &str) -> Map<String, Value> {
     serde_json::from_str(json).expect("an object")
 }
 
-fn enveloped(event: Event) -> Value {
+fn envelope_of(event: Event) -> String {
     let rendering = Rendering { style: Style::Envelope, with_headers: true };
-    let record = record(event);
-    Value::Object(parsed(record.rendered(rendering, &Labels::default())))
+    record(event).rendered(rendering, &Labels::default()).to_owned()
+}
+
+fn enveloped(event: Event) -> Value {
+    Value::Object(parsed(&envelope_of(event)))
 }
 
 proptest! {
@@ -155,6 +158,25 @@ proptest! {
     fn one_hitwire_feeds_another_changes_of_scope(scope in scope()) {
         let event = scope.to_event(CLIENT);
         prop_assert_eq!(fed_to_another(&event, 0), event);
+    }
+
+    #[test]
+    fn one_hitwire_feeds_another_envelopes(hit in hit(), vulnerability in vulnerability(), scope in scope(), now_s in any::<u32>()) {
+        for event in [hit.to_event(CLIENT), vulnerability.to_event(CLIENT), scope.to_event(CLIENT)] {
+            let envelope = envelope_of(event.clone());
+            let mut taken =
+                parse(envelope.as_bytes(), Lines::Detect, CLIENT, u64::from(now_s), Invalid::Refuse).expect("JSON");
+            prop_assert_eq!(&taken.rejected, &[], "{}", envelope);
+            let fed = taken.events.remove(0);
+            prop_assert_eq!((&fed.id, fed.kind), (&event.id, event.kind));
+            // Some fields may have changed their places, and null is as good as nothing.
+            let known = |body: &str| {
+                let mut fields = parsed(body);
+                fields.retain(|_, value| !value.is_null());
+                fields
+            };
+            prop_assert_eq!(known(&fed.body), known(&event.body));
+        }
     }
 
     #[test]
@@ -299,6 +321,65 @@ fn content_is_all_but_the_times_that_may_have_been_filled() {
         content(r#""path":",\"request_time\":1,\"create_time\":1,a","#),
         content(r#""path":",\"request_time\":1,\"create_time\":1,b","#)
     );
+}
+
+#[test]
+fn what_cannot_be_in_an_envelope_is_named() {
+    for (item, pointer, words) in [
+        (
+            r#"{"summary":"","details":{"notification_type":"create_user","user":{}}}"#,
+            "/details/notification_type",
+            "`create_user` cannot be sent in; accepted are \"new_hits\"",
+        ),
+        (
+            r#"{"details":{"notification_type":"new_hits"}}"#,
+            "/details/notification_type",
+            "cannot be sent in",
+        ),
+        (
+            r#"{"details":{"notification_type":"new_hits","hit":{"type":"xss"}}}"#,
+            "/object_type",
+            "says what it is",
+        ),
+        (
+            r#"{"details":{"notification_type":"x","hit":{"object_type":"system"}}}"#,
+            "/object_type",
+            "made by hitwire alone",
+        ),
+        (
+            r#"{"details":{"notification_type":"x","hit":{"details":{"notification_type":"x","hit":{"object_type":"hit"}}}}}"#,
+            "/object_type",
+            "says what it is",
+        ),
+        (r#"{"details":{"notification_type":"x","security_issue":{"title":"t"}}}"#, "/threat", "is required"),
+        (
+            r#"{"details":{"notification_type":"x","hit":{"object_type":"hit","type":"a","x":{"y":1,"y":2}}}}"#,
+            "/details/hit/x/y",
+            "twice",
+        ),
+        (r#"{"details":{"notification_type":"x","data":[]}}"#, "/details/data", "nothing"),
+        (
+            r#"{"details":{"notification_type":"x","data":[{"action":"create"}]}}"#,
+            "/details/data/0",
+            "a record has",
+        ),
+        (
+            r#"{"details":{"notification_type":"x","data":[{"action":"create","object_type":"domain","entity":"a"},{"action":"delete","object_type":"domain","entity":"b"}]}}"#,
+            "/details/data/1",
+            "the same action",
+        ),
+        (
+            r#"{"details":{"notification_type":"x","data":[{"action":"create","object_type":"galaxy","entity":"a"}]}}"#,
+            "/details/data/0/object_type",
+            "none of \"subnetorip\"",
+        ),
+        (r#"{"details":{}}"#, "/object_type", "is required"),
+    ] {
+        let taken = parse(item.as_bytes(), Lines::Detect, CLIENT, 0, Invalid::Skip).expect("JSON");
+        let [refused] = &taken.rejected[..] else { panic!("{item} was taken") };
+        assert_eq!(refused.pointer, pointer, "{item}: {refused}");
+        assert!(refused.message.contains(words), "{item}: {refused}");
+    }
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub(super) struct Answer {
     operation_id = "sendEvents",
     params(("invalid" = inline(Option<schema::InvalidItems>), Query, description = "`refuse` (default) or `skip`: take the good ones and name the others")),
     request_body(content(
-        (Vec<schema::SentEvent> = "application/json"),
+        (Vec<schema::SentItem> = "application/json"),
         (String = "application/x-ndjson")
     )),
     responses((status = 202, description = "What was taken.", body = Answer)),

@@ -102,3 +102,99 @@ async fn each_kind_arrives_in_each_rendering_and_each_format() {
         assert!(receiver.received().iter().all(|one| one.headers["content-type"] == content_type));
     }
 }
+
+#[tokio::test]
+async fn what_one_hitwire_sends_another_one_takes_in_each_rendering_and_each_format() {
+    let sender = Hitwire::start().await;
+    let mut ways = Vec::new();
+    for rendering in ["classic", "envelope"] {
+        for format in ["json", "jsonl"] {
+            let receiver = Receiver::start().await;
+            let target = json!({"url": receiver.url(), "rendering": rendering, "format": format});
+            let events: Vec<_> = Kind::ALL.map(|kind| json!({"event": kind.name()})).into();
+            sender.create(&json!({"target": target, "events": events})).await;
+            ways.push((format!("{rendering} {format}"), receiver));
+        }
+    }
+    let mut special = hit(1);
+    special["request_id"] = json!("r");
+    special["of_the_source"] = json!({"a": [1, "b"]});
+    let mut sent = vec![special];
+    for risk in ["Critical", "High", "Medium", "Low", "Info"] {
+        sent.push(json!({"object_type": "vuln", "title": risk, "threat": risk, "method": "GET", "link": "https://a.example/", "more": 1}));
+    }
+    for objects in [
+        json!({"ips": ["192.0.2.7", "192.0.2.8"]}),
+        json!({"domains": ["a.example"]}),
+        json!({"services": ["a.example:443"]}),
+    ] {
+        for action in ["create", "update", "delete"] {
+            let mut change = json!({"object_type": "scope", "action": action, "object_userid": 7, "domain": "found.example"});
+            change.as_object_mut().expect("an object").extend(objects.as_object().expect("objects").clone());
+            sent.push(change);
+        }
+    }
+    let ids: BTreeSet<String> =
+        serde_json::from_value(sender.send(&Value::from(sent.clone())).await.expect(202)["ids"].clone())
+            .expect("ids");
+    assert_eq!(ids.len(), sent.len());
+
+    let delivered = |receiver: &Receiver| receiver.received().iter().flat_map(objects).collect::<Vec<_>>();
+    let hitwires_own = |object: &Value| {
+        let (classic, envelope) = (&object["object_type"], &object["details"]["notification_type"]);
+        let named = classic.as_str().or(envelope.as_str()).expect("a type");
+        !matches!(named, "hit" | "vuln" | "scope" | "new_hits" | "security_issue" | "scope_object")
+            && !named.starts_with("new_scope_object_")
+    };
+    for (way, receiver) in &ways {
+        until(async || {
+            delivered(receiver).iter().filter(|object| !hitwires_own(object)).count() >= sent.len()
+        })
+        .await;
+        let other = Hitwire::start().await;
+        let mut taken = BTreeSet::new();
+        let mut refused = 0;
+        for received in receiver.received() {
+            let content_type = received.headers["content-type"].to_str().expect("text");
+            let answer = other
+                .caller(crate::support::INGEST)
+                .send_bytes("POST", "/v1/events", &[("content-type", content_type)], received.body.clone())
+                .await;
+            if objects(&received).iter().all(hitwires_own) {
+                // What hitwire alone makes: the batch is refused as a whole, since a batch has one type.
+                let problem = answer.expect(422);
+                assert!(
+                    problem["errors"][0]["message"]
+                        .as_str()
+                        .is_some_and(|words| words.contains("accepted are")),
+                    "{problem}"
+                );
+                refused += 1;
+                continue;
+            }
+            let answer = answer.expect(202);
+            assert_eq!(answer["duplicates"], 0, "{way}");
+            taken.extend(serde_json::from_value::<BTreeSet<String>>(answer["ids"].clone()).expect("ids"));
+        }
+        assert_eq!(taken, ids, "{way}");
+        assert!(refused > 0, "{way}: the creations of integrations were told too");
+        // What it keeps is what the first one keeps.
+        let bodies = async |hitwire: &Hitwire| -> Vec<Value> {
+            let kept = hitwire
+                .admin()
+                .get("/v1/events?after=0&limit=1000&kind=siem,scope,security_issue_high")
+                .await
+                .expect(200);
+            let mut bodies: Vec<Value> = kept["events"]
+                .as_array()
+                .expect("events")
+                .iter()
+                .map(|event| event["body"].clone())
+                .collect();
+            bodies.sort_by_key(|body| body["id"].to_string());
+            bodies
+        };
+        assert_eq!(bodies(&other).await.len(), 1 + 9 + 1, "{way}");
+        assert_eq!(bodies(&other).await, bodies(&sender).await, "{way}");
+    }
+}

@@ -450,6 +450,28 @@ pub(in crate::api) struct SentCounter {
     id: Option<String>,
 }
 
+/// An event as callers send it: the object, or the envelope that another hitwire put around it.
+#[derive(ToSchema)]
+#[schema(as = SentItem)]
+#[serde(untagged)]
+pub(in crate::api) enum SentItem {
+    Bare(SentEvent),
+    Enveloped(SentEnvelope),
+}
+
+/// An event in its envelope, as the envelope rendering sends it. The rest of `details` is the event.
+#[derive(ToSchema)]
+pub(in crate::api) struct SentEnvelope {
+    details: SentDetails,
+}
+
+/// What an envelope holds.
+#[derive(ToSchema)]
+pub(in crate::api) struct SentDetails {
+    /// `new_hits`, `security_issue`, `new_scope_object_...` or `scope_object`.
+    notification_type: String,
+}
+
 /// An event as callers send it; what hitwire does not know of it is kept and passed on.
 #[derive(ToSchema)]
 pub(in crate::api) struct SentEvent {
