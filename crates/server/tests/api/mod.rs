@@ -3,6 +3,7 @@
 mod addresses;
 mod attempts;
 mod auth;
+mod bounds;
 mod clients;
 mod counters;
 mod description;

@@ -84,7 +84,11 @@ pub(in crate::api) struct NewIntegrationSettings {
     /// Where and how.
     target: TargetSettings,
     /// At most 200 characters. Default: `Webhook integration by <who>, <Mon D>`.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     name: Option<String>,
     r#type: Option<TypeName>,
     /// Whether notifications are sent. Default: true.
@@ -109,7 +113,11 @@ pub(in crate::api) enum TypeName {
 #[derive(Deserialize, ToSchema)]
 pub(in crate::api) struct IntegrationSettings {
     /// At most 200 characters. Default: `Webhook integration by <who>, <Mon D>`.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     name: Option<String>,
     r#type: Option<TypeName>,
     /// Whether notifications are sent.
@@ -126,13 +134,13 @@ pub(in crate::api) struct IntegrationSettings {
     /// The one that the path names.
     id: Option<u64>,
     /// Of an answer: not looked at.
-    created_at: Option<u64>,
+    created_at: Option<serde_json::Value>,
     /// The same.
-    created_by: Option<String>,
+    created_by: Option<serde_json::Value>,
     /// The same.
-    system_active: Option<bool>,
+    system_active: Option<serde_json::Value>,
     /// The same.
-    resource_type: Option<String>,
+    resource_type: Option<serde_json::Value>,
 }
 
 /// Conditions on an event, all of which must hold; each may be left out.
@@ -148,7 +156,7 @@ pub(in crate::api) struct FilterSettings {
     attack_types: Option<Vec<FilterWord>>,
     /// Hits and vulnerabilities: the domain fits a name, or `*.example.com` for all names below one.
     #[schema(max_items = 100)]
-    domains: Option<Vec<FilterWord>>,
+    domains: Option<Vec<FilterDomain>>,
     /// Hits: where the client is.
     addresses: Option<FilterAddresses>,
     /// Hits: whether the request was stopped.
@@ -168,21 +176,37 @@ pub(in crate::api) struct FilterSettings {
 pub(in crate::api) struct FilterAddresses {
     /// The client's address is in one of these.
     #[schema(max_items = 100)]
-    r#in: Option<Vec<FilterWord>>,
+    r#in: Option<Vec<FilterNetwork>>,
     /// It is in none of these, or not known.
     #[schema(max_items = 100)]
-    not_in: Option<Vec<FilterWord>>,
+    not_in: Option<Vec<FilterNetwork>>,
 }
 
 /// A name in a filter.
 #[derive(Deserialize, ToSchema)]
-#[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+#[schema(
+    min_length = 1,
+    max_length = 200,
+    pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+)]
 pub(in crate::api) struct FilterName(String);
 
 /// A name without blanks in a filter.
 #[derive(Deserialize, ToSchema)]
 #[schema(min_length = 1, max_length = 200, pattern = "^\\S+$")]
 pub(in crate::api) struct FilterWord(String);
+
+/// A host's name, or `*.` and a name for all names below it.
+#[derive(Deserialize, ToSchema)]
+#[schema(min_length = 1, max_length = 200, pattern = "^(\\*\\.)?[^\\s*.:/][^\\s*:/]*$")]
+pub(in crate::api) struct FilterDomain(String);
+
+/// A network in CIDR notation, or an address.
+#[derive(Deserialize, ToSchema)]
+#[schema(
+    pattern = "^([0-9]{1,3}\\.){3}[0-9]{1,3}(/[0-9]{1,2})?$|^[0-9a-fA-F]*:[0-9a-fA-F:.]*(/[0-9]{1,3})?$"
+)]
+pub(in crate::api) struct FilterNetwork(String);
 
 /// What became of a request.
 #[derive(Deserialize, ToSchema)]
@@ -243,10 +267,16 @@ pub(in crate::api) struct UnsavedSettings {
     id: Option<u64>,
     /// Which test message.
     test: Option<TestSettings>,
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     name: Option<String>,
     r#type: Option<TypeName>,
     active: Option<bool>,
     clientid: Option<u64>,
+    #[schema(max_items = 64)]
     events: Option<Vec<EventSettings>>,
     filter: Option<FilterSettings>,
     /// Where and how. Needed unless there is an `id`.
@@ -327,13 +357,17 @@ pub(in crate::api) enum EventName {
 #[derive(Deserialize, ToSchema)]
 pub(in crate::api) struct TargetSettings {
     /// `https://...`
-    #[schema(format = "uri")]
+    #[schema(
+        format = "uri",
+        max_length = 8_192,
+        pattern = "^[Hh][Tt][Tt][Pp][Ss]?://[^/?#\\\\@%\\s]+(/[^?#\\\\\\s]*)?(\\?[^#\\s]*)?$"
+    )]
     url: String,
     /// Default: `POST`.
     http_method: Option<MethodName>,
     /// Request headers: any number, 32 KiB of names and values in all. The values are secrets: they are never shown, and the
     /// mask stands for "as it was".
-    headers: Option<BTreeMap<String, String>>,
+    headers: Option<BTreeMap<HeaderName, HeaderValue>>,
     /// PEM: CA certificates that replace the public roots.
     #[schema(max_length = 524_288)]
     ca_file: Option<String>,
@@ -342,7 +376,7 @@ pub(in crate::api) struct TargetSettings {
     /// SHA-256 fingerprints of the receiver's own certificate, in hexadecimal digits, with or without colons. If there are
     /// any, it must have one of them, and no CA is asked.
     #[schema(max_items = 16)]
-    pin_sha256: Option<Vec<String>>,
+    pin_sha256: Option<Vec<Fingerprint>>,
     /// The client's certificate: PEM, the chain too, in any order; or the base64 of a PKCS#12 file. Left out, it stays as it
     /// was; empty, it is taken away.
     #[schema(max_length = 524_288)]
@@ -385,6 +419,21 @@ pub(in crate::api) struct TargetSettings {
     /// Taken from older clients; without meaning.
     subtype: Option<String>,
 }
+
+/// The name of a header.
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
+#[schema(min_length = 1, max_length = 8_192, pattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
+pub(in crate::api) struct HeaderName(String);
+
+/// The value of a header; with its name it has 8,192 bytes at most.
+#[derive(Deserialize, ToSchema)]
+#[schema(max_length = 8_191, pattern = "^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$")]
+pub(in crate::api) struct HeaderValue(String);
+
+/// A SHA-256 fingerprint.
+#[derive(Deserialize, ToSchema)]
+#[schema(pattern = "^([^=]*[Ff]ingerprint=)?([0-9A-Fa-f]{2}[: ]?){31}[0-9A-Fa-f]{2}$")]
+pub(in crate::api) struct Fingerprint(String);
 
 /// How requests are signed.
 #[derive(Deserialize, ToSchema)]
@@ -492,7 +541,11 @@ pub(in crate::api) enum SentType {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewClientSettings {
-    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     name: String,
     /// False: its tokens are refused, and its integrations send nothing. Default: true.
     enabled: Option<bool>,
@@ -509,14 +562,18 @@ pub(in crate::api) struct NewClientSettings {
 
 /// A network in CIDR notation.
 #[derive(Deserialize, ToSchema)]
-#[schema(pattern = "^([0-9]{1,3}\\.){3}[0-9]{1,3}/[0-9]{1,2}$|^[0-9a-fA-F:.]+/[0-9]{1,3}$")]
+#[schema(pattern = "^([0-9]{1,3}\\.){3}[0-9]{1,3}/[0-9]{1,2}$|^[0-9a-fA-F]*:[0-9a-fA-F:.]*/[0-9]{1,3}$")]
 pub(in crate::api) struct Network(String);
 
 /// A change of a client. It names what it changes; the rest stays. `null` lifts a limit.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ClientSettings {
-    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     name: Option<String>,
     enabled: Option<bool>,
     #[schema(minimum = 0, maximum = 1_000_000)]
@@ -528,11 +585,11 @@ pub(in crate::api) struct ClientSettings {
     /// The one that the path names.
     id: Option<u64>,
     /// Of an answer: not looked at.
-    uuid: Option<String>,
+    uuid: Option<serde_json::Value>,
     /// The same.
-    created_at: Option<u64>,
+    created_at: Option<serde_json::Value>,
     /// The same.
-    created_by: Option<String>,
+    created_by: Option<serde_json::Value>,
 }
 
 /// What people may do.
@@ -554,7 +611,11 @@ pub(in crate::api) struct NewUserSettings {
     #[schema(max_length = 254, pattern = "^[^\\s<>,;@]+@[^\\s<>,;@]+$")]
     email: String,
     /// The real name. Default: none.
-    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     name: Option<String>,
     role: UserRole,
     /// False: the user's tokens are refused. Default: true.
@@ -568,7 +629,11 @@ pub(in crate::api) struct NewUserSettings {
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct OwnSettings {
     /// The real name.
-    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     name: String,
 }
 
@@ -578,7 +643,11 @@ pub(in crate::api) struct OwnSettings {
 pub(in crate::api) struct UserSettings {
     #[schema(max_length = 254, pattern = "^[^\\s<>,;@]+@[^\\s<>,;@]+$")]
     email: Option<String>,
-    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     name: Option<String>,
     role: Option<UserRole>,
     enabled: Option<bool>,
@@ -587,11 +656,11 @@ pub(in crate::api) struct UserSettings {
     /// The one that the path names.
     id: Option<u64>,
     /// Of an answer: not looked at.
-    uuid: Option<String>,
+    uuid: Option<serde_json::Value>,
     /// The same.
-    created_at: Option<u64>,
+    created_at: Option<serde_json::Value>,
     /// The same.
-    created_by: Option<String>,
+    created_by: Option<serde_json::Value>,
 }
 
 /// What tokens may do.
@@ -610,7 +679,11 @@ pub(in crate::api) enum TokenRole {
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewTokenSettings {
     /// Shown as the author of changes.
-    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     name: String,
     /// Not above the caller's own.
     role: TokenRole,
@@ -630,7 +703,11 @@ pub(in crate::api) struct NewApplicationSettings {
     /// Unique within the client; -1 is the default application. Default: the next free one.
     #[schema(minimum = -1, maximum = 9_007_199_254_740_991_i64)]
     id: Option<i64>,
-    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     name: String,
     /// The client (tenant). Default: the token's.
     clientid: Option<u64>,
@@ -640,7 +717,11 @@ pub(in crate::api) struct NewApplicationSettings {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct ApplicationSettings {
-    #[schema(min_length = 1, max_length = 200, pattern = "\\S")]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
+    )]
     name: String,
     /// The one that the path names.
     id: Option<i64>,

@@ -2,11 +2,12 @@
 
 use crate::api::contract::AskedClient;
 use crate::api::fields::Errors;
-use hitwire_endpoint::{ClientIdentity, TlsConfigError, client_identity};
+use hitwire_endpoint::{ClientIdentity, PASSWORD_BYTES_MAX, TlsConfigError, client_identity};
 use hitwire_log::{MASK, Secret, Target};
 
 const CERTIFICATE_AT: &str = "/target/client_cert";
 const KEY_AT: &str = "/target/client_key";
+const PASSWORD_AT: &str = "/target/client_key_password";
 
 /// The certificate and the key as they are kept. Like every secret a key that is left out or masked stays as it is, unless
 /// `moved` says why it must be sent again; a certificate that is left out stays with its key.
@@ -25,6 +26,10 @@ pub(super) fn checked(
     }
     let key = asked.key.as_ref().map(Secret::expose).filter(|key| *key != MASK);
     let password = asked.password.as_ref().map(Secret::expose);
+    if password.is_some_and(|password| password.len() > PASSWORD_BYTES_MAX) {
+        errors.add(PASSWORD_AT, format!("is longer than {PASSWORD_BYTES_MAX} bytes"));
+        return none();
+    }
     let identity = match (asked.cert.as_deref(), key) {
         (None, None) => {
             return kept.map_or_else(none, |(cert, key)| keep(cert, key, moved, errors));
