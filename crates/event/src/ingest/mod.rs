@@ -13,7 +13,7 @@ mod scope;
 mod vulnerability;
 
 use crate::escape::visible;
-use crate::json::{NUMBER_CHARS_MAX, Shape};
+use crate::json::{Member, NUMBER_CHARS_MAX, Scanner, Shape};
 use crate::{ClientId, Event, ObjectType};
 use field::Refusal;
 use items::Item;

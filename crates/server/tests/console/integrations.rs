@@ -1,6 +1,6 @@
 //! Settings -> Integrations, as a browser without scripts meets it.
 
-use crate::support::{Browser, Hitwire, PageForm, Receiver, hit, hits, until};
+use crate::support::{Browser, Hitwire, PageForm, Receiver, hit, hits, text, until};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -229,6 +229,29 @@ async fn a_test_shows_request_and_response_before_anything_is_saved() {
     hitwire.subscribe(&receiver.url()).await;
     let page = browser.post(&format!("{HOME}/1/test"), &[("example", "scope")]).await.page(200);
     assert!(page.contains("Delivered") && page.contains("Scope changed"), "{page}");
+
+    // Without an example each ticked event is sent, and each is shown.
+    let target = json!({"url": receiver.url()});
+    let several = json!({"target": target, "active": false, "events": [{"event": "siem"}, {"event": "system"}, {"event": "scope"}]});
+    let id = hitwire.create(&several).await["id"].clone();
+    let page = browser.post(&format!("{HOME}/{id}/test"), &[("example", "")]).await.page(200);
+    assert_eq!(page.matches("aria-label=\"Response\"").count(), 3, "{page}");
+    assert!(page.contains("Test messages"), "{page}");
+}
+
+#[tokio::test]
+async fn the_installations_default_rendering_is_what_a_new_integration_has() {
+    use hitwire_event::rendering::Style;
+    let hitwire = Hitwire::start_with(|config| config.default_rendering = Style::Envelope).await;
+    let target = json!({"url": "https://example.com/"});
+    let created = hitwire.create(&json!({"target": target})).await;
+    assert_eq!(created["target"]["rendering"], "envelope");
+    let mut browser = operator(&hitwire).await;
+    let page = text(&browser.get(ADD).await);
+    assert!(page.contains("The default of this installation is envelope."), "{page}");
+    assert_eq!(PageForm::on(&page, ADD).value("rendering"), Some("envelope"));
+    let general = text(&browser.get("/settings/general").await);
+    assert!(general.contains("default_rendering"), "{general}");
 }
 
 #[tokio::test]

@@ -74,6 +74,25 @@ fn the_page_has_state_lanes_errors_and_losses() {
 }
 
 #[test]
+fn a_test_of_several_events_shows_each_and_what_was_not_sent() {
+    let message = |event: &str, delivered: bool| json!({"delivered": delivered, "event": event, "request": {"method": "POST", "url": "https://a/"}});
+    let mut outcome = message("system", false);
+    outcome["messages"] = json!([message("siem", true), message("system", false)]);
+    outcome["not_sent"] = json!(["scope"]);
+    insta::assert_snapshot!(test(&object(outcome), Terminal::plain()), @r"
+    delivered
+      request  POST https://a/
+      event    siem
+
+    not delivered
+      request  POST https://a/
+      event    system
+
+    not sent, because there was no answer before: scope
+    ");
+}
+
+#[test]
 fn a_test_shows_the_request_the_answer_and_the_times() {
     let outcome = object(json!({
         "delivered": false, "event": "siem", "address": "203.0.113.7:443", "error": "the receiver answered 500",
