@@ -27,7 +27,7 @@ const ALIKE: f64 = 0.85;
 /// What was found so far: what is wrong, and what is passed over.
 #[derive(Debug, Default)]
 pub(super) struct Errors {
-    errors: RefCell<Vec<FieldError>>,
+    found: RefCell<Vec<FieldError>>,
     warnings: RefCell<Vec<FieldError>>,
     /// Warnings that are not listed.
     more_warnings: Cell<usize>,
@@ -36,7 +36,7 @@ pub(super) struct Errors {
 impl Errors {
     /// Notes an error.
     pub(super) fn add(&self, pointer: impl Into<String>, message: impl Into<String>) {
-        self.errors.borrow_mut().push(FieldError::at(pointer, message));
+        self.found.borrow_mut().push(FieldError::at(pointer, message));
     }
 
     /// Notes what is passed over.
@@ -51,7 +51,7 @@ impl Errors {
 
     /// All errors, in the order of finding.
     pub(super) fn into_vec(self) -> Vec<FieldError> {
-        self.errors.into_inner()
+        self.found.into_inner()
     }
 
     /// What was passed over, for people: at most 20 entries.
@@ -61,7 +61,7 @@ impl Errors {
             0 => {}
             1 => warnings.push(FieldError::at("", "one more field is not known and is ignored")),
             more => {
-                warnings.push(FieldError::at("", format!("{more} more fields are not known and are ignored")))
+                warnings.push(FieldError::at("", format!("{more} more fields are not known and are ignored")));
             }
         }
         warnings
@@ -69,7 +69,7 @@ impl Errors {
 
     /// Whether there is no error.
     pub(super) fn is_empty(&self) -> bool {
-        self.errors.borrow().is_empty()
+        self.found.borrow().is_empty()
     }
 }
 
@@ -137,7 +137,7 @@ impl<'a> Fields<'a> {
 
     /// Notes an error about a member.
     pub(super) fn refuse(&self, name: &str, message: impl Into<String>) {
-        self.errors.add(self.pointer(name), message);
+        self.found.add(self.pointer(name), message);
     }
 
     /// Takes a member as it is written; `null` counts as absent.
@@ -239,7 +239,7 @@ impl<'a> Fields<'a> {
             let shown = if is_long { shown + "…" } else { shown };
             let message =
                 format!("is not a field that hitwire knows; it is ignored{}", self.suggestion(name));
-            self.errors.warn(self.pointer(&shown), message);
+            self.found.warn(self.pointer(&shown), message);
         }
     }
 
