@@ -61,7 +61,8 @@ impl Errors {
             0 => {}
             1 => warnings.push(FieldError::at("", "one more field is not known and is ignored")),
             more => {
-                warnings.push(FieldError::at("", format!("{more} more fields are not known and are ignored")));
+                warnings
+                    .push(FieldError::at("", format!("{more} more fields are not known and are ignored")));
             }
         }
         warnings
@@ -137,7 +138,7 @@ impl<'a> Fields<'a> {
 
     /// Notes an error about a member.
     pub(super) fn refuse(&self, name: &str, message: impl Into<String>) {
-        self.found.add(self.pointer(name), message);
+        self.errors.add(self.pointer(name), message);
     }
 
     /// Takes a member as it is written; `null` counts as absent.
@@ -239,7 +240,7 @@ impl<'a> Fields<'a> {
             let shown = if is_long { shown + "…" } else { shown };
             let message =
                 format!("is not a field that hitwire knows; it is ignored{}", self.suggestion(name));
-            self.found.warn(self.pointer(&shown), message);
+            self.errors.warn(self.pointer(&shown), message);
         }
     }
 
