@@ -242,7 +242,7 @@ impl Walk<'_> {
         }
         for (texts, taken) in [(inside, true), (outside, false)] {
             for text in texts {
-                assert_eq!(fits(&text), taken, "the description of {at:?} and {:.80?}: {schema}", text);
+                assert_eq!(fits(&text), taken, "the description of {at:?} and {text:.80?}: {schema}");
                 self.probe(at, json!(text), taken);
             }
         }
