@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn of_too_many_headers_the_first_are_kept() {
         let mut headers = HeaderMap::new();
-        for number in 0..RESPONSE_HEADERS_MAX + 1 {
+        for number in 0..=RESPONSE_HEADERS_MAX {
             headers.append("x-many", number.into());
         }
         let few = kept(headers);

@@ -115,12 +115,15 @@ async fn the_next_request_goes_over_a_new_connection() {
     assert_eq!(receiver.connections(), 2);
 }
 
+/// What the receiver sends instead of the rest of its answer, on this stream.
+type End = fn(u32) -> Vec<u8>;
+
 #[tokio::test]
 async fn an_http2_answer_that_is_broken_off_counts() {
     let ca = Authority::new("Test CA");
     let broken_off = "the receiver broke off within the answer's body: unexpected internal error encountered";
     let closed = "the connection was closed before the answer's body had ended";
-    let ends: [(fn(u32) -> Vec<u8>, Option<&str>); 4] = [
+    let ends: [(End, Option<&str>); 4] = [
         (|stream| http2::reset(stream, INTERNAL_ERROR), Some(broken_off)),
         (|_| http2::go_away(0x7fff_ffff, INTERNAL_ERROR), Some(closed)),
         (|_| Vec::new(), Some(closed)),

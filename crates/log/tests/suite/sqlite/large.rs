@@ -230,13 +230,9 @@ async fn slices_are_packed_beside_appends_and_reads() {
     let store = fill(&bench, small_slices(&bench)).await;
     let packed = |bench: &Bench| {
         let files = databases(bench);
-        let count = |packed| {
-            files
-                .iter()
-                .filter(|(name, _)| name.ends_with(".packed.db") == packed && name.ends_with(".db"))
-                .count()
-        };
-        (count(true), count(false))
+        let whole: Vec<_> = files.iter().filter_map(|(name, _)| name.strip_suffix(".db")).collect();
+        let packed = whole.iter().filter(|name| name.strip_suffix(".packed").is_some()).count();
+        (packed, whole.len() - packed)
     };
     // Slices are packed one after another, a little at a time; until then, and while it goes on, all is read as it was.
     while packed(&bench).1 > 1 {
