@@ -12,7 +12,7 @@ use super::slice_writer::{self, BlockWriter};
 use crate::StoreError;
 use rusqlite::Connection;
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -79,26 +79,41 @@ impl Packing {
         Ok(())
     }
 
-    /// Completes the new file, and returns the slice that it is.
+    /// Completes the new file, and returns the slice that it is. An unfinished file is removed.
     pub(super) fn finish(self, directory: &DataDir) -> Result<Arc<Slice>, StoreError> {
         let Packing { slice, target, new, .. } = self;
-        let failed = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", new.display()));
-        target.close().map_err(|(_, error)| schema::damaged(&new, &error))?;
-        let path = directory.packed_slice(slice.first);
-        File::open(&new)
-            .and_then(|file| file.sync_all())
-            .and_then(|()| fs::rename(&new, &path))
-            .and_then(|()| directory.sync())
-            .map_err(failed)?;
-        let times_ms = (slice.oldest_ms(), slice.newest_ms());
-        Ok(Arc::new(Slice::new(slice.first, path, Some(times_ms), true)))
+        complete(&slice, target, &new, directory).inspect_err(|_| remove(&new))
     }
 
     /// Leaves the slice as it is.
     pub(super) fn give_up(self) {
         let Packing { target, new, .. } = self;
         drop(target);
-        // Best effort: what is left is cleared away at the next start.
-        let _ = files::remove_database(&new);
+        remove(&new);
+    }
+}
+
+fn complete(
+    slice: &Slice,
+    target: Connection,
+    new: &Path,
+    directory: &DataDir,
+) -> Result<Arc<Slice>, StoreError> {
+    let failed = |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", new.display()));
+    target.close().map_err(|(_, error)| schema::damaged(new, &error))?;
+    let path = directory.packed_slice(slice.first);
+    File::open(new)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| fs::rename(new, &path))
+        .and_then(|()| directory.sync())
+        .map_err(failed)?;
+    let times_ms = (slice.oldest_ms(), slice.newest_ms());
+    Ok(Arc::new(Slice::new(slice.first, path, Some(times_ms), true)))
+}
+
+/// Best effort: what is left is cleared away at the next start.
+fn remove(new: &Path) {
+    if let Err(error) = files::remove_database(new) {
+        tracing::debug!(%error, file = %new.display(), "an unfinished slice cannot be removed");
     }
 }
