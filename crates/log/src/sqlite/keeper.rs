@@ -305,8 +305,12 @@ impl Keeper {
             };
             // Beside the writer, so that no save waits for the disk. If it fails, the writer counts.
             let log = Arc::clone(&self.ground.log);
-            if let Err(error) = self.ground.state.read(|connection| retire.count(connection, &log)) {
-                tracing::debug!(%error, "what integrations lose could not be counted beforehand");
+            match self.ground.state.read(|connection| retire.count(connection, &log)) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::debug!(%error, "what integrations lose could not be counted beforehand");
+                }
             }
             match ask(Work::Retire(retire)) {
                 Ok(Answer::Retired(true)) => {}

@@ -33,9 +33,9 @@ pub(in crate::sqlite) struct Retire {
 
 impl Retire {
     /// Counts beforehand, outside the writer's transaction, what the integrations would lose. What changes until then is
-    /// counted again, and nothing else.
-    pub(in crate::sqlite) fn count(&self, connection: &Connection, view: &LogView) -> Result<(), Trouble> {
-        losers(connection, view, self).map(|_| ())
+    /// counted again, and nothing else. `false`: the slice is still needed, and the writer need not be asked.
+    pub(in crate::sqlite) fn count(&self, connection: &Connection, view: &LogView) -> Result<bool, Trouble> {
+        Ok(losers(connection, view, self)?.is_some())
     }
 }
 
