@@ -272,7 +272,7 @@ impl<'a> SliceReader<'a> {
 
     /// Where the block begins that a position lies in; the position itself if it lies in none.
     fn block_at(self, seq: u64) -> ReadResult<u64> {
-        Ok(at_or_before(self.connection, BLOCK_AT, seq)?.unwrap_or(seq))
+        Ok(block_holding(self.connection, seq)?.unwrap_or(seq))
     }
 
     fn spans_of(self, part: &Part, covered_to: u64, stream: &StreamFrom) -> ReadResult<Vec<SpanSum>> {
@@ -384,14 +384,14 @@ pub(super) fn open_block(connection: &Connection, first: u64) -> ReadResult<Open
     Ok(block::open(&header, row.get_ref(7)?.as_blob().map_err(rusqlite::Error::from)?)?)
 }
 
-/// Where the block begins that holds a position; none if no block does.
+/// Where the last block begins that begins at a position or before it; none if none does.
 pub(super) fn block_holding(connection: &Connection, seq: u64) -> ReadResult<Option<u64>> {
     Ok(at_or_before(connection, BLOCK_AT, seq)?)
 }
 
 /// Where the blocks of a range begin, the newest first.
 pub(super) fn firsts_newest_first(connection: &Connection, first: u64, last: u64) -> ReadResult<Vec<u64>> {
-    let from = at_or_before(connection, BLOCK_AT, first)?.unwrap_or(first);
+    let from = block_holding(connection, first)?.unwrap_or(first);
     let mut statement = connection.prepare(FIRSTS_NEWEST_FIRST)?;
     let firsts = statement.query_map(params![from as i64, last as i64], |row| number(row, 0))?;
     Ok(firsts.collect::<rusqlite::Result<_>>()?)
