@@ -116,22 +116,4 @@ mod tests {
         assert_eq!(spellings.of(&names).len(), 1);
         assert_eq!(spellings.lock().len(), 0, "a list that long is not kept");
     }
-
-    /// What it costs: `cargo test --release -p hitwire-endpoint spelling -- --ignored --nocapture`.
-    #[test]
-    #[ignore = "measures"]
-    fn cost() {
-        let spellings = Spellings::default();
-        let names = named(&["Authorization", "X-Api-Key"]);
-        let begun = std::time::Instant::now();
-        for _ in 0..100_000 {
-            std::hint::black_box(spellings.of(&names));
-        }
-        println!("kept: {:?}", begun.elapsed() / 100_000);
-        let begun = std::time::Instant::now();
-        for _ in 0..10_000 {
-            std::hint::black_box(note(names.iter().map(|(name, ())| name.as_str())));
-        }
-        println!("noted: {:?}", begun.elapsed() / 10_000);
-    }
 }
