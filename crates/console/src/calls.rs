@@ -16,8 +16,8 @@ use tower::ServiceExt;
 /// The largest answer of the API that a page takes: all integrations of a client with 10,000 of them.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
-/// The session of somebody who is signed in, on a request that the console makes of the API: it stands in place of a token. It is an extension of the request,
-/// which nobody can send over the wire.
+/// The session of a signed-in user, on a request that the console makes to the API. It stands in place of a token. It is an
+/// extension of the request, which cannot be sent over the wire.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
     /// SHA-256 of the session; who that is, and what they may do, is read again for each request.

@@ -16,7 +16,7 @@
 //!
 //! Every form works without a script: it posts, and is answered with a redirect or with the page again.
 
-// They panic where nobody reads: log with `tracing`, or print what the caller is told if it fails.
+// Printing panics if the reader is gone: log with `tracing`, or return the failure to the caller.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod activity;

@@ -24,7 +24,7 @@
 //! 4. While the endpoint is sick, at most one request is in flight in all its lanes.
 //! 5. Waits come from the monotonic `now` alone: a jump of the wall clock expires nothing.
 
-// They panic where nobody reads: log with `tracing`, or print what the caller is told if it fails.
+// Printing panics if the reader is gone: log with `tracing`, or return the failure to the caller.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod batch;

@@ -33,7 +33,7 @@
 //!
 //! What this crate deliberately does not do: decide when to send again (courier), or know batches and logs.
 
-// They panic where nobody reads: log with `tracing`, or print what the caller is told if it fails.
+// Printing panics if the reader is gone: log with `tracing`, or return the failure to the caller.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod body;

@@ -175,7 +175,7 @@ impl AsyncRead for Stream {
         let before = buf.filled().len();
         loop {
             self.head.pull(buf);
-            // Nothing put in means the end to whoever reads, so what comes is read until something passes.
+            // An empty read means the end of the stream, so reading goes on until some bytes pass the filter.
             if buf.filled().len() > before || buf.remaining() == 0 {
                 return Poll::Ready(Ok(()));
             }

@@ -21,7 +21,7 @@
 //! This crate knows no IO and no clock. What it deliberately does not do: decide when anything is sent (courier), keep
 //! anything (log), or read other tools' formats (source).
 
-// They panic where nobody reads: log with `tracing`, or print what the caller is told if it fails.
+// Printing panics if the reader is gone: log with `tracing`, or return the failure to the caller.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod counter;

@@ -18,7 +18,7 @@
 //!
 //! What it deliberately does not do: anything that an embedding program could want; that is in `hitwire-server` and below.
 
-// They panic where nobody reads: log with `tracing`, or print what the caller is told if it fails.
+// Printing panics if the reader is gone: log with `tracing`, or return the failure to the caller.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod accounts;

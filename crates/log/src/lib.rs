@@ -15,7 +15,7 @@
 //!
 //! It knows nothing of HTTP, and takes no decision about delivery: couriers decide, the store keeps.
 
-// They panic where nobody reads: log with `tracing`, or print what the caller is told if it fails.
+// Printing panics if the reader is gone: log with `tracing`, or return the failure to the caller.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod access;

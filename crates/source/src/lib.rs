@@ -18,7 +18,7 @@
 //! What this crate deliberately does not do: keep checkpoints (the log commits them with the events), decide who
 //! receives a hit, or look anything up on the network.
 
-// They panic where nobody reads: log with `tracing`, or print what the caller is told if it fails.
+// Printing panics if the reader is gone: log with `tracing`, or return the failure to the caller.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod crs;

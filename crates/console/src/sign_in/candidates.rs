@@ -73,7 +73,7 @@ fn hashes_tried(users: usize, several_clients: bool) -> usize {
     users.max(if several_clients { TRIED_MIN } else { 1 })
 }
 
-/// A client that somebody chooses.
+/// A client that the user chooses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
     pub(super) id: u64,

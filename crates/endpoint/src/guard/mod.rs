@@ -136,7 +136,7 @@ pub fn is_public(address: IpAddr) -> bool {
     range_of(address).1.is_none()
 }
 
-/// An address in words for whoever set up the integration: itself if it is public, and that it is internal otherwise.
+/// An address in words for the integration's user: the address itself if it is public, else only that it is internal.
 pub(crate) struct PublicOnly(pub(crate) SocketAddr);
 
 impl fmt::Display for PublicOnly {

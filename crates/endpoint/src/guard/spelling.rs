@@ -1,5 +1,5 @@
 //! How a URL is written. The parser is that of browsers, which mends much in silence (`https:///x` is `https://x/` to it, and so
-//! is `https:\\x`): whoever sets up an integration should see what is dialled, so what it would mend is refused.
+//! is `https:\\x`): users should see what is dialled, so a URL that the parser would mend is refused.
 
 use hitwire_event::escape::visible;
 use url::ParseError;

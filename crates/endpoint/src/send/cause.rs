@@ -30,7 +30,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// All names but that of [`Cause::Descriptors`], which is no attempt's, for whoever counts attempts.
+    /// All names, for counting attempts. [`Cause::Descriptors`] is left out: it belongs to no attempt.
     pub const NAMES: [&'static str; 9] =
         ["settings", "guard", "resolve", "connect", "open_timeout", "tls", "timeout", "closed", "protocol"];
 

@@ -45,7 +45,7 @@ pub(super) fn name(alert: AlertDescription) -> String {
     name.to_owned()
 }
 
-/// What it means for whoever operates the receiver, where its name does not say it all.
+/// What it means for the receiver's operator, where its name does not say enough.
 pub(super) fn meaning(alert: AlertDescription) -> Option<&'static str> {
     match alert {
         AlertDescription::HandshakeFailure => Some(

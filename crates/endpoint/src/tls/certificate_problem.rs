@@ -68,7 +68,7 @@ pub enum CertificateProblem {
     MarkedAsCa,
     /// It is of a version before 3.
     OldVersion,
-    /// It has an extension that whoever does not know it must not pass over.
+    /// It has a critical extension that this version does not know, so the certificate must be refused.
     CriticalExtension {
         /// Its object identifier, in numbers.
         oid: String,

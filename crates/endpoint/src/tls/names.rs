@@ -37,7 +37,7 @@ impl<'a> Names<'a> {
     }
 
     /// If there is no `subjectAltName` at all, the subject's common name counts in its place, as it once did everywhere. That is
-    /// sound for a certificate which is trusted for itself, not because somebody signed it.
+    /// sound for a certificate that is trusted for itself, not for its signature.
     pub(super) fn include_common_name(mut self) -> Names<'a> {
         if !self.has_extension {
             self.addresses.extend(self.common.iter().filter_map(|name| name.parse::<IpAddr>().ok()));

@@ -17,8 +17,8 @@ pub(super) enum Proof {
     OfSoundKey,
     /// By any key that can be verified with, short RSA keys too: the certificate is pinned, and with it its key.
     OfAnyKey,
-    /// Whatever can be verified must be right, and what cannot be is let pass: any certificate would do, so a proof of its key
-    /// shows only that nobody tampers by mistake.
+    /// A signature that can be verified must be right; one that cannot be verified passes. Any certificate is accepted here, so
+    /// the signature only protects against damage on the way.
     IfPossible,
 }
 

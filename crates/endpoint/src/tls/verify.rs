@@ -231,7 +231,7 @@ impl Chain {
     }
 }
 
-/// The library refuses the certificate for what it is like, whoever signed it.
+/// The library refuses the certificate for its own form, not for its signer.
 fn is_about_form(error: &CertificateError) -> bool {
     matches!(
         error,

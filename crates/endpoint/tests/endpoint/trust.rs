@@ -187,7 +187,7 @@ fn wordy(tag: u8, contents: &[&[u8]]) -> Vec<u8> {
 }
 
 /// A certificate that keeps no rule but to be a certificate: no version, or one that does not exist; a negative serial
-/// number, no names, a validity that is no time, and a signature by nobody.
+/// number, no names, a validity that is not a time, and a signature that no key made.
 fn lawless(key: &KeyPair, version: Option<u8>) -> CertificateDer<'static> {
     let version = version.map_or(Vec::new(), |version| wordy(0xa0, &[&[2, 1, version]]));
     let algorithm = wordy(0x30, &[&[6, 3, 0x2a, 3, 4]]);
