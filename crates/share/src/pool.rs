@@ -281,11 +281,10 @@ impl<K: Key> Pool<K> {
     /// Gives what is free to those who wait, one request of each holder in turn.
     fn serve(&self, state: &mut State<K>) -> Vec<Grant<K>> {
         let mut grants = Vec::new();
-        // Holders that have their share; with less free they still have it, so each is looked at once.
-        let mut satisfied = 0;
+        // Holders that have their share. With less free they still have it, so each is looked at once.
+        let mut satisfied = Vec::new();
         state.is_reserving = false;
-        while satisfied < state.turns.len() {
-            let Some(holder) = state.turns.pop_front() else { break };
+        while let Some(holder) = state.turns.pop_front() {
             let Some(first) = state.waiting.get(&holder).and_then(|queue| queue.front()) else { continue };
             let (rule, units) = (first.rule, first.units);
             match self.admits(state, rule, &holder, units) {
@@ -300,10 +299,7 @@ impl<K: Key> Pool<K> {
                         }
                     }
                 }
-                Err(UsedUp::Own) => {
-                    satisfied += 1;
-                    state.turns.push_back(holder);
-                }
+                Err(UsedUp::Own) => satisfied.push(holder),
                 Err(UsedUp::All) => {
                     state.turns.push_front(holder);
                     state.is_reserving = true;
@@ -311,6 +307,7 @@ impl<K: Key> Pool<K> {
                 }
             }
         }
+        state.turns.extend(satisfied);
         grants
     }
 

@@ -145,6 +145,20 @@ fn merged_shares_are_given_back_together() {
     assert_eq!(shares.used(), 0);
 }
 
+#[test]
+fn a_holder_that_has_its_share_does_not_keep_the_further_requests_of_another_waiting() {
+    let shares = shares(20);
+    let (_own, other) = (shares.try_take(1, 10).expect("free"), shares.try_take(2, 10).expect("free"));
+    let mut has_its_share = pin!(shares.take(1, 1));
+    let mut others: Vec<_> = (0..4).map(|_| Box::pin(shares.take(3, 1))).collect();
+    assert!(poll_once(has_its_share.as_mut()).is_none());
+    assert!(others.iter_mut().all(|waiting| poll_once(waiting.as_mut()).is_none()));
+    drop(other);
+    assert!(poll_once(has_its_share.as_mut()).is_none(), "it has half of all");
+    let served: Vec<_> = others.iter_mut().map(|waiting| poll_once(waiting.as_mut())).collect();
+    assert!(served.iter().all(Option::is_some), "10 were free, of which the four want 4");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Try(u32, usize),
