@@ -18,6 +18,31 @@ pub enum HttpMethod {
     Put,
 }
 
+/// Which versions of HTTP a delivery may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HttpVersion {
+    /// HTTP/2 where the receiver offers it over TLS, else HTTP/1.1.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// HTTP/1.1 only.
+    #[serde(rename = "1.1")]
+    Http1,
+}
+
+impl HttpVersion {
+    /// All of them.
+    pub const ALL: [HttpVersion; 2] = [HttpVersion::Auto, HttpVersion::Http1];
+
+    /// Its name in the API, in files and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            HttpVersion::Auto => "auto",
+            HttpVersion::Http1 => "1.1",
+        }
+    }
+}
+
 /// Whether notifications are sent, and if not, why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Activity {
@@ -59,6 +84,8 @@ pub struct Target {
     pub timeout_s: u16,
     /// Seconds, 1-300: DNS, TCP, proxy and TLS of a new connection.
     pub open_timeout_s: u16,
+    /// Which versions of HTTP are spoken.
+    pub http_version: HttpVersion,
     /// Array or lines.
     pub format: Format,
     /// Classic or envelope.

@@ -40,7 +40,7 @@ pub use authority::{Authority, Revoked};
 pub use counts::{Counts, Distribution, Figures};
 pub use details::{AttemptKey, AttemptTimings, DELIVERED_OF_EACH, Detail, Details, Draft, ResponseDetail};
 pub use integration::{
-    Activity, HttpMethod, Integration, IntegrationCounts, IntegrationPage, IntegrationQuery, IntegrationRow,
+    Activity, HttpMethod, HttpVersion, Integration, IntegrationCounts, IntegrationPage, IntegrationQuery, IntegrationRow,
     NewIntegration, PreviousSecret, Target, Ticked,
 };
 pub use ops::{

@@ -39,13 +39,14 @@ pub(super) struct Field {
 ///
 /// `rendering` is not among them: its default is the installation's, which only the server knows. Unless the file names it, it
 /// stays as it is.
-pub(super) fn plain_fields() -> [(&'static str, Value); 11] {
+pub(super) fn plain_fields() -> [(&'static str, Value); 12] {
     [
         ("url", Value::Null),
         ("http_method", "POST".into()),
         ("ca_verify", true.into()),
         ("timeout", 15.into()),
         ("open_timeout", 20.into()),
+        ("http_version", "auto".into()),
         ("format", "json".into()),
         ("retry", "patient".into()),
         ("signing", "v1".into()),

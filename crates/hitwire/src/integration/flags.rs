@@ -18,6 +18,7 @@ pub(crate) const ORIGINS: &Origins = &[
     ("/target/ca_verify", "--no-verify"),
     ("/target/timeout", "--timeout"),
     ("/target/open_timeout", "--open-timeout"),
+    ("/target/http_version", "--http-version"),
     ("/target/format", "--format"),
     ("/target/rendering", "--rendering"),
     ("/target/retry", "--retry"),
@@ -86,6 +87,10 @@ pub(super) struct Request {
     /// A header whose value is in a variable (repeatable): X-Api-Key=SIEM_KEY
     #[arg(long, value_name = "NAME=VARIABLE", value_parser = header_from_env)]
     pub(super) header_from_env: Vec<(String, String)>,
+
+    /// auto uses HTTP/2 where the receiver offers it; 1.1 uses HTTP/1.1 only [default: auto]
+    #[arg(long, value_name = "VERSION", value_parser = ["auto", "1.1"])]
+    pub(super) http_version: Option<String>,
 
     /// An array, or one object a line [default: json]
     #[arg(long, value_parser = ["json", "jsonl"])]

@@ -167,6 +167,7 @@ impl Settings {
         let fields = [
             ("url", url.as_ref().map(|text| json!(text))),
             ("http_method", request.method.as_ref().map(|text| json!(text.to_ascii_uppercase()))),
+            ("http_version", request.http_version.as_ref().map(|text| json!(text))),
             ("format", request.format.as_ref().map(|text| json!(text))),
             ("rendering", request.rendering.as_ref().map(|text| json!(text))),
             ("signing", request.signing.as_ref().map(|text| json!(text))),

@@ -152,7 +152,8 @@ fn settings(integration: &Object, facts: &mut Facts) {
         facts.add("filter", filter.to_string());
     }
     for (field, name, usual) in [
-        ("format", "format", Value::from("json")),
+        ("http_version", "HTTP version", Value::from("auto")),
+        ("format", "format", "json".into()),
         ("rendering", "rendering", "classic".into()),
         ("retry", "retry", "patient".into()),
         ("signing", "signing", "v1".into()),

@@ -9,7 +9,7 @@ use hitwire_event::{
     ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, Seq, Stream, WebhookId,
 };
 use hitwire_log::{
-    Activity, Append, Appended, Client, Done, HttpMethod, Integration, NewIntegration, Op, Options,
+    Activity, Append, Appended, Client, Done, HttpMethod, HttpVersion, Integration, NewIntegration, Op, Options,
     PreviousSecret, Read, Secret, SqliteStore, Store, StreamFrom, Target, Ticked, UpdateIntegration,
 };
 use std::path::Path;
@@ -155,6 +155,7 @@ pub(crate) fn target() -> Target {
         ca_verify: true,
         timeout_s: 15,
         open_timeout_s: 20,
+        http_version: HttpVersion::Http1,
         format: Format::Json,
         rendering: Style::Classic,
         retry: Preset::Patient,

@@ -10,7 +10,7 @@ use hitwire_courier::Preset;
 use hitwire_endpoint::{Guard, Pin, TlsIdentity, check_headers, sign};
 use hitwire_event::rendering::Style;
 use hitwire_event::{ClientId, Kind, Seq};
-use hitwire_log::{Activity, Integration, MASK, NewIntegration, Secret, Target, Ticked};
+use hitwire_log::{Activity, HttpVersion, Integration, MASK, NewIntegration, Secret, Target, Ticked};
 use std::collections::{BTreeSet, HashMap};
 use url::Url;
 
@@ -172,6 +172,7 @@ fn checked_target(
         ca_verify: asked.ca_verify,
         timeout_s: asked.timeout_s,
         open_timeout_s: asked.open_timeout_s,
+        http_version: asked.http_version.or(current.map(|it| it.http_version), HttpVersion::Auto),
         format: asked.format,
         rendering: asked.rendering.or(current.map(|it| it.rendering), default_rendering),
         retry: asked.retry.or(current.map(|it| it.retry), Preset::Patient),

@@ -113,6 +113,7 @@ fn of_target<'a>(target: &'a Target, fields: &mut Vec<Field<'a>>) {
     put("pin_sha256", target.pins.iter().map(|pin| hex(pin)).collect::<Vec<_>>().into());
     put("timeout", target.timeout_s.into());
     put("open_timeout", target.open_timeout_s.into());
+    put("http_version", target.http_version.name().into());
     put(
         "format",
         match target.format {

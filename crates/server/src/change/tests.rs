@@ -6,7 +6,7 @@ use hitwire_courier::{DisableReason, OpenBatch, Preset};
 use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{IntegrationId, Kind, Lane, Seq, WebhookId};
-use hitwire_log::{Activity, HttpMethod, Integration, MASK, NewIntegration, Resume, Secret, Target, Ticked};
+use hitwire_log::{Activity, HttpMethod, HttpVersion, Integration, MASK, NewIntegration, Resume, Secret, Target, Ticked};
 use serde_json::{Value, json};
 
 const SECRETS: [&str; 6] = ["in-the-path", "header-value", "the-key", "whsec_", "other-path", "other-value"];
@@ -35,6 +35,7 @@ pub(crate) fn integration() -> Integration {
             ca_verify: true,
             timeout_s: 15,
             open_timeout_s: 20,
+            http_version: HttpVersion::Auto,
             format: Format::Json,
             rendering: Style::Classic,
             retry: Preset::Patient,

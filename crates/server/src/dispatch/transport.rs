@@ -3,7 +3,7 @@
 use super::echo::without_secrets;
 use hitwire_courier::Reply;
 use hitwire_endpoint::{self as endpoint, Cause, Message, Response, Timings};
-use hitwire_log::{HttpMethod, Integration, Target};
+use hitwire_log::{HttpMethod, HttpVersion, Integration, Target};
 use http::HeaderMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -115,7 +115,10 @@ pub fn target_of(integration: &Integration, now_s: u64) -> endpoint::Target {
         },
         open_timeout: Duration::from_secs(target.open_timeout_s.into()),
         timeout: Duration::from_secs(target.timeout_s.into()),
-        http_version: endpoint::HttpVersion::Auto,
+        http_version: match target.http_version {
+            HttpVersion::Auto => endpoint::HttpVersion::Auto,
+            HttpVersion::Http1 => endpoint::HttpVersion::Http1,
+        },
         signing_secrets: signing.map(|secret| secret.expose().to_owned()).collect(),
     }
 }

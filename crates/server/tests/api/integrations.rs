@@ -240,6 +240,7 @@ async fn every_field_that_is_wrong_is_named() {
             "headers": {"X-A": 5},
             "timeout": 0,
             "open_timeout": 301,
+            "http_version": "2",
             "format": "xml",
             "rendering": "ocsf",
             "retry": "never",

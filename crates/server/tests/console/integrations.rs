@@ -48,7 +48,7 @@ fn full(url: &str) -> Value {
         "target": {
             "url": url, "http_method": "PUT", "headers": {"X-B": "secret-of-b", "X-A": "secret-of-a"}, "ca_verify": true,
             "timeout": 7, "open_timeout": 8, "format": "jsonl", "rendering": "envelope", "retry": "original",
-            "max_events": 10, "max_bytes": 5000, "rate": 60, "in_flight": 2, "signing": "v1a",
+            "max_events": 10, "max_bytes": 5000, "rate": 60, "in_flight": 2, "signing": "v1a", "http_version": "1.1",
             "pin_sha256": ["AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA"]
         },
     })

@@ -1,5 +1,6 @@
 //! From ingest to a receiver, over stops and starts.
 
+mod http_version;
 mod kinds;
 
 use crate::support::{Hitwire, Receiver, hit, hits, until};

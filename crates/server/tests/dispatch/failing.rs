@@ -6,7 +6,7 @@ use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Seq, WebhookId};
 use hitwire_log::{
-    Append, Done, HttpMethod, Integration, NewIntegration, Op, Options, Secret, SqliteStore, Store, Target,
+    Append, Done, HttpMethod, HttpVersion, Integration, NewIntegration, Op, Options, Secret, SqliteStore, Store, Target,
     Ticked,
 };
 use hitwire_server::dispatch::transport::Sending;
@@ -105,6 +105,7 @@ impl World {
             ca_verify: true,
             timeout_s: 15,
             open_timeout_s: 20,
+            http_version: HttpVersion::Auto,
             format: Format::Json,
             rendering: Style::Classic,
             retry: Preset::Patient,

@@ -11,7 +11,7 @@ use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, WebhookId};
 use hitwire_log::{
     Activity, ActivityPage, ActivityQuery, Answer, Append, Application, AttemptPage, AttemptQuery,
-    AttemptRow, Client, Credential, Done, HttpMethod, Integration, IntegrationPage, IntegrationQuery, Lag,
+    AttemptRow, Client, Credential, Done, HttpMethod, HttpVersion, Integration, IntegrationPage, IntegrationQuery, Lag,
     Lease, Link, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Secret, Session, SqliteStore,
     Store, StoreError, StreamFrom, Target, Ticked, Token, Touched, UpdateIntegration, User, UserId,
 };
@@ -342,6 +342,7 @@ impl World {
             ca_verify: true,
             timeout_s: 15,
             open_timeout_s: 20,
+            http_version: HttpVersion::Auto,
             format: *random.pick(&[Format::Json, Format::Jsonl]),
             rendering: Style::Classic,
             retry: *random.pick(&[Preset::Patient, Preset::Original]),

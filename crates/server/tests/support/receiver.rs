@@ -1,26 +1,29 @@
 //! A receiver of notifications on loopback, in clear or over TLS.
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 
 /// One request that came.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) path: String,
+    pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) answered: u16,
@@ -42,6 +45,8 @@ struct Shared {
     /// Answers wait as long as this is true.
     holds: watch::Sender<bool>,
     received: Mutex<Vec<Received>>,
+    /// What each TLS handshake offered by ALPN.
+    offered: Mutex<Vec<Vec<String>>>,
 }
 
 impl Receiver {
@@ -52,19 +57,29 @@ impl Receiver {
 
     /// The same over TLS, with a certificate of its own making.
     pub(crate) async fn start_https() -> Receiver {
+        Receiver::start_tls(&[]).await
+    }
+
+    /// The same, and it takes HTTP/2 before HTTP/1.1.
+    pub(crate) async fn start_http2() -> Receiver {
+        Receiver::start_tls(&[b"h2", b"http/1.1"]).await
+    }
+
+    async fn start_tls(protocols: &[&[u8]]) -> Receiver {
         let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).expect("a certificate");
         let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("versions")
             .with_no_client_auth()
             .with_single_cert(vec![made.cert.der().clone()], key.into())
             .expect("a key that fits");
-        Receiver::listening(Some(TlsAcceptor::from(Arc::new(config))), Some(made.cert.pem())).await
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        Receiver::listening(Some(Arc::new(config)), Some(made.cert.pem())).await
     }
 
-    async fn listening(tls: Option<TlsAcceptor>, certificate: Option<String>) -> Receiver {
+    async fn listening(tls: Option<Arc<ServerConfig>>, certificate: Option<String>) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
         let addr = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
@@ -73,6 +88,7 @@ impl Receiver {
             says: Mutex::default(),
             holds: watch::Sender::new(false),
             received: Mutex::default(),
+            offered: Mutex::default(),
         });
         let serving = Arc::clone(&shared);
         tokio::spawn(async move {
@@ -81,11 +97,7 @@ impl Receiver {
                 tokio::spawn(async move {
                     match tls {
                         None => serve(stream, shared).await,
-                        Some(tls) => {
-                            if let Ok(stream) = tls.accept(stream).await {
-                                serve(stream, shared).await;
-                            }
-                        }
+                        Some(tls) => serve_tls(stream, tls, shared).await,
                     }
                 });
             }
@@ -144,6 +156,11 @@ impl Receiver {
         super::until(async || self.objects().len() >= number).await;
     }
 
+    /// The protocols that each TLS handshake offered by ALPN.
+    pub(crate) fn offered(&self) -> Vec<Vec<String>> {
+        self.shared.offered.lock().expect("not poisoned").clone()
+    }
+
     /// Answers this from now on.
     pub(crate) fn answer(&self, status: u16) {
         self.shared.status.store(status, Ordering::SeqCst);
@@ -165,10 +182,22 @@ impl Receiver {
     }
 }
 
+async fn serve_tls(stream: TcpStream, tls: Arc<ServerConfig>, shared: Arc<Shared>) {
+    let Ok(start) = LazyConfigAcceptor::new(Acceptor::default(), stream).await else { return };
+    let offered = start.client_hello().alpn().into_iter().flatten();
+    let offered = offered.map(|protocol| String::from_utf8_lossy(protocol).into_owned()).collect();
+    shared.offered.lock().expect("not poisoned").push(offered);
+    if let Ok(stream) = start.into_stream(tls).await {
+        serve(stream, shared).await;
+    }
+}
+
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, shared: Arc<Shared>) {
     let service = service_fn(move |request| receive(Arc::clone(&shared), request));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().max_headers(10_000);
     // A connection that is broken off is the sender's matter.
-    let _ = http1::Builder::new().max_headers(10_000).serve_connection(TokioIo::new(stream), service).await;
+    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
 }
 
 async fn receive(
@@ -180,7 +209,8 @@ async fn receive(
     let repeated = format!("you sent {:?}", head.headers);
     if let Ok(body) = body.collect().await {
         let received = Received {
-            path: head.uri.to_string(),
+            path: head.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            version: head.version,
             headers: head.headers,
             body: body.to_bytes(),
             answered: status,

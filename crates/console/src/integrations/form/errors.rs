@@ -30,6 +30,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("/target/client_key", "client_key", "Private key"),
     ("/target/timeout", "timeout", "Request timeout"),
     ("/target/open_timeout", "open_timeout", "Connection timeout"),
+    ("/target/http_version", "http_version", "HTTP version"),
     ("/target/format", "format", "Format"),
     ("/target/rendering", "rendering", "Rendering"),
     ("/target/retry", "retry", "Retries"),

@@ -32,6 +32,7 @@ pub(super) struct Form {
     pub(super) remove_client_cert: bool,
     pub(super) timeout: String,
     pub(super) open_timeout: String,
+    pub(super) http_version: String,
     pub(super) format: String,
     pub(super) rendering: String,
     pub(super) retry: String,
@@ -91,6 +92,7 @@ impl Form {
             verify: true,
             timeout: "15".to_owned(),
             open_timeout: "20".to_owned(),
+            http_version: "auto".to_owned(),
             format: "json".to_owned(),
             rendering: rendering.to_owned(),
             retry: "patient".to_owned(),
@@ -118,6 +120,7 @@ impl Form {
             pins: listed(&target["pin_sha256"]),
             timeout: of("timeout"),
             open_timeout: of("open_timeout"),
+            http_version: of("http_version"),
             format: of("format"),
             rendering: of("rendering"),
             retry: of("retry"),
@@ -170,6 +173,7 @@ impl Form {
             remove_client_cert: fields.has("remove_client_cert"),
             timeout: of("timeout"),
             open_timeout: of("open_timeout"),
+            http_version: of("http_version"),
             format: of("format"),
             rendering: of("rendering"),
             retry: of("retry"),
@@ -225,6 +229,7 @@ impl Form {
             put(name, number(value));
         }
         for (name, value) in [
+            ("http_version", &self.http_version),
             ("format", &self.format),
             ("rendering", &self.rendering),
             ("retry", &self.retry),

@@ -31,6 +31,8 @@ pub(super) fn of(integration: &Value) -> Vec<Setting> {
         format!("{} s for a request, {} s to connect", seconds("timeout"), seconds("open_timeout")),
         false,
     );
+    let is_http1 = target["http_version"] == "1.1";
+    add("HTTP version", if is_http1 { "HTTP/1.1 only".to_owned() } else { String::new() }, false);
     add("What is sent", format!("{}, {}", format(target), rendering(target)), false);
     add("Filters", filters(&integration["filter"]), false);
     add("Retries", retries(target), false);
@@ -138,6 +140,7 @@ mod tests {
             "url": "https://siem.example.com/hits", "http_method": "PUT", "headers": {"X-Key": "********"}, "ca_file": "",
             "ca_verify": true, "pin_sha256": [], "timeout": 15, "open_timeout": 20, "format": "jsonl", "rendering": "envelope",
             "retry": "patient", "max_events": 1000, "max_bytes": null, "rate": null, "in_flight": 4, "signing": "v1",
+            "http_version": "1.1",
             "signing_public_key": null,
         });
         let filter =
@@ -149,6 +152,7 @@ mod tests {
             "Request headers: X-Key",
             "TLS certificate: verified, by public authorities",
             "Timeouts: 15 s for a request, 20 s to connect",
+            "HTTP version: HTTP/1.1 only",
             "What is sent: New line delimited JSON, envelopes with summary and details",
             "Filters: domains *.example.com; not from 10.0.0.0/8; score at least 5",
             "Retries: patient: goes on for 72 hours, hourly in the end",

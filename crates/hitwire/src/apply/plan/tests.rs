@@ -73,6 +73,7 @@ fn what_the_file_no_longer_names_is_set_back_outright() {
         ("max_events", json!(7)),
         ("rate", json!(60)),
         ("in_flight", json!(4)),
+        ("http_version", json!("1.1")),
         ("retry", json!("original")),
         ("pin_sha256", json!(["AB".repeat(32)])),
     ] {
@@ -81,6 +82,7 @@ fn what_the_file_no_longer_names_is_set_back_outright() {
     let body = planned(desired("SIEM"), limited).body().unwrap();
     let target = &body["target"];
     assert_eq!((&target["max_events"], &target["rate"]), (&Value::Null, &Value::Null));
+    assert_eq!(target["http_version"], "auto");
     assert_eq!(
         (&target["in_flight"], &target["retry"], &target["pin_sha256"]),
         (&json!(1), &json!("patient"), &json!([]))
@@ -97,6 +99,7 @@ fn each_difference_is_named() {
     other.headers = vec![("X-Other".to_owned(), "s".to_owned())];
     for (name, value) in [
         ("timeout", json!(30)),
+        ("http_version", json!("1.1")),
         ("ca_verify", json!(false)),
         ("max_events", json!(7)),
         ("in_flight", json!(4)),
@@ -113,6 +116,7 @@ fn each_difference_is_named() {
             "filter ",
             "target.ca_verify true -> false",
             "target.timeout 15 -> 30",
+            "target.http_version auto -> 1.1",
             "target.max_events none -> 7",
             "target.in_flight 1 -> 4",
             "target.headers +x-other -x-api-key",

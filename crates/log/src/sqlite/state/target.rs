@@ -4,7 +4,7 @@ use super::Trouble;
 use super::codes::{from_json, to_json, unwritable};
 use super::work::Context;
 use crate::sqlite::seal::{Place, Sealer};
-use crate::{HttpMethod, PreviousSecret, Secret, StoreError, Target};
+use crate::{HttpMethod, HttpVersion, PreviousSecret, Secret, StoreError, Target};
 use hitwire_courier::Preset;
 use hitwire_event::rendering::{Format, Style};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ struct PlainTarget {
     ca_verify: bool,
     timeout_s: u16,
     open_timeout_s: u16,
+    #[serde(default)]
+    http_version: HttpVersion,
     format: Format,
     rendering: Style,
     retry: Preset,
@@ -62,6 +64,7 @@ pub(super) fn plain(target: &Target) -> Result<String, Trouble> {
         ca_verify: target.ca_verify,
         timeout_s: target.timeout_s,
         open_timeout_s: target.open_timeout_s,
+        http_version: target.http_version,
         format: target.format,
         rendering: target.rendering,
         retry: target.retry,
@@ -115,6 +118,7 @@ fn join(plain: PlainTarget, secret: SecretTarget<String>) -> Target {
         ca_verify: plain.ca_verify,
         timeout_s: plain.timeout_s,
         open_timeout_s: plain.open_timeout_s,
+        http_version: plain.http_version,
         format: plain.format,
         rendering: plain.rendering,
         retry: plain.retry,

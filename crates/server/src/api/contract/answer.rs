@@ -77,6 +77,8 @@ pub(in crate::api) struct TargetAnswer<'a> {
     signing_public_key: Option<String>,
     timeout: u16,
     open_timeout: u16,
+    /// `auto`: HTTP/2 where the receiver offers it; or `1.1`.
+    http_version: &'static str,
     format: &'static str,
     subtype: &'static str,
     rendering: &'static str,
@@ -162,6 +164,7 @@ impl<'a> From<&'a Target> for TargetAnswer<'a> {
                 .and_then(|key| sign::public_key(key.expose()).ok()),
             timeout: target.timeout_s,
             open_timeout: target.open_timeout_s,
+            http_version: target.http_version.name(),
             format: match target.format {
                 Format::Json => "json",
                 Format::Jsonl => "jsonl",

@@ -10,7 +10,7 @@ use hitwire_endpoint::{HEADERS_BYTES_MAX, PINS_MAX, Pin};
 use hitwire_event::Kind;
 use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
-use hitwire_log::{HttpMethod, MASK, Secret};
+use hitwire_log::{HttpMethod, HttpVersion, MASK, Secret};
 use serde_json::value::RawValue;
 
 /// Entries in `events`: more than there are names, older ones included.
@@ -109,6 +109,7 @@ pub(in crate::api) struct AskedTarget {
     pub(in crate::api) signing: Option<Signing>,
     pub(in crate::api) timeout_s: u16,
     pub(in crate::api) open_timeout_s: u16,
+    pub(in crate::api) http_version: OwnSetting<HttpVersion>,
     pub(in crate::api) format: Format,
     pub(in crate::api) rendering: OwnSetting<Style>,
     pub(in crate::api) retry: OwnSetting<Preset>,
@@ -262,6 +263,9 @@ fn target(raw: &RawValue, at: &str, errors: &Errors) -> Option<AskedTarget> {
         signing: fields.one_of("signing", &[("v1", Signing::V1), ("v1a", Signing::V1a)]),
         timeout_s: seconds(fields.integer("timeout", TIMEOUT_S), TIMEOUT_DEFAULT_S),
         open_timeout_s: seconds(fields.integer("open_timeout", TIMEOUT_S), OPEN_TIMEOUT_DEFAULT_S),
+        http_version: OwnSetting::read(&mut fields, "http_version", |fields, name| {
+            fields.one_of(name, &HttpVersion::ALL.map(|version| (version.name(), version)))
+        }),
         format: fields
             .one_of("format", &[("json", Format::Json), ("jsonl", Format::Jsonl)])
             .unwrap_or(Format::Json),

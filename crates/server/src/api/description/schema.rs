@@ -398,6 +398,8 @@ pub(in crate::api) struct TargetSettings {
     /// Seconds, for a new connection. Default: 20.
     #[schema(minimum = 1, maximum = 300)]
     open_timeout: Option<u16>,
+    /// Which versions of HTTP are spoken. Default: `auto`.
+    http_version: Option<HttpVersionName>,
     /// An array, or one object a line. Default: `json`.
     format: Option<FormatName>,
     /// How an event looks. Default: the installation's, `classic` unless it is set otherwise.
@@ -449,6 +451,15 @@ pub(in crate::api) enum SigningName {
 pub(in crate::api) enum MethodName {
     Post,
     Put,
+}
+
+/// `auto`: HTTP/2 where the receiver offers it over TLS, else HTTP/1.1. `1.1`: HTTP/1.1 only.
+#[derive(Deserialize, ToSchema)]
+pub(in crate::api) enum HttpVersionName {
+    #[serde(rename = "auto")]
+    Auto,
+    #[serde(rename = "1.1")]
+    Http1,
 }
 
 /// How several objects are written.

@@ -62,6 +62,7 @@ fn own_settings(target: &Target) -> Vec<(&'static str, String)> {
         open_timeout_s: _,
         format: _,
         // hitwire's.
+        http_version,
         rendering,
         retry,
         max_events,
@@ -76,6 +77,7 @@ fn own_settings(target: &Target) -> Vec<(&'static str, String)> {
         signing_key,
     } = target;
     vec![
+        ("http_version", format!("{http_version:?}")),
         ("rendering", format!("{rendering:?}")),
         ("retry", format!("{retry:?}")),
         ("max_events", format!("{max_events:?}")),
@@ -100,6 +102,7 @@ fn with_every_own_setting() -> Integration {
         rcgen::generate_simple_self_signed(vec!["client.example".to_owned()]).expect("a certificate");
     let mut current = integration(&json!({"target": {
         "url": "https://example.com/", "headers": {"X-Key": "k"}, "rendering": "envelope", "retry": "original",
+        "http_version": "1.1",
         "max_events": 10, "max_bytes": 8_192, "rate": 600, "in_flight": 4, "pin_sha256": ["AB".repeat(32)], "signing": "v1a",
         "client_cert": client.cert.pem(), "client_key": client.signing_key.serialize_pem(),
     }}));
@@ -136,7 +139,7 @@ fn a_target_that_names_only_the_originals_fields_keeps_every_own_setting() {
 fn null_gives_an_own_setting_its_default() {
     let current = with_every_own_setting();
     let target = json!({
-        "url": "https://example.com/", "rendering": null, "retry": null, "max_events": null, "max_bytes": null, "rate": null,
+        "url": "https://example.com/", "http_version": null, "rendering": null, "retry": null, "max_events": null, "max_bytes": null, "rate": null,
         "in_flight": null, "signing": "v1", "client_cert": "", "client_key": "",
     });
     let changed = change(&current, asked(&json!({"target": target})), &context(&guard())).expect("changed");

@@ -14,6 +14,7 @@ fn untouched(form: &Form) -> Fields {
         ("client_key_password", &form.client_key_password),
         ("timeout", &form.timeout),
         ("open_timeout", &form.open_timeout),
+        ("http_version", &form.http_version),
         ("format", &form.format),
         ("rendering", &form.rendering),
         ("retry", &form.retry),
@@ -105,7 +106,7 @@ fn integration() -> impl Strategy<Value = Value> {
                 "pin_sha256": pins, "client_cert": "-----BEGIN CERTIFICATE-----", "client_key": MASK, "signing": "v1a",
                 "signing_public_key": "whpk_x", "timeout": 15, "open_timeout": 300, "format": "jsonl", "subtype": "web_hooks",
                 "rendering": "envelope", "retry": "original", "max_events": max_events, "max_bytes": max_bytes, "rate": rate,
-                "in_flight": in_flight,
+                "in_flight": in_flight, "http_version": "1.1",
             },
         })
     })
@@ -145,7 +146,7 @@ fn a_new_form_asks_for_the_defaults() {
     let expected = json!({
         "url": "", "http_method": "POST", "headers": {}, "ca_file": "", "ca_verify": true, "pin_sha256": [], "timeout": 15,
         "open_timeout": 20, "format": "json", "rendering": "classic", "retry": "patient", "max_events": null, "max_bytes": null,
-        "rate": null, "in_flight": 1, "signing": "v1",
+        "rate": null, "in_flight": 1, "signing": "v1", "http_version": "auto",
     });
     assert_eq!(body["target"], expected);
 }
