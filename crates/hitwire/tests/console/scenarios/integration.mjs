@@ -119,6 +119,7 @@ export async function life(stage, javaScript) {
     await page.goto('/settings/integrations');
     await seen(page.getByRole('link', { name: /All\s1/ }));
     await page.getByRole('link', { name: /Disabled\s0/ }).click();
+    await page.waitForURL(/state=disabled/);
     await seen(page.getByRole('link', { name: /Disabled\s0/ }));
     assert.equal(await page.getByRole('link', { name: 'SIEM, renamed' }).count(), 0);
     await page.getByRole('link', { name: /Enabled\s1/ }).click();
