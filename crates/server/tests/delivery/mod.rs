@@ -1,5 +1,6 @@
 //! From ingest to a receiver, over stops and starts.
 
+mod cut_answers;
 mod http_version;
 mod kinds;
 
