@@ -138,11 +138,15 @@ impl Program {
         self.stderr.lock().unwrap().clone()
     }
 
+    /// Its id; none if it has ended.
+    pub(crate) fn pid(&self) -> Option<Pid> {
+        self.child.id().and_then(|id| Pid::from_raw(id as i32))
+    }
+
     /// Sends it a signal, if it still runs.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = self.child.id().and_then(|id| Pid::from_raw(id as i32));
         // It may have ended by itself in between.
-        let _ = pid.map(|pid| kill_process(pid, signal));
+        let _ = self.pid().map(|pid| kill_process(pid, signal));
     }
 
     /// Whether it still runs.

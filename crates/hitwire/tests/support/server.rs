@@ -4,7 +4,7 @@ use super::{PATIENCE, Program, in_time};
 use hitwire::api::Client;
 use hitwire_log::Secret;
 use http::{Method, StatusCode};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -84,6 +84,11 @@ impl RunningServer {
         self.program.signal(Signal::TERM);
         let status = self.program.ended().await;
         (status, self.program.says("hitwire stopped").await)
+    }
+
+    /// The id of its process.
+    pub(crate) fn pid(&self) -> Pid {
+        self.program.pid().expect("it runs")
     }
 
     /// Sends it a signal.
