@@ -40,8 +40,8 @@ pub use authority::{Authority, Revoked};
 pub use counts::{Counts, Distribution, Figures};
 pub use details::{AttemptKey, AttemptTimings, DELIVERED_OF_EACH, Detail, Details, Draft, ResponseDetail};
 pub use integration::{
-    Activity, HttpMethod, HttpVersion, Integration, IntegrationCounts, IntegrationPage, IntegrationQuery, IntegrationRow,
-    NewIntegration, PreviousSecret, Target, Ticked,
+    Activity, HttpMethod, HttpVersion, Integration, IntegrationCounts, IntegrationPage, IntegrationQuery,
+    IntegrationRow, NewIntegration, PreviousSecret, Target, Ticked,
 };
 pub use ops::{
     Append, Appended, AttemptPage, AttemptQuery, AttemptRow, Done, Lag, LostRow, Op, Page, Read, Resume,

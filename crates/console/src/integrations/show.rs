@@ -277,6 +277,7 @@ async fn rotate(
         added: false,
         previous_until: rotated["previous_expires_at"].as_u64().map(|at| at * 1_000),
         sends_nothing: false,
+        warnings: Vec::new(),
     };
     Ok(Html(page.render()?).into_response())
 }

@@ -6,7 +6,9 @@ use hitwire_event::hit::{BlockStatus, Hit};
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, Event, IntegrationId, Lane, Seq, WebhookId};
 use hitwire_index::{Bounds, Following, Index, Options};
-use hitwire_log::{Append, Client, Done, HttpMethod, HttpVersion, NewIntegration, Op, Secret, SqliteStore, Store, Target};
+use hitwire_log::{
+    Append, Client, Done, HttpMethod, HttpVersion, NewIntegration, Op, Secret, SqliteStore, Store, Target,
+};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -9,8 +9,8 @@ use hitwire_event::{
     ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, Seq, Stream, WebhookId,
 };
 use hitwire_log::{
-    Activity, Append, Appended, Client, Done, HttpMethod, HttpVersion, Integration, NewIntegration, Op, Options,
-    PreviousSecret, Read, Secret, SqliteStore, Store, StreamFrom, Target, Ticked, UpdateIntegration,
+    Activity, Append, Appended, Client, Done, HttpMethod, HttpVersion, Integration, NewIntegration, Op,
+    Options, PreviousSecret, Read, Secret, SqliteStore, Store, StreamFrom, Target, Ticked, UpdateIntegration,
 };
 use std::path::Path;
 use std::sync::Arc;

@@ -55,7 +55,7 @@ pub(super) struct Answer {
         (Vec<schema::SentItem> = "application/json"),
         (String = "application/x-ndjson")
     )),
-    responses((status = 202, description = "What was taken.", body = Answer)),
+    responses((status = 202, description = "What was taken.", body = Answer), (status = 415)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn post(

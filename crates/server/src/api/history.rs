@@ -40,8 +40,7 @@ pub(super) struct Attempt {
     started_at: String,
     took_us: u64,
     status: Option<u16>,
-    /// `delivered`, `sick`, `refused`, `gone`
-    #[schema(value_type = String)]
+    #[schema(value_type = schema::VerdictName)]
     verdict: Verdict,
     /// Where the request went, or would have gone. Internal addresses are for operators; null for others.
     address: Option<String>,

@@ -82,7 +82,7 @@ pub(super) async fn show(
     tag = "integrations",
     operation_id = "createIntegration",
     request_body = NewIntegrationSettings,
-    responses((status = 200, description = "The integration.", body = SuccessWithWarnings<Creation<'_>>)),
+    responses((status = 200, description = "The integration.", body = SuccessWithWarnings<Creation<'_>>), (status = 409)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn create(
@@ -95,7 +95,8 @@ pub(super) async fn create(
     let bytes = &held.bytes;
     let (mut asked, caller) = read(&api, &caller, bytes, "created")?;
     let mut warnings = std::mem::take(&mut asked.warnings);
-    let new = as_new(&api, &caller, asked, "created").await?;
+    let new =
+        as_new(&api, &caller, asked, "created").await.map_err(|problem| problem.with_warnings(&warnings))?;
     warnings.extend(unknown_applications::warnings(&api, new.client, &new.filter).await?);
     // After the rules, which may have waited for others' certificates: whoever holds the room holds up everybody.
     let _room = quota::room(&api, caller.client()).await?;
@@ -138,7 +139,9 @@ pub(super) async fn change(
         let mut warnings = std::mem::take(&mut asked.warnings);
         let current = find(&api, &caller, &id).await?;
         if_match.check(current.revision)?;
-        let integration = as_changed(&api, current.clone(), asked, "changed").await?;
+        let integration = as_changed(&api, current.clone(), asked, "changed")
+            .await
+            .map_err(|problem| problem.with_warnings(&warnings))?;
         warnings.extend(unknown_applications::warnings(&api, integration.client, &integration.filter).await?);
         let answer = |integration: &Integration| {
             with_etag(with_warnings("success", Answer::from(integration), &warnings), integration.revision)
@@ -294,7 +297,11 @@ fn read(api: &Shared, caller: &Caller, bytes: &[u8], done: &str) -> Result<(Aske
     let errors = Errors::default();
     let asked = Asked::read(fields::document(bytes)?, &errors);
     let caller = caller.clone().naming(api, asked.clientid)?;
-    if errors.is_empty() { Ok((asked, caller)) } else { Err(invalid(errors.into_vec(), done)) }
+    if errors.is_empty() {
+        Ok((asked, caller))
+    } else {
+        Err(invalid(errors.into_vec(), done).with_warnings(&asked.warnings))
+    }
 }
 
 pub(super) fn invalid(errors: Vec<FieldError>, done: &str) -> Problem {

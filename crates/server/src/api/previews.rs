@@ -41,11 +41,11 @@ pub(super) async fn preview(
     let errors = Errors::default();
     let asked = AskedPreview::read(fields::document(bytes)?, &errors);
     let caller = caller.naming(&api, asked.as_ref().and_then(|asked| asked.clientid))?;
+    let mut warnings = errors.warnings();
     let Some(asked) = asked.filter(|_| errors.is_empty()) else {
-        return Err(invalid(errors.into_vec(), "looked at"));
+        return Err(invalid(errors.into_vec(), "looked at").with_warnings(&warnings));
     };
     let client = caller.client();
-    let mut warnings = errors.warnings();
     warnings.extend(unknown_applications::warnings(&api, client, &asked.filter).await?);
     let _passage = api.previews.pass(client, api.clock.now()).map_err(|ComeAgain(wait)| {
         let detail = format!(

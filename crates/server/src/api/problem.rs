@@ -59,6 +59,29 @@ const TOO_MANY: Class = (StatusCode::TOO_MANY_REQUESTS, "too-many-requests", "No
 const INTERNAL: Class = (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error");
 const UNAVAILABLE: Class = (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not possible at the moment");
 
+/// One for each status.
+const CLASSES: [&Class; 14] = [
+    &BAD_REQUEST,
+    &UNAUTHORIZED,
+    &FORBIDDEN,
+    &NOT_FOUND,
+    &METHOD,
+    &TIMEOUT,
+    &CONFLICT,
+    &PRECONDITION,
+    &TOO_LARGE,
+    &MEDIA_TYPE,
+    &INVALID,
+    &TOO_MANY,
+    &INTERNAL,
+    &UNAVAILABLE,
+];
+
+/// What an error with this status means, in the words of its title.
+pub(super) fn meaning(status: u16) -> Option<&'static str> {
+    CLASSES.into_iter().find(|(of, ..)| of.as_u16() == status).map(|(_, _, title)| *title)
+}
+
 /// Why a call was not carried out.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -67,13 +90,16 @@ pub(super) struct Problem {
     /// Line and column of the body, from 1.
     place: Option<(usize, usize)>,
     errors: Vec<FieldError>,
+    /// What of the body was passed over.
+    warnings: Vec<FieldError>,
     /// When to come again.
     retry_after: Option<Duration>,
 }
 
 impl Problem {
     fn new(class: &'static Class, detail: impl Into<String>) -> Self {
-        Problem { class, detail: detail.into(), place: None, errors: Vec::new(), retry_after: None }
+        let (errors, warnings) = (Vec::new(), Vec::new());
+        Problem { class, detail: detail.into(), place: None, errors, warnings, retry_after: None }
     }
 
     /// Status and words alone.
@@ -141,6 +167,11 @@ impl Problem {
         Problem { errors, ..Problem::new(&INVALID, detail) }
     }
 
+    /// The same, and what of the body was passed over: it may be why something else is wrong or missing.
+    pub(super) fn with_warnings(self, warnings: &[FieldError]) -> Self {
+        Problem { warnings: warnings.to_vec(), ..self }
+    }
+
     /// 429: more often than this call may be made.
     pub(super) fn too_many(detail: impl Into<String>, retry_after: Duration) -> Self {
         Problem { retry_after: Some(retry_after), ..Problem::new(&TOO_MANY, detail) }
@@ -193,6 +224,8 @@ struct Body<'a> {
     errors_total: Option<usize>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [FieldError],
 }
 
 impl IntoResponse for Problem {
@@ -208,6 +241,7 @@ impl IntoResponse for Problem {
             column: self.place.map(|(_, column)| column),
             errors_total,
             errors: &self.errors[..self.errors.len().min(ERRORS_LISTED_MAX)],
+            warnings: &self.warnings,
         };
         let mut response = (status, super::json_text(&body)).into_response();
         let headers = response.headers_mut();

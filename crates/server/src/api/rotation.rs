@@ -42,7 +42,7 @@ pub(super) struct Rotated {
     operation_id = "rotateSecret",
     params(("id" = u64, Path, description = "the integration")),
     request_body = Option<RotationSettings>,
-    responses((status = 200, description = "The new secret.", body = Success<Rotated>)),
+    responses((status = 200, description = "The new secret.", body = Success<Rotated>), (status = 409)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn rotate(

@@ -4,7 +4,7 @@ use super::auth::Caller;
 use super::history::Attempt;
 use super::problem::Problem;
 use super::trust::{self, Certificates};
-use super::{Shared, integrations, json, rfc3339};
+use super::{Shared, integrations, json, rfc3339, unknown_applications};
 use crate::change::integration::in_words;
 use crate::dispatch::{CourierStatus, LaneNow, lane_streams};
 use axum::extract::{Path, State};
@@ -31,7 +31,8 @@ pub(super) struct Status {
     sends: bool,
     /// Why not, or what to do; null when all is well.
     notice: Option<String>,
-    /// What is not as it should be, although it may work: verification that is off, certificates that end.
+    /// What is not as it should be, although it may work: verification that is off, certificates that end, a filter that
+    /// names an application which is not set up.
     warnings: Vec<String>,
     /// The certificates of its settings.
     tls: Certificates,
@@ -117,7 +118,9 @@ pub(super) async fn show(
     }
     let client_enabled = api.accounts.clients().is_enabled(integration.client);
     let notice = notice(integration.client, &integration.activity, &integration.events, client_enabled);
-    let (tls, warnings) = trust::told(&integration.target, api.now_s() as i64);
+    let (tls, mut warnings) = trust::told(&integration.target, api.now_s() as i64);
+    let unknown = unknown_applications::warnings(&api, integration.client, &integration.filter).await?;
+    warnings.extend(unknown.into_iter().map(|warning| format!("filter: {}", warning.message)));
     let status = Status {
         id: integration.id.0,
         active: integration.activity == Activity::Active,

@@ -129,10 +129,12 @@ async fn settings(
     let (mut asked, test) = Asked::read_with_test(fields::document(&held.bytes)?, &errors);
     let caller = caller.naming(api, asked.clientid)?;
     if !errors.is_empty() {
-        return Err(invalid(errors.into_vec(), done));
+        return Err(invalid(errors.into_vec(), done).with_warnings(&asked.warnings));
     }
     let warnings = std::mem::take(&mut asked.warnings);
-    let integration = as_it_would_be(api, &caller, asked, done).await?;
+    let integration = as_it_would_be(api, &caller, asked, done)
+        .await
+        .map_err(|problem| problem.with_warnings(&warnings))?;
     Ok(Unsaved { caller, integration, test, warnings })
 }
 

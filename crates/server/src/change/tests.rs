@@ -6,7 +6,9 @@ use hitwire_courier::{DisableReason, OpenBatch, Preset};
 use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{IntegrationId, Kind, Lane, Seq, WebhookId};
-use hitwire_log::{Activity, HttpMethod, HttpVersion, Integration, MASK, NewIntegration, Resume, Secret, Target, Ticked};
+use hitwire_log::{
+    Activity, HttpMethod, HttpVersion, Integration, MASK, NewIntegration, Resume, Secret, Target, Ticked,
+};
 use serde_json::{Value, json};
 
 const SECRETS: [&str; 6] = ["in-the-path", "header-value", "the-key", "whsec_", "other-path", "other-value"];

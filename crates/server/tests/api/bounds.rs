@@ -30,6 +30,8 @@ fn depends_on_what_there_is(described: &str, at: &[String], value: Option<&Value
             described.contains("{id}") || described.ends_with("/render") || described.ends_with("/test")
         }
         ("/v1/tokens", "user") => true,
+        // It is the one that the integration has.
+        ("/v2/integration/{id}", "signing_secret") => value != Some(&Value::Null),
         // It is needed unless there is an id.
         ("/v2/integration/render" | "/v2/integration/test", "target") => value == Some(&Value::Null),
         // The schema does not know what time it is.
@@ -122,6 +124,7 @@ fn texts(name: &str, pem: &Pem) -> Option<(Vec<String>, Vec<String>)> {
             (vec![padded(&format!("{}{}", pem.certificate, pem.key), 524_288)], vec![x(524_289)])
         }
         "client_key" => (vec![padded(&pem.key, 524_288)], vec![x(524_289)]),
+        "token" | "api" => (vec![String::new()], vec![x(1)]),
         "client_key_password" => (vec![x(1_024)], vec![x(1_025)]),
         _ => return None,
     };
@@ -342,6 +345,7 @@ async fn calls(hitwire: &Hitwire, receiver: &Receiver) -> Vec<Call> {
         call("POST", "/v2/integration/preview", &none, json!({"events": []})),
         call("POST", "/v2/integration/{id}/test", &integration, json!({})),
         call("POST", "/v2/integration/{id}/rotate-secret", &integration, json!({})),
+        call("POST", "/v1/objects/client", &none, json!({})),
         call("POST", "/v1/clients", &none, json!({"name": "new"})),
         call("PUT", "/v1/clients/{id}", &json!(client), json!({})),
         call("POST", "/v1/users", &none, json!({"email": "n@example.com", "role": "analyst"})),

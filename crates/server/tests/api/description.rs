@@ -41,6 +41,32 @@ async fn every_call_of_the_documentation_is_described_and_every_described_call_i
     }
 }
 
+/// Each call with the statuses that it may be answered with. [`Caller`](crate::support::Caller) holds every answer of every test to
+/// this list.
+#[tokio::test]
+async fn each_call_names_the_statuses_of_its_answers() {
+    let hitwire = Hitwire::start().await;
+    let document = hitwire.nobody().get("/openapi.json").await.expect(200);
+    let mut lines = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("an object") {
+        for (method, operation) in item.as_object().expect("an object") {
+            let responses = operation["responses"].as_object().expect("responses");
+            for (status, response) in responses {
+                assert!(
+                    response["description"].as_str().is_some_and(|words| !words.is_empty()),
+                    "{response}"
+                );
+                let status: u16 = status.parse().expect("a status, and no range");
+                let is_problem = response["content"].get("application/problem+json").is_some();
+                assert_eq!(is_problem, status >= 400, "{method} {path} {status}");
+            }
+            let statuses: Vec<_> = responses.keys().map(String::as_str).collect();
+            lines.push(format!("{} {path} {}", method.to_uppercase(), statuses.join(" ")));
+        }
+    }
+    insta::assert_snapshot!("statuses", lines.join("\n"));
+}
+
 #[tokio::test]
 async fn the_page_shows_every_call_and_runs_nothing() {
     let hitwire = Hitwire::start().await;

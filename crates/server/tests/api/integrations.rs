@@ -136,6 +136,24 @@ async fn what_hitwire_does_not_know_is_passed_over_and_told() {
     assert_eq!(preview["warnings"].as_array().map(Vec::len), Some(1));
     let known = admin.send("PUT", &path, &json!({"name": "plain"})).await.expect(200);
     assert_eq!(known.get("warnings"), None, "where there is nothing to tell");
+    // What is passed over may be why the rest is refused.
+    let of_rule = json!({"target": {"url": "https://example.com/#x", "ulr": 1}});
+    let of_reading = json!({"target": {"url": "https://example.com/", "timeout": 0, "ulr": 1}});
+    for (method, path) in [
+        ("POST", "/v2/integration"),
+        ("PUT", &*path),
+        ("POST", "/v2/integration/test"),
+        ("POST", "/v2/integration/render"),
+    ] {
+        for body in [&of_rule, &of_reading] {
+            let refused = admin.send(method, path, body).await.expect(422);
+            assert_eq!(refused["errors_total"], 1, "{refused}");
+            assert_eq!(refused["warnings"][0]["pointer"], "/target/ulr", "{method} {path}: {refused}");
+        }
+    }
+    let preview = json!({"events": [{"event": "nothing"}, {"event": "siem", "with_body": true}]});
+    let refused = admin.send("POST", "/v2/integration/preview", &preview).await.expect(422);
+    assert_eq!(refused["warnings"][0]["pointer"], "/events/1/with_body", "{refused}");
     // A condition that is not known would let everything pass: a filter is refused.
     let filter = json!({"filter": {"domians": ["a.example"]}});
     let refused = admin.send("PUT", &path, &filter).await.expect(422);

@@ -304,7 +304,17 @@ async fn an_application_is_picked_for_a_filter_and_an_unknown_one_is_told() {
     assert_eq!(shown.value("applications").map(str::trim), Some("12"), "it stands in the list now");
     press(&mut browser, &picked.clone().and("application", "12"), "save").await.page(200);
     assert_eq!(stored(&hitwire, 1).await["filter"], json!({"applications": ["12"]}));
-    let page = press(&mut browser, &add.with("applications", "shpo"), "would-send").await.page(200);
+    let doubtful = add.with("applications", "shpo");
+    let doubt = "&#34;shpo&#34; is neither the name nor the id of an application that is set up";
+    let added = press(&mut browser, &doubtful, "save").await.page(200);
+    assert!(added.contains(doubt) && added.contains("whsec_"), "{added}");
+    let edit = form(&mut browser, &format!("{HOME}/1/edit")).await.with("applications", "shpo");
+    let saved = format!("{HOME}/1?done=saved");
+    press(&mut browser, &edit, "save").await.sees_other(&saved);
+    let page = browser.get(&saved).await.page(200);
+    assert!(page.contains(doubt), "{page}");
+    assert_eq!(stored(&hitwire, 1).await["filter"], json!({"applications": ["shpo"]}));
+    let page = press(&mut browser, &doubtful, "would-send").await.page(200);
     assert!(page.contains("Would have sent 0 of the last 1.") && page.contains("shpo"), "{page}");
     assert!(page.contains("is neither the name nor the id of an application that is set up"), "{page}");
 }

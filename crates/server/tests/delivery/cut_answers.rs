@@ -93,7 +93,7 @@ fn notes_the_body(shown: &Value, ending: Ending) {
     let response = &shown["detail"]["response"];
     let why = response["incomplete"].as_str().unwrap_or_else(|| panic!("nothing is noted: {shown}"));
     let words = match ending {
-        Ending::Cut => "cut",
+        Ending::Cut => "closed before",
         Ending::Stalls => "5 s",
     };
     assert!(why.contains(words), "{ending:?}: {why}");

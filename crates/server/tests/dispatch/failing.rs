@@ -6,8 +6,8 @@ use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Seq, WebhookId};
 use hitwire_log::{
-    Append, Done, HttpMethod, HttpVersion, Integration, NewIntegration, Op, Options, Secret, SqliteStore, Store, Target,
-    Ticked,
+    Append, Done, HttpMethod, HttpVersion, Integration, NewIntegration, Op, Options, Secret, SqliteStore,
+    Store, Target, Ticked,
 };
 use hitwire_server::dispatch::transport::Sending;
 use hitwire_server::dispatch::{

@@ -11,9 +11,10 @@ use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, WebhookId};
 use hitwire_log::{
     Activity, ActivityPage, ActivityQuery, Answer, Append, Application, AttemptPage, AttemptQuery,
-    AttemptRow, Client, Credential, Done, HttpMethod, HttpVersion, Integration, IntegrationPage, IntegrationQuery, Lag,
-    Lease, Link, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Secret, Session, SqliteStore,
-    Store, StoreError, StreamFrom, Target, Ticked, Token, Touched, UpdateIntegration, User, UserId,
+    AttemptRow, Client, Credential, Done, HttpMethod, HttpVersion, Integration, IntegrationPage,
+    IntegrationQuery, Lag, Lease, Link, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Secret,
+    Session, SqliteStore, Store, StoreError, StreamFrom, Target, Ticked, Token, Touched, UpdateIntegration,
+    User, UserId,
 };
 use hitwire_server::dispatch::{Bounds, Clock, Deliveries, Dispatch, Surroundings};
 use hitwire_server::{Clients, Names};

@@ -1,5 +1,6 @@
 //! A caller of the API: one connection for each request, no redirects, no retries.
 
+use super::described::assert_described;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -79,7 +80,12 @@ impl Caller {
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        ask(self.addr, request.body(Full::new(body.into())).expect("a request")).await
+        let answer = ask(self.addr, request.body(Full::new(body.into())).expect("a request")).await;
+        // What the HTTP server itself refuses (a head that is too large) is no answer of a call.
+        if answer.headers.contains_key("content-type") {
+            assert_described(method, path, answer.status);
+        }
+        answer
     }
 }
 

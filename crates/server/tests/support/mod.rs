@@ -2,6 +2,7 @@
 
 mod browser;
 mod client;
+mod described;
 mod form;
 mod half_sent;
 mod hit;

@@ -93,6 +93,5 @@ pub(super) async fn would_send(
         return Ok(WouldSend { error: Some(sentence(&refused.detail)), words: String::new() });
     }
     *errors = errors_of(form, refused)?;
-    let wrong = errors.all().iter().map(|wrong| format!("{}: {}", wrong.label, sentence(&wrong.message)));
-    Ok(WouldSend { error: Some(wrong.collect::<Vec<_>>().join(" ")), words: String::new() })
+    Ok(WouldSend { error: Some(errors.in_sentences().join(" ")), words: String::new() })
 }

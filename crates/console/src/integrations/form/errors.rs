@@ -84,6 +84,11 @@ impl Errors {
         &self.0
     }
 
+    /// Each with the name of its field, as a sentence.
+    pub(super) fn in_sentences(&self) -> Vec<String> {
+        self.0.iter().map(|wrong| format!("{}: {}", wrong.label, sentence(&wrong.message))).collect()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

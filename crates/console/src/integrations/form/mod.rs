@@ -58,6 +58,8 @@ pub(super) struct SecretPage {
     pub(super) previous_until: Option<u64>,
     /// Nothing is ticked.
     pub(super) sends_nothing: bool,
+    /// What the API passed over, or doubts.
+    pub(super) warnings: Vec<String>,
 }
 
 async fn add(State(console): State<Shared>, session: Session) -> Result<Response, Failure> {
@@ -180,7 +182,10 @@ async fn save(
             }
         };
         match answer {
-            Ok(answer) => return saved(console, session, place.id, &answer.object()),
+            Ok(answer) => {
+                let warnings = Errors::of(&form, &answer.warnings()).in_sentences();
+                return saved(console, session, place.id, &answer.object(), warnings);
+            }
             Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED => {
                 shown.conflict = Some(stored::changed_since(console, session, &place).await?);
                 let (now, etag) = Stored::read(console, session, place.id.unwrap_or(0)).await?;
@@ -237,8 +242,10 @@ fn saved(
     session: &Session,
     id: Option<u64>,
     integration: &Value,
+    warnings: Vec<String>,
 ) -> Result<Response, Failure> {
     if let Some(id) = id {
+        // The integration's page has the same warnings.
         return Ok(Redirect::to(&format!("{HOME}/{id}?done=saved")).into_response());
     }
     let events = integration["events"].as_array().into_iter().flatten();
@@ -250,6 +257,7 @@ fn saved(
         added: true,
         previous_until: None,
         sends_nothing: !events.into_iter().any(|entry| entry["active"] == true),
+        warnings,
     };
     Ok(Html(page.render()?).into_response())
 }

@@ -111,7 +111,7 @@ pub(in crate::api) async fn show(
     tag = "accounts",
     operation_id = "createApplication",
     request_body = NewApplicationSettings,
-    responses((status = 200, description = "The application.", body = Success<ApplicationAnswer>)),
+    responses((status = 200, description = "The application.", body = Success<ApplicationAnswer>), (status = 409)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn create(

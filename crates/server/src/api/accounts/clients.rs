@@ -200,7 +200,7 @@ pub(in crate::api) async fn show(
     tag = "accounts",
     operation_id = "createClient",
     request_body = NewClientSettings,
-    responses((status = 200, description = "The client.", body = Success<ClientAnswer>)),
+    responses((status = 200, description = "The client.", body = Success<ClientAnswer>), (status = 409)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn create(

@@ -46,7 +46,7 @@ pub(in crate::api) struct SignInLink {
     tag = "accounts",
     operation_id = "makeSignInLink",
     params(("id" = u64, Path, description = "the user")),
-    responses((status = 200, description = "The link.", body = Success<SignInLink>)),
+    responses((status = 200, description = "The link.", body = Success<SignInLink>), (status = 409)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn make(

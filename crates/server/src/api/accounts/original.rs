@@ -3,7 +3,7 @@
 
 use super::clients::visible;
 use crate::api::auth::Caller;
-use crate::api::description::schema::OlderSuccess;
+use crate::api::description::schema::{ClientSearch, OlderSuccess};
 use crate::api::fields::{self, Errors, Fields};
 use crate::api::incoming::IncomingCall;
 use crate::api::problem::Problem;
@@ -122,12 +122,12 @@ pub(in crate::api) async fn list(
 ) -> Result<Response, Problem> {
     // What else is asked for is passed over: clients of the original ask for more than hitwire knows.
     let wanted = Wanted {
-        ids: query.integer("filter[id]", 0..=i64::MAX as u64)?.map(|id| vec![id]),
+        ids: query.integer("filter[id]", 0..=u64::MAX)?.map(|id| vec![id]),
         names: query.text("filter[name]")?.map(|name| vec![name]),
         uuids: query.text("filter[uuid]")?.map(|uuid| vec![uuid]),
         enabled: query.one_of("filter[enabled]", &[("true", true), ("false", false)])?,
         limit: query.integer("limit", 0..=LIMIT_MAX)?,
-        offset: query.integer("offset", 0..=i64::MAX as u64)?,
+        offset: query.integer("offset", 0..=u64::MAX)?,
     };
     found(&api, &caller, &wanted).await
 }
@@ -138,6 +138,7 @@ pub(in crate::api) async fn list(
     path = "/v1/objects/client",
     tag = "accounts",
     operation_id = "findClientsByPost",
+    request_body = Option<ClientSearch>,
     responses((status = 200, description = "Clients.", body = OlderSuccess<Vec<FoundClient>>)),
     security(("bearer" = []), ("token" = []))
 )]
@@ -158,7 +159,7 @@ fn read(document: &RawValue) -> Result<Wanted, Problem> {
     };
     let mut wanted = Wanted {
         limit: fields.integer("limit", 0..=LIMIT_MAX),
-        offset: fields.integer("offset", 0..=i64::MAX as u64),
+        offset: fields.integer("offset", 0..=u64::MAX),
         ..Wanted::default()
     };
     let filter = fields.raw("filter").and_then(|raw| Fields::of(raw, fields.pointer("filter"), &errors));

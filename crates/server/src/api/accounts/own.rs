@@ -18,7 +18,7 @@ use axum::response::Response;
     tag = "accounts",
     operation_id = "changeOwnUser",
     request_body = OwnSettings,
-    responses((status = 200, description = "The user as it is now.", body = Success<UserAnswer>)),
+    responses((status = 200, description = "The user as it is now.", body = Success<UserAnswer>), (status = 409)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn change(

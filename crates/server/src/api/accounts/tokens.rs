@@ -3,7 +3,7 @@
 use super::{TOKEN_ROLES, asked, name, number, required, role};
 use crate::accounts::{capped, hash};
 use crate::api::auth::Caller;
-use crate::api::description::schema::{NewTokenSettings, Success, SuccessList};
+use crate::api::description::schema::{NewTokenSettings, Success, SuccessList, TokenRole};
 use crate::api::fields::Fields;
 use crate::api::incoming::IncomingCall;
 use crate::api::integrations::invalid;
@@ -33,6 +33,7 @@ pub(in crate::api) struct TokenAnswer {
     clientid: u64,
     name: String,
     /// `operator`, `admin`, `analyst`, `read_only`, `ingest`
+    #[schema(value_type = TokenRole)]
     role: &'static str,
     /// Whose it is; null: nobody's. It does no more than this user may.
     user: Option<u64>,
@@ -145,7 +146,7 @@ pub(in crate::api) async fn show(
     tag = "accounts",
     operation_id = "createToken",
     request_body = NewTokenSettings,
-    responses((status = 200, description = "The token.", body = Success<NewToken>)),
+    responses((status = 200, description = "The token.", body = Success<NewToken>), (status = 409)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn create(

@@ -2,7 +2,7 @@
 
 use super::{USER_ROLES, asked, name, number, pass_over, required, role, same_id, uuid};
 use crate::api::auth::Caller;
-use crate::api::description::schema::{NewUserSettings, Success, SuccessList, UserSettings};
+use crate::api::description::schema::{NewUserSettings, Success, SuccessList, UserRole, UserSettings};
 use crate::api::fields::Fields;
 use crate::api::incoming::IncomingCall;
 use crate::api::precondition::{IfMatch, with_etag};
@@ -32,6 +32,7 @@ pub(in crate::api) struct UserAnswer {
     email: String,
     name: String,
     /// `operator`, `admin`, `analyst`, `read_only`
+    #[schema(value_type = UserRole)]
     role: &'static str,
     /// False: the user cannot sign in, and the user's tokens are refused.
     enabled: bool,
@@ -154,7 +155,7 @@ pub(in crate::api) async fn show(
     tag = "accounts",
     operation_id = "createUser",
     request_body = NewUserSettings,
-    responses((status = 200, description = "The user.", body = Success<UserAnswer>)),
+    responses((status = 200, description = "The user.", body = Success<UserAnswer>), (status = 409)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn create(

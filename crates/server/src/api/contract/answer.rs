@@ -1,6 +1,9 @@
 //! Integrations into answers.
 
-use crate::api::description::schema::FilterSettings;
+use crate::api::description::schema::{
+    EventKindName, FilterSettings, FormatName, HttpVersionName, MethodName, RenderingName, RetryName,
+    SigningName, TypeName,
+};
 use hitwire_courier::Preset;
 use hitwire_endpoint::{Pin, sign};
 use hitwire_event::Kind;
@@ -21,6 +24,7 @@ pub(in crate::api) struct Answer<'a> {
     id: u64,
     active: bool,
     name: &'a str,
+    #[schema(value_type = TypeName)]
     r#type: &'static str,
     created_at: u64,
     created_by: &'a str,
@@ -47,6 +51,7 @@ pub(in crate::api) struct Creation<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Event)]
 pub(in crate::api) struct TickAnswer {
+    #[schema(value_type = EventKindName)]
     event: &'static str,
     active: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,6 +63,7 @@ pub(in crate::api) struct TickAnswer {
 #[schema(as = Target)]
 pub(in crate::api) struct TargetAnswer<'a> {
     url: &'a str,
+    #[schema(value_type = MethodName)]
     http_method: &'static str,
     /// Names, and the mask in place of values.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
@@ -72,16 +78,22 @@ pub(in crate::api) struct TargetAnswer<'a> {
     /// The mask; null if there is none.
     client_key: Option<&'static str>,
     /// `v1`, or `v1a`: with a private key too.
+    #[schema(value_type = SigningName)]
     signing: &'static str,
     /// `whpk_...`, with which receivers verify `v1a`.
     signing_public_key: Option<String>,
     timeout: u16,
     open_timeout: u16,
     /// `auto`: HTTP/2 where the receiver offers it; or `1.1`.
+    #[schema(value_type = HttpVersionName)]
     http_version: &'static str,
+    #[schema(value_type = FormatName)]
     format: &'static str,
+    #[schema(value_type = TypeName)]
     subtype: &'static str,
+    #[schema(value_type = RenderingName)]
     rendering: &'static str,
+    #[schema(value_type = RetryName)]
     retry: &'static str,
     max_events: Option<u32>,
     max_bytes: Option<u32>,

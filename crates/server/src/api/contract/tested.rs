@@ -1,5 +1,6 @@
 //! Test messages: what a caller asks for, and what became of one.
 
+use crate::api::description::schema::EventKindName;
 use crate::api::fields::Fields;
 use crate::api::history::sees_address;
 use crate::dispatch::{Trial, Tried, refusal_in_words, without_secrets};
@@ -40,6 +41,7 @@ impl AskedTest {
 #[schema(as = TestMessage)]
 pub(in crate::api) struct TestAnswer {
     delivered: bool,
+    #[schema(value_type = EventKindName)]
     event: &'static str,
     request: RequestAnswer,
     response: Option<ResponseAnswer>,
@@ -165,6 +167,7 @@ impl TestsAnswer {
 #[derive(Serialize, ToSchema)]
 #[schema(as = RenderedMessage)]
 pub(in crate::api) struct RenderedAnswer {
+    #[schema(value_type = EventKindName)]
     event: &'static str,
     request: RequestAnswer,
 }

@@ -6,14 +6,15 @@
 mod page;
 pub(super) mod schema;
 
-use super::Shared;
-use super::json;
+use super::problem::meaning;
+use super::{Shared, json};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use http::{HeaderValue, StatusCode};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -86,24 +87,58 @@ async fn docs(Extension(shown): Extension<Arc<Shown>>) -> Response {
     response
 }
 
-/// Every call may answer with a problem: what the caller did wrong, or that it cannot be done now. And a parameter that may
-/// be left out cannot be null: there is no null in a URL.
+/// The problems with which a call may answer: those that its handler names, and those of all calls of its shape. And a parameter
+/// that may be left out cannot be null: there is no null in a URL.
 fn describe_what_is_common(document: &mut Value) {
     let items = document["paths"].as_object_mut().into_iter().flatten();
     for (_, operation) in items.filter_map(|(_, item)| item.as_object_mut()).flatten() {
-        for (range, description) in
-            [("4XX", "The call is not right; `detail` says why."), ("5XX", "Not possible at the moment.")]
-        {
-            operation["responses"][range] = serde_json::json!({
-                "description": description,
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            });
+        let named = operation["responses"].as_object().into_iter().flatten();
+        let named = named.filter_map(|(status, _)| status.parse().ok()).filter(|status| *status >= 400);
+        let statuses: BTreeSet<u16> = named.chain(problems_of_shape(operation)).collect();
+        for status in statuses {
+            operation["responses"][status.to_string()] = problem(status);
         }
         let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
         for parameter in parameters.into_iter().flatten() {
             parameter.get_mut("schema").map(without_null);
         }
     }
+}
+
+/// What calls of this shape are refused with: by those who identify the caller, read the query and the body, and compare `If-Match`.
+fn problems_of_shape(operation: &Value) -> impl Iterator<Item = u16> {
+    let has = |what: bool, statuses: &'static [u16]| if what { statuses } else { &[] };
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let mut parameters = parameters.map(|parameter| &parameter["name"]);
+    let parts = [
+        // Something failed that is hitwire's, or is not there at this moment.
+        &[500, 503],
+        // Who it is, whether the role may, and whether there is the client that `clientid` names.
+        has(operation.get("security").is_some(), &[400, 401, 403, 404]),
+        // A body that is no JSON, does not come, is too large, is not valid, or finds no room.
+        has(operation.get("requestBody").is_some(), &[400, 408, 413, 422, 429]),
+        has(parameters.any(|name| name == "If-Match"), &[409, 412]),
+    ];
+    parts.into_iter().flatten().copied()
+}
+
+/// The answer with a problem of this status.
+fn problem(status: u16) -> Value {
+    let mut answer = serde_json::json!({
+        "description": format!("{}; `detail` says why.", meaning(status).unwrap_or("It is refused")),
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    });
+    let header = match status {
+        401 => Some(("WWW-Authenticate", "how to show who one is", "string")),
+        429 | 503 => Some(("Retry-After", "in how many seconds to come again", "integer")),
+        _ => None,
+    };
+    if let Some((name, description, of)) = header {
+        answer["headers"] = serde_json::json!({
+            name: {"description": description, "required": true, "schema": {"type": of}},
+        });
+    }
+    answer
 }
 
 fn without_null(schema: &mut Value) {
@@ -117,6 +152,44 @@ fn without_null(schema: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use super::schema;
+    use hitwire_event::Kind;
+    use hitwire_event::rendering::Style;
+    use hitwire_log::{HttpVersion, Role};
+    use serde_json::Value;
+    use utoipa::PartialSchema;
+
+    /// The names that a type of the description lists.
+    fn listed<T: PartialSchema>() -> Vec<String> {
+        let schema = serde_json::to_value(T::schema()).expect("JSON");
+        let names = schema["enum"].as_array().expect("a list of names").iter();
+        names.map(|name| name.as_str().expect("a name").to_owned()).collect()
+    }
+
+    #[test]
+    fn what_the_description_lists_is_what_there_is() {
+        let roles = Role::ALL.map(Role::name);
+        assert_eq!(listed::<schema::EventKindName>(), Kind::ALL.map(Kind::name));
+        assert_eq!(listed::<schema::RenderingName>(), Style::ALL.map(Style::name));
+        assert_eq!(listed::<schema::HttpVersionName>(), HttpVersion::ALL.map(HttpVersion::name));
+        assert_eq!(listed::<schema::TokenRole>(), roles);
+        let people: Vec<_> = roles.into_iter().filter(|role| *role != Role::Ingest.name()).collect();
+        assert_eq!(listed::<schema::UserRole>(), people);
+        let named = listed::<schema::EventName>();
+        assert!(named.iter().all(|name| !Kind::named(name).is_empty()), "{named:?}");
+        let verdicts = [
+            hitwire_courier::Verdict::Delivered,
+            hitwire_courier::Verdict::Sick,
+            hitwire_courier::Verdict::Refused,
+            hitwire_courier::Verdict::Gone,
+        ];
+        let verdicts = verdicts.map(|verdict| serde_json::to_value(verdict).expect("a name"));
+        assert_eq!(
+            listed::<schema::VerdictName>().into_iter().map(Value::from).collect::<Vec<_>>(),
+            verdicts
+        );
+    }
+
     #[test]
     fn every_call_says_what_it_is_for_what_it_answers_and_who_may() {
         let (_, document) = super::super::calls().split_for_parts();

@@ -29,8 +29,11 @@ pub(in crate::api) struct Problem {
     #[schema(nullable = false)]
     errors_total: Option<u64>,
     /// The fields that are wrong.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, min_items = 1, max_items = 100)]
     errors: Option<Vec<crate::api::problem::FieldError>>,
+    /// The fields of the body that were passed over, as in an answer to a call that was carried out.
+    #[schema(nullable = false, max_items = 20)]
+    warnings: Option<Vec<crate::api::problem::FieldError>>,
 }
 
 /// What is around the answers of the original's newer calls.
@@ -51,8 +54,8 @@ pub(in crate::api) struct SuccessBody<T> {
 #[derive(ToSchema)]
 pub(in crate::api) struct SuccessWithWarnings<T> {
     body: SuccessBody<T>,
-    /// The fields that were passed over, if there are any: at most 20 entries.
-    #[schema(nullable = false, max_items = 20)]
+    /// The fields that were passed over, at most 20 entries; and entries of `filter.applications` that name none that is set up.
+    #[schema(nullable = false, min_items = 1, max_items = 120)]
     warnings: Option<Vec<crate::api::problem::FieldError>>,
 }
 
@@ -100,6 +103,8 @@ pub(in crate::api) struct NewIntegrationSettings {
     events: Option<Vec<EventSettings>>,
     /// Which events of these. Default: all.
     filter: Option<FilterSettings>,
+    /// Not looked at: hitwire gives it.
+    id: Option<u64>,
 }
 
 /// The types of integration.
@@ -133,6 +138,8 @@ pub(in crate::api) struct IntegrationSettings {
     target: Option<TargetSettings>,
     /// The one that the path names.
     id: Option<u64>,
+    /// The mask, or as the creation answered it.
+    signing_secret: Option<String>,
     /// Of an answer: not looked at.
     created_at: Option<serde_json::Value>,
     /// The same.
@@ -353,6 +360,22 @@ pub(in crate::api) enum EventName {
     VulnInfo,
 }
 
+/// The names of events as hitwire answers them.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(in crate::api) enum EventKindName {
+    Siem,
+    RulesAndTriggers,
+    NumberOfRequestsPerHour,
+    SecurityIssueCritical,
+    SecurityIssueHigh,
+    SecurityIssueMedium,
+    SecurityIssueLow,
+    SecurityIssueInfo,
+    System,
+    Scope,
+}
+
 /// Where and how to send. It is given whole; only secrets may be left out of a change, or sent as their mask.
 #[derive(Deserialize, ToSchema)]
 pub(in crate::api) struct TargetSettings {
@@ -420,6 +443,12 @@ pub(in crate::api) struct TargetSettings {
     in_flight: Option<u8>,
     /// Taken from older clients; without meaning.
     subtype: Option<String>,
+    /// Of other types of integration: left out, or empty.
+    #[schema(max_length = 0)]
+    token: Option<String>,
+    /// The same.
+    #[schema(max_length = 0)]
+    api: Option<String>,
 }
 
 /// The name of a header.
@@ -492,6 +521,20 @@ pub(in crate::api) enum RetryName {
 pub(in crate::api) enum SentCounters {
     One(SentCounter),
     Several(Vec<SentCounter>),
+}
+
+/// What an attempt came to.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(in crate::api) enum VerdictName {
+    /// 2xx.
+    Delivered,
+    /// No complete answer, or 408, 429, 502, 503, 504.
+    Sick,
+    /// Any other answer.
+    Refused,
+    /// 410.
+    Gone,
 }
 
 /// How many requests were processed.
@@ -603,6 +646,42 @@ pub(in crate::api) struct ClientSettings {
     created_by: Option<serde_json::Value>,
 }
 
+/// Which clients are wanted. What else is in it is passed over.
+#[derive(Deserialize, ToSchema)]
+pub(in crate::api) struct ClientSearch {
+    filter: Option<ClientConditions>,
+    /// At most so many.
+    #[schema(maximum = 1_000)]
+    limit: Option<u64>,
+    /// Leave out so many.
+    offset: Option<u64>,
+}
+
+/// Conditions on a client, all of which must hold.
+#[derive(Deserialize, ToSchema)]
+pub(in crate::api) struct ClientConditions {
+    id: Option<OneOrMoreIds>,
+    name: Option<OneOrMoreTexts>,
+    uuid: Option<OneOrMoreTexts>,
+    enabled: Option<bool>,
+}
+
+/// One of these ids.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::api) enum OneOrMoreIds {
+    One(u64),
+    Several(Vec<u64>),
+}
+
+/// One of these texts.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::api) enum OneOrMoreTexts {
+    One(String),
+    Several(Vec<String>),
+}
+
 /// What people may do.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -618,7 +697,7 @@ pub(in crate::api) enum UserRole {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::api) struct NewUserSettings {
-    /// One address, unique over the installation, letter case aside.
+    /// One address, unique within the client, letter case aside.
     #[schema(max_length = 254, pattern = "^[^\\s<>,;@]+@[^\\s<>,;@]+$")]
     email: String,
     /// The real name. Default: none.

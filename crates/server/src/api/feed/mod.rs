@@ -10,6 +10,7 @@ mod follower;
 mod pages;
 
 use super::auth::Caller;
+use super::description::schema::EventKindName;
 use super::problem::Problem;
 use super::query::Query;
 use super::turnstile::{ComeAgain, Passage, Turnstile};
@@ -72,7 +73,8 @@ pub(super) struct LoggedEvent<'a> {
     seq: u64,
     /// When it was appended, RFC 3339.
     appended_at: String,
-    /// What it is: `siem`, `system`, ...
+    /// What it is.
+    #[schema(value_type = EventKindName)]
     kind: &'static str,
     /// Its stable id.
     id: &'a str,
@@ -118,7 +120,7 @@ enum Begin {
         ("follow" = Option<bool>, Query, description = "go on with what comes"),
         ("clientid" = Option<u64>, Query, description = "the client whose events they are"),
     ),
-    responses((status = 200, description = "A page of the log; with `follow=true` lines.", content((Events<'_> = "application/json"), (String = "application/x-ndjson")))),
+    responses((status = 200, description = "A page of the log; with `follow=true` lines.", content((Events<'_> = "application/json"), (String = "application/x-ndjson"))), (status = 429)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn read(
