@@ -114,6 +114,35 @@ pub struct Target {
     pub signing_key: Option<Secret>,
 }
 
+impl Target {
+    /// A target with the defaults of a new integration (contract.md section 1).
+    pub fn new(url: &str, signing_secret: &str) -> Self {
+        Target {
+            url: Secret::new(url),
+            http_method: HttpMethod::Post,
+            headers: Vec::new(),
+            ca_file: String::new(),
+            ca_verify: true,
+            timeout_s: 15,
+            open_timeout_s: 20,
+            http_version: HttpVersion::Auto,
+            format: Format::Json,
+            rendering: Style::Classic,
+            retry: Preset::Patient,
+            max_events: None,
+            max_bytes: None,
+            client_cert: String::new(),
+            client_key: None,
+            pins: Vec::new(),
+            rate: None,
+            in_flight: 1,
+            signing_secret: Secret::new(signing_secret),
+            previous_secret: None,
+            signing_key: None,
+        }
+    }
+}
+
 /// A signing secret that was replaced, and still signs for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousSecret {

@@ -1,14 +1,11 @@
 //! Helpers that speak the domain.
 
-use hitwire_courier::{Attempt, EndpointState, Preset, Progress, Verdict};
+use hitwire_courier::{Attempt, EndpointState, Progress, Verdict};
 use hitwire_event::filter::Filter;
 use hitwire_event::hit::{BlockStatus, Hit};
-use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, Event, IntegrationId, Lane, Seq, WebhookId};
 use hitwire_index::{Bounds, Following, Index, Options};
-use hitwire_log::{
-    Append, Client, Done, HttpMethod, HttpVersion, NewIntegration, Op, Secret, SqliteStore, Store, Target,
-};
+use hitwire_log::{Append, Client, Done, NewIntegration, Op, SqliteStore, Store, Target};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -159,29 +156,7 @@ fn new_integration(client: ClientId) -> NewIntegration {
         active: true,
         created_at: BEGIN_MS / 1_000,
         created_by: "admin@example.com".to_owned(),
-        target: Target {
-            url: Secret::new("https://receiver.example/"),
-            http_method: HttpMethod::Post,
-            headers: Vec::new(),
-            ca_file: String::new(),
-            ca_verify: true,
-            timeout_s: 15,
-            open_timeout_s: 20,
-            http_version: HttpVersion::Auto,
-            format: Format::Json,
-            rendering: Style::Classic,
-            retry: Preset::Patient,
-            max_events: None,
-            max_bytes: None,
-            client_cert: String::new(),
-            client_key: None,
-            pins: Vec::new(),
-            rate: None,
-            in_flight: 1,
-            signing_secret: Secret::new("whsec_a"),
-            previous_secret: None,
-            signing_key: None,
-        },
+        target: Target::new("https://receiver.example/", "whsec_a"),
         events: Vec::new(),
         filter: Filter::default(),
     }

@@ -1,16 +1,15 @@
 //! Helpers that speak the domain.
 
 use hitwire_courier::{
-    Attempt, EndpointState, LaneState, LostRange, LostReason, OpenBatch, Preset, Progress, Unsettled, Verdict,
+    Attempt, EndpointState, LaneState, LostRange, LostReason, OpenBatch, Progress, Unsettled, Verdict,
 };
 use hitwire_event::filter::Filter;
-use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{
     ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, Seq, Stream, WebhookId,
 };
 use hitwire_log::{
-    Activity, Append, Appended, Client, Done, HttpMethod, HttpVersion, Integration, NewIntegration, Op,
-    Options, PreviousSecret, Read, Secret, SqliteStore, Store, StreamFrom, Target, Ticked, UpdateIntegration,
+    Activity, Append, Appended, Client, Done, HttpVersion, Integration, NewIntegration, Op, Options,
+    PreviousSecret, Read, Secret, SqliteStore, Store, StreamFrom, Target, Ticked, UpdateIntegration,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -148,30 +147,19 @@ pub(crate) fn ticked(kinds: &[Kind]) -> Vec<Ticked> {
 
 pub(crate) fn target() -> Target {
     Target {
-        url: Secret::new("https://receiver.example/path-is-secret?and=query-too"),
-        http_method: HttpMethod::Post,
         headers: vec![("authorization".to_owned(), Secret::new("Bearer header-is-secret"))],
-        ca_file: String::new(),
-        ca_verify: true,
-        timeout_s: 15,
-        open_timeout_s: 20,
         http_version: HttpVersion::Http1,
-        format: Format::Json,
-        rendering: Style::Classic,
-        retry: Preset::Patient,
-        max_events: None,
         max_bytes: Some(1000),
         client_cert: "-----BEGIN CERTIFICATE-----".to_owned(),
         client_key: Some(Secret::new("client-key-is-secret")),
         pins: vec![[7; 32]],
         rate: Some(60),
-        in_flight: 1,
-        signing_secret: Secret::new("whsec_signing-is-secret"),
         previous_secret: Some(PreviousSecret {
             secret: Secret::new("whsec_previous-is-secret"),
             expires_at: BEGIN_MS / 1000,
         }),
         signing_key: Some(Secret::new("whsk_key-is-secret")),
+        ..Target::new("https://receiver.example/path-is-secret?and=query-too", "whsec_signing-is-secret")
     }
 }
 

@@ -2,13 +2,10 @@
 
 use super::integration::{Undelivered, broken, changed, created, deleted};
 use super::*;
-use hitwire_courier::{DisableReason, OpenBatch, Preset};
+use hitwire_courier::{DisableReason, OpenBatch};
 use hitwire_event::filter::Filter;
-use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{IntegrationId, Kind, Lane, Seq, WebhookId};
-use hitwire_log::{
-    Activity, HttpMethod, HttpVersion, Integration, MASK, NewIntegration, Resume, Secret, Target, Ticked,
-};
+use hitwire_log::{Activity, Integration, MASK, NewIntegration, Resume, Secret, Target, Ticked};
 use serde_json::{Value, json};
 
 const SECRETS: [&str; 6] = ["in-the-path", "header-value", "the-key", "whsec_", "other-path", "other-value"];
@@ -30,27 +27,11 @@ pub(crate) fn integration() -> Integration {
         created_at: 0,
         created_by: "Jane".to_owned(),
         target: Target {
-            url: Secret::new("https://siem.example.com:8443/in-the-path?k=v"),
-            http_method: HttpMethod::Post,
             headers: vec![("X-Key".to_owned(), Secret::new("header-value"))],
-            ca_file: String::new(),
-            ca_verify: true,
-            timeout_s: 15,
-            open_timeout_s: 20,
-            http_version: HttpVersion::Auto,
-            format: Format::Json,
-            rendering: Style::Classic,
-            retry: Preset::Patient,
-            max_events: None,
-            max_bytes: None,
             client_cert: "a certificate".to_owned(),
             client_key: Some(Secret::new("the-key")),
             pins: vec![[0xab; 32]],
-            rate: None,
-            in_flight: 1,
-            signing_secret: Secret::new("whsec_1"),
-            previous_secret: None,
-            signing_key: None,
+            ..Target::new("https://siem.example.com:8443/in-the-path?k=v", "whsec_1")
         },
         events: vec![Ticked { kind: Kind::Hit, active: true, with_headers: false, from: Seq(1) }],
         filter: Filter::default(),

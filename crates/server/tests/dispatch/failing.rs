@@ -1,13 +1,11 @@
 //! Local trouble: programming errors, and a process without file descriptors. Each costs what it must and no more.
 
-use hitwire_courier::{Preset, Reply};
+use hitwire_courier::Reply;
 use hitwire_endpoint::Cause;
 use hitwire_event::filter::Filter;
-use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Seq, WebhookId};
 use hitwire_log::{
-    Append, Done, HttpMethod, HttpVersion, Integration, NewIntegration, Op, Options, Secret, SqliteStore,
-    Store, Target, Ticked,
+    Append, Done, Integration, NewIntegration, Op, Options, SqliteStore, Store, Target, Ticked,
 };
 use hitwire_server::dispatch::transport::Sending;
 use hitwire_server::dispatch::{
@@ -97,29 +95,7 @@ impl World {
     }
 
     async fn integration(&self, first: First) -> IntegrationId {
-        let target = Target {
-            url: Secret::new("https://receiver.example/hook"),
-            http_method: HttpMethod::Post,
-            headers: Vec::new(),
-            ca_file: String::new(),
-            ca_verify: true,
-            timeout_s: 15,
-            open_timeout_s: 20,
-            http_version: HttpVersion::Auto,
-            format: Format::Json,
-            rendering: Style::Classic,
-            retry: Preset::Patient,
-            max_events: None,
-            max_bytes: None,
-            client_cert: String::new(),
-            client_key: None,
-            pins: Vec::new(),
-            rate: None,
-            in_flight: 1,
-            signing_secret: Secret::new("whsec_c2ltdWxhdGVk"),
-            previous_secret: None,
-            signing_key: None,
-        };
+        let target = Target::new("https://receiver.example/hook", "whsec_c2ltdWxhdGVk");
         let new = NewIntegration {
             id: None,
             client: ClientId(1),

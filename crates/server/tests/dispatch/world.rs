@@ -7,14 +7,13 @@ use hitwire_courier::Preset;
 use hitwire_courier::Saved;
 use hitwire_event::Seq;
 use hitwire_event::filter::Filter;
-use hitwire_event::rendering::{Format, Style};
+use hitwire_event::rendering::Format;
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, WebhookId};
 use hitwire_log::{
     Activity, ActivityPage, ActivityQuery, Answer, Append, Application, AttemptPage, AttemptQuery,
-    AttemptRow, Client, Credential, Done, HttpMethod, HttpVersion, Integration, IntegrationPage,
-    IntegrationQuery, Lag, Lease, Link, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Secret,
-    Session, SqliteStore, Store, StoreError, StreamFrom, Target, Ticked, Token, Touched, UpdateIntegration,
-    User, UserId,
+    AttemptRow, Client, Credential, Done, Integration, IntegrationPage, IntegrationQuery, Lag, Lease, Link,
+    LostRow, NewIntegration, Op, Options, Page, Read, Resume, Session, SqliteStore, Store, StoreError,
+    StreamFrom, Target, Ticked, Token, Touched, UpdateIntegration, User, UserId,
 };
 use hitwire_server::dispatch::{Bounds, Clock, Deliveries, Dispatch, Surroundings};
 use hitwire_server::{Clients, Names};
@@ -336,27 +335,12 @@ impl World {
     fn target(&mut self) -> Target {
         let random = &mut self.random;
         Target {
-            url: Secret::new("https://receiver.example/hook"),
-            http_method: HttpMethod::Post,
-            headers: Vec::new(),
-            ca_file: String::new(),
-            ca_verify: true,
-            timeout_s: 15,
-            open_timeout_s: 20,
-            http_version: HttpVersion::Auto,
             format: *random.pick(&[Format::Json, Format::Jsonl]),
-            rendering: Style::Classic,
             retry: *random.pick(&[Preset::Patient, Preset::Original]),
             max_events: random.one_in(3).then(|| random.between(1, 7) as u32),
-            max_bytes: None,
-            client_cert: String::new(),
-            client_key: None,
-            pins: Vec::new(),
             rate: random.one_in(4).then(|| *random.pick(&[20, 120, 600])),
             in_flight: if random.one_in(2) { random.between(2, 16) as u8 } else { 1 },
-            signing_secret: Secret::new("whsec_c2ltdWxhdGVk"),
-            previous_secret: None,
-            signing_key: None,
+            ..Target::new("https://receiver.example/hook", "whsec_c2ltdWxhdGVk")
         }
     }
 
