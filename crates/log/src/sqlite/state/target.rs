@@ -135,3 +135,23 @@ fn join(plain: PlainTarget, secret: SecretTarget<String>) -> Target {
         signing_key: secret.signing_key.map(Secret::new),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_an_older_version_has_the_defaults_of_newer_settings() {
+        let target =
+            Target { http_version: HttpVersion::Http1, ..Target::new("https://a.example/", "whsec_a") };
+        let written = plain(&target).expect("written");
+        let mut row: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&written).expect("JSON");
+        assert_eq!(row["http_version"], "1.1");
+        for newer in ["pins", "rate", "in_flight", "http_version", "previous_expires_at"] {
+            row.remove(newer).expect(newer);
+        }
+        let read: PlainTarget = serde_json::from_value(row.into()).expect("read");
+        assert_eq!((read.http_version, read.in_flight), (HttpVersion::Auto, 1));
+    }
+}
