@@ -49,7 +49,7 @@ enum Command {
     ///
     /// Takes the flags and variables of serve. What it prints is a configuration file that says the same; tokens and keys are
     /// not in it.
-    CheckConfig(Box<serve::Args>),
+    CheckConfig(Box<check_config::Args>),
     /// Receive notifications here: a local HTTPS endpoint with its own CA that shows what arrives
     ///
     /// It says how an integration is made that sends here. The server must be allowed to: hitwire serve --allow-target

@@ -6,6 +6,7 @@
 use crate::api::Body;
 use crate::failure::Failure;
 use crate::listen::{line, show};
+use crate::output::{Output, print, print_while_read};
 use crate::remote::Remote;
 use crate::terminal::{self, Style, Terminal};
 use crate::units;
@@ -15,6 +16,7 @@ use hitwire_event::ClientId;
 use hitwire_server::import::{Chunk, ModSecurityFile, Summary};
 use hitwire_source::Settings;
 use jiff::tz::TimeZone;
+use serde_json::json;
 use serde_json::value::RawValue;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -35,10 +37,6 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
 
-    /// With --dry-run: print the hits as JSON, one object a line
-    #[arg(long, requires = "dry_run")]
-    json: bool,
-
     /// The client (tenant) that the token belongs to; part of the ids of hits
     #[arg(long, value_name = "ID", default_value_t = 1)]
     client: u64,
@@ -50,6 +48,13 @@ pub(crate) struct Args {
     /// The zone that the WAF writes its local times in: Europe/Berlin [default: the zone of this machine]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
+
+    #[command(flatten)]
+    output: Output,
+
+    /// An older spelling of `--output json`, which scripts use with `--dry-run`.
+    #[arg(long, requires = "dry_run", hide = true)]
+    json: bool,
 
     #[command(flatten)]
     remote: Remote,
@@ -71,8 +76,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let unreadable = |error| Failure::Runtime(format!("cannot read {}: {error}", args.file.display()));
     let terminal = Terminal::stdout();
     if args.dry_run {
+        let json = args.json || args.output.is_json();
         while let Some(chunk) = file.next_chunk().map_err(unreadable)? {
-            if !shown(&chunk, args.json, terminal)? {
+            if !shown(&chunk, json, terminal)? {
                 return Ok(());
             }
         }
@@ -88,9 +94,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         taken.accepted += sent.accepted;
         taken.duplicates += sent.duplicates;
     }
-    terminal::print_line(&summary(&args.file, file.summary(), Some(&taken), terminal))
-        .or_else(reader_gone)?;
-    Ok(())
+    if args.output.is_json() {
+        return print(&counts(file.summary(), &taken).to_string());
+    }
+    print(&summary(&args.file, file.summary(), Some(&taken), terminal))
 }
 
 fn settings(args: &Args) -> Result<Settings, Failure> {
@@ -113,7 +120,7 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
         return Ok(Box::new(io::stdin().lock()));
     }
     let file = File::open(path)
-        .map_err(|error| Failure::Runtime(format!("cannot open {}: {error}", path.display())))?;
+        .map_err(|error| Failure::Usage(format!("cannot open {}: {error}", path.display())))?;
     Ok(Box::new(BufReader::new(file)))
 }
 
@@ -122,19 +129,24 @@ fn shown(chunk: &Chunk, json: bool, terminal: Terminal) -> Result<bool, Failure>
     for object in chunk.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let object: &RawValue = serde_json::from_slice(object).map_err(Failure::runtime)?;
         let text = if json { line::harmless(object.get()) } else { show::object_line(object, terminal) };
-        match terminal::print_line(&text) {
-            Ok(()) => {}
-            Err(error) => return reader_gone(error).map(|()| false),
+        if !print_while_read(&text)? {
+            return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn reader_gone(error: io::Error) -> Result<(), Failure> {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(Failure::Runtime(format!("cannot write to standard output: {error}"))),
-    }
+/// What was in the file, and what became of it, for programs.
+fn counts(summary: &Summary, taken: &Taken) -> serde_json::Value {
+    json!({
+        "records": summary.records,
+        "hits": summary.hits_total(),
+        "blocked": summary.blocked,
+        "accepted": taken.accepted,
+        "duplicates": taken.duplicates,
+        "lossy": summary.lossy,
+        "errors": summary.errors,
+    })
 }
 
 /// What was in the file, and what became of it.

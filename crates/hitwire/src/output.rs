@@ -7,28 +7,28 @@ use clap::ValueEnum;
 use serde_json::value::RawValue;
 use std::io;
 
-/// For whom the output is.
+/// How output is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
-    /// For people
+enum Format {
+    /// Tables and sentences for people
     #[default]
     Text,
-    /// For programs: JSON as the API answers it
+    /// JSON for programs: one document on one line, or one object a line
     Json,
 }
 
-/// The flag that says for whom the output is.
+/// The flag that chooses the output format. Every command that prints data has it.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct Output {
-    /// For whom to print
-    #[arg(long = "output", value_name = "FORM", value_enum, default_value_t = Form::Text, global = true)]
-    form: Form,
+    /// Output format
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text, global = true)]
+    output: Format,
 }
 
 impl Output {
     /// Whether programs read it.
     pub(crate) fn is_json(self) -> bool {
-        self.form == Form::Json
+        self.output == Format::Json
     }
 
     /// Prints the API's JSON as it came, on one line, or `text` of it for people.

@@ -5,6 +5,7 @@
 mod accounts;
 mod apply;
 mod clock;
+mod commands;
 mod console;
 mod demo;
 mod descriptors;

@@ -31,7 +31,9 @@ async fn a_dry_run_shows_what_would_be_sent() {
 
 #[tokio::test]
 async fn a_dry_run_in_json_gives_objects_that_the_api_takes() {
-    let dry = run(&["import", "modsecurity", SAMPLE, "--dry-run", "--json"]).await;
+    let dry = run(&["import", "modsecurity", SAMPLE, "--dry-run", "--output", "json"]).await;
+    let older = run(&["import", "modsecurity", SAMPLE, "--dry-run", "--json"]).await;
+    assert_eq!(older.stdout, dry.stdout, "scripts may go on with --json");
     let hits: Vec<serde_json::Value> =
         dry.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let data = tempfile::tempdir().unwrap();
@@ -49,6 +51,17 @@ async fn a_file_imported_twice_gives_duplicates() {
     assert_eq!((figure(&first.stdout, "accepted"), figure(&first.stdout, "duplicates")), (hits, 0));
     let second = import(&server, SAMPLE).await;
     assert_eq!((figure(&second.stdout, "accepted"), figure(&second.stdout, "duplicates")), (0, hits));
+}
+
+#[tokio::test]
+async fn programs_read_what_became_of_the_file() {
+    let data = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(data.path(), &[]).await;
+    let args = ["import", "modsecurity", SAMPLE, "--server", server.url(), "--output", "json"];
+    let imported = run_with_input(&args, &[("HITWIRE_TOKEN", TOKEN)], b"").await;
+    let counts: serde_json::Value = serde_json::from_str(&imported.stdout).expect("one document");
+    assert!(counts["hits"].as_u64() > Some(0), "{counts}");
+    assert_eq!((&counts["accepted"], &counts["duplicates"]), (&counts["hits"], &0.into()), "{counts}");
 }
 
 #[tokio::test]
@@ -84,7 +97,7 @@ async fn what_stands_in_the_way_is_said_in_one_sentence() {
     let data = tempfile::tempdir().unwrap();
     let server = RunningServer::start(data.path(), &[]).await;
     let nowhere = run(&["import", "modsecurity", "/nonexistent/audit.log", "--dry-run"]).await;
-    assert_eq!(nowhere.code, Some(1));
+    assert_eq!(nowhere.code, Some(2), "the user has to name another file");
     assert_eq!(
         nowhere.stderr,
         "error: cannot open /nonexistent/audit.log: No such file or directory (os error 2)\n"

@@ -27,7 +27,7 @@ impl Listening {
         let kept = dir.to_str().unwrap();
         let args = [&["listen", "--addr", "127.0.0.1:0", "--dir", kept], flags].concat();
         let mut program = Program::start(&args, &[]);
-        let machine = flags.contains(&"--json");
+        let machine = flags.contains(&"json");
         let greeting =
             if machine { program.says("https://").await } else { program.line_with("https://").await };
         let url = greeting.split_whitespace().find(|word| word.starts_with("https://")).unwrap().to_owned();
@@ -93,7 +93,7 @@ async fn signatures_are_told_apart() {
 #[tokio::test]
 async fn machines_get_one_line_of_json_for_each_notification() {
     let dir = tempfile::tempdir().unwrap();
-    let mut listening = Listening::start(dir.path(), &["--json", "--secret", SECRET]).await;
+    let mut listening = Listening::start(dir.path(), &["--output", "json", "--secret", SECRET]).await;
     listening.sender.status("msg_1", HIT.replace("1591261367", "1.50"), &[SECRET]).await;
     listening.sender.status("msg_2", "not json", &[OTHER_SECRET]).await;
     let first = listening.program.next_line().await.unwrap();

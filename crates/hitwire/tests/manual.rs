@@ -18,6 +18,10 @@ async fn the_settings_in_effect_are_printed_as_a_file_that_says_the_same() {
     for line in ["env = \"staging\"", "listen = \"[::1]:7000\"", "age = \"2d\"", "size = \"1GiB\""] {
         assert!(checked.stdout.lines().any(|printed| printed == line), "{line}:\n{}", checked.stdout);
     }
+    let args = ["check-config", "--config", file, "--listen", "[::1]:7000", "--output", "json"];
+    let settings: serde_json::Value =
+        serde_json::from_str(&run_with_input(&args, &variables, b"").await.stdout).expect("JSON");
+    assert_eq!((&settings["listen"], &settings["retention"]["age"]), (&"[::1]:7000".into(), &"2d".into()));
     let again = dir.path().join("again.toml");
     std::fs::write(&again, &checked.stdout).unwrap();
     let again = run(&["check-config", "--config", again.to_str().unwrap()]).await;

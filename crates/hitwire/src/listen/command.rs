@@ -3,9 +3,11 @@
 use super::behaviour::{Behaviour, Fail};
 use super::{Authority, CERTIFICATE_FILE, KEY_FILE, ListenError, Listener, Options, Received, line, show};
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::signals;
 use crate::terminal::{self, Style, Terminal};
 use crate::units;
+use hitwire_server::config::parse_listen;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,8 +16,8 @@ use std::time::Duration;
 /// What `hitwire listen` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where to listen; port 0 takes any free port
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443", env = "HITWIRE_LISTEN_ADDR")]
+    /// Where to listen; a port alone (9443) is on 127.0.0.1, port 0 takes any free port
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9443", env = "HITWIRE_LISTEN_ADDR", value_parser = parse_listen)]
     addr: SocketAddr,
 
     /// Keep the certificate authority here (ca.pem, and ca.key with mode 0600), so that it is the same next time
@@ -27,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     ca_out: Option<PathBuf>,
 
-    /// Another name or address that the certificate shall be good for (repeatable)
+    /// Another name or address that the certificate must be valid for (repeatable)
     #[arg(long = "name", value_name = "HOST")]
     names: Vec<String>,
 
@@ -49,9 +51,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = units::duration, hide_default_value = true)]
     slow: Duration,
 
-    /// Print one JSON object a line for each notification; everything else goes to standard error
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// Runs until it is interrupted.
@@ -79,9 +80,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         error => Failure::runtime(error),
     })?;
 
-    let terminal = if args.json { Terminal::plain() } else { Terminal::stdout() };
+    // With JSON, standard output has one object for each notification and nothing else.
+    let json = args.output.is_json();
+    let terminal = if json { Terminal::plain() } else { Terminal::stdout() };
     let say = |line: &str| {
-        if args.json {
+        if json {
             terminal::tell(line);
             Ok(())
         } else {
@@ -97,7 +100,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             () = interrupted.next() => break,
             Some(received) = listener.events.recv() => {
                 tally.count(&received);
-                let text = if args.json { line::line(&received) } else { show::notification(&received, terminal) };
+                let text = if json { line::line(&received) } else { show::notification(&received, terminal) };
                 match terminal::print_line(&text) {
                     Ok(()) => {}
                     Err(error) => { reader_gone(error)?; break }

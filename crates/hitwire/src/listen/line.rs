@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// What `--json` prints of a notification.
+/// What `--output json` prints of a notification.
 #[derive(Serialize)]
 struct Line<'a> {
     /// RFC 3339, UTC.
