@@ -7,7 +7,7 @@ use crate::terminal::{self, Terminal};
 use clap::ArgAction;
 use clap::builder::BoolishValueParser;
 use hitwire_event::rendering::Style;
-use hitwire_server::config::{parse_duration, parse_size};
+use hitwire_server::config::{parse_duration, parse_listen, parse_size};
 use hitwire_server::{Config, Server, SourceSpec, StartError, descriptors};
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -25,12 +25,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", env = "HITWIRE_DATA")]
     data: Option<PathBuf>,
 
-    /// Where the API listens; port 0 takes any free port [default: 127.0.0.1:8419]
-    #[arg(long, value_name = "ADDRESS", env = "HITWIRE_LISTEN")]
+    /// Where the API listens; a port alone (8419) is on 127.0.0.1, port 0 takes any free port [default: 127.0.0.1:8419]
+    #[arg(long, value_name = "ADDRESS", env = "HITWIRE_LISTEN", value_parser = parse_listen)]
     listen: Option<SocketAddr>,
 
     /// Tell metrics to a Prometheus here, without a token; the API tells them to operators [default: only there]
-    #[arg(long, value_name = "ADDRESS", env = "HITWIRE_METRICS_LISTEN")]
+    #[arg(long, value_name = "ADDRESS", env = "HITWIRE_METRICS_LISTEN", value_parser = parse_listen)]
     metrics_listen: Option<SocketAddr>,
 
     /// Serve the API with this certificate: PEM, the chain after it; read again when it changes

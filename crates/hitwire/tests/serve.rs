@@ -129,6 +129,35 @@ async fn flags_override_the_configuration_file() {
 }
 
 #[tokio::test]
+async fn a_port_alone_is_an_address_of_this_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    for (n, (listen, url)) in [
+        ("0", "http://127.0.0.1:"),
+        (":0", "http://127.0.0.1:"),
+        ("localhost:0", "http://127.0.0.1:"),
+        ("[::1]:0", "http://[::1]:"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let server = RunningServer::start(&dir.path().join(n.to_string()), &["--listen", listen]).await;
+        assert!(server.url().starts_with(url), "{listen}: {}", server.url());
+    }
+    let variables = [("HITWIRE_LISTEN", "8420"), ("HITWIRE_METRICS_LISTEN", ":9420")];
+    let checked = run_with_input(&["check-config"], &variables, b"").await;
+    for line in ["\nlisten = \"127.0.0.1:8420\"\n", "\nmetrics_listen = \"127.0.0.1:9420\"\n"] {
+        assert!(checked.stdout.contains(line), "{}{}", checked.stdout, checked.stderr);
+    }
+    for flags in [["--listen", "localhost"], ["--metrics-listen", "example.com:1"]] {
+        let refused = run(&[&["serve"][..], &flags].concat()).await;
+        assert_eq!(refused.code, Some(2), "{flags:?}");
+        assert!(refused.stderr.contains("as in 127.0.0.1:8419"), "{}", refused.stderr);
+    }
+    let refused = run(&["listen", "--addr", "nowhere"]).await;
+    assert!(refused.stderr.contains("as in 127.0.0.1:8419"), "{}", refused.stderr);
+}
+
+#[tokio::test]
 async fn log_lines_can_be_json() {
     let data = tempfile::tempdir().unwrap();
     let server = RunningServer::start(data.path(), &["--log-format", "json"]).await;

@@ -1,5 +1,6 @@
 //! The configuration file: one TOML document, every key optional.
 
+use super::address::listen;
 use super::{
     Config, ConfigError, OidcSettings, SourceFormat, SourceSpec, parse_duration, parse_size, secrets,
 };
@@ -19,7 +20,9 @@ use std::time::Duration;
 #[serde(deny_unknown_fields)]
 struct Document {
     data_dir: Option<PathBuf>,
+    #[serde(default, deserialize_with = "listen")]
     listen: Option<SocketAddr>,
+    #[serde(default, deserialize_with = "listen")]
     metrics_listen: Option<SocketAddr>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
@@ -370,11 +373,23 @@ mod tests {
     }
 
     #[test]
+    fn a_port_alone_is_on_this_machine() {
+        for text in
+            ["listen = 9000", "listen = \"9000\"", "listen = \":9000\"", "listen = \"localhost:9000\""]
+        {
+            let config = Config::from_toml(text).expect(text);
+            assert_eq!(config.listen.to_string(), "127.0.0.1:9000", "{text}");
+        }
+    }
+
+    #[test]
     fn a_key_that_is_unknown_or_wrong_is_named_with_its_place() {
         for (text, words) in [
             ("data_dri = \"x\"", ["line 1, column 1", "data_dri"]),
             ("\n[retention]\nsize = \"many\"", ["line 3", "\"many\" is not a size"]),
-            ("listen = \"localhost\"", ["line 1", "listen"]),
+            ("listen = \"localhost\"", ["line 1", "as in 127.0.0.1:8419"]),
+            ("listen = 65536", ["line 1", "\"65536\" is not an address"]),
+            ("metrics_listen = true", ["line 1", "such as \"127.0.0.1:8419\""]),
             ("default_rendering = \"modern\"", ["line 1", "`classic` or `envelope`"]),
             ("[[source]]\ntype = \"suricata\"\npath = \"/x\"", ["source.type", "known: modsecurity"]),
             (

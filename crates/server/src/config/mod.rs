@@ -5,6 +5,7 @@
 //! secret key never stand in the file or on the command line: they come from the environment or from files of their own
 //! ([`Config::take_secrets`]).
 
+mod address;
 mod effective;
 mod file;
 mod measure;
@@ -14,6 +15,7 @@ mod serving;
 mod sign_in;
 mod source_spec;
 
+pub use address::parse_listen;
 pub use measure::{parse_duration, parse_size};
 pub use naming::Naming;
 pub use secrets::{SecretKey, TOKEN_CHARS_MIN};
