@@ -178,7 +178,11 @@ impl fmt::Display for Refusal {
         if let Some(inner) = self.inner {
             write!(f, "carries {inner}, which ")?;
         }
-        write!(f, "is {}; allow it with --allow-target {}", self.rule, self.network)
+        write!(
+            f,
+            "is {}; an operator can allow it with hitwire serve --allow-target {}",
+            self.rule, self.network
+        )
     }
 }
 
@@ -202,7 +206,7 @@ pub enum UrlError {
     Scheme,
     /// Plain HTTP without permission.
     #[error(
-        "the URL must begin with https://; plain http:// is accepted only if hitwire runs with --allow-http"
+        "the URL must begin with https://; plain http:// is accepted only with hitwire serve --allow-http"
     )]
     PlainHttp,
     /// `user:password@`.

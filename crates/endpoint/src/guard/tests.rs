@@ -185,17 +185,26 @@ fn a_network_allowed_for_one_client_is_refused_to_the_others_and_can_be_taken_ba
 #[test]
 fn a_refusal_names_address_rule_and_remedy() {
     for (text, words) in [
-        ("127.0.0.1", "127.0.0.1 is a loopback address; allow it with --allow-target 127.0.0.0/8"),
+        (
+            "127.0.0.1",
+            "127.0.0.1 is a loopback address; an operator can allow it with hitwire serve --allow-target 127.0.0.0/8",
+        ),
         (
             "169.254.169.254",
-            "169.254.169.254 is the address of a cloud metadata service; allow it with --allow-target 169.254.169.254/32",
+            "169.254.169.254 is the address of a cloud metadata service; an operator can allow it with hitwire serve --allow-target 169.254.169.254/32",
         ),
         (
             "::ffff:10.0.0.1",
-            "::ffff:10.0.0.1 carries 10.0.0.1, which is a private address (RFC 1918); allow it with --allow-target 10.0.0.0/8",
+            "::ffff:10.0.0.1 carries 10.0.0.1, which is a private address (RFC 1918); an operator can allow it with hitwire serve --allow-target 10.0.0.0/8",
         ),
-        ("fe80::1", "fe80::1 is a link-local address; allow it with --allow-target fe80::/10"),
-        ("4000::1", "4000::1 is not a global unicast address; allow it with --allow-target 4000::1/128"),
+        (
+            "fe80::1",
+            "fe80::1 is a link-local address; an operator can allow it with hitwire serve --allow-target fe80::/10",
+        ),
+        (
+            "4000::1",
+            "4000::1 is not a global unicast address; an operator can allow it with hitwire serve --allow-target 4000::1/128",
+        ),
     ] {
         assert_eq!(strict().judge(CLIENT, address(text)).unwrap_err().to_string(), words);
     }

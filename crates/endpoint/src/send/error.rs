@@ -40,7 +40,7 @@ pub enum SendError {
     #[error(transparent)]
     Request(#[from] RequestError),
     /// The guard.
-    #[error("{} is not allowed: it is {}; an operator can allow it with --allow-target", Refused(host.as_deref()), refusal.rule)]
+    #[error("{} is not allowed: it is {}; an operator can allow it with hitwire serve --allow-target", Refused(host.as_deref()), refusal.rule)]
     Guard {
         /// The name that led to the address; none if the URL names the address itself.
         host: Option<String>,

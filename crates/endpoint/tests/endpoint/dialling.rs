@@ -21,7 +21,7 @@ async fn a_name_that_leads_inside_is_refused_and_nothing_is_dialled() {
     );
     assert_eq!(
         error.to_string(),
-        "the address that receiver.test resolves to is not allowed: it is a loopback address; an operator can allow it with --allow-target"
+        "the address that receiver.test resolves to is not allowed: it is a loopback address; an operator can allow it with hitwire serve --allow-target"
     );
     // For operators.
     assert_eq!(sent.address, Some(receiver.address));
@@ -43,7 +43,7 @@ async fn a_literal_address_is_judged_when_it_is_sent_to_in_any_spelling() {
     let port = receiver.address.port();
     for host in ["127.0.0.1", "0x7f.1", "2130706433", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "0"] {
         let words = words(&strict(&[]), &target(format!("http://{host}:{port}/s3cret"))).await;
-        assert!(words.contains("allow it with --allow-target"), "{host}: {words}");
+        assert!(words.contains("allow it with hitwire serve --allow-target"), "{host}: {words}");
     }
     assert_eq!(receiver.connections(), 0);
 }

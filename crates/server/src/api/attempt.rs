@@ -201,7 +201,7 @@ async fn in_words(
         WhyNot::Missing { .. } | WhyNot::Different => "",
     };
     if !changed {
-        return Ok("made again, it is another one: the names in envelopes (--product-name, the client's name), or hitwire \
+        return Ok("made again, it is another one: the names in envelopes (product, cloud, the client's name), or hitwire \
              itself, changed since"
             .to_owned());
     }
