@@ -1,8 +1,11 @@
 //! The commands, their flags and their exit codes.
 
-use crate::accounts::{client, token, user};
+use crate::accounts::{application, client, token, user};
 use crate::failure::Failure;
-use crate::{apply, check_config, demo, import, integration, listen, manual, send, serve, tail};
+use crate::{
+    activity, apply, attempt, check_config, demo, import, integration, listen, lost, manual, send, serve,
+    source, tail,
+};
 use clap::{CommandFactory, Parser, Subcommand};
 use hitwire_server::prepare_thread;
 use std::process::ExitCode;
@@ -30,7 +33,7 @@ Exit codes:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show the whole way of the data on this machine, in a few seconds
+    /// Run an end-to-end demo on this machine, in a few seconds
     ///
     /// A WAF's audit log is written to a temporary file, record by record. A real server follows the file and delivers
     /// each hit over TLS to a receiver beside it; the integration between the two is made over the API. Nothing outside
@@ -72,7 +75,7 @@ enum Command {
     /// One line each: time, type, status, client, request, where something was found, and what. With --output json one JSON
     /// object a line, as the API answers it. A stream that breaks is taken up where it ended.
     Tail(tail::Args),
-    /// The webhooks of a running server: list, show, add, edit, enable, disable, delete, test
+    /// The webhooks of a running server: list, show, add, edit, enable, disable, delete, preview, test
     Integration(Box<integration::Args>),
     /// Make the integrations of a running server what a file says, in TOML or YAML
     ///
@@ -80,12 +83,23 @@ enum Command {
     /// an integration has its default; integrations that it does not name are left alone, unless --prune says otherwise.
     /// Secrets stand in variables and files: { env = "VARIABLE" }, { file = "path" }.
     Apply(apply::Args),
+    /// The delivery log of an integration: what was sent, when, and what the receiver answered
+    #[command(visible_alias = "attempts")]
+    Attempt(attempt::Args),
+    /// The events that an integration did not get, and why
+    Lost(lost::Args),
+    /// The sources that a running server follows, and how far each is
+    Source(source::Args),
     /// The tokens of a running server: list, create, revoke
     Token(token::Args),
-    /// The users of a running server: list, create, edit, delete
+    /// The users of a running server: list, create, edit, sign-in-link, delete
     User(user::Args),
     /// The clients (tenants) of a running server: list, create, edit, delete
     Client(client::Args),
+    /// The applications of a running server, which filters can name: list, create, rename, delete
+    Application(application::Args),
+    /// The activity log of a running server: who changed what
+    Activity(activity::Args),
     /// Print the script that completes this command line in a shell
     ///
     /// For bash: hitwire completions bash > /etc/bash_completion.d/hitwire
@@ -107,6 +121,11 @@ pub fn main() -> ExitCode {
     };
     let ended = runtime.block_on(async {
         match cli.command {
+            Command::Activity(args) => activity::run(args).await,
+            Command::Application(args) => application::run(args).await,
+            Command::Attempt(args) => attempt::run(args).await,
+            Command::Lost(args) => lost::run(args).await,
+            Command::Source(args) => source::run(args).await,
             Command::Import(args) => import::run(args).await,
             Command::Integration(args) => integration::run(*args).await,
             Command::Send(args) => send::run(args).await,

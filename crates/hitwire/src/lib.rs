@@ -9,10 +9,11 @@
 //! - `serve`: flags, variables and the configuration file into a [`Config`](hitwire_server::Config); signals.
 //! - `logging`: what `serve` says on standard error, without ever waiting or failing for it.
 //! - `check_config`: the same, without running; `manual`: completions and manual pages.
-//! - `accounts`: `token`, `client`, `user`.
-//! - `apply`, `demo`, `import`, `integration`, `send`, `tail`: the commands of these names; `upload`: what those that send events share.
+//! - `accounts`: `token`, `client`, `user`, `application`.
+//! - `activity`, `apply`, `attempt`, `demo`, `import`, `integration`, `lost`, `send`, `source`, `tail`: the commands of these names; `upload`: what those that send events share.
 //! - `remote`: a running server, as commands see it: flags, token, calls. `failure`: how a command ends when it does not
 //!   end well, and its exit code.
+//! - `pages`: lists that the API answers page by page.
 //! - `output`, `table`, `ask`: what commands print and ask; `terminal`: what may be written to a terminal, and how wide it
 //!   is.
 //!
@@ -22,9 +23,11 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod accounts;
+mod activity;
 pub mod api;
 mod apply;
 mod ask;
+mod attempt;
 mod check_config;
 mod cli;
 mod demo;
@@ -33,12 +36,15 @@ mod import;
 mod integration;
 pub mod listen;
 mod logging;
+mod lost;
 mod manual;
 mod output;
+mod pages;
 mod remote;
 mod send;
 mod serve;
 mod signals;
+mod source;
 mod table;
 mod tail;
 mod terminal;

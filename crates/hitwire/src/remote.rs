@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -68,14 +69,14 @@ pub(crate) struct Tenant {
         global = true,
         help_heading = "The server"
     )]
-    id: Option<u64>,
+    tenant: Option<u64>,
 }
 
 impl Tenant {
     /// The path of a call for this client.
     pub(crate) fn path(self, path: &str) -> String {
         let sign = if path.contains('?') { '&' } else { '?' };
-        self.id.map_or_else(|| path.to_owned(), |id| format!("{path}{sign}clientid={id}"))
+        self.tenant.map_or_else(|| path.to_owned(), |id| format!("{path}{sign}clientid={id}"))
     }
 }
 
@@ -108,7 +109,8 @@ impl Remote {
         if let Some(token) = given {
             return Ok(Secret::new(token.trim()));
         }
-        let missing = "say who asks: name the file with the token with --token-file, or set HITWIRE_TOKEN";
+        let missing =
+            "no API token found: name the file that holds it with --token-file, or set HITWIRE_TOKEN";
         if !client.is_local() {
             return Err(Failure::Usage(missing.to_owned()));
         }
@@ -249,6 +251,16 @@ impl Session {
         let list = self.object(Method::GET, path, ()).await?;
         let items: Vec<Box<RawValue>> =
             serde_json::from_str(list.json.get()).map_err(|e| self.strange(&e))?;
+        items.into_iter().map(|item| self.read(item)).collect()
+    }
+
+    /// The objects of a list that stands in an answer under a name, each as it came.
+    pub(crate) fn members(&self, answer: &Object, name: &str) -> Result<Vec<Object>, ApiError> {
+        let strange = |error| self.strange(&error);
+        let mut parts: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_str(answer.json.get()).map_err(strange)?;
+        let Some(list) = parts.remove(name) else { return Ok(Vec::new()) };
+        let items: Vec<Box<RawValue>> = serde_json::from_str(list.get()).map_err(strange)?;
         items.into_iter().map(|item| self.read(item)).collect()
     }
 

@@ -67,6 +67,51 @@ async fn a_user_is_made_changed_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_user_made_here_signs_in_by_a_link_made_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(&dir.path().join("data"), &[]).await;
+    let email = "ann@example.com";
+    let made = succeeds(&server, &["user", "create", email, "--name", "Ann", "--role", "operator"]).await;
+    assert!(made.contains("operator") && made.contains("hitwire user sign-in-link 1"), "{made}");
+    let said = succeeds(&server, &["user", "sign-in-link", email]).await;
+    let link = said.split_whitespace().find(|word| word.contains("/set-up/")).expect("a link");
+    let path = link.strip_prefix(server.url()).expect("it begins with the address that was asked");
+    let page = server.api().request(http::Method::GET, path, ()).await.unwrap();
+    assert_eq!(page.status, http::StatusCode::OK, "{}", String::from_utf8_lossy(&page.body));
+
+    let later = json(&server, &["user", "sign-in-link", "1"]).await;
+    assert_eq!((&later["email"], &later["url"]), (&email.into(), &serde_json::Value::Null));
+    let older = server.api().request(http::Method::GET, path, ()).await.unwrap();
+    assert_ne!(older.status, http::StatusCode::OK, "a later link takes the earlier one's place");
+}
+
+#[tokio::test]
+async fn a_sign_in_link_begins_with_the_public_url() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = ["--public-url", "https://hitwire.example.com"];
+    let server = RunningServer::start(&dir.path().join("data"), &flags).await;
+    succeeds(&server, &["user", "create", "bob@example.com", "--name", "Bob", "--role", "analyst"]).await;
+    let said = succeeds(&server, &["user", "sign-in-link", "bob@example.com"]).await;
+    assert!(said.contains(" https://hitwire.example.com/set-up/") && !said.contains("127.0.0.1"), "{said}");
+}
+
+#[tokio::test]
+async fn an_application_is_made_renamed_and_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(&dir.path().join("data"), &[]).await;
+    assert_eq!(json(&server, &["application", "create", "shop"]).await["name"], "shop");
+    assert_eq!(json(&server, &["application", "create", "rest", "--id", "-1"]).await["id"], -1);
+    let renamed = succeeds(&server, &["application", "rename", "-1", "everything else"]).await;
+    assert_eq!(renamed, "changed everything else (-1)\n");
+    let list = succeeds(&server, &["application", "list"]).await;
+    assert!(list.contains("shop") && list.contains("-1  everything else"), "{list}");
+    let taken = hitwire_with(&server, &[], &["application", "create", "again", "--id", "-1"]).await;
+    assert_eq!(taken.code, Some(1), "{}", taken.stdout);
+    succeeds(&server, &["application", "delete", "everything else", "--yes"]).await;
+    assert_eq!(json(&server, &["application", "list"]).await.as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn an_operator_makes_a_client_and_works_for_it() {
     let dir = tempfile::tempdir().unwrap();
     let server = RunningServer::start(&dir.path().join("data"), &[]).await;

@@ -62,7 +62,7 @@ async fn a_file_is_carried_out_once_and_then_nothing_is_left_to_do() {
     let secret = secrets.lines().find(|line| line.ends_with(" 1 SIEM")).unwrap().split(' ').next().unwrap();
 
     let again = apply(&server, &file, &["--yes"]).await;
-    assert_eq!((again.code, &*again.stdout), (Some(0), "nothing to do: 2 integrations as it shall be\n"));
+    assert_eq!((again.code, &*again.stdout), (Some(0), "nothing to do: 2 integrations up to date\n"));
     assert_eq!(apply(&server, &file, &["--dry-run"]).await.code, Some(0));
 
     receiver.check_with(secret.to_owned());

@@ -10,6 +10,7 @@ mod console;
 mod demo;
 mod descriptors;
 mod ecosystem;
+mod history;
 mod import;
 mod integration;
 mod kill;

@@ -223,3 +223,67 @@ async fn a_token_is_not_sent_in_clear_to_another_machine_unless_that_is_asked_fo
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(refused.stderr.contains("in clear") && !refused.stderr.contains(TOKEN), "{refused:?}");
 }
+
+#[tokio::test]
+async fn a_rotated_secret_is_shown_once_and_signs() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(&dir.path().join("data"), &[]).await;
+    let (mut receiver, ca) = receiver(dir.path()).await;
+    let url = receiver.url();
+    let add = ["integration", "add", "--name", "SIEM", "--url", &url, "--ca-file", &ca, "--event", "siem"];
+    let before = json(&server, &add).await["signing_secret"].clone();
+    let said = succeeds(&server, &["integration", "rotate-secret", "SIEM", "--overlap", "0"]).await;
+    let secret = said.split_whitespace().find(|word| word.starts_with("whsec_")).expect("the new secret");
+    assert_ne!(before, *secret);
+    receiver.check_with(secret.to_owned());
+    server.accept(&hits::hits("cli", 0, 0..1)).await;
+    let received = in_time("the notification", receiver.events.recv()).await.unwrap();
+    assert_eq!(received.signature.to_string(), "signature verified");
+    let again = json(&server, &["integration", "rotate-secret", "SIEM", "--overlap", "1h"]).await;
+    assert!(again["previous_expires_at"].as_u64().is_some(), "{again}");
+    let long = hitwire_with(&server, &[], &["integration", "rotate-secret", "SIEM", "--overlap", "8d"]).await;
+    assert_eq!(long.code, Some(2), "{}", long.stdout);
+    assert!(long.stderr.contains("\n  --overlap: "), "{}", long.stderr);
+}
+
+#[tokio::test]
+async fn a_preview_counts_and_a_rendering_shows_what_would_be_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(&dir.path().join("data"), &[]).await;
+    let add = [
+        "integration",
+        "add",
+        "--name",
+        "SIEM",
+        "--url",
+        "https://127.0.0.1:1/",
+        "--event",
+        "siem",
+        "--inactive",
+    ];
+    succeeds(&server, &add).await;
+    let empty = succeeds(&server, &["integration", "preview", "SIEM"]).await;
+    assert_eq!(empty, "the log has no events of these kinds yet\n");
+    server.accept(&hits::hits("cli", 0, 0..4)).await;
+    let all = json(&server, &["integration", "preview", "SIEM"]).await;
+    assert_eq!((&all["looked_at"], &all["would_send"]), (&4.into(), &4.into()));
+    let none = ["integration", "preview", "SIEM", "--filter", r#"{"attack_types": ["rce"]}"#, "--last", "3"];
+    let text = succeeds(&server, &none).await;
+    assert!(text.starts_with("0 of the newest 3 events would be sent (the oldest of them came 2"), "{text}");
+    let unnamed = json(&server, &["integration", "preview", "--event", "system,siem"]).await;
+    assert!(unnamed["would_send"].as_u64() >= Some(4), "{unnamed}");
+    let neither = hitwire_with(&server, &[], &["integration", "preview"]).await;
+    assert_eq!(neither.code, Some(2), "{}", neither.stdout);
+    let nonsense = hitwire_with(&server, &[], &["integration", "preview", "SIEM", "--filter", "nope"]).await;
+    assert_eq!(nonsense.code, Some(2), "{}", nonsense.stdout);
+    let words = "error: --filter ceases to be JSON at line 1, column 2; it looks like {\"domains\"";
+    assert!(nonsense.stderr.starts_with(words), "{}", nonsense.stderr);
+    let much = hitwire_with(&server, &[], &["integration", "preview", "SIEM", "--last", "100001"]).await;
+    assert!(much.stderr.contains("\n  --last: "), "{}", much.stderr);
+
+    let rendered = succeeds(&server, &["integration", "render", "SIEM"]).await;
+    assert!(rendered.contains("POST https://127.0.0.1:1/"), "{rendered}");
+    assert!(rendered.contains("webhook-id") && rendered.contains("[Test message]"), "{rendered}");
+    let other = json(&server, &["integration", "render", "SIEM", "--event", "system"]).await;
+    assert_eq!(other["event"], "system");
+}

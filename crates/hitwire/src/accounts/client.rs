@@ -9,7 +9,14 @@ use clap::{Subcommand, ValueEnum};
 use ipnet::IpNet;
 use serde_json::{Map, Value};
 
-const ORIGINS: &Origins = &[
+const OF_CREATE: &Origins = &[
+    ("/name", "NAME"),
+    ("/integrations_max", "--integrations-max"),
+    ("/events_per_s", "--events-per-s"),
+    ("/allow_targets", "--allow-target"),
+];
+
+const OF_EDIT: &Origins = &[
     ("/name", "--name"),
     ("/integrations_max", "--integrations-max"),
     ("/events_per_s", "--events-per-s"),
@@ -108,11 +115,11 @@ enum Unset {
 
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let mut book = Book::open(&args.common, "client", "/v1/clients", ORIGINS)?;
+    let mut book = Book::open(&args.common, "client", "/v1/clients")?;
     match args.command {
         Command::List => book.list(table).await,
         Command::Create { name, quotas } => {
-            let made = book.create(body(Some(name), &quotas)).await?;
+            let made = book.create(body(Some(name), &quotas), OF_CREATE).await?;
             book.output.print(&made.json, |terminal| created(&made, &facts(&made), terminal))
         }
         Command::Edit { which, name, unset, quotas } => {
@@ -127,7 +134,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
                 };
             }
             lifted.extend(body(name, &quotas));
-            book.edit(&which, lifted, FIELDS).await
+            book.edit(&which, lifted, FIELDS, OF_EDIT).await
         }
         Command::Delete { which, yes } => book.end(&which, yes, "Deleting", "deleted").await,
     }

@@ -1,8 +1,9 @@
-//! `hitwire token`, `client` and `user`: who may do what on a running server, over its API.
+//! `hitwire token`, `client`, `user` and `application`: who may do what on a running server, and on what, over its API.
 //!
-//! The three are alike: a list, a creation, a change, an end. What they share is here ([`Book`]); each has its own flags,
+//! They are alike: a list, a creation, a change, an end. What they share is here ([`Book`]); each has its own flags,
 //! bodies and tables.
 
+pub(crate) mod application;
 pub(crate) mod client;
 pub(crate) mod token;
 pub(crate) mod user;
@@ -39,19 +40,12 @@ struct Book {
     what: &'static str,
     /// The API's path.
     path: &'static str,
-    /// Which flag a field comes from.
-    origins: &'static Origins,
 }
 
 impl Book {
-    fn open(
-        common: &Common,
-        what: &'static str,
-        path: &'static str,
-        origins: &'static Origins,
-    ) -> Result<Self, Failure> {
+    fn open(common: &Common, what: &'static str, path: &'static str) -> Result<Self, Failure> {
         let Common { output, tenant, remote } = common;
-        Ok(Book { session: remote.session()?, tenant: *tenant, output: *output, what, path, origins })
+        Ok(Book { session: remote.session()?, tenant: *tenant, output: *output, what, path })
     }
 
     async fn all(&mut self) -> Result<Vec<Object>, Failure> {
@@ -67,14 +61,21 @@ impl Book {
         })
     }
 
-    async fn create(&mut self, body: Map<String, Value>) -> Result<Object, Failure> {
+    /// Creates one; `origins` says which flag of the command a field comes from.
+    async fn create(&mut self, body: Map<String, Value>, origins: &Origins) -> Result<Object, Failure> {
         let path = self.tenant.path(self.path);
         let created = self.session.object(Method::POST, &path, Value::from(body)).await;
-        created.map_err(|error| Failure::of_call(error, self.origins))
+        created.map_err(|error| Failure::of_call(error, origins))
     }
 
     /// Changes what `body` names. The API takes the whole: the rest is sent as it was answered.
-    async fn edit(&mut self, which: &str, body: Map<String, Value>, fields: &[&str]) -> Result<(), Failure> {
+    async fn edit(
+        &mut self,
+        which: &str,
+        body: Map<String, Value>,
+        fields: &[&str],
+        origins: &Origins,
+    ) -> Result<(), Failure> {
         if body.is_empty() {
             let what = self.what;
             return Err(Failure::Usage(format!(
@@ -88,7 +89,7 @@ impl Book {
         whole.extend(body);
         let path = self.tenant.path(&format!("{}/{}", self.path, id_of(&current)?));
         let changed = self.session.object(Method::PUT, &path, Value::from(whole)).await;
-        let changed = changed.map_err(|error| Failure::of_call(error, self.origins))?;
+        let changed = changed.map_err(|error| Failure::of_call(error, origins))?;
         self.output.print(&changed.json, |_| format!("changed {}", name(&changed)))
     }
 
@@ -99,6 +100,13 @@ impl Book {
         let path = self.tenant.path(&format!("{}/{}", self.path, id_of(&found)?));
         let ended = self.session.object(Method::DELETE, &path, ()).await?;
         self.output.print(&ended.json, |_| format!("{done} {}", name(&found)))
+    }
+
+    /// Calls an action of one of them, `POST {path}/{id}/{action}`.
+    async fn act(&mut self, which: &str, action: &str) -> Result<Object, Failure> {
+        let found = self.find(which).await?;
+        let path = self.tenant.path(&format!("{}/{}/{action}", self.path, id_of(&found)?));
+        Ok(self.session.object(Method::POST, &path, ()).await?)
     }
 
     async fn find(&mut self, which: &str) -> Result<Object, Failure> {
@@ -114,7 +122,7 @@ fn called(object: &Object) -> &str {
 
 /// `SIEM (1)`, harmless.
 fn name(object: &Object) -> String {
-    format!("{} ({})", terminal::safe(called(object)), object.number("/id").unwrap_or_default())
+    format!("{} ({})", terminal::safe(called(object)), object.value["id"].as_i64().unwrap_or_default())
 }
 
 /// A moment, as Unix seconds or as text, in a table.
@@ -124,6 +132,13 @@ fn moment(object: &Object, pointer: &str) -> Cell {
         Some(Value::String(text)) => text.as_str().into(),
         _ => Cell::from("-").styled(Style::Faint),
     }
+}
+
+/// A moment to the second, from Unix seconds: `2026-01-31T07:29:23Z`.
+fn time(object: &Object, pointer: &str) -> Cell {
+    let at = object.value.pointer(pointer).and_then(Value::as_i64);
+    at.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+        .map_or_else(|| Cell::from("-").styled(Style::Faint), Cell::from)
 }
 
 /// A text in a table, or a dash.

@@ -65,7 +65,7 @@ enum Command {
 
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let mut book = Book::open(&args.common, "token", "/v1/tokens", ORIGINS)?;
+    let mut book = Book::open(&args.common, "token", "/v1/tokens")?;
     match args.command {
         Command::List => book.list(table).await,
         Command::Revoke { which, yes } => book.end(&which, yes, "Revoking", "revoked").await,
@@ -73,7 +73,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             // Opened first: a token that cannot be kept would be lost.
             let file = token_out.as_deref().map(|path| Ok::<_, Failure>((path, file(path)?))).transpose()?;
             let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-            let made = book.create(body(name, role, expires, user, now_s)).await;
+            let made = book.create(body(name, role, expires, user, now_s), ORIGINS).await;
             let made = match (made, file) {
                 (Ok(made), Some((path, mut file))) => {
                     let token = made.text("/token").unwrap_or_default();

@@ -37,7 +37,7 @@ pub(super) fn plan(steps: &[Step], terminal: Terminal) -> String {
     }
     let unchanged = match unchanged {
         0 => String::new(),
-        count => format!("{} as it shall be", units::counted(count, "integration")),
+        count => format!("{} up to date", units::counted(count, "integration")),
     };
     match (table.is_empty(), unchanged.as_str()) {
         (true, "") => "the file names no integration, and there is nothing to do".to_owned(),

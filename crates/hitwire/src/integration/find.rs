@@ -10,8 +10,8 @@ use crate::terminal;
 ///
 /// When there is none, or several have the name: then their ids are named.
 pub(crate) fn one(objects: Vec<Object>, what: &str, which: &str) -> Result<Object, Failure> {
-    let id: Option<u64> = which.parse().ok();
-    if let Some(object) = objects.iter().find(|object| id.is_some() && object.number("/id") == id) {
+    let id: Option<i64> = which.parse().ok();
+    if let Some(object) = objects.iter().find(|object| id.is_some() && object.value["id"].as_i64() == id) {
         return Ok(object.clone());
     }
     let is_named =
@@ -23,8 +23,11 @@ pub(crate) fn one(objects: Vec<Object>, what: &str, which: &str) -> Result<Objec
             "there is no {what} with the id or the name {which:?}; `hitwire {what} list` shows all"
         ))),
         several => {
-            let ids: Vec<_> =
-                named.iter().filter_map(|object| object.number("/id")).map(|id| id.to_string()).collect();
+            let ids: Vec<_> = named
+                .iter()
+                .filter_map(|object| object.value["id"].as_i64())
+                .map(|id| id.to_string())
+                .collect();
             Err(Failure::Usage(format!(
                 "{several} {what}s are called {}; say which by its id: {}",
                 terminal::safe(which),

@@ -5,10 +5,12 @@
 //! - [`flags`]: the flags of `add` and `edit`; [`settings`]: what they say, into a body of the API.
 //! - [`secret`]: where values come from that must not stand on a command line.
 //! - [`find`]: an integration by its id or by its name.
+//! - [`preview`]: what an integration would send.
 //! - [`show`]: integrations as people read them.
 
 pub(crate) mod find;
 pub(crate) mod flags;
+mod preview;
 pub(crate) mod secret;
 mod settings;
 pub(crate) mod show;
@@ -18,6 +20,7 @@ use crate::ask;
 use crate::failure::Failure;
 use crate::output::{Output, print};
 use crate::remote::{Object, Remote, Session, Tenant};
+use crate::units;
 use clap::{Subcommand, ValueEnum};
 use flags::{ORIGINS, Settings, Unset};
 use http::header::{ETAG, IF_MATCH};
@@ -123,6 +126,30 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Replace the secret that notifications are signed with; the new one is shown once
+    ///
+    /// For a while both secrets sign, so that receivers can be changed one after the other. A still older secret ends at once.
+    RotateSecret {
+        /// Its id, or its name
+        #[arg(value_name = "ID|NAME")]
+        which: String,
+
+        /// How long the previous secret signs as well: 0, 1h, up to 7d [default: 1d]
+        #[arg(long, value_name = "DURATION", value_parser = units::duration)]
+        overlap: Option<Duration>,
+    },
+    /// Count how many of the newest events would be sent; sends nothing
+    Preview(preview::Args),
+    /// Show the request that a test message would be; sends nothing
+    Render {
+        /// Its id, or its name
+        #[arg(value_name = "ID|NAME")]
+        which: String,
+
+        /// The kind of event: siem, system, ... [default: the first that it is subscribed to]
+        #[arg(long, value_name = "EVENT", value_parser = flags::event_names())]
+        event: Option<String>,
+    },
     /// Send test messages and show what became of each; exit code 1 if one was not delivered
     Test {
         /// Its id, or its name
@@ -166,6 +193,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Enable { which, resume } => desk.enable(&which, resume).await,
         Command::Disable { which } => desk.disable(&which).await,
         Command::Delete { which, yes } => desk.delete(&which, yes).await,
+        Command::RotateSecret { which, overlap } => desk.rotate_secret(&which, overlap).await,
+        Command::Preview(args) => desk.preview(args).await,
+        Command::Render { which, event } => desk.render(&which, event.as_deref()).await,
         Command::Test { which, event } => {
             let client = remote.client()?.waiting(TEST_WITHIN);
             desk.session = Session::of(client);
@@ -295,11 +325,20 @@ impl Desk {
         Err(Failure::Runtime(format!("the test message was not delivered: {why}")))
     }
 
-    async fn find(&mut self, which: &str) -> Result<Object, Failure> {
-        find::one(self.session.objects(&self.tenant.path(PATH)).await?, "integration", which)
+    async fn rotate_secret(&mut self, which: &str, overlap: Option<Duration>) -> Result<(), Failure> {
+        let integration = self.find(which).await?;
+        let path = self.tenant.path(&format!("{PATH}/{}/rotate-secret", id_of(&integration)?));
+        let body = overlap.map_or_else(|| json!({}), |overlap| json!({"overlap": overlap.as_secs()}));
+        let rotated = self.session.object(Method::POST, &path, body).await;
+        let rotated = rotated.map_err(|error| Failure::of_call(error, &[("/overlap", "--overlap")]))?;
+        self.output.print(&rotated.json, |terminal| show::rotated(&rotated, &integration, terminal))
     }
 
-    async fn status(&mut self, id: u64) -> Result<Object, Failure> {
+    async fn find(&mut self, which: &str) -> Result<Object, Failure> {
+        named(&mut self.session, self.tenant, which).await
+    }
+
+    async fn status(&mut self, id: i64) -> Result<Object, Failure> {
         Ok(self.session.raw(&self.tenant.path(&format!("{PATH}/{id}/status"))).await?)
     }
 }
@@ -308,9 +347,14 @@ fn refused(error: crate::api::ApiError) -> Failure {
     Failure::of_call(error, ORIGINS)
 }
 
-/// The id of an answered object.
-pub(crate) fn id_of(object: &Object) -> Result<u64, Failure> {
-    object.number("/id").ok_or_else(|| {
+/// The integration with this id or name.
+pub(crate) async fn named(session: &mut Session, tenant: Tenant, which: &str) -> Result<Object, Failure> {
+    find::one(session.objects(&tenant.path(PATH)).await?, "integration", which)
+}
+
+/// The id of an answered object. That of an application may be below 0.
+pub(crate) fn id_of(object: &Object) -> Result<i64, Failure> {
+    object.value["id"].as_i64().ok_or_else(|| {
         Failure::Runtime("the server does not answer like hitwire: an object has no id".to_owned())
     })
 }

@@ -31,6 +31,19 @@ pub(crate) fn value_or_file(text: &str) -> Result<String, Failure> {
     }
 }
 
+/// A filter that a flag gives as JSON, or as a file with JSON.
+pub(crate) fn filter(flag: &str, text: Option<&str>) -> Result<Option<serde_json::Value>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    let text = value_or_file(text)?;
+    serde_json::from_str(&text).map(Some).map_err(|error| {
+        Failure::Usage(format!(
+            "{flag} ceases to be JSON at line {}, column {}; it looks like {{\"domains\": [\"*.example.com\"]}}, or @FILE for a file with it",
+            error.line(),
+            error.column()
+        ))
+    })
+}
+
 /// A certificate file as the API takes it: PEM as it is, PKCS#12 in base64.
 pub(crate) fn certificate(path: &Path) -> Result<String, Failure> {
     let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;

@@ -18,7 +18,7 @@ impl Settings {
             body.insert("name".to_owned(), json!(name));
         }
         body.insert("events".to_owned(), self.ticks(&self.events, &[]));
-        if let Some(filter) = self.filter()? {
+        if let Some(filter) = secret::filter("--filter", self.filter.as_deref())? {
             body.insert("filter".to_owned(), filter);
         }
         let mut target = self.target()?;
@@ -55,7 +55,7 @@ impl Settings {
             hits["with_headers"] = json!(self.with_headers);
             body.insert("events".to_owned(), ticked.into());
         }
-        if let Some(filter) = self.filter()? {
+        if let Some(filter) = secret::filter("--filter", self.filter.as_deref())? {
             body.insert("filter".to_owned(), filter);
         } else if unset.contains(&Unset::Filter) {
             body.insert("filter".to_owned(), json!({}));
@@ -145,14 +145,6 @@ impl Settings {
             tick
         };
         names.iter().map(tick).collect()
-    }
-
-    fn filter(&self) -> Result<Option<Value>, Failure> {
-        let Some(text) = &self.filter else { return Ok(None) };
-        let text = secret::value_or_file(text)?;
-        serde_json::from_str(&text)
-            .map(Some)
-            .map_err(|error| Failure::Usage(format!("--filter is not JSON: {error}")))
     }
 
     /// The fields of the target that flags name, but for headers.

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// Of a test message's body and answer, so many characters are shown.
 const BODY_SHOWN: usize = 600;
 
+/// Of a body that is asked for by itself, so many characters are shown.
+const BODY_RENDERED: usize = 4_000;
+
 /// `SIEM (1)`, harmless.
 pub(crate) fn name(integration: &Object) -> String {
     let id = integration.number("/id").unwrap_or_default();
@@ -130,7 +133,7 @@ pub(super) fn page(integration: &Object, status: &Object, lost: &Object, termina
     let title = terminal.paint(Style::Strong, name(integration)).to_string();
     let mut page = format!("{title}\n{}", facts.lines(terminal));
     lanes_of(status, terminal, &mut page);
-    lost_ranges(lost, terminal, &mut page);
+    lost_ranges(lost, integration.number("/id").unwrap_or_default(), terminal, &mut page);
     page
 }
 
@@ -232,26 +235,14 @@ fn lanes_of(status: &Object, terminal: Terminal, page: &mut String) {
     }
 }
 
-fn lost_ranges(lost: &Object, terminal: Terminal, page: &mut String) {
+fn lost_ranges(lost: &Object, id: u64, terminal: Terminal, page: &mut String) {
     let ranges = lost.value["lost"].as_array().map_or(&[][..], Vec::as_slice);
     if ranges.is_empty() {
         return;
     }
-    let mut table = Table::new(&["LOST", "EVENTS", "RANGE", "WHY", "DETAIL"]);
-    for range in ranges {
-        let text = |name: &str| range[name].as_str().unwrap_or("-").to_owned();
-        let number = |name: &str| range[name].as_u64().unwrap_or(0);
-        table.row([
-            text("recorded_at").into(),
-            units::count(number("events")).into(),
-            format!("{} {}-{}", text("range"), number("first"), number("last")).into(),
-            text("reason").into(),
-            text("detail").into(),
-        ]);
-    }
-    let _ = write!(page, "\n{}", table.lines(terminal));
+    let _ = write!(page, "\n{}", crate::lost::table(ranges).lines(terminal));
     if !lost.value["next"].is_null() {
-        page.push_str("There are older ones: GET /v2/integration/{id}/lost lists them all.\n");
+        let _ = writeln!(page, "older ones: hitwire lost {id}");
     }
 }
 
@@ -271,6 +262,38 @@ pub(super) fn test(outcome: &Object, terminal: Terminal) -> String {
         );
     }
     page
+}
+
+/// What `render` says: the request that a test message would be.
+pub(super) fn rendered(answer: &Value, terminal: Terminal) -> String {
+    let mut facts = Facts::default();
+    let part = |name: &str| answer["request"][name].as_str().unwrap_or_default();
+    facts.add("request", format!("{} {}", part("method"), part("url")));
+    facts.maybe("event", answer["event"].as_str());
+    for (name, value) in answer["request"]["headers"].as_object().into_iter().flatten() {
+        facts.add(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    }
+    format!("{}{}\n", facts.lines(terminal), terminal::cut_naming_length(part("body"), BODY_RENDERED))
+}
+
+/// What `rotate-secret` says.
+pub(super) fn rotated(rotated: &Object, integration: &Object, terminal: Terminal) -> String {
+    let mut facts = Facts::default();
+    facts.maybe(
+        "signing secret",
+        rotated.text("/signing_secret").map(|secret| Cell::from(secret).styled(Style::Strong)),
+    );
+    let until = rotated.value["previous_expires_at"].as_i64();
+    let until = until.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    facts.add(
+        "previous one",
+        until.map_or_else(|| "no longer used".to_owned(), |until| format!("signs as well until {until}")),
+    );
+    format!(
+        "rotated the signing secret of {}\n{}  Keep the signing secret: it is not shown again.\n",
+        name(integration),
+        facts.lines(terminal)
+    )
 }
 
 /// What became of one message.

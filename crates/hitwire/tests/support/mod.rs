@@ -7,10 +7,12 @@
 //! - [`integration`]: an integration made over the API, pointing at a receiver.
 //! - [`Sender`]: what sends notifications to `hitwire listen`, rightly or wrongly signed.
 //! - [`PlainReceiver`]: a receiver without TLS.
+//! - [`hints`]: whether errors name only flags that the command has; every run that fails is held to it.
 //! - [`hits`]: hits that carry a number, so that loss, order and repetition can be seen at the other end.
 //!
 //! The receiver is [`hitwire::listen::Listener`], the same that `hitwire listen` and the demo use.
 
+pub(crate) mod hints;
 pub(crate) mod hits;
 pub(crate) mod integration;
 mod plain;

@@ -1,6 +1,6 @@
 //! The binary as a process.
 
-use super::in_time;
+use super::{hints, in_time};
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -36,8 +36,18 @@ pub(crate) async fn run(args: &[&str]) -> Finished {
     run_with_input(args, &[], b"").await
 }
 
-/// Runs the binary to its end, with variables and standard input.
+/// Runs the binary to its end, with variables and standard input. If it fails, what it says must name only flags that the
+/// command has.
 pub(crate) async fn run_with_input(args: &[&str], variables: &[(&str, &str)], input: &[u8]) -> Finished {
+    let finished = plain_run(args, variables, input).await;
+    if finished.code != Some(0) {
+        hints::check(args, &finished.stderr).await;
+    }
+    finished
+}
+
+/// The same without a look at what it says.
+pub(super) async fn plain_run(args: &[&str], variables: &[(&str, &str)], input: &[u8]) -> Finished {
     let mut child = command(args, variables).stdin(Stdio::piped()).spawn().expect("the binary starts");
     let mut stdin = child.stdin.take().expect("standard input is piped");
     let input = input.to_vec();
