@@ -73,12 +73,6 @@ document.addEventListener("DOMContentLoaded", () => {
   if (answer) history.replaceState(null, "", answer.dataset.address);
 });
 
-// A list that is told what is new keeps so many rows: <tbody data-rows-max>.
-document.addEventListener("htmx:sseMessage", (event) => {
-  const rows = event.target.closest?.("[data-rows-max]");
-  while (rows && rows.rows.length > Number(rows.dataset.rowsMax)) rows.deleteRow(-1);
-});
-
 // "/" leads to the search, unless somebody types.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -96,36 +90,3 @@ for (const failure of ["htmx:responseError", "htmx:sendError"]) {
     if (place?.dataset.failure) place.textContent = place.dataset.failure;
   });
 }
-
-// <tbody data-live="address">: rows that come are put on top. Each has an id, so that none comes twice.
-const LIVE_ROWS_MAX = 200;
-function live(body) {
-  const most = Number(body.dataset.liveMax) || LIVE_ROWS_MAX;
-  const source = new EventSource(body.dataset.live);
-  source.addEventListener("rows", (event) => {
-    const template = document.createElement("template");
-    template.innerHTML = event.data;
-    const rows = [...template.content.querySelectorAll("tr")];
-    const fresh = rows.filter((row) => !document.getElementById(row.id));
-    if (fresh.length === 0) return;
-    body.prepend(...fresh);
-    localTimes(body);
-    while (body.rows.length > most) body.deleteRow(-1);
-    body.closest("[data-live-table]")?.removeAttribute("hidden");
-    document.querySelector("[data-live-empty]")?.remove();
-    refreshSoon();
-  });
-}
-
-// What tells how things stand is asked for again when something new has come: <section data-refresh hx-trigger="refresh">
-const REFRESH_AFTER_MS = 1500;
-let refreshing = 0;
-function refreshSoon() {
-  if (refreshing) return;
-  refreshing = setTimeout(() => {
-    refreshing = 0;
-    if (document.hidden) return;
-    for (const part of document.querySelectorAll("[data-refresh]")) window.htmx?.trigger(part, "refresh");
-  }, REFRESH_AFTER_MS);
-}
-document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("tbody[data-live]").forEach(live));

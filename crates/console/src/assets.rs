@@ -22,14 +22,10 @@ const JS: &str = "text/javascript; charset=utf-8";
 const ASSETS: &[Asset] = &[
     Asset { name: "style.css", content_type: CSS, bytes: include_bytes!("../assets/style.css") },
     Asset { name: "console.js", content_type: JS, bytes: include_bytes!("../assets/console.js") },
+    Asset { name: "live.js", content_type: JS, bytes: include_bytes!("../assets/live.js") },
     Asset { name: "charts.js", content_type: JS, bytes: include_bytes!("../assets/charts.js") },
     Asset { name: "icon.svg", content_type: "image/svg+xml", bytes: include_bytes!("../assets/icon.svg") },
     Asset { name: "htmx.js", content_type: JS, bytes: include_bytes!("../assets/vendor/htmx/htmx.min.js") },
-    Asset {
-        name: "htmx-sse.js",
-        content_type: JS,
-        bytes: include_bytes!("../assets/vendor/htmx/sse.min.js"),
-    },
     Asset {
         name: "uplot.js",
         content_type: JS,

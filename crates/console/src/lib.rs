@@ -131,6 +131,7 @@ pub fn router(console: Console) -> Router {
         .merge(tokens::routes())
         .merge(users::routes())
         .merge(deliveries::routes())
+        .merge(live::routes())
         .layer(axum::middleware::from_fn(guard::headers))
         .merge(assets::routes())
         .with_state(console)

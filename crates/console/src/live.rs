@@ -1,91 +1,155 @@
-//! Pages that stay open and are told what is new: server-sent events.
+//! Pages that stay open and are told what is new.
+//!
+//! A browser opens no more than six connections to a host, so pages do not hold one each. One stream (`/live`), shared by all tabs of a
+//! browser, says only *that* something has come; each tab that can be seen then asks, by a plain request, for the rows or the part that
+//! it shows. See `assets/live.js`.
 
 use crate::Shared;
 use crate::failure::Failure;
 use crate::session::{self, Session};
+use axum::Router;
+use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
-use futures_util::{Stream, StreamExt};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use futures_util::{StreamExt, stream};
+use hitwire_event::Seq;
+use hitwire_index::Progress;
 use hitwire_log::UserId;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Pages that stay open at the same time, in the whole installation.
+/// Where the stream is. Opening it is no use of a session: an open window does not keep one alive.
+pub(crate) const PATH: &str = "/live";
+
+/// Says up to where an answer tells: what a page asks for next with `after`.
+const TOLD_TO: &str = "x-live-after";
+
+/// Streams, and likewise requests of open pages that are being answered, at the same time in the whole installation.
 pub(crate) const LIVE_MAX: usize = 256;
 
-/// The same of one user: a browser opens no more than six connections to a host, and a user may have two of them.
+/// The same of one user, who may have several browsers.
 const LIVE_OF_A_USER_MAX: usize = 12;
 
-/// How often it is looked whether whoever watches may still see it.
+/// A stream says no more often than this that something has come. What comes together is told together, and what is delivered at once
+/// is told as delivered.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it is checked whether the user of a stream is still signed in.
 const STILL_SIGNED_IN_EVERY: Duration = Duration::from_secs(2);
 
 /// Something to say at least this often, so that neither side takes the connection for dead.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 
-/// Places for pages that stay open.
-#[derive(Clone, Debug, Default)]
-pub struct Places(Arc<Mutex<HashMap<UserId, usize>>>);
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new().route(PATH, get(news))
+}
 
-/// A place, until it is dropped.
-struct Place {
-    places: Places,
-    user: UserId,
+/// Places for streams, and for requests of open pages.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    streams: Taken,
+    requests: Taken,
 }
 
 impl Places {
-    /// A place for a page of this user, if there is one.
+    /// Streams that are open now.
+    pub fn streams(&self) -> usize {
+        self.streams.users().values().sum()
+    }
+
+    /// A place for a request of an open page of this user.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub(crate) fn request(&self, user: UserId) -> Result<Place, Failure> {
+        self.requests.take(user).ok_or_else(too_many)
+    }
+}
+
+/// How many places each user has taken.
+#[derive(Clone, Debug, Default)]
+struct Taken(Arc<Mutex<HashMap<UserId, usize>>>);
+
+/// A place, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    taken: Taken,
+    user: UserId,
+}
+
+impl Taken {
+    fn users(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for this user, if there is one.
     fn take(&self, user: UserId) -> Option<Place> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_user = taken.get(&user).copied().unwrap_or_default();
-        if of_user >= LIVE_OF_A_USER_MAX || taken.values().sum::<usize>() >= LIVE_MAX {
+        let mut users = self.users();
+        let of_user = users.get(&user).copied().unwrap_or_default();
+        if of_user >= LIVE_OF_A_USER_MAX || users.values().sum::<usize>() >= LIVE_MAX {
             return None;
         }
-        taken.insert(user, of_user + 1);
-        Some(Place { places: self.clone(), user })
+        users.insert(user, of_user + 1);
+        Some(Place { taken: self.clone(), user })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match taken.get_mut(&self.user) {
+        let mut users = self.taken.users();
+        match users.get_mut(&self.user) {
             Some(of_user) if *of_user > 1 => *of_user -= 1,
             _ => {
-                taken.remove(&self.user);
+                users.remove(&self.user);
             }
         }
     }
 }
 
-/// Sends events as they come, until the page is closed, the session ends (or its user's role changes), or hitwire stops. A page whose
-/// stream has ended asks again by itself, and is told then that nobody is signed in any more.
-pub(crate) fn events(
-    console: &Shared,
-    session: &Session,
-    events: impl Stream<Item = Event> + Send + 'static,
-) -> Result<Response, Failure> {
-    let Some(place) = console.live.take(session.user.id) else {
-        return Err(Failure::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Too many pages are open",
-            format!(
-                "A user may have {LIVE_OF_A_USER_MAX} pages that are told what is new, all users together {LIVE_MAX}. Close some, or reload this one by hand."
-            ),
-        ));
-    };
-    let ended = ended(Arc::clone(console), session.clone());
-    let events = events.take_until(Box::pin(ended)).map(move |event| {
+fn too_many() -> Failure {
+    Failure::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Too many pages are open",
+        format!(
+            "A user may have {LIVE_OF_A_USER_MAX} browsers that are told what is new, all users together {LIVE_MAX}. Close some, or reload this page by hand."
+        ),
+    )
+}
+
+/// Says that something has come, until the browser leaves, the session ends (or its user's role changes), or hitwire stops. A browser
+/// whose stream has ended asks again by itself, and is told then that nobody is signed in any more.
+async fn news(State(console): State<Shared>, session: Session) -> Result<Response, Failure> {
+    let place = console.live.streams.take(session.user.id).ok_or_else(too_many)?;
+    // A browser that begins to listen is told at once: something may have come while nobody listened.
+    let told: Option<(Seq, u64)> = None;
+    let news = stream::unfold((console.index.progress(), told), async |(mut progress, told)| {
+        if told.is_some() {
+            progress.wait_for(|progress| Some(reached(progress)) != told).await.ok()?;
+            tokio::time::sleep(TOLD_EVERY).await;
+        }
+        let now = reached(&progress.borrow_and_update());
+        Some((Event::default().event("news").data("new"), (progress, Some(now))))
+    });
+    let ended = ended(Arc::clone(&console), session);
+    let news = news.take_until(Box::pin(ended)).map(move |event| {
         // As long as the stream is there, so is its place.
         let _ = &place;
         Ok::<_, Infallible>(event)
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_EVERY)).into_response())
+    Ok(Sse::new(news).keep_alive(KeepAlive::new().interval(KEEP_ALIVE_EVERY)).into_response())
 }
 
-/// Waits until whoever watches is signed in no more, or hitwire stops.
+/// What is news when it changes: events and attempts that the index has.
+fn reached(progress: &Progress) -> (Seq, u64) {
+    (progress.indexed_to, progress.attempts_to)
+}
+
+/// Waits until the user of a stream is no longer signed in, or hitwire stops.
 async fn ended(console: Shared, session: Session) {
     loop {
         tokio::select! {
@@ -105,24 +169,35 @@ async fn ended(console: Shared, session: Session) {
     }
 }
 
+/// New rows for an open page, which asks next for what comes after `told_to`.
+pub(crate) fn rows(html: String, told_to: u64) -> Response {
+    let mut response = if html.is_empty() {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        Html(html).into_response()
+    };
+    response.headers_mut().insert(TOLD_TO, HeaderValue::from(told_to));
+    response
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn one_user_cannot_take_the_places_of_all() {
-        let places = Places::default();
+        let taken = Taken::default();
         let mut held: Vec<_> =
-            (0..LIVE_OF_A_USER_MAX).map(|_| places.take(UserId(1)).expect("a place")).collect();
-        assert!(places.take(UserId(1)).is_none());
-        assert!(places.take(UserId(2)).is_some(), "others have theirs");
+            (0..LIVE_OF_A_USER_MAX).map(|_| taken.take(UserId(1)).expect("a place")).collect();
+        assert!(taken.take(UserId(1)).is_none());
+        assert!(taken.take(UserId(2)).is_some(), "others have theirs");
         held.pop();
-        let again = places.take(UserId(1)).expect("a place is free again");
+        let again = taken.take(UserId(1)).expect("a place is free again");
         drop((held, again));
-        let all: Vec<_> = (0..LIVE_MAX).map(|at| places.take(UserId(at as u64 / 8))).collect();
+        let all: Vec<_> = (0..LIVE_MAX).map(|at| taken.take(UserId(at as u64 / 8))).collect();
         assert!(all.iter().all(Option::is_some));
-        assert!(places.take(UserId(1_000)).is_none());
+        assert!(taken.take(UserId(1_000)).is_none());
         drop(all);
-        assert!(places.0.lock().expect("no panic").is_empty(), "nothing is kept of who has gone");
+        assert!(taken.users().is_empty(), "nothing is kept of who has gone");
     }
 }

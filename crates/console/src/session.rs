@@ -72,8 +72,7 @@ impl FromRequestParts<Shared> for Session {
     async fn from_request_parts(parts: &mut Parts, console: &Shared) -> Result<Self, Failure> {
         let jar = CookieJar::from_headers(&parts.headers);
         let found = match jar.get(COOKIE) {
-            // What a page asks for by itself is no use of the session: an open window does not keep it alive.
-            Some(cookie) => find(console, cookie.value(), !parts.headers.contains_key(IN_BACKGROUND)).await?,
+            Some(cookie) => find(console, cookie.value(), is_use(parts)).await?,
             None => None,
         };
         let Some((kept, user, csrf)) = found else {
@@ -84,6 +83,12 @@ impl FromRequestParts<Shared> for Session {
         };
         Ok(Session { user, kept, csrf, theme: theme(&jar) })
     }
+}
+
+/// Whether somebody asked for this. What a page asks for by itself is no use of the session: an open window does not keep it alive.
+fn is_use(parts: &Parts) -> bool {
+    // A browser opens streams without headers of ours.
+    !parts.headers.contains_key(IN_BACKGROUND) && parts.uri.path() != crate::live::PATH
 }
 
 /// The session of a cookie, if it is good.

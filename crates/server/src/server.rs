@@ -201,7 +201,9 @@ impl Server {
             shares: Shares::new("connections", config.api.connections_max),
             proxies: config.console.proxies.clone(),
         };
+        let live = hitwire_console::Places::default();
         let around = Around {
+            live: live.clone(),
             connections: places.shares.clone(),
             store: Arc::clone(&store),
             dispatch: dispatch.clone(),
@@ -284,7 +286,7 @@ impl Server {
                 clock.wall_ms() / 1_000,
             ),
             stop: ending.stop.clone(),
-            live: hitwire_console::Places::default(),
+            live,
         });
         connections.spawn(restarting.sessions(&store, lifetime, clock));
         let door = Door {

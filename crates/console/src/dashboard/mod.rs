@@ -10,24 +10,21 @@ use crate::events::FIRST_HIT;
 use crate::failure::Failure;
 use crate::frame::{Frame, Nav};
 use crate::session::Session;
-use crate::{Console, Shared, live};
+use crate::{Console, Shared};
 use askama::Template;
 use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::response::sse::Event;
-use axum::response::{Html, Response};
+use axum::response::Html;
 use axum::routing::get;
-use futures_util::stream;
 use health::{IntegrationHealth, SourceHealth};
 use hitwire_event::Kind;
 use hitwire_index::{Search, TopOf};
 use hitwire_log::Figures;
 use http::Method;
 use now::Now;
-use std::time::Duration;
 
-/// How often a page that is open is told.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// How often a page that is open asks for the newest figures, milliseconds.
+const TOLD_EVERY_MS: u64 = 10_000;
 
 /// Values of each list of frequent ones.
 const TOPS_SHOWN: usize = 8;
@@ -146,17 +143,11 @@ async fn read_tops(console: &Console, session: &Session, hours: u64) -> Result<V
     Ok(lists)
 }
 
-/// The newest figures, every now and then, while the page is open.
-async fn live_now(State(console): State<Shared>, session: Session) -> Result<Response, Failure> {
+/// The newest figures, for a page that is open.
+async fn live_now(State(console): State<Shared>, session: Session) -> Result<Html<String>, Failure> {
     if !console.may(&session, &Method::GET, "/v1/events") {
         return Err(Failure::forbidden("Your role sees no events."));
     }
-    let state = (Shared::clone(&console), session.clone());
-    let events = stream::unfold(state, async |(console, session)| {
-        tokio::time::sleep(TOLD_EVERY).await;
-        let now = Now::read(&console, &session).await.ok()?;
-        let event = Event::default().data(now.render().ok()?);
-        Some((event, (console, session)))
-    });
-    live::events(&console, &session, events)
+    let _place = console.live.request(session.user.id)?;
+    Ok(Html(Now::read(&console, &session).await?.render()?))
 }

@@ -1,7 +1,7 @@
 //! What an open page is told: attempts that were not there before, none of them passed over in silence.
 
 use super::Attempt;
-use super::log::{Found, ROWS};
+use super::log::Found;
 use askama::Template;
 
 /// Pages that are asked for at once when many attempts came: as many rows as an open page keeps.
@@ -10,9 +10,7 @@ const PAGES_MAX: usize = 4;
 /// Attempts that are newer than one that is known, gathered page by page from the newest on.
 #[derive(Debug)]
 pub(super) struct Fresh {
-    after: u64,
-    /// The first look of a connection: attempts may lie further back than the last second.
-    is_first: bool,
+    pub(super) after: u64,
     pages: usize,
     /// The newest first.
     pub(super) attempts: Vec<Attempt>,
@@ -29,20 +27,17 @@ pub(super) struct Gap {
 }
 
 impl Fresh {
-    pub(super) fn after(after: u64, is_first: bool) -> Fresh {
-        Fresh { after, is_first, pages: 0, attempts: Vec::new(), more_before: None }
+    pub(super) fn after(after: u64) -> Fresh {
+        Fresh { after, pages: 0, attempts: Vec::new(), more_before: None }
     }
 
     /// Takes a page. Returns what the next one is to be asked for with `before`; none: it is done.
     pub(super) fn take(&mut self, found: Found) -> Option<u64> {
         self.pages += 1;
-        let is_full = found.attempts.len() >= ROWS;
         let met = found.attempts.iter().any(|attempt| attempt.id <= self.after);
         self.attempts.extend(found.attempts.into_iter().filter(|attempt| attempt.id > self.after));
         // A page that nothing was known of needs no more than the newest.
-        let next = found.next.filter(|next| !met && self.after > 0 && *next > self.after + 1);
-        // A page that is not full was looked for far back already; only a connection that begins looks further.
-        let next = next.filter(|_| is_full || self.is_first)?;
+        let next = found.next.filter(|next| !met && self.after > 0 && *next > self.after + 1)?;
         if self.pages < PAGES_MAX {
             return Some(next);
         }
@@ -53,11 +48,12 @@ impl Fresh {
 
 #[cfg(test)]
 mod tests {
+    use super::super::log::ROWS;
     use super::*;
 
     /// Gathers from a log that holds attempts 1 to `newest`.
     fn gathered(newest: u64, after: u64) -> Fresh {
-        let mut fresh = Fresh::after(after, false);
+        let mut fresh = Fresh::after(after);
         let mut before = newest + 1;
         loop {
             let ids = (1..before).rev().take(ROWS);
@@ -83,10 +79,9 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_begins_looks_further_back_for_what_is_rare() {
+    fn what_is_rare_is_looked_for_as_far_back_as_needed() {
         let nothing = || Found { attempts: Vec::new(), next: Some(500) };
-        assert_eq!(Fresh::after(10, true).take(nothing()), Some(500));
-        assert_eq!(Fresh::after(10, false).take(nothing()), None);
-        assert_eq!(Fresh::after(600, true).take(nothing()), None);
+        assert_eq!(Fresh::after(10).take(nothing()), Some(500));
+        assert_eq!(Fresh::after(600).take(nothing()), None);
     }
 }

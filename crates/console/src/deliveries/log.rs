@@ -10,14 +10,10 @@ use crate::{Console, Shared, live};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::response::sse::Event;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use futures_util::{Stream, stream};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
-use std::sync::Arc;
-use std::time::Duration;
 use url::form_urlencoded;
 
 /// Attempts on a page.
@@ -26,13 +22,10 @@ pub(super) const ROWS: usize = 50;
 /// Attempts on the page of an integration.
 pub(crate) const NEWEST: usize = 20;
 
-/// How often an open page is told of new attempts.
-const LOOKED_EVERY: Duration = Duration::from_secs(1);
-
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
         .route("/settings/integrations/{id}/attempts", get(show))
-        .route("/settings/integrations/{id}/attempts/live", get(watch))
+        .route("/settings/integrations/{id}/attempts/live", get(fresh))
 }
 
 /// Which attempts are wanted, as the form has it.
@@ -45,7 +38,7 @@ struct Wanted {
     until: String,
     event: String,
     before: String,
-    /// Only for [`watch`]: what is known already.
+    /// Only for [`fresh`]: what is known already.
     after: String,
 }
 
@@ -107,6 +100,7 @@ async fn show(
     let wrong = wanted.wrong();
     // What is wrong is left out, so that whoever may not see attempts learns of that first.
     let right = if wrong == Wrong::default() { wanted.clone() } else { Wanted::default() };
+    let indexed_to = attempts_to(&console);
     let (found, error) = match find(&console, &session, id, &right, ROWS).await {
         Ok(_) if wrong != Wrong::default() => {
             (Found::default(), "Mend the marked fields, and filter again.".to_owned())
@@ -119,7 +113,7 @@ async fn show(
     let status = if error.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let path = format!("/settings/integrations/{id}/attempts");
     let is_about_now = wanted.before.is_empty() && wanted.until.is_empty() && error.is_empty();
-    let after = found.attempts.first().map_or(0, |attempt| attempt.id);
+    let after = found.attempts.first().map_or(0, |attempt| attempt.id).max(indexed_to);
     let page = Page {
         frame,
         crumbs,
@@ -146,8 +140,9 @@ pub(crate) async fn newest(
     id: u64,
 ) -> Result<(Vec<Row>, String), Failure> {
     let wanted = Wanted::default();
+    let indexed_to = attempts_to(console);
     let found = find(console, session, id, &wanted, NEWEST).await?;
-    let after = found.attempts.first().map_or(0, |attempt| attempt.id);
+    let after = found.attempts.first().map_or(0, |attempt| attempt.id).max(indexed_to);
     let live = wanted.address(&format!("/settings/integrations/{id}/attempts/live"), &[("after", after)]);
     Ok((found.attempts.into_iter().map(|attempt| Row::of(id, attempt)).collect(), live))
 }
@@ -170,56 +165,36 @@ async fn find(
     console.get(session, &path).await?.read()
 }
 
-/// Tells of new attempts, as rows to be put on top.
-async fn watch(
+/// Rows of attempts that came after the last ones that an open page was told.
+async fn fresh(
     State(console): State<Shared>,
     session: Session,
     Path(id): Path<u64>,
     Query(mut wanted): Query<Wanted>,
-    headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    // Whoever may not see them learns of it now, and not by a stream that says nothing.
-    find(&console, &session, id, &wanted, 1).await?;
-    wanted.before = String::new();
-    // A connection that was lost goes on after what it told last, whatever the page's address says.
-    let told = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let after = wanted.after.parse::<u64>().unwrap_or_default().max(told.unwrap_or_default());
-    let fresh = fresh(Arc::clone(&console), session.clone(), id, wanted, after);
-    live::events(&console, &session, fresh)
+    let _place = console.live.request(session.user.id)?;
+    let indexed_to = attempts_to(&console);
+    let mut fresh = Fresh::after(wanted.after.parse().unwrap_or_default());
+    wanted.before.clear();
+    while let Some(next) = fresh.take(find(&console, &session, id, &wanted, ROWS).await?) {
+        wanted.before = next.to_string();
+    }
+    let newest = fresh.attempts.first().map_or(fresh.after, |attempt| attempt.id).max(indexed_to);
+    let rows: Vec<_> = fresh.attempts.into_iter().map(|attempt| Row::of(id, attempt)).collect();
+    if rows.is_empty() {
+        return Ok(live::rows(String::new(), newest));
+    }
+    let mut html = Rows { rows }.render()?;
+    if let Some(before) = fresh.more_before {
+        let path = format!("/settings/integrations/{id}/attempts");
+        html += &Gap { before, address: wanted.address(&path, &[("before", before)]) }.render()?;
+    }
+    Ok(live::rows(html, newest))
 }
 
-/// Rows of attempts that were not there before, as they come.
-fn fresh(
-    console: Shared,
-    session: Session,
-    id: u64,
-    wanted: Wanted,
-    after: u64,
-) -> impl Stream<Item = Event> + Send + 'static {
-    let known = (console, session, wanted, after, true);
-    stream::unfold(known, move |(console, session, mut wanted, after, mut is_first)| async move {
-        loop {
-            tokio::time::sleep(LOOKED_EVERY).await;
-            let mut fresh = Fresh::after(after, is_first);
-            is_first = false;
-            wanted.before.clear();
-            // An integration that is gone has no news.
-            while let Some(next) = fresh.take(find(&console, &session, id, &wanted, ROWS).await.ok()?) {
-                wanted.before = next.to_string();
-            }
-            let Some(newest) = fresh.attempts.first().map(|attempt| attempt.id) else { continue };
-            let rows = fresh.attempts.into_iter().map(|attempt| Row::of(id, attempt)).collect();
-            let mut html = Rows { rows }.render().ok()?;
-            if let Some(before) = fresh.more_before {
-                let path = format!("/settings/integrations/{id}/attempts");
-                html +=
-                    &Gap { before, address: wanted.address(&path, &[("before", before)]) }.render().ok()?;
-            }
-            let data = html.replace(['\r', '\n'], " ");
-            let event = Event::default().event("rows").id(newest.to_string()).data(data);
-            return Some((event, (console, session, wanted, newest, is_first)));
-        }
-    })
+/// Up to here every attempt of any integration is on record: a page that has looked need not look at them again.
+fn attempts_to(console: &Console) -> u64 {
+    console.index.progress().borrow().attempts_to
 }
 
 impl Row {

@@ -18,17 +18,14 @@ use askama::Template;
 use asked::{Asked, List, PAGE_EVENTS, Wrong};
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
-use axum::response::sse::Event;
 use axum::response::{Html, Redirect, Response};
 use axum::routing::get;
-use futures_util::stream;
 use hitwire_event::{IntegrationId, Seq};
 use hitwire_index::{EventRow, Found, Progress, Search};
 use hitwire_log::IntegrationQuery;
 use http::Method;
 use row::{Known, Row};
-use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// Integrations that a list says of whether they got an event; with more than these it says nothing.
@@ -38,9 +35,6 @@ const INTEGRATIONS_MAX: usize = 10;
 /// whatever they look for, a quarter of a core is for them at most.
 static LIVE_SEARCH: Semaphore = Semaphore::const_new(1);
 const RESTS: u32 = 3;
-
-/// A page that is open is told what is new no more often than this.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
@@ -139,7 +133,7 @@ async fn events_live(
     session: Session,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
-    live_rows(&console, &session, List::Events, &query.unwrap_or_default())
+    live_rows(&console, &session, List::Events, &query.unwrap_or_default()).await
 }
 
 async fn vulnerabilities_live(
@@ -147,7 +141,7 @@ async fn vulnerabilities_live(
     session: Session,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
-    live_rows(&console, &session, List::Vulnerabilities, &query.unwrap_or_default())
+    live_rows(&console, &session, List::Vulnerabilities, &query.unwrap_or_default()).await
 }
 
 /// Whoever may read events may see the lists.
@@ -245,75 +239,39 @@ async fn rows(
     Ok(events.into_iter().zip(delivered).map(row).collect())
 }
 
-/// What is new, as rows, while the page is open.
-fn live_rows(console: &Shared, session: &Session, list: List, query: &str) -> Result<Response, Failure> {
+/// Rows that came after the last ones that an open page was told.
+async fn live_rows(console: &Shared, session: &Session, list: List, query: &str) -> Result<Response, Failure> {
     check(console, session)?;
     let (search, wrong) = Asked::of(query).search(session.user.client, list);
     if !wrong.is_empty() {
         return Err(Failure::not_found("A filter is not valid, so nothing is searched."));
     }
-    let progress = console.index.progress();
-    let after = search.after.unwrap_or_else(|| progress.borrow().indexed_to);
-    let watcher = Watcher {
-        console: Shared::clone(console),
-        session: session.clone(),
-        list,
-        search: Search { before: None, ..search },
-        progress,
-        after,
-    };
-    let events = stream::unfold(watcher, async |mut watcher: Watcher| {
-        let event = watcher.next().await?;
-        Some((event, watcher))
+    let _place = console.live.request(session.user.id)?;
+    let indexed_to = console.index.progress().borrow().indexed_to;
+    let after = search.after.unwrap_or(indexed_to);
+    if indexed_to <= after {
+        return Ok(live::rows(String::new(), after.0));
+    }
+    let search = Search { after: Some(after), before: Some(indexed_to.next()), ..search };
+    let turn = LIVE_SEARCH.acquire().await.map_err(|_| Failure::not_found("hitwire stops."))?;
+    let began = Instant::now();
+    let told = told(console, session, list, search).await;
+    let rest = began.elapsed() * RESTS;
+    tokio::spawn(async move {
+        tokio::time::sleep(rest).await;
+        drop(turn);
     });
-    live::events(console, session, events)
+    Ok(live::rows(told?, indexed_to.0))
 }
 
-/// Somebody who looks at a list.
-struct Watcher {
-    console: Shared,
-    session: Session,
-    list: List,
-    search: Search,
-    progress: watch::Receiver<Progress>,
-    /// Everything up to here was told, or was there before.
-    after: Seq,
-}
-
-impl Watcher {
-    /// The next rows; none: they cannot be told, and the page asks again by itself.
-    async fn next(&mut self) -> Option<Event> {
-        loop {
-            let after = self.after;
-            self.progress.wait_for(|progress| progress.indexed_to > after).await.ok()?;
-            // What comes together is told together; and what is delivered at once is told as delivered.
-            tokio::time::sleep(TOLD_EVERY).await;
-            self.after = self.progress.borrow_and_update().indexed_to;
-            let turn = LIVE_SEARCH.acquire().await.ok()?;
-            let began = Instant::now();
-            let told = self.rows(after).await;
-            tokio::time::sleep(began.elapsed() * RESTS).await;
-            drop(turn);
-            match told {
-                Ok(Some(rows)) => return Some(Event::default().data(rows)),
-                Ok(None) => {}
-                Err(failure) => {
-                    tracing::debug!(?failure, "a list is told no more of what is new");
-                    return None;
-                }
-            }
-        }
+/// The rows that a search finds; empty: none.
+async fn told(console: &Console, session: &Session, list: List, search: Search) -> Result<String, Failure> {
+    let found = console.index.search(search).await?;
+    if found.events.is_empty() {
+        return Ok(String::new());
     }
-
-    async fn rows(&self, after: Seq) -> Result<Option<String>, Failure> {
-        let search = Search { after: Some(after), before: Some(self.after.next()), ..self.search.clone() };
-        let found = self.console.index.search(search).await?;
-        if found.events.is_empty() {
-            return Ok(None);
-        }
-        let known = integrations(&self.console, &self.session).await?;
-        let rows = rows(&self.console, known.as_deref(), found.events).await?;
-        let has_gap = found.next.is_some();
-        Ok(Some(Told { list: self.list, rows, shows_deliveries: known.is_some(), has_gap }.render()?))
-    }
+    let known = integrations(console, session).await?;
+    let rows = rows(console, known.as_deref(), found.events).await?;
+    let has_gap = found.next.is_some();
+    Ok(Told { list, rows, shows_deliveries: known.is_some(), has_gap }.render()?)
 }

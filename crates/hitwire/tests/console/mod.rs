@@ -111,6 +111,11 @@ async fn a_hit_arrives_on_the_page_of_events_while_somebody_looks() {
 }
 
 #[tokio::test]
+async fn thirty_clicks_and_ten_windows_share_one_stream() {
+    World::start().await.play("streams").await;
+}
+
+#[tokio::test]
 async fn a_failing_endpoints_attempts_explain_themselves() {
     World::start().await.play("failing").await;
 }

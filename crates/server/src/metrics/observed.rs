@@ -45,6 +45,7 @@ const OTHER: &str = "other";
 /// What is looked at.
 #[derive(Clone)]
 pub(crate) struct Around {
+    pub(crate) live: hitwire_console::Places,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) dispatch: Dispatch,
     pub(crate) details: Arc<Details>,
@@ -312,6 +313,8 @@ impl Observed {
         gauge(encoder, bytes("api_bodies_in_memory", help), Some(self.around.bodies.used_bytes()))?;
         let help = "How much of them there may be";
         gauge(encoder, bytes("api_bodies_in_memory_limit", help), Some(self.around.bodies.bytes_max()))?;
+        let help = "Streams by which open pages of the console are told that something has come";
+        gauge(encoder, family("console_streams", help), Some(self.around.live.streams() as u64))?;
         let expires = self.around.certificate.as_deref().and_then(Certificate::expires_s);
         let help = "When the API's certificate expires, since the Unix epoch";
         gauge(encoder, seconds("api_certificate_expiry_timestamp", help), expires)

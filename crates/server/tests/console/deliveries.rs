@@ -1,9 +1,7 @@
 //! The delivery log in the console, one attempt in full, and what an integration did not get.
 
-use crate::support::{Browser, Hitwire, Receiver, hit, until};
+use crate::support::{Browser, Hitwire, Receiver, between, hit, until};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// The numbers of the attempts on a page, from the top.
 fn attempts(page: &str) -> Vec<u64> {
@@ -112,47 +110,25 @@ async fn whoever_may_not_sees_no_attempts_and_an_analyst_no_answers() {
 async fn an_open_page_is_told_of_new_attempts() {
     let (hitwire, _receiver, mut browser, integration) = after_a_failure().await;
     let page = browser.get(&format!("{integration}/attempts")).await.page(200);
-    let (_, live) = page.split_once("data-live=\"").expect("a live table");
-    let live = live.split('"').next().expect("an address").replace("&#38;", "&");
+    let live = between(&page, "data-live=\"", "\"").replace("&#38;", "&");
     let newest = attempts(&page)[0];
-    let told = told_of(&hitwire, &browser, &live, "", async || {
-        hitwire.send(&hit(2)).await.expect(202);
-    });
-    let told = told.await;
-    assert!(told.contains("content-type: text/event-stream"), "{told}");
-    let fresh = attempts(&told);
-    assert_eq!(fresh.len(), 1, "{told}");
+    let nothing = browser.get(&live).await;
+    assert_eq!(nothing.status, 204);
+    hitwire.send(&hit(2)).await.expect(202);
+    let mut told = nothing;
+    until(async || {
+        told = browser.get(&live).await;
+        told.status == 200
+    })
+    .await;
+    let fresh = attempts(&told.page(200));
+    assert_eq!(fresh.len(), 1, "{fresh:?}");
     assert!(fresh[0] > newest);
-    assert!(told.contains(&format!("id: {}\n", fresh[0])), "{told}");
-    // The connection was lost after the page's newest: it goes on from there, whatever the address says.
-    let address = format!("{integration}/attempts/live?after=1");
-    let header = format!("last-event-id: {newest}\r\n");
-    let again = told_of(&hitwire, &browser, &address, &header, async || ()).await;
+    let told_to: u64 = told.headers["x-live-after"].to_str().expect("text").parse().expect("a number");
+    assert!(told_to >= fresh[0], "it is not told again");
+    // A page that was kept for the way back goes on from where it stood.
+    let again = browser.get(&format!("{integration}/attempts/live?after={newest}")).await.page(200);
     assert_eq!(attempts(&again), fresh, "{again}");
-}
-
-/// What an open page is told first.
-async fn told_of(
-    hitwire: &Hitwire,
-    browser: &Browser,
-    live: &str,
-    header: &str,
-    meanwhile: impl AsyncFnOnce(),
-) -> String {
-    let mut stream = TcpStream::connect(hitwire.server().addr()).await.expect("connected");
-    let cookie = browser.cookie("__Host-hitwire").expect("a session");
-    let request =
-        format!("GET {live} HTTP/1.1\r\nhost: x\r\ncookie: __Host-hitwire={cookie}\r\n{header}\r\n");
-    stream.write_all(request.as_bytes()).await.expect("written");
-    meanwhile().await;
-    let mut told = String::new();
-    while !told.contains("event: rows") || !told.ends_with("\n\n") {
-        let mut bytes = [0; 4_096];
-        let read = stream.read(&mut bytes).await.expect("read");
-        assert!(read > 0, "it ended: {told}");
-        told.push_str(&String::from_utf8_lossy(&bytes[..read]).replace('\r', ""));
-    }
-    told
 }
 
 #[tokio::test]

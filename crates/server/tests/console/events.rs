@@ -1,8 +1,10 @@
 //! Events, vulnerabilities, the dashboard.
 
-use crate::support::{Answer, Browser, Hitwire, Receiver, hit, text, until};
+use crate::support::{Answer, Browser, Hitwire, Receiver, between, hit, text, until};
 use http::StatusCode;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// What attackers put into events.
 const HOSTILE: &str = "<script>alert(1)</script>\u{202e}\u{7}\"'&";
@@ -75,8 +77,8 @@ async fn a_hit_is_listed_found_and_told_with_its_way_through_the_integrations() 
     // How far the index is may be told a moment later.
     let page = page_with(&mut browser, "/events?kind=hit", "Indexed up to").await;
     assert_eq!(rows(&page), 4);
-    assert!(page.contains("sse-connect=\"/events/live?kind=hit"), "it is told what is new");
-    assert!(!text(&browser.get("/events?live=off").await).contains("sse-connect"));
+    assert!(page.contains("data-live=\"/events/live?kind=hit"), "it is told what is new");
+    assert!(!text(&browser.get("/events?live=off").await).contains("data-live="));
     for query in ["q=nEEDLE", "type=ssrf", "address=203.0.113.99", "type=ssrf&q=needle&kind=hit"] {
         let found = text(&browser.get(&format!("/events?{query}")).await);
         assert_eq!(rows(&found), 1, "{query}");
@@ -103,6 +105,70 @@ async fn a_hit_is_listed_found_and_told_with_its_way_through_the_integrations() 
         let status = browser.get(path).await.status;
         assert!(matches!(status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST), "{path}: {status}");
     }
+}
+
+/// Asks as an open page does, from where its address says, until there are rows; the rows, and where the page asks next.
+async fn told_next(browser: &mut Browser, live: &str) -> (String, String) {
+    let mut live = live.to_owned();
+    loop {
+        let answer = browser.get(&live).await;
+        let told_to = answer.headers["x-live-after"].to_str().expect("text").to_owned();
+        let (before, _) = live.split_once("after=").expect("where the page stands");
+        live = format!("{before}after={told_to}");
+        if answer.status == StatusCode::OK {
+            return (text(&answer), live);
+        }
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_open_list_is_told_each_new_event_once() {
+    let hitwire = Hitwire::start().await;
+    let mut browser = Browser::operator(&hitwire).await;
+    hitwire.send(&hit(1)).await.expect(202);
+    let page = page_with(&mut browser, "/events?kind=hit", "<a href=\"/events/").await;
+    let live = between(&page, "data-live=\"", "\"").replace("&#38;", "&");
+    hitwire.send(&json!([hit(2), hit(3)])).await.expect(202);
+    let (told, live) = told_next(&mut browser, &live).await;
+    assert_eq!(rows(&told), 2, "{told}");
+    hitwire.send(&hit(4)).await.expect(202);
+    let (told, _) = told_next(&mut browser, &live).await;
+    assert_eq!(rows(&told), 1, "{told}");
+}
+
+#[tokio::test]
+async fn a_stream_says_that_something_has_come_and_ends_with_the_session() {
+    let hitwire = Hitwire::start().await;
+    let mut browser = Browser::operator(&hitwire).await;
+    let mut stream = TcpStream::connect(hitwire.server().addr()).await.expect("connected");
+    let cookie = browser.cookie("__Host-hitwire").expect("a session");
+    let request = format!("GET /live HTTP/1.1\r\nhost: x\r\ncookie: __Host-hitwire={cookie}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("written");
+    let mut told = String::new();
+    let mut sent = false;
+    while told.matches("event: news").count() < 2 {
+        if told.contains("event: news") && !sent {
+            sent = true;
+            hitwire.send(&hit(1)).await.expect(202);
+        }
+        read_more(&mut stream, &mut told).await;
+    }
+    assert!(told.contains("content-type: text/event-stream"), "{told}");
+    browser.submit("/settings/profile", "/sign-out", &[]).await.page(200);
+    while !told.ends_with("0\n\n") {
+        read_more(&mut stream, &mut told).await;
+    }
+    let nobody = Browser::new(&hitwire).get_as_it_is("/live").await;
+    assert!(nobody.status.is_redirection());
+}
+
+async fn read_more(stream: &mut TcpStream, told: &mut String) {
+    let mut bytes = [0; 4_096];
+    let read = stream.read(&mut bytes).await.expect("read");
+    assert!(read > 0, "it ended: {told}");
+    told.push_str(&String::from_utf8_lossy(&bytes[..read]).replace('\r', ""));
 }
 
 #[tokio::test]
@@ -208,6 +274,7 @@ async fn the_dashboard_teaches_and_then_shows_what_goes_on() {
     page_with(&mut browser, "/dashboard", ">sqli</a>").await;
     let page = text(&browser.get("/dashboard").await);
     assert!(page.contains("data-chart=") && page.contains("As a table"), "{page}");
-    assert!(page.contains("sse-connect=\"/dashboard/live\""));
-    assert!(!text(&browser.get("/dashboard?live=off").await).contains("sse-connect"));
+    assert!(page.contains("hx-get=\"/dashboard/live\""));
+    assert!(text(&browser.get("/dashboard/live").await).contains("events in the last hour"));
+    assert!(!text(&browser.get("/dashboard?live=off").await).contains("/dashboard/live"));
 }

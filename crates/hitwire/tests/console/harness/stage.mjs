@@ -17,6 +17,8 @@ export class Stage {
     static async set(name, world) {
         const browser = await chromium.launch({
             executablePath: process.env.HITWIRE_CHROMIUM ?? '/usr/bin/chromium',
+            // Playwright turns it off; people have it on, and a page that is kept for the way back keeps its connections if it can.
+            ignoreDefaultArgs: ['--disable-back-forward-cache'],
             // Root has no sandbox in containers. Names resolve to nothing: a page that asks for another host cannot get there either.
             args: ['--no-sandbox', '--disable-gpu', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
         });
