@@ -32,7 +32,10 @@ function drawChart(element) {
   const order = chart.stacked ? drawn.map((_, at) => drawn.length - 1 - at) : drawn.map((_, at) => at);
   const line = chartColor("line");
   const axis = { stroke: chartColor("muted"), grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: "12px " + getComputedStyle(document.body).fontFamily };
+  // The zone of all times on the page.
+  const { zone: timeZone } = document.body.dataset;
   const options = {
+    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), timeZone),
     width: Math.max(element.clientWidth, 200),
     height: 200,
     legend: { live: true },
@@ -42,13 +45,13 @@ function drawChart(element) {
       { ...axis, space: 70, values: (_, ticks, __, ___, step) => ticks.map((tick) => {
         const at = new Date(tick * 1000);
         return step >= 86400
-          ? at.toLocaleDateString(undefined, { month: "short", day: "numeric" })
-          : at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+          ? at.toLocaleDateString(undefined, { timeZone, month: "short", day: "numeric" })
+          : at.toLocaleTimeString(undefined, { timeZone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
       }) },
       { ...axis, size: 62, incrs: chart.unit === "count" ? chartSteps : undefined, values: (_, ticks) => ticks.map((tick) => chartNumber(tick, chart.unit)) },
     ],
     series: [
-      { label: "Time", value: (_, at) => at == null ? "–" : new Date(at * 1000).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) },
+      { label: "Time", value: (_, at) => at == null ? "–" : new Date(at * 1000).toLocaleString(undefined, { timeZone, dateStyle: "medium", timeStyle: "short" }) },
       ...order.map((at) => {
         const color = chartColor(chart.series[at].color);
         return {

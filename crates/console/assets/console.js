@@ -1,18 +1,11 @@
 // What the pages do beyond plain forms and links. Each page works without it.
 "use strict";
 
-// Times: the reader's own zone, with the exact one in the title.
-function localTimes(root) {
-  for (const time of root.querySelectorAll("time[datetime]:not([title])")) {
-    const at = new Date(time.dateTime);
-    if (Number.isNaN(at.getTime())) continue;
-    time.title = time.dateTime;
-    const today = new Date().toDateString() === at.toDateString();
-    const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
-    time.textContent = today
-      ? at.toLocaleTimeString(undefined, clock)
-      : at.toLocaleString(undefined, { year: "numeric", month: "short", day: "numeric", ...clock });
-  }
+// Pages are written in the time zone that the user chose in the profile, and until then in the browser's, which this tells the server.
+{
+  const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  if (timeZone) document.cookie = `hitwire-zone=${timeZone}; path=/; max-age=31536000; samesite=lax${secure}`;
 }
 
 // <button data-copy="id of what is to be copied">
@@ -44,9 +37,6 @@ document.addEventListener("keydown", (event) => {
     open.querySelector("summary").focus();
   }
 });
-
-document.addEventListener("DOMContentLoaded", () => localTimes(document));
-document.addEventListener("htmx:load", (event) => localTimes(event.detail.elt));
 
 // A box that stands for several: ticked if all are, half if some are. <input data-all="x"> and <input data-one="x">
 function boxesOf(all) {

@@ -112,7 +112,6 @@
       if (old) old.replaceWith(row); else fresh.push(row);
     }
     body.prepend(...fresh);
-    window.localTimes?.(body);
     const most = Number(body.dataset.liveMax) || ROWS_MAX;
     while (body.rows.length > most) body.deleteRow(-1);
     body.closest("[data-live-table]")?.removeAttribute("hidden");

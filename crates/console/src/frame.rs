@@ -1,7 +1,7 @@
 //! What stands around every page of somebody who is signed in.
 
-use crate::Console;
 use crate::session::Session;
+use crate::{Console, zone};
 use http::Method;
 
 /// Places in the navigation.
@@ -49,6 +49,8 @@ pub(crate) struct Frame {
     pub(crate) role: &'static str,
     pub(crate) csrf: String,
     pub(crate) theme: &'static str,
+    /// The zone of all times on the page: `Europe/Berlin (UTC+01:00)`.
+    pub(crate) zone: String,
     /// What was just done, in fixed words.
     pub(crate) done: Option<&'static str>,
 }
@@ -92,6 +94,7 @@ impl Frame {
             role: session.role().title(),
             csrf: session.csrf.clone(),
             theme: session.theme,
+            zone: zone::name_and_offset((console.now_ms)()),
             done: None,
         }
     }

@@ -10,7 +10,7 @@
 //! - [`Console`]: what the pages stand on, given by the server. [`router`]: all pages.
 //! - `session`: who is signed in; `fields`: what a form sends, once it is sure that a page of ours sent it.
 //! - `calls`: requests to the API in somebody's name; `failure`: what a page says when something is refused.
-//! - `frame`: what stands around every page. `text`: how values are written; everything that a template prints is made harmless
+//! - `frame`: what stands around every page. `zone`: in which time zone. `text`: how values are written; everything that a template prints is made harmless
 //!   there. `live`: pages that stay open and are told what is new. `assets`: style sheet and scripts, the only ones that a page may load (`guard` says so to the browser).
 //! - the pages, one module an area, templates in folders of the same names.
 //!
@@ -39,6 +39,7 @@ mod sources;
 mod text;
 mod tokens;
 mod users;
+mod zone;
 
 mod dashboard;
 mod deliveries;
@@ -132,6 +133,7 @@ pub fn router(console: Console) -> Router {
         .merge(users::routes())
         .merge(deliveries::routes())
         .merge(live::routes())
+        .layer(axum::middleware::from_fn(zone::for_request))
         .layer(axum::middleware::from_fn(guard::headers))
         .merge(assets::routes())
         .with_state(console)

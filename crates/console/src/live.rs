@@ -171,11 +171,8 @@ async fn ended(console: Shared, session: Session) {
 
 /// New rows for an open page, which asks next for what comes after `told_to`.
 pub(crate) fn rows(html: String, told_to: u64) -> Response {
-    let mut response = if html.is_empty() {
-        StatusCode::NO_CONTENT.into_response()
-    } else {
-        Html(html).into_response()
-    };
+    let mut response =
+        if html.is_empty() { StatusCode::NO_CONTENT.into_response() } else { Html(html).into_response() };
     response.headers_mut().insert(TOLD_TO, HeaderValue::from(told_to));
     response
 }

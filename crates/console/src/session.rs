@@ -1,7 +1,7 @@
 //! Who is signed in: a cookie with 256 random bits, of which the store keeps the SHA-256.
 
 use crate::failure::Failure;
-use crate::{Console, Peer, Shared};
+use crate::{Console, Peer, Shared, zone};
 use axum::extract::FromRequestParts;
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use base64::Engine as _;
@@ -81,6 +81,7 @@ impl FromRequestParts<Shared> for Session {
             let next = if parts.method == Method::GET { asked.to_owned() } else { "/".to_owned() };
             return Err(Failure::SignIn { next });
         };
+        zone::choose(user.time_zone.as_deref(), jar.get(zone::COOKIE).map(Cookie::value));
         Ok(Session { user, kept, csrf, theme: theme(&jar) })
     }
 }

@@ -1,5 +1,6 @@
 //! How values are written for people, and how everything that a template prints is made harmless.
 
+use crate::zone;
 use hitwire_event::escape::visible;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -188,14 +189,29 @@ pub(crate) fn rfc3339(ms: impl Whole) -> String {
     at(ms.whole()).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// For people: `2026-11-25 21:59:34 UTC`. Scripts turn it into the reader's own time.
-pub(crate) fn utc(ms: impl Whole) -> String {
-    at(ms.whole()).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+/// For people, in the zone of the page: `2026-11-25 22:59:34`. A time that came twice says which it is: `2026-10-25 02:30:00 (UTC+02:00)`.
+pub(crate) fn local(ms: impl Whole) -> String {
+    let at = at(ms.whole()).with_time_zone(zone::current());
+    let came_twice = at.time_zone().to_ambiguous_timestamp(at.datetime()).is_ambiguous();
+    let format = if came_twice { "%Y-%m-%d %H:%M:%S (UTC%:z)" } else { "%Y-%m-%d %H:%M:%S" };
+    at.strftime(format).to_string()
+}
+
+/// The same exactly: `2026-11-25 22:59:34.123 UTC+01:00`.
+pub(crate) fn exact(ms: impl Whole) -> String {
+    let at = at(ms.whole()).with_time_zone(zone::current());
+    at.strftime("%Y-%m-%d %H:%M:%S%.3f UTC%:z").to_string()
 }
 
 /// `Nov 5`: as names of integrations have it.
 pub(crate) fn month_and_day(ms: u64) -> String {
     at(ms).strftime("%b %-d").to_string()
+}
+
+/// Milliseconds since the Unix epoch of a moment as the API writes it; 0 for what is none.
+pub(crate) fn ms_of(moment: &str) -> u64 {
+    let at: Option<Timestamp> = moment.parse().ok();
+    at.and_then(|at| u64::try_from(at.as_millisecond()).ok()).unwrap_or_default()
 }
 
 fn at(ms: u64) -> jiff::Zoned {
@@ -250,7 +266,13 @@ mod tests {
         assert_eq!(spans, ["12 ms", "1.25 s", "59 s", "2 min 5 s", "1 h 6 min", "3 d 4 h"]);
         assert_eq!(count(1, "event", "events"), "1 event");
         assert_eq!(rfc3339(1_764_107_974_123_u64), "2025-11-25T21:59:34.123Z");
-        assert_eq!(utc(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(local(0), "1970-01-01 00:00:00");
+        zone::tests::within("Europe/Berlin", || {
+            assert_eq!(local(1_764_107_974_123_u64), "2025-11-25 22:59:34");
+            assert_eq!(exact(1_764_107_974_123_u64), "2025-11-25 22:59:34.123 UTC+01:00");
+            let twice = [1_792_888_200_000_u64, 1_792_891_800_000].map(local);
+            assert_eq!(twice, ["2026-10-25 02:30:00 (UTC+02:00)", "2026-10-25 02:30:00 (UTC+01:00)"]);
+        });
         assert_eq!(month_and_day(1_764_107_974_123), "Nov 25");
     }
 }

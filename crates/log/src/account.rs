@@ -126,6 +126,8 @@ pub struct User {
     pub created_at: u64,
     /// E-mail of the user or name of the token.
     pub created_by: String,
+    /// In which time zone the console shows times to this user: an IANA name. None: the browser's.
+    pub time_zone: Option<String>,
     /// As [`Client::revision`].
     pub revision: u64,
 }

@@ -1,5 +1,6 @@
 //! Which entries are wanted, as the page's address says it, and as the API is asked.
 
+use crate::zone;
 use jiff::civil::Date;
 use url::form_urlencoded::{Serializer, parse};
 
@@ -17,9 +18,9 @@ pub(super) struct Filters {
     pub(super) object: String,
     pub(super) action: String,
     pub(super) actor: String,
-    /// A day in UTC, `2026-11-25`: from its beginning.
+    /// A day in the zone of the page, `2026-11-25`: from its beginning.
     pub(super) from: String,
-    /// A day in UTC: to its end.
+    /// A day in the zone of the page: to its end.
     pub(super) until: String,
     /// Entries with lower numbers: the page.
     pub(super) before: Option<u64>,
@@ -100,11 +101,11 @@ impl Filters {
             }
         }
         if let Some(day) = day(&self.from)? {
-            query.append_pair("from", &midnight(day));
+            query.append_pair("from", &beginning(day, &self.from)?);
         }
         if let Some(day) = day(&self.until)? {
             let next = day.tomorrow().map_err(|_| wrong(&self.until))?;
-            query.append_pair("until", &midnight(next));
+            query.append_pair("until", &beginning(next, &self.until)?);
         }
         if let Some(before) = before {
             query.append_pair("before", &before.to_string());
@@ -120,8 +121,9 @@ fn day(text: &str) -> Result<Option<Date>, String> {
     text.parse().map(Some).map_err(|_| wrong(text))
 }
 
-fn midnight(day: Date) -> String {
-    format!("{day}T00:00:00Z")
+/// When a day begins, as the API takes it.
+fn beginning(day: Date, text: &str) -> Result<String, String> {
+    zone::beginning(day).map(|at| at.to_string()).ok_or_else(|| wrong(text))
 }
 
 fn wrong(text: &str) -> String {
@@ -151,6 +153,13 @@ mod tests {
         assert!(filters.any());
         assert!(!Filters::read("before=7").any());
         assert_eq!(Filters::default().path("/a", None), "/a");
+    }
+
+    #[test]
+    fn days_begin_in_the_zone_of_the_page() {
+        let filters = Filters::read("from=2026-11-01&until=2026-11-30");
+        let call = zone::tests::within("Asia/Tokyo", || filters.call(50, None).unwrap());
+        assert!(call.ends_with("from=2026-10-31T15%3A00%3A00Z&until=2026-11-30T15%3A00%3A00Z"), "{call}");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use super::{Attempt, Crumbs, Outcome, positions};
 use crate::failure::Failure;
 use crate::frame::{Frame, Nav, Tab};
 use crate::session::Session;
-use crate::text::{count, number, rfc3339, span_us, utc};
+use crate::text::{count, number, rfc3339, span_us};
+use crate::zone::{self, End};
 use crate::{Console, Shared, live};
 use askama::Template;
 use axum::Router;
@@ -46,8 +47,8 @@ struct Wanted {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Wrong {
     status: &'static str,
-    from: &'static str,
-    until: &'static str,
+    from: String,
+    until: String,
     event: &'static str,
 }
 
@@ -198,14 +199,6 @@ fn attempts_to(console: &Console) -> u64 {
 }
 
 impl Row {
-    pub(crate) fn datetime(&self) -> String {
-        rfc3339(self.started_ms)
-    }
-
-    pub(crate) fn began(&self) -> String {
-        utc(self.started_ms)
-    }
-
     fn of(integration: u64, attempt: Attempt) -> Row {
         Row {
             id: attempt.id,
@@ -234,11 +227,14 @@ impl Wanted {
     fn wrong(&self) -> Wrong {
         let said = |text: &str, is_good: fn(&str) -> bool| text.trim().is_empty() || is_good(text.trim());
         let words = |is_good: bool, words: &'static str| if is_good { "" } else { words };
-        let moment = "A date and time, such as 2026-11-25T22:00.";
+        let moment = |text: &str, end| match text.trim() {
+            "" => String::new(),
+            text => moment(text, end).err().unwrap_or_default(),
+        };
         Wrong {
             status: words(said(&self.status, is_status), "A status such as 503, or a class such as 5xx."),
-            from: words(said(&self.from, is_moment), moment),
-            until: words(said(&self.until, is_moment), moment),
+            from: moment(&self.from, End::From),
+            until: moment(&self.until, End::Before),
             event: words(said(&self.event, is_event), "The id of an event, or its position in the log."),
         }
     }
@@ -269,7 +265,8 @@ impl Wanted {
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in self.fields() {
             match name {
-                "from" | "until" => query.append_pair(name, &as_utc(value)),
+                "from" => query.append_pair(name, &in_the_api(value, End::From)),
+                "until" => query.append_pair(name, &in_the_api(value, End::Before)),
                 _ if name == "event" && value.bytes().all(|byte| byte.is_ascii_digit()) => {
                     query.append_pair("seq", value)
                 }
@@ -284,13 +281,17 @@ impl Wanted {
     }
 }
 
-/// A field for a moment gives no zone, and may leave the seconds out.
-fn as_utc(value: &str) -> String {
-    match value.len() {
-        16 if value.is_ascii() => format!("{value}:00Z"),
-        19 if value.is_ascii() => format!("{value}Z"),
-        _ => value.to_owned(),
+/// A moment in milliseconds since the epoch, or what is wrong with it. A page's address may have Unix seconds too.
+fn moment(text: &str, end: End) -> Result<u64, String> {
+    match text.parse::<u32>() {
+        Ok(seconds) => Ok(u64::from(seconds) * 1_000),
+        Err(_) => zone::moment(text, end),
     }
+}
+
+/// A moment as the API takes it; what is none is left to the API.
+fn in_the_api(text: &str, end: End) -> String {
+    moment(text, end).map_or_else(|_| text.to_owned(), rfc3339)
 }
 
 /// `503`, or `5xx`.
@@ -298,12 +299,6 @@ fn is_status(text: &str) -> bool {
     let digits = text.strip_suffix("xx").unwrap_or(text);
     let is_long_enough = text.len() == 3 && (digits.len() == 1 || digits.len() == 3);
     is_long_enough && digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0')
-}
-
-/// What the API takes for a moment since 1970.
-fn is_moment(text: &str) -> bool {
-    let at = || as_utc(text).parse::<jiff::Timestamp>().is_ok_and(|at| at.as_millisecond() >= 0);
-    text.parse::<u32>().is_ok() || at()
 }
 
 /// An id, or a position that there can be.
@@ -332,7 +327,7 @@ mod tests {
         };
         assert_eq!(
             wanted.asked(),
-            "&outcome=failed&status=5xx&from=2026-11-25T21%3A59%3A00Z&seq=17&before=9"
+            "&outcome=failed&status=5xx&from=2026-11-25T21%3A59%3A00.000Z&seq=17&before=9"
         );
         let address = wanted.address("/a", &[("before", 5)]);
         assert_eq!(address, "/a?outcome=failed&status=5xx&from=2026-11-25T21%3A59&event=17&before=5");
@@ -359,10 +354,13 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_without_a_zone_is_utc() {
-        assert_eq!(as_utc("2026-11-25T21:59"), "2026-11-25T21:59:00Z");
-        assert_eq!(as_utc("2026-11-25T21:59:34"), "2026-11-25T21:59:34Z");
-        assert_eq!(as_utc("2026-11-25T21:59:34+01:00"), "2026-11-25T21:59:34+01:00");
-        assert_eq!(as_utc("1764107974"), "1764107974");
+    fn a_moment_without_a_zone_is_in_the_pages() {
+        assert_eq!(in_the_api("2026-11-25T21:59:34+01:00", End::From), "2026-11-25T20:59:34.000Z");
+        assert_eq!(in_the_api("1764107974", End::From), "2025-11-25T21:59:34.000Z");
+        zone::tests::within("America/New_York", || {
+            assert_eq!(in_the_api("2026-11-25T21:59", End::From), "2026-11-26T02:59:00.000Z");
+            let wanted = Wanted { until: "2026-03-08T02:30".to_owned(), ..Wanted::default() };
+            assert!(wanted.wrong().until.contains("clocks were set forward"), "{}", wanted.wrong().until);
+        });
     }
 }

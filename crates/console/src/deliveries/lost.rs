@@ -1,6 +1,6 @@
 //! Ranges of the log that an integration did not get, with the reason.
 
-use super::{Crumbs, moment, positions};
+use super::{Crumbs, positions};
 use crate::Shared;
 use crate::failure::Failure;
 use crate::frame::{Frame, Nav, Tab};
@@ -97,7 +97,7 @@ async fn show(
 impl From<Told> for Lost {
     fn from(told: Told) -> Self {
         Lost {
-            recorded_ms: moment(&told.recorded_at),
+            recorded_ms: crate::text::ms_of(&told.recorded_at),
             is_dead: told.range == "dead",
             reason: in_words(&told.reason),
             kinds: kinds_in_words(&told.kinds),

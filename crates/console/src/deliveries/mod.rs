@@ -64,14 +64,8 @@ impl Attempt {
     }
 
     fn started_ms(&self) -> u64 {
-        moment(&self.started_at)
+        crate::text::ms_of(&self.started_at)
     }
-}
-
-/// Milliseconds since the epoch of a moment of the API.
-fn moment(text: &str) -> u64 {
-    let at: Option<jiff::Timestamp> = text.parse().ok();
-    at.and_then(|at| u64::try_from(at.as_millisecond()).ok()).unwrap_or_default()
 }
 
 /// Positions of the log: `17`, `17 to 29`.

@@ -1,8 +1,9 @@
 //! What became of a batch after one of its attempts: only what the API has on record.
 
-use super::{Attempt, Outcome, moment};
+use super::{Attempt, Outcome};
 use crate::Console;
 use crate::session::Session;
+use crate::text::ms_of;
 use serde::Deserialize;
 
 /// Later attempts, and lost ranges, that are looked at: the newest of them.
@@ -98,7 +99,7 @@ impl Range {
             && self.lane == attempt.lane
             && self.first <= attempt.first
             && self.last >= attempt.last
-            && moment(&self.recorded_at) >= attempt.started_ms()
+            && ms_of(&self.recorded_at) >= attempt.started_ms()
     }
 }
 

@@ -1,11 +1,9 @@
 //! What a list of events is asked for: the query of its address, as it was typed, and as a search.
 
+use crate::zone::{self, End};
 use hitwire_event::hit::BlockStatus;
 use hitwire_event::{ClientId, Kind, Risk, Seq};
 use hitwire_index::Search;
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
 use std::net::IpAddr;
 
 /// Events of a page.
@@ -84,15 +82,15 @@ pub(super) struct Asked {
 pub(super) struct Wrong {
     pub(super) address: &'static str,
     pub(super) status: &'static str,
-    pub(super) from: &'static str,
-    pub(super) to: &'static str,
+    pub(super) from: String,
+    pub(super) to: String,
     /// A choice of a list that the list does not have.
     pub(super) choice: &'static str,
 }
 
 impl Wrong {
     pub(super) fn is_empty(&self) -> bool {
-        [self.address, self.status, self.from, self.to, self.choice].iter().all(|words| words.is_empty())
+        [self.address, self.status, &self.from, &self.to, self.choice].iter().all(|words| words.is_empty())
     }
 }
 
@@ -143,9 +141,8 @@ impl Asked {
             }
             parsed
         });
-        let from_ms = time(&self.from, 0, &mut wrong.from);
-        // A minute that was named is meant to its end.
-        let to_ms = time(&self.to, 59_999, &mut wrong.to);
+        let from_ms = time(&self.from, End::From, &mut wrong.from);
+        let to_ms = time(&self.to, End::Through, &mut wrong.to);
         let block_status = BlockStatus::from_name(&self.block);
         let kind =
             self.kind.is_empty() || !list.is_events() || KINDS.iter().any(|(value, ..)| *value == self.kind);
@@ -258,21 +255,12 @@ impl Asked {
     }
 }
 
-/// A time: as RFC 3339 says it, or as a field of a form does, in UTC. What names no seconds is `to_end_ms` later.
-fn time(text: &str, to_end_ms: u64, wrong: &mut &'static str) -> Option<u64> {
+/// A time that was typed; what is wrong with it is said.
+fn time(text: &str, end: End, wrong: &mut String) -> Option<u64> {
     if text.is_empty() {
         return None;
     }
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return u64::try_from(at.as_millisecond()).ok();
-    }
-    let at = text.parse::<DateTime>().ok().and_then(|at| at.to_zoned(TimeZone::UTC).ok());
-    let ms = at.and_then(|at| u64::try_from(at.timestamp().as_millisecond()).ok());
-    if ms.is_none() {
-        *wrong = "A date and time, such as 2026-11-25T22:00.";
-    }
-    let names_seconds = text.matches(':').count() > 1;
-    ms.map(|ms| if names_seconds { ms } else { ms + to_end_ms })
+    zone::moment(text, end).map_err(|words| *wrong = words).ok()
 }
 
 #[cfg(test)]

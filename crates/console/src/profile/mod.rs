@@ -5,11 +5,11 @@ mod password;
 mod second_factor;
 mod sessions;
 
-use crate::Shared;
 use crate::failure::Failure;
 use crate::fields::Posted;
 use crate::frame::{Frame, Nav, Tab};
 use crate::session::{self, Session, cookie};
+use crate::{Shared, zone};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
@@ -29,6 +29,7 @@ pub(crate) fn routes() -> Router<Shared> {
     Router::new()
         .route("/settings/profile", get(show).post(rename))
         .route("/settings/profile/theme", post(theme))
+        .route("/settings/profile/time-zone", post(time_zone))
         .route("/settings/profile/password", post(password::change))
         .route("/settings/profile/second-factor", get(second_factor::show).post(second_factor::turn_on))
         .route("/settings/profile/second-factor/off", post(second_factor::turn_off))
@@ -49,6 +50,7 @@ struct Done {
 #[derive(Debug, Default)]
 struct Problems {
     name: String,
+    time_zone: String,
     current: String,
     password: String,
 }
@@ -60,6 +62,9 @@ struct Page {
     name: String,
     email: String,
     problems: Problems,
+    /// The zone that the user chose; empty: the browser's.
+    time_zone: String,
+    time_zones: Vec<String>,
     has_password: bool,
     password_set_ms: Option<u64>,
     has_second_factor: bool,
@@ -81,6 +86,8 @@ impl Page {
             name: user.name.clone(),
             email: user.email.clone(),
             problems: Problems::default(),
+            time_zone: user.time_zone.clone().unwrap_or_default(),
+            time_zones: zone::all(),
             has_password: credential.password.is_some(),
             password_set_ms: credential.password_set_at.map(|at| at * 1_000),
             has_second_factor: credential.totp.is_some(),
@@ -105,6 +112,7 @@ async fn show(
     let mut page = Page::load(&console, &session).await?;
     page.frame.done = match done.as_str() {
         "name" => Some("Your name was changed."),
+        "zone" => Some("Times are now shown in this time zone."),
         "password" => Some("Your password was changed. You are signed out everywhere else."),
         "off" => Some("The second factor is off. You are signed out everywhere else."),
         "ended" => Some("The session was ended."),
@@ -122,6 +130,18 @@ async fn rename(State(console): State<Shared>, posted: Posted) -> Result<Respons
     let problem = format!("The name {}.", error.message);
     let page = Page { name: name.to_owned(), ..Page::load(&console, &posted.session).await? };
     page.refused(Problems { name: problem, ..Problems::default() })
+}
+
+async fn time_zone(State(console): State<Shared>, posted: Posted) -> Result<Response, Failure> {
+    let chosen = posted.fields.get("time_zone").trim();
+    let body = json!({"time_zone": (!chosen.is_empty()).then_some(chosen)});
+    let Err(refused) = console.put(&posted.session, "/v1/user", &body, None).await else {
+        return Ok(Redirect::to("/settings/profile?done=zone#time-zone").into_response());
+    };
+    let Some(error) = refused.errors.first() else { return Err(refused.into()) };
+    let problem = format!("The time zone {}.", error.message);
+    let page = Page::load(&console, &posted.session).await?;
+    page.refused(Problems { time_zone: problem, ..Problems::default() })
 }
 
 async fn theme(jar: CookieJar, posted: Posted) -> Response {

@@ -187,6 +187,7 @@ async fn user_of(
         created_at: now_s,
         created_by: email.clone(),
         email,
+        time_zone: None,
         revision: 0,
     };
     let mut ops = (console.first_user)(user.clone(), now_s);

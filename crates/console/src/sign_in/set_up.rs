@@ -153,6 +153,7 @@ async fn first(
         enabled: true,
         created_at: now_s,
         created_by: email.to_owned(),
+        time_zone: None,
         revision: 0,
     };
     let credential = Credential {

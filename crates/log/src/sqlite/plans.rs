@@ -36,7 +36,7 @@ const WHOLE: &[(&str, &str)] = &[
         "an operator's list of all tokens",
     ),
     (
-        "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision FROM user ORDER BY id",
+        "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision, time_zone FROM user ORDER BY id",
         "an operator's list of all users",
     ),
     (

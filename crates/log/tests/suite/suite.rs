@@ -739,6 +739,7 @@ pub(crate) fn user(id: u64, client: ClientId, email: &str) -> User {
         enabled: true,
         created_at: 5,
         created_by: "admin".to_owned(),
+        time_zone: None,
         revision: 0,
     }
 }
@@ -941,7 +942,7 @@ pub(crate) async fn a_link_is_good_once(backend: &dyn Backend) {
     // A link dies with what it was given for.
     let id = 2;
     let before = store.user(UserId(id)).await.unwrap().unwrap();
-    let renamed = User { name: "New".to_owned(), ..before.clone() };
+    let renamed = User { name: "New".to_owned(), time_zone: Some("Asia/Tokyo".to_owned()), ..before.clone() };
     for (n, change, survives) in [
         (10, renamed, true),
         (11, User { role: Role::Operator, ..before.clone() }, false),

@@ -75,6 +75,7 @@ fn fields(user: &User) -> Fields {
         ("name", user.name.as_str().into()),
         ("role", user.role.name().into()),
         ("enabled", user.enabled.into()),
+        ("time_zone", user.time_zone.as_deref().into()),
     ]
 }
 

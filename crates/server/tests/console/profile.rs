@@ -1,6 +1,6 @@
 //! One's own account.
 
-use crate::support::{Browser, Hitwire, PASSWORD, between};
+use crate::support::{Browser, Hitwire, PASSWORD, between, hit, until};
 
 #[tokio::test]
 async fn everybody_changes_their_own_name_and_looks() {
@@ -21,6 +21,47 @@ async fn everybody_changes_their_own_name_and_looks() {
         browser.post("/settings/profile/theme", &[("theme", "dark")]).await.sees_other("/settings/profile");
         assert!(browser.get("/dashboard").await.page(200).contains("<html lang=\"en\" data-theme=\"dark\">"));
     }
+}
+
+#[tokio::test]
+async fn times_and_filters_are_in_the_zone_that_was_chosen() {
+    let hitwire = Hitwire::start().await;
+    let mut browser = Browser::operator(&hitwire).await;
+    hitwire.send(&hit(1)).await.expect(202);
+    let listed = async |browser: &mut Browser, query: &str| {
+        let mut page = String::new();
+        until(async || {
+            page = browser.get(&format!("/events?kind=hit{query}")).await.page(200);
+            page.contains("<a href=\"/events/") || !query.is_empty()
+        })
+        .await;
+        page
+    };
+    let page = listed(&mut browser, "").await;
+    assert!(page.contains("Times are in UTC.") && page.contains("From (UTC)"), "{page}");
+    // The browser says its zone; what was chosen goes before it.
+    browser.set_cookie("hitwire-zone", "America/New_York");
+    assert!(listed(&mut browser, "").await.contains("From (America/New_York)"));
+    browser.look_for_csrf().await;
+    let chosen = browser.post("/settings/profile/time-zone", &[("time_zone", "Asia/Kolkata")]).await;
+    chosen.sees_other("/settings/profile?done=zone#time-zone");
+    let page = listed(&mut browser, "").await;
+    assert!(page.contains("Times are in Asia/Kolkata (UTC+05:30)."), "{page}");
+    let row = between(&page, "<a href=\"/events/", "</a>");
+    let exact: jiff::Timestamp = between(row, "datetime=\"", "\"").parse().expect("a time");
+    let local = exact.to_zoned(jiff::tz::TimeZone::get("Asia/Kolkata").expect("a zone"));
+    assert!(row.contains(&local.strftime(">%Y-%m-%d %H:%M:%S<").to_string()), "{row}");
+    // What the row shows is what the filter takes.
+    let minute = local.strftime("%Y-%m-%dT%H:%M").to_string();
+    let rows = |page: &str| page.matches("<a href=\"/events/").count();
+    assert_eq!(rows(&listed(&mut browser, &format!("&from={minute}&to={minute}")).await), 1);
+    let utc = exact.strftime("%Y-%m-%dT%H:%M").to_string();
+    assert_eq!(rows(&listed(&mut browser, &format!("&from={utc}&to={utc}")).await), 0);
+    browser.post("/settings/profile/time-zone", &[("time_zone", "Europe/Berlin")]).await;
+    let page = listed(&mut browser, "&from=2026-03-29T02:30").await;
+    assert!(page.contains("There was no 02:30 on that day in Europe/Berlin"), "{page}");
+    let page = browser.post("/settings/profile/time-zone", &[("time_zone", "Mars/Base")]).await.page(422);
+    assert!(page.contains("id=\"zone-error\">The time zone is not one that"), "{page}");
 }
 
 #[tokio::test]

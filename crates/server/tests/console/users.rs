@@ -92,6 +92,18 @@ async fn people_change_their_own_name_and_no_more() {
     let own = hitwire.caller(&token);
     let changed = own.send("PUT", "/v1/user", &json!({"name": "Anna"})).await.expect(200);
     assert_eq!(changed["body"]["object"]["name"], "Anna");
+    // In the spelling of the time zone database; what is not named stays.
+    let zone = own.send("PUT", "/v1/user", &json!({"time_zone": "europe/berlin"})).await.expect(200);
+    let user = &zone["body"]["object"];
+    assert_eq!((&user["time_zone"], &user["name"]), (&json!("Europe/Berlin"), &json!("Anna")));
+    let none = own.send("PUT", "/v1/user", &json!({"time_zone": "Mars/Base"})).await.expect(422);
+    assert_eq!(none["errors"][0]["pointer"], "/time_zone", "{none}");
+    let path = format!("/v1/users/{}", ann["id"]);
+    let whole = hitwire.admin().get(&path).await.expect(200)["body"]["object"].take();
+    assert_eq!(whole["time_zone"], "Europe/Berlin");
+    hitwire.admin().send("PUT", &path, &whole).await.expect(200);
+    let back = own.send("PUT", "/v1/user", &json!({"time_zone": null})).await.expect(200);
+    assert_eq!(back["body"]["object"]["time_zone"], json!(null));
     let more = json!({"name": "Anna", "role": "admin"});
     assert_eq!(own.send("PUT", "/v1/user", &more).await.expect(422)["errors"][0]["pointer"], "/role");
     hitwire.admin().send("PUT", "/v1/user", &json!({"name": "x"})).await.expect(409);

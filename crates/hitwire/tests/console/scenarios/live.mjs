@@ -9,6 +9,8 @@ export default async function play({ open, audit, api, world }) {
     await setUp(page, world);
     await api.post('/v1/events', hits(randomly(1), 30));
     await page.goto('/events');
+    // The browser's own zone, until the user chooses one.
+    await seen(page.getByText('Times are in Europe/Berlin (UTC+0'));
     let loads = 0;
     page.on('load', () => (loads += 1));
     const payload = `' or 4242=4242-- ${Date.now()}`;

@@ -11,9 +11,11 @@ CREATE TABLE user_6 (
     created_at INTEGER NOT NULL,
     created_by TEXT    NOT NULL,
     revision   INTEGER NOT NULL,
+    -- An IANA name; none: the browser's.
+    time_zone  TEXT,
     UNIQUE (email, client)
 ) STRICT;
-INSERT INTO user_6 SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision FROM user;
+INSERT INTO user_6 SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision, NULL FROM user;
 -- Ids that were given or reserved must not come again.
 DELETE FROM sqlite_sequence WHERE name = 'user_6';
 INSERT INTO sqlite_sequence (name, seq) SELECT 'user_6', seq FROM sqlite_sequence WHERE name = 'user';

@@ -16,18 +16,18 @@ const INSERT_CLIENT: &str =
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1)";
 const UPDATE_CLIENT: &str = "UPDATE client SET name = ?2, enabled = ?3, limits = ?4, revision = revision + 1
      WHERE id = ?1 AND revision = ?5";
-const SELECT_USERS: &str = "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision FROM user ORDER BY id";
+const SELECT_USERS: &str = "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision, time_zone FROM user ORDER BY id";
 const SELECT_USERS_OF_CLIENT: &str =
-    "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision
+    "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision, time_zone
      FROM user WHERE client = ?1 ORDER BY id";
 const INSERT_USER: &str =
-    "INSERT INTO user (id, uuid, client, email, name, role, enabled, created_at, created_by, revision)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1)";
+    "INSERT INTO user (id, uuid, client, email, name, role, enabled, created_at, created_by, revision, time_zone)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 1, ?10)";
 const UPDATE_USER: &str =
-    "UPDATE user SET email = ?2, name = ?3, role = ?4, enabled = ?5, revision = revision + 1
+    "UPDATE user SET email = ?2, name = ?3, role = ?4, enabled = ?5, time_zone = ?7, revision = revision + 1
      WHERE id = ?1 AND revision = ?6";
-const SELECT_USER: &str = "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision FROM user WHERE id = ?1";
-const SELECT_USERS_OF_EMAIL: &str = "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision FROM user WHERE email = ?1 ORDER BY client";
+const SELECT_USER: &str = "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision, time_zone FROM user WHERE id = ?1";
+const SELECT_USERS_OF_EMAIL: &str = "SELECT id, uuid, client, email, name, role, enabled, created_at, created_by, revision, time_zone FROM user WHERE email = ?1 ORDER BY client";
 const USER_OF_EMAIL: &str = "SELECT id FROM user WHERE email = ?1 AND client = ?2";
 const SELECT_APPLICATIONS: &str = "SELECT id, name FROM application WHERE client = ?1 ORDER BY id";
 const PUT_APPLICATION: &str = "INSERT INTO application (client, id, name) VALUES (?1, ?2, ?3)
@@ -189,6 +189,7 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
         created_at: row.get::<_, i64>(7)? as u64,
         created_by: row.get(8)?,
         revision: row.get::<_, i64>(9)? as u64,
+        time_zone: row.get(10)?,
     })
 }
 
@@ -212,7 +213,8 @@ pub(super) fn put_user(connection: &Connection, user: &User) -> Result<(), Troub
             user.role.code(),
             user.enabled,
             user.created_at as i64,
-            user.created_by
+            user.created_by,
+            user.time_zone
         ])?;
         return Ok(());
     }
@@ -228,7 +230,8 @@ pub(super) fn put_user(connection: &Connection, user: &User) -> Result<(), Troub
         user.name,
         user.role.code(),
         user.enabled,
-        user.revision as i64
+        user.revision as i64,
+        user.time_zone
     ])?;
     changed_one(connection, updated, "SELECT 1 FROM user WHERE id = ?1", user.id.0)
 }

@@ -1,8 +1,9 @@
 //! `/v1/user`: what people may change of their own account.
 
 use super::users::UserAnswer;
-use super::{asked, name, required};
+use super::{asked, name};
 use crate::api::description::schema::{OwnSettings, Success};
+use crate::api::fields::Fields;
 use crate::api::incoming::IncomingCall;
 use crate::api::problem::Problem;
 use crate::api::query::Query;
@@ -10,8 +11,12 @@ use crate::api::{Shared, success};
 use crate::change::user as change;
 use axum::extract::State;
 use axum::response::Response;
+use jiff::tz::TimeZone;
 
-/// One's own name. The e-mail, which says who somebody is, and the role are for administrators to change.
+/// Characters of a time zone's name; the longest that there is has 32.
+const TIME_ZONE_CHARS_MAX: usize = 64;
+
+/// One's own name, and the time zone in which the console shows times. The e-mail, which says who somebody is, and the role are for administrators to change.
 #[utoipa::path(
     put,
     path = "/v1/user",
@@ -27,11 +32,8 @@ pub(in crate::api) async fn change(
     incoming: IncomingCall,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let asked = asked(&api, incoming, "changed", |fields, _| {
-        required(fields, "name", true);
-        name(fields, "name")
-    });
-    let (caller, name) = asked.await?;
+    let asked = asked(&api, incoming, "changed", |fields, _| (name(fields, "name"), time_zone(fields)));
+    let (caller, (name, time_zone)) = asked.await?;
     let Some(own) = &caller.identity.user else {
         return Err(Problem::conflict("the token belongs to no user, so there is no account of its own"));
     };
@@ -39,8 +41,29 @@ pub(in crate::api) async fn change(
     let Some(before) = api.store.user(own.id).await? else { return Err(Problem::internal()) };
     let mut after = before.clone();
     after.name = name.unwrap_or(after.name);
+    after.time_zone = time_zone.unwrap_or(after.time_zone);
     if let Some(ops) = change::changed(&before, after.clone(), &api.by(&caller)) {
         api.accounts.commit(&caller.identity, ops).await?;
     }
     Ok(success(UserAnswer::from(after)))
+}
+
+/// Takes the name of a time zone, in the spelling of the time zone database; `Some(None)`: the browser's.
+fn time_zone(fields: &mut Fields<'_>) -> Option<Option<String>> {
+    if !fields.has("time_zone") {
+        return None;
+    }
+    if !fields.tells("time_zone") {
+        fields.raw("time_zone");
+        return Some(None);
+    }
+    let name = fields.string("time_zone")?;
+    let known = (name.len() <= TIME_ZONE_CHARS_MAX).then(|| TimeZone::get(&name).ok()).flatten();
+    match known.as_ref().and_then(TimeZone::iana_name) {
+        Some(name) => Some(Some(name.to_owned())),
+        None => {
+            fields.refuse("time_zone", "is not one that this system knows; write it as Europe/Berlin");
+            None
+        }
+    }
 }

@@ -39,6 +39,8 @@ pub(in crate::api) struct UserAnswer {
     /// Unix seconds.
     created_at: u64,
     created_by: String,
+    /// In which time zone the console shows times: an IANA name. Null: the browser's. The user chooses it.
+    time_zone: Option<String>,
 }
 
 impl From<User> for UserAnswer {
@@ -53,6 +55,7 @@ impl From<User> for UserAnswer {
             enabled: user.enabled,
             created_at: user.created_at,
             created_by: user.created_by,
+            time_zone: user.time_zone,
         }
     }
 }
@@ -74,7 +77,7 @@ impl Asked {
         }
         if let Some(id) = id {
             same_id(fields, id);
-            pass_over(fields, &["uuid", "created_at", "created_by"]);
+            pass_over(fields, &["uuid", "created_at", "created_by", "time_zone"]);
         }
         Asked {
             clientid: fields.integer("clientid", 0..=u64::MAX),
@@ -186,6 +189,7 @@ pub(in crate::api) async fn create(
         enabled: true,
         created_at: api.now_s(),
         created_by: caller.name().to_owned(),
+        time_zone: None,
         revision: 0,
     };
     asked.apply(&mut user);

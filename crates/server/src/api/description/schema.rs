@@ -724,7 +724,10 @@ pub(in crate::api) struct OwnSettings {
         max_length = 200,
         pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"
     )]
-    name: String,
+    name: Option<String>,
+    /// In which time zone the console shows times: an IANA name, such as `Europe/Berlin`. Null: the browser's.
+    #[schema(max_length = 64)]
+    time_zone: Option<String>,
 }
 
 /// A change of a user. It names what it changes; the rest stays.
@@ -751,6 +754,8 @@ pub(in crate::api) struct UserSettings {
     created_at: Option<serde_json::Value>,
     /// The same.
     created_by: Option<serde_json::Value>,
+    /// The same: users choose it for themselves.
+    time_zone: Option<serde_json::Value>,
 }
 
 /// What tokens may do.
