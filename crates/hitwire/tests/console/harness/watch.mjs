@@ -5,6 +5,7 @@ export class Watch {
         this.origin = origin;
         this.faults = [];
         this.expected = new Set();
+        this.answered = new Set();
     }
 
     over(context) {
@@ -14,7 +15,7 @@ export class Watch {
             dialog.dismiss().catch(() => {});
         });
         context.on('console', (message) => {
-            if (message.type() !== 'error' || this.#isExpected(message.text())) return;
+            if (message.type() !== 'error' || this.#isExpected(message)) return;
             // A violation of the content security policy is such an error too.
             this.fault(`an error in the console of ${message.page()?.url()}: ${message.text()} (${message.location().url})`);
         });
@@ -29,9 +30,10 @@ export class Watch {
         });
         context.on('response', (response) => {
             const status = response.status();
-            if (status >= 400 && !this.expected.has(status)) {
-                this.fault(`${response.request().method()} ${response.url()} was answered ${status}`);
-            }
+            if (status < 400) return;
+            // The browser writes about the answer into its console, sooner or later.
+            if (this.expected.has(status)) this.answered.add(`${status} ${response.url()}`);
+            else this.fault(`${response.request().method()} ${response.url()} was answered ${status}`);
         });
     }
 
@@ -45,15 +47,14 @@ export class Watch {
         try {
             return await act();
         } finally {
-            // The browser writes about it into the console a moment after the answer.
-            await new Promise((resolve) => setTimeout(resolve, 50));
             this.expected.delete(status);
         }
     }
 
-    #isExpected(text) {
-        const [, status] = text.match(/^Failed to load resource: the server responded with a status of (\d+)/) ?? [];
-        return status !== undefined && this.expected.has(Number(status));
+    #isExpected(message) {
+        const [, status] = message.text().match(/^Failed to load resource: the server responded with a status of (\d+)/) ?? [];
+        if (status === undefined) return false;
+        return this.expected.has(Number(status)) || this.answered.has(`${status} ${message.location().url}`);
     }
 
     assertClean() {
