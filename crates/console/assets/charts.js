@@ -18,7 +18,7 @@ function chartNumber(value, unit) {
   return (value / 3600000).toFixed(1) + " h";
 }
 
-// Counts are whole numbers.
+// Counts and milliseconds are whole numbers on an axis.
 const chartSteps = [...Array(16).keys()].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power));
 
 function drawChart(element) {
@@ -40,7 +40,7 @@ function drawChart(element) {
     height: 200,
     legend: { live: true },
     cursor: { y: false, drag: { x: false, y: false } },
-    scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.1 : 1] } },
+    scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 1)] } },
     axes: [
       { ...axis, space: 70, values: (_, ticks, __, ___, step) => ticks.map((tick) => {
         const at = new Date(tick * 1000);
@@ -48,7 +48,7 @@ function drawChart(element) {
           ? at.toLocaleDateString(undefined, { timeZone, month: "short", day: "numeric" })
           : at.toLocaleTimeString(undefined, { timeZone, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
       }) },
-      { ...axis, size: 62, incrs: chart.unit === "count" ? chartSteps : undefined, values: (_, ticks) => ticks.map((tick) => chartNumber(tick, chart.unit)) },
+      { ...axis, size: 62, incrs: chartSteps, values: (_, ticks) => ticks.map((tick) => chartNumber(tick, chart.unit)) },
     ],
     series: [
       { label: "Time", value: (_, at) => at == null ? "–" : new Date(at * 1000).toLocaleString(undefined, { timeZone, dateStyle: "medium", timeStyle: "short" }) },

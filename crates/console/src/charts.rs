@@ -54,6 +54,11 @@ pub(crate) struct Series {
     pub(crate) values: Vec<Value>,
 }
 
+/// Whether there is anything to draw: an axis alone would say something that is not so.
+fn has_values(series: &[Series]) -> bool {
+    series.iter().any(|series| series.values.iter().any(|value| !value.is_null()))
+}
+
 /// What the script makes a chart of, for `data-chart`. `x`: Unix seconds. `unit`: `count` or `ms`.
 pub(crate) fn data(x: &[u64], unit: &str, stacked: bool, series: &[Series]) -> String {
     let series: Vec<Value> = series
@@ -70,8 +75,10 @@ pub(crate) struct IntegrationCharts {
     pub(crate) path: String,
     pub(crate) range: Range,
     pub(crate) requests: String,
-    pub(crate) latency: String,
-    pub(crate) lag: String,
+    /// None: no request was answered in this time.
+    pub(crate) latency: Option<String>,
+    /// None: no event was delivered in this time.
+    pub(crate) lag: Option<String>,
     pub(crate) bars: Vec<Bar>,
     pub(crate) rows: Vec<ChartRow>,
     pub(crate) total: u64,
@@ -140,8 +147,8 @@ impl IntegrationCharts {
             path,
             range,
             requests: data(&x, "count", true, &requests),
-            latency: data(&x, "ms", false, &latency),
-            lag: data(&x, "ms", false, &lag),
+            latency: has_values(&latency).then(|| data(&x, "ms", false, &latency)),
+            lag: has_values(&lag).then(|| data(&x, "ms", false, &lag)),
             bars: bars(&counts),
             rows: asked.rev().map(row).collect(),
             total: counts.iter().map(|(well, failed)| well + failed).sum(),
@@ -182,7 +189,8 @@ mod tests {
         let charts = IntegrationCharts::of("/x".to_owned(), Range::Hour, &[quiet, busy]);
         let requests: Value = serde_json::from_str(&charts.requests).unwrap();
         assert_eq!(requests["series"][0]["values"], json!([0, 2]));
-        let latency: Value = serde_json::from_str(&charts.latency).unwrap();
+        let latency: Value = serde_json::from_str(&charts.latency.unwrap()).unwrap();
+        assert_eq!(charts.lag, None, "nothing was delivered, so there is no chart of how late");
         assert_eq!(latency["series"][0]["values"], json!([null, 12.4]));
         assert_eq!((charts.rows.len(), charts.rows[0].p50.as_str()), (1, "12 ms"));
         assert_eq!((charts.total, charts.failed), (3, 1));
