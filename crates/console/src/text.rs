@@ -102,6 +102,32 @@ pub(crate) fn indented(json: &str) -> String {
     shown
 }
 
+/// Larger than this many times its text, a body is shown as it is: nesting alone makes it long.
+const LAID_OUT_GROWS_MAX: usize = 8;
+
+/// A body for people: JSON with indents, several lines of JSON each with its own; none: it is best shown as it is. `is_cut`: it is the
+/// beginning of one.
+pub(crate) fn laid_out(body: &str, is_cut: bool) -> Option<String> {
+    let is_json = |text: &str| {
+        let text = text.trim();
+        text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    };
+    let lines: Vec<&str> = body.lines().filter(|line| !line.trim().is_empty()).collect();
+    let (last, before) = lines.split_last()?;
+    let shown = if is_json(body) {
+        indented(body)
+    } else if before.iter().all(|line| is_json(line)) && (is_json(last) || is_cut) {
+        // The last line of a body that is cut is laid out as far as it goes; so is an array of which this is the beginning.
+        if !last.trim_start().starts_with(['{', '[']) {
+            return None;
+        }
+        lines.iter().map(|line| indented(line)).collect::<Vec<_>>().join("\n")
+    } else {
+        return None;
+    };
+    (shown != body && shown.len() <= LAID_OUT_GROWS_MAX * body.len() + 1_024).then_some(shown)
+}
+
 /// A whole number, as templates hand it on: itself, or a reference to it, or one to that.
 pub(crate) trait Whole: Copy {
     fn whole(self) -> u64;
@@ -148,6 +174,24 @@ pub(crate) fn number(number: impl Whole) -> String {
 pub(crate) fn count(number: impl Whole, one: &str, many: &str) -> String {
     let number = number.whole();
     if number == 1 { format!("1 {one}") } else { format!("{} {many}", self::number(number)) }
+}
+
+/// Which part of a list a page shows: `51–100 of 1,234`. `before`: how many pages before it have shown. `is_more`: counting ended at
+/// `count`, which may be the most that is counted (`bound`).
+pub(crate) fn part_of(before: usize, shown: usize, count: usize, is_more: bool, bound: usize) -> String {
+    if shown == 0 {
+        return String::new();
+    }
+    // What an address says of itself may be anything.
+    let to = before.saturating_add(shown);
+    let (first, last) = (number(before.saturating_add(1)), number(to));
+    let range = if shown == 1 { first } else { format!("{first}–{last}") };
+    let count = count.max(to);
+    match is_more {
+        false => format!("{range} of {}", number(count)),
+        true if count >= bound => format!("{range} of more than {}", number(bound)),
+        true => format!("{range} of at least {}", number(count)),
+    }
 }
 
 /// `1.5 MiB`.
@@ -253,6 +297,22 @@ mod tests {
     }
 
     #[test]
+    fn bodies_are_laid_out_where_they_are_json() {
+        let laid_out = |body: &str| super::laid_out(body, false);
+        assert_eq!(laid_out(r#"{"a":1}"#).as_deref(), Some("{\n  \"a\": 1\n}"));
+        assert_eq!(laid_out("{\"a\":1}\n[2]\n").as_deref(), Some("{\n  \"a\": 1\n}\n[\n  2\n]"));
+        for body in ["", "ok\n", "<h1>Sorry</h1>", "{\"a\":1}\nok", "{\"a\":", "true"] {
+            assert_eq!(laid_out(body), None, "{body}");
+        }
+        assert_eq!(
+            super::laid_out("{\"a\":1}\n{\"a\":", true).as_deref(),
+            Some("{\n  \"a\": 1\n}\n{\n  \"a\": ")
+        );
+        assert_eq!(super::laid_out("[{\"a\":1},", true).as_deref(), Some("[\n  {\n    \"a\": 1\n  },\n  "));
+        assert_eq!(super::laid_out(&"[".repeat(10_000), true), None, "nesting alone");
+    }
+
+    #[test]
     fn numbers_sizes_and_times_are_written_for_people() {
         assert_eq!(
             (number(7_u64), number(1_234_567_u64), number(999_u64)),
@@ -265,6 +325,13 @@ mod tests {
         let spans = [12, 1_250, 59_999, 125_000, 4_000_000, 273_600_000].map(span_ms);
         assert_eq!(spans, ["12 ms", "1.25 s", "59 s", "2 min 5 s", "1 h 6 min", "3 d 4 h"]);
         assert_eq!(count(1, "event", "events"), "1 event");
+        assert_eq!(part_of(0, 50, 1_234, false, 10_000), "1–50 of 1,234");
+        assert_eq!(part_of(50, 50, 10_000, true, 10_000), "51–100 of more than 10,000");
+        assert_eq!(part_of(50, 3, 7, true, 10_000), "51–53 of at least 53");
+        assert_eq!(
+            (part_of(0, 1, 1, false, 9), part_of(0, 0, 0, false, 9)),
+            ("1 of 1".into(), String::new())
+        );
         assert_eq!(rfc3339(1_764_107_974_123_u64), "2025-11-25T21:59:34.123Z");
         assert_eq!(local(0), "1970-01-01 00:00:00");
         zone::tests::within("Europe/Berlin", || {

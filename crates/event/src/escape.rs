@@ -28,6 +28,21 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The same for text of several lines, such as a body: newlines and tabs stay, and a return before a newline is left out.
+pub fn visible_lines(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for piece in text.split_inclusive(['\n', '\t']) {
+        let (text, space) = match piece.strip_suffix(['\n', '\t']) {
+            Some(text) => (text, &piece[text.len()..]),
+            None => (piece, ""),
+        };
+        let text = if space == "\n" { text.strip_suffix('\r').unwrap_or(text) } else { text };
+        shown.push_str(&visible(text));
+        shown.push_str(space);
+    }
+    shown
+}
+
 fn acts(character: char) -> bool {
     // What follows C1 and Latin begins at U+00AD; most text is decided by the first comparison.
     if character < '\u{ad}' {
@@ -71,6 +86,12 @@ mod tests {
     #[test]
     fn a_payload_cannot_forge_a_line() {
         assert_eq!(visible("a\r\nb\tc\u{2028}d\u{85}"), "a\\r\\nb\\tc\\u{2028}d\\u{85}");
+    }
+
+    #[test]
+    fn lines_stay_lines_and_nothing_else_acts() {
+        assert_eq!(visible_lines("a\r\nb\tc\n"), "a\nb\tc\n");
+        assert_eq!(visible_lines("a\rb\u{202e}\n\u{85}\u{2028}\r"), "a\\rb\\u{202e}\n\\u{85}\\u{2028}\\r");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{Attempt, Crumbs, Outcome, positions};
 use crate::failure::Failure;
 use crate::frame::{Frame, Nav, Tab};
 use crate::session::Session;
-use crate::text::{bytes, count, span_us};
+use crate::text::{bytes, count, laid_out, span_us};
 use crate::{Console, Shared};
 use askama::Template;
 use axum::Router;
@@ -108,6 +108,8 @@ struct Page {
     body: Body,
     body_bytes: String,
     body_shown: String,
+    /// The same with indents, if it is JSON or lines of it.
+    body_laid_out: Option<String>,
     /// The page shows the beginning of the body.
     body_cut: bool,
 }
@@ -131,6 +133,7 @@ struct ShownAnswer {
     status: u16,
     headers: Vec<(String, String)>,
     body: String,
+    laid_out: Option<String>,
     truncated: bool,
     incomplete: Option<String>,
 }
@@ -171,6 +174,7 @@ async fn show(
         no_detail: no_detail.unwrap_or_default(),
         exchange: detail.map(|detail| Exchange::of(detail, &attempt, is_analyst)),
         body_bytes: bytes(body.bytes),
+        body_laid_out: laid_out(&body_shown, body_cut || body.truncated),
         body_shown,
         body_cut: body_cut || body.truncated,
         body,
@@ -236,6 +240,7 @@ impl Exchange {
             answer: response.map(|answer| ShownAnswer {
                 status: answer.status,
                 headers: listed(answer.headers),
+                laid_out: laid_out(&answer.body, answer.truncated),
                 body: answer.body,
                 truncated: answer.truncated,
                 incomplete: answer.incomplete,

@@ -141,8 +141,9 @@ pub(crate) fn refusal_in_words(response: &endpoint::Response, target: &Target, n
         words.push_str(&refusal);
         return Some(words);
     }
+    // Lines and indents become blanks: these words are one line.
     let text = without_secrets(&response.body, target);
-    let text = text.trim();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if !text.is_empty() {
         let quoted: String = text.chars().take(QUOTED_CHARS).collect();
         words.push_str(": ");

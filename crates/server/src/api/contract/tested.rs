@@ -6,7 +6,7 @@ use crate::api::history::sees_address;
 use crate::dispatch::{Trial, Tried, refusal_in_words, without_secrets};
 use hitwire_endpoint::{Message, Response, Timings};
 use hitwire_event::Kind;
-use hitwire_event::escape::visible;
+use hitwire_event::escape::{visible, visible_lines};
 use hitwire_log::{AttemptTimings, HttpMethod, Integration, MASK, ResponseDetail, Role, Target};
 use http::HeaderMap;
 use serde::Serialize;
@@ -201,7 +201,7 @@ impl ResponseAnswer {
         ResponseAnswer {
             status: response.status,
             headers: by_name(named(&response.headers, |value| harmless(value.as_bytes()))),
-            body: harmless(&response.body),
+            body: visible_lines(&without_secrets(&response.body, target)),
             truncated: response.truncated,
             incomplete: response.incomplete.as_ref().map(|why| visible(&why.to_string()).into_owned()),
         }
@@ -213,7 +213,7 @@ impl ResponseAnswer {
         ResponseAnswer {
             status: response.status,
             headers: by_name(headers.map(|(name, value)| (name.as_str(), visible(value).into_owned()))),
-            body: visible(&response.body).into_owned(),
+            body: visible_lines(&response.body),
             truncated: response.truncated,
             incomplete: response.incomplete.as_deref().map(|why| visible(why).into_owned()),
         }
