@@ -13,6 +13,7 @@
 (() => {
   const NAME = "hitwire-live";
   const ROWS_MAX = 200;
+  const OPEN_ROWS_MAX = 30;
   // Without a stream (too many, a proxy that breaks it off) a page is told all the same, only later.
   const ASK_AT_LEAST_EVERY_MS = 15_000;
   const STREAM_AGAIN_AFTER_MS = 30_000;
@@ -84,16 +85,16 @@
     if (asking.has(body)) { again.add(body); return; }
     asking.add(body);
     try {
-      const answer = await fetch(body.dataset.live, { headers: { "x-in-background": "true" }, redirect: "manual", signal });
+      const answer = await fetch(address(body), { headers: { "x-in-background": "true" }, redirect: "manual", signal });
       const html = await answer.text();
       if (answer.type === "opaqueredirect" || (answer.status >= 400 && answer.status < 500)) {
         // Nobody is signed in any more, or what the page shows is gone.
         delete body.dataset.live;
       } else if (answer.ok) {
         if (html) put(body, html);
-        const address = new URL(body.dataset.live, location.href);
-        address.searchParams.set("after", answer.headers.get("x-live-after"));
-        body.dataset.live = address.pathname + address.search;
+        const next = new URL(body.dataset.live, location.href);
+        next.searchParams.set("after", answer.headers.get("x-live-after"));
+        body.dataset.live = next.pathname + next.search;
       }
     } catch {
       // Left, or the server is away: it is asked again.
@@ -103,13 +104,23 @@
     }
   }
 
+  // Rows that are open (<tr data-open="position">) are asked for again: they may have been delivered since.
+  function address(body) {
+    const open = [...body.querySelectorAll("[data-open]")].slice(0, OPEN_ROWS_MAX).at(-1)?.dataset.open;
+    if (!open) return body.dataset.live;
+    const again = new URL(body.dataset.live, location.href);
+    again.searchParams.set("again", open);
+    return again.pathname + again.search;
+  }
+
   function put(body, html) {
     const template = document.createElement("template");
     template.innerHTML = html;
     const fresh = [];
     for (const row of template.content.querySelectorAll("tr")) {
       const old = row.id && document.getElementById(row.id);
-      if (old) old.replaceWith(row); else fresh.push(row);
+      if (!old) fresh.push(row);
+      else if (old.outerHTML !== row.outerHTML) old.replaceWith(row);
     }
     body.prepend(...fresh);
     const most = Number(body.dataset.liveMax) || ROWS_MAX;
@@ -134,6 +145,16 @@
       }, Math.max(next - performance.now(), 0)));
     }
   }
+
+  // What was opened in a part stays open in the one that takes its place.
+  let opened = [];
+  const folds = (part) => [...(part?.querySelectorAll("details") ?? [])];
+  document.addEventListener("htmx:beforeSwap", ({ detail: { target } }) => {
+    if (target.dataset.refresh) opened = folds(target).map((fold) => fold.open);
+  });
+  document.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
+    if (target.dataset.refresh) folds(document.getElementById(target.id)).forEach((fold, at) => { fold.open ||= opened[at] ?? false; });
+  });
 
   document.addEventListener("DOMContentLoaded", start);
   document.addEventListener("visibilitychange", () => { if (document.hidden) stop(); else start(); });

@@ -78,7 +78,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (what, search) in [
         ("newest page", any.clone()),
         ("an id", Search { id: Some(hit(7).id.to_string()), ..any.clone() }),
-        ("an address", Search { address: Some([198, 18, 0, 7].into()), ..any.clone() }),
+        (
+            "an address",
+            Search { networks: vec![std::net::IpAddr::from([198, 18, 0, 7]).into()], ..any.clone() },
+        ),
         ("a text that is nowhere", Search { text: Some("nowhere at all".into()), ..any }),
     ] {
         index.search(search.clone()).await?;

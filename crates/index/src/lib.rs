@@ -38,8 +38,8 @@ pub use follow::{Following, Progress};
 pub use latency::Latencies;
 pub use options::{Bounds, Options};
 pub use read::{
-    Delivery, Found, Health, Index, IndexError, LOOKED_AT_MAX, MinuteCount, Point, Range, Search, SearchedTo,
-    Top, Tops,
+    COUNTED_MAX, Count, DeliveredBatch, Delivery, Found, Health, Index, IndexError, LOOKED_AT_MAX,
+    MinuteCount, Point, Range, Search, SearchedTo, Top, Tops,
 };
 pub use row::EventRow;
 pub use write::tops::{TOP_COUNTERS, TopOf};

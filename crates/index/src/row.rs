@@ -1,7 +1,7 @@
 //! An event as the index keeps it.
 
 use hitwire_event::hit::BlockStatus;
-use hitwire_event::{ClientId, EventId, Glance, Kind, Record, Seq, cut};
+use hitwire_event::{ClientId, EventId, Glance, Kind, Record, Seq, WebhookId, cut};
 use rusqlite::Row;
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
@@ -140,6 +140,13 @@ pub(crate) fn address_of(bytes: &[u8]) -> Option<IpAddr> {
         4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
         _ => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
     }
+}
+
+/// What the attempts of a batch are looked up by.
+pub(crate) fn webhook_key(id: &WebhookId) -> i64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(id.as_str().as_bytes());
+    hasher.finish() as i64
 }
 
 /// What an event is looked up by if its id is known: a short hash, since ids are long and share their beginnings.

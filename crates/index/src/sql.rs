@@ -110,8 +110,12 @@ pub(crate) fn create_attempts(number: u64) -> String {
             verdict     INTEGER NOT NULL,
             status      INTEGER,
             ended_ms    INTEGER NOT NULL,
+            -- The integration's content revision with which the batch was cut; none: not known.
+            revision    INTEGER,
+            webhook_key INTEGER NOT NULL,
             PRIMARY KEY (integration, lane, verdict, last, id)
-        ) STRICT, WITHOUT ROWID;"
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX attempt_{number}_by_webhook ON attempt_{number} (webhook_key, integration, id);"
     )
 }
 
@@ -124,8 +128,9 @@ pub(crate) fn insert_event(number: u64) -> String {
 
 pub(crate) fn insert_attempt(number: u64) -> String {
     format!(
-        "INSERT INTO attempt_{number} (integration, last, id, first, lane, events, number, verdict, status, ended_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+        "INSERT INTO attempt_{number}
+         (integration, last, id, first, lane, events, number, verdict, status, ended_ms, revision, webhook_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
     )
 }
 
@@ -181,8 +186,33 @@ pub(crate) fn appended_at(number: u64) -> String {
 /// The attempts of an integration's lane with one verdict that end at or after a position, the first ones first.
 pub(crate) fn attempts_from(number: u64) -> String {
     format!(
-        "SELECT id, first, last, events, number, status, ended_ms FROM attempt_{number}
+        "SELECT id, first, last, events, number, status, ended_ms, revision FROM attempt_{number}
          WHERE integration = ?1 AND lane = ?2 AND verdict = ?3 AND last >= ?4 ORDER BY last, id LIMIT ?5"
+    )
+}
+
+/// The attempts of an integration's batches with this key, newest first.
+pub(crate) fn attempts_of_webhook(number: u64) -> String {
+    format!(
+        "SELECT id FROM attempt_{number} INDEXED BY attempt_{number}_by_webhook
+         WHERE webhook_key = ?1 AND integration = ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4"
+    )
+}
+
+/// Positions of a client's events between two (inclusive) whose address lies between two, by their addresses.
+pub(crate) fn positions_by_address(number: u64) -> String {
+    format!(
+        "SELECT seq FROM event_{number} INDEXED BY event_{number}_by_address
+         WHERE client = ?1 AND address BETWEEN ?2 AND ?3 AND seq BETWEEN ?4 AND ?5 LIMIT ?6"
+    )
+}
+
+/// Positions alone of what [`events_by`] reads: so many at most, from the index without the rows.
+pub(crate) fn positions_by(number: u64, by: By) -> String {
+    let (column, index) = (by.column(), by.index());
+    format!(
+        "SELECT seq FROM event_{number} INDEXED BY event_{number}_{index}
+         WHERE client = ?1 AND {column} = ?2 AND seq BETWEEN ?3 AND ?4 ORDER BY seq DESC LIMIT ?5"
     )
 }
 
@@ -261,7 +291,11 @@ pub(crate) fn all(number: u64) -> Vec<String> {
         appended_at(number),
         attempts_from(number),
         first_event(number),
+        attempts_of_webhook(number),
+        positions_by_address(number),
     ];
+    let positions = [By::Kind, By::Type, By::Domain, By::Address].map(|by| positions_by(number, by));
+    let by = by.into_iter().chain(positions);
     fixed.into_iter().map(str::to_owned).chain(by).chain(of_volumes).collect()
 }
 

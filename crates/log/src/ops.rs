@@ -5,7 +5,7 @@ use crate::{
     Sequence, Session, Token, TokenId, User, UserId,
 };
 use hitwire_courier::{Attempt, LostRange, Progress, Verdict};
-use hitwire_event::{ClientId, Event, IntegrationId, Record, Seq, Stream};
+use hitwire_event::{ClientId, Event, IntegrationId, Lane, Record, Seq, Stream, WebhookId};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -258,6 +258,10 @@ pub struct AttemptQuery {
     pub ended_before_ms: Option<u64>,
     /// Only those whose batch reaches over this position.
     pub seq: Option<Seq>,
+    /// Only those of this lane.
+    pub lane: Option<Lane>,
+    /// Only those of the batch with this id.
+    pub webhook_id: Option<WebhookId>,
 }
 
 impl AttemptQuery {
@@ -272,6 +276,8 @@ impl AttemptQuery {
             ended_from_ms: None,
             ended_before_ms: None,
             seq: None,
+            lane: None,
+            webhook_id: None,
         }
     }
 }

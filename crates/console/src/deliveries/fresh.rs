@@ -59,7 +59,7 @@ mod tests {
             let ids = (1..before).rev().take(ROWS);
             let attempts: Vec<_> = ids.map(|id| Attempt { id, ..Attempt::default() }).collect();
             let next = attempts.last().map(|oldest| oldest.id).filter(|oldest| *oldest > 1);
-            match fresh.take(Found { attempts, next }) {
+            match fresh.take(Found { attempts, next, total: None }) {
                 Some(next) => before = next,
                 None => return fresh,
             }
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn what_is_rare_is_looked_for_as_far_back_as_needed() {
-        let nothing = || Found { attempts: Vec::new(), next: Some(500) };
+        let nothing = || Found { attempts: Vec::new(), next: Some(500), total: None };
         assert_eq!(Fresh::after(10).take(nothing()), Some(500));
         assert_eq!(Fresh::after(600).take(nothing()), None);
     }

@@ -5,7 +5,7 @@ use super::{Attempt, Crumbs, Outcome, positions};
 use crate::failure::Failure;
 use crate::frame::{Frame, Nav, Tab};
 use crate::session::Session;
-use crate::text::{count, number, rfc3339, span_us};
+use crate::text::{count, number, part_of, rfc3339, span_us};
 use crate::zone::{self, End};
 use crate::{Console, Shared, live};
 use askama::Template;
@@ -19,6 +19,9 @@ use url::form_urlencoded;
 
 /// Attempts on a page.
 pub(super) const ROWS: usize = 50;
+
+/// Attempts that are counted at most: the API's bound.
+const COUNTED_MAX: usize = 10_000;
 
 /// Attempts on the page of an integration.
 pub(crate) const NEWEST: usize = 20;
@@ -38,7 +41,10 @@ struct Wanted {
     from: String,
     until: String,
     event: String,
+    webhook_id: String,
     before: String,
+    /// Attempts on the pages before this one.
+    at: String,
     /// Only for [`fresh`]: what is known already.
     after: String,
 }
@@ -76,6 +82,8 @@ struct Page {
     wrong: Wrong,
     error: String,
     rows: Vec<Row>,
+    /// `1–50 of 1,234`.
+    part: String,
     /// Where new attempts are told; empty: this page is about the past.
     live: String,
     newest: Option<String>,
@@ -102,7 +110,7 @@ async fn show(
     // What is wrong is left out, so that whoever may not see attempts learns of that first.
     let right = if wrong == Wrong::default() { wanted.clone() } else { Wanted::default() };
     let indexed_to = attempts_to(&console);
-    let (found, error) = match find(&console, &session, id, &right, ROWS).await {
+    let (found, error) = match find(&console, &session, id, &right, ROWS, true).await {
         Ok(_) if wrong != Wrong::default() => {
             (Found::default(), "Mend the marked fields, and filter again.".to_owned())
         }
@@ -126,7 +134,13 @@ async fn show(
             String::new()
         },
         newest: (!wanted.before.is_empty()).then(|| wanted.address(&path, &[])),
-        older: found.next.map(|next| wanted.address(&path, &[("before", next)])),
+        older: found.next.map(|next| {
+            let at = wanted.at().saturating_add(found.attempts.len()) as u64;
+            wanted.address(&path, &[("before", next), ("at", at)])
+        }),
+        part: found.total.map_or_else(String::new, |total| {
+            part_of(wanted.at(), found.attempts.len(), total.count, total.is_more, COUNTED_MAX)
+        }),
         rows: found.attempts.into_iter().map(|attempt| Row::of(id, attempt)).collect(),
         wanted,
         wrong,
@@ -142,7 +156,7 @@ pub(crate) async fn newest(
 ) -> Result<(Vec<Row>, String), Failure> {
     let wanted = Wanted::default();
     let indexed_to = attempts_to(console);
-    let found = find(console, session, id, &wanted, NEWEST).await?;
+    let found = find(console, session, id, &wanted, NEWEST, false).await?;
     let after = found.attempts.first().map_or(0, |attempt| attempt.id).max(indexed_to);
     let live = wanted.address(&format!("/settings/integrations/{id}/attempts/live"), &[("after", after)]);
     Ok((found.attempts.into_iter().map(|attempt| Row::of(id, attempt)).collect(), live))
@@ -153,6 +167,15 @@ pub(crate) async fn newest(
 pub(super) struct Found {
     pub(super) attempts: Vec<Attempt>,
     pub(super) next: Option<u64>,
+    pub(super) total: Option<Total>,
+}
+
+/// How many attempts fit, as the API tells it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Total {
+    count: usize,
+    is_more: bool,
 }
 
 async fn find(
@@ -161,8 +184,9 @@ async fn find(
     id: u64,
     wanted: &Wanted,
     rows: usize,
+    counts: bool,
 ) -> Result<Found, crate::failure::Refused> {
-    let path = format!("/v2/integration/{id}/attempts?limit={rows}{}", wanted.asked());
+    let path = format!("/v2/integration/{id}/attempts?limit={rows}&count={counts}{}", wanted.asked());
     console.get(session, &path).await?.read()
 }
 
@@ -177,7 +201,7 @@ async fn fresh(
     let indexed_to = attempts_to(&console);
     let mut fresh = Fresh::after(wanted.after.parse().unwrap_or_default());
     wanted.before.clear();
-    while let Some(next) = fresh.take(find(&console, &session, id, &wanted, ROWS).await?) {
+    while let Some(next) = fresh.take(find(&console, &session, id, &wanted, ROWS, false).await?) {
         wanted.before = next.to_string();
     }
     let newest = fresh.attempts.first().map_or(fresh.after, |attempt| attempt.id).max(indexed_to);
@@ -218,9 +242,13 @@ impl Row {
 impl Wanted {
     /// Whether anything is left out.
     fn is_filtered(&self) -> bool {
-        [&self.outcome, &self.status, &self.from, &self.until, &self.event]
+        [&self.outcome, &self.status, &self.from, &self.until, &self.event, &self.webhook_id]
             .iter()
             .any(|text| !text.is_empty())
+    }
+
+    fn at(&self) -> usize {
+        self.at.parse().unwrap_or_default()
     }
 
     /// What the fields say that cannot be.
@@ -247,6 +275,7 @@ impl Wanted {
             ("from", &self.from),
             ("until", &self.until),
             ("event", &self.event),
+            ("webhook_id", &self.webhook_id),
         ];
         fields.into_iter().map(|(name, value)| (name, value.trim())).filter(|(_, value)| !value.is_empty())
     }

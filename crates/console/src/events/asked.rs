@@ -4,6 +4,7 @@ use crate::zone::{self, End};
 use hitwire_event::hit::BlockStatus;
 use hitwire_event::{ClientId, Kind, Risk, Seq};
 use hitwire_index::Search;
+use ipnet::IpNet;
 use std::net::IpAddr;
 
 /// Events of a page.
@@ -11,6 +12,9 @@ pub(super) const PAGE_EVENTS: usize = 50;
 
 /// The longest value of a field that is looked at.
 pub(super) const VALUE_BYTES_MAX: usize = 512;
+
+/// Addresses and networks of one search.
+const NETWORKS_MAX: usize = 32;
 
 /// Which list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +77,10 @@ pub(super) struct Asked {
     pub(super) to: String,
     pub(super) id: String,
     before: String,
+    /// Events on the pages before this one.
+    pub(super) at: usize,
     after: String,
+    again: String,
     live: String,
 }
 
@@ -100,6 +107,10 @@ impl Asked {
         let mut asked = Asked::default();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()).take(32) {
             let value = hitwire_event::cut(value.trim(), VALUE_BYTES_MAX).to_owned();
+            if name == "at" {
+                asked.at = value.parse().unwrap_or_default();
+                continue;
+            }
             let field = match &*name {
                 "q" => &mut asked.q,
                 "kind" => &mut asked.kind,
@@ -114,6 +125,7 @@ impl Asked {
                 "id" => &mut asked.id,
                 "before" => &mut asked.before,
                 "after" => &mut asked.after,
+                "again" => &mut asked.again,
                 "live" => &mut asked.live,
                 _ => continue,
             };
@@ -127,12 +139,9 @@ impl Asked {
     pub(super) fn search(&self, client: ClientId, list: List) -> (Search, Wrong) {
         let mut wrong = Wrong::default();
         let some = |text: &String| (!text.is_empty()).then(|| text.clone());
-        let address = some(&self.address).and_then(|text| {
-            let parsed = text.parse::<IpAddr>().ok();
-            if parsed.is_none() {
-                wrong.address = "An IPv4 or IPv6 address, such as 192.0.2.7.";
-            }
-            parsed
+        let networks = networks(&self.address).unwrap_or_else(|words| {
+            wrong.address = words;
+            Vec::new()
         });
         let status = some(&self.status).and_then(|text| {
             let parsed = text.parse::<u16>().ok().filter(|status| (0..1_000).contains(status));
@@ -154,7 +163,7 @@ impl Asked {
             client,
             kinds: self.kinds(list),
             type_code: some(&self.type_code),
-            address,
+            networks,
             domain: some(&self.domain),
             status,
             block_status,
@@ -212,6 +221,11 @@ impl Asked {
             .any(|value| !value.is_empty())
     }
 
+    /// From here on an open page asks again for rows that it has: what they say of deliveries may have changed.
+    pub(super) fn again(&self) -> Option<u64> {
+        self.again.parse().ok()
+    }
+
     /// Whether the page is the newest one.
     pub(super) fn is_newest(&self) -> bool {
         self.before.is_empty()
@@ -255,6 +269,24 @@ impl Asked {
     }
 }
 
+/// Addresses and networks, with commas or blanks between them.
+fn networks(text: &str) -> Result<Vec<IpNet>, &'static str> {
+    let each = text.split([',', ';', ' ', '\t', '\n']).filter(|part| !part.is_empty());
+    let networks: Option<Vec<IpNet>> = each.map(network).collect();
+    match networks {
+        Some(networks) if networks.len() <= NETWORKS_MAX => Ok(networks),
+        Some(_) => Err("At most 32 addresses and networks."),
+        None => Err("Addresses or networks, such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32."),
+    }
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    match text.parse::<IpNet>() {
+        Ok(network) => Some(network.trunc()),
+        Err(_) => text.parse::<IpAddr>().ok().map(|address| address.to_canonical().into()),
+    }
+}
+
 /// A time that was typed; what is wrong with it is said.
 fn time(text: &str, end: End, wrong: &mut String) -> Option<u64> {
     if text.is_empty() {
@@ -282,6 +314,23 @@ mod tests {
         assert_eq!((search.status, search.before), (Some(403), Some(Seq(9))));
         assert_eq!(search.block_status, Some(BlockStatus::Blocked));
         assert_eq!(search.to_ms.unwrap() - search.from_ms.unwrap(), 119_999, "both minutes whole");
+    }
+
+    #[test]
+    fn addresses_may_be_networks_and_several() {
+        let networks = |text: &str| {
+            let query =
+                url::form_urlencoded::Serializer::new(String::new()).append_pair("address", text).finish();
+            let (search, wrong) = search(&query);
+            let networks: Vec<_> = search.networks.iter().map(ToString::to_string).collect();
+            (networks.join(" "), wrong.is_empty())
+        };
+        assert_eq!(networks("192.0.2.7"), ("192.0.2.7/32".to_owned(), true));
+        assert_eq!(networks("10.1.2.3/8, 2001:db8::/32"), ("10.0.0.0/8 2001:db8::/32".to_owned(), true));
+        assert_eq!(networks("::ffff:192.0.2.7 ::1"), ("192.0.2.7/32 ::1/128".to_owned(), true));
+        for wrong in ["10.0.0.0/33", "10.0.0", "here", "192.0.2.7/x", &"192.0.2.7,".repeat(33)] {
+            assert_eq!(networks(wrong), (String::new(), false), "{wrong}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::frame::{Frame, Nav};
 use crate::live;
 use crate::session::Session;
-use crate::{Console, Shared};
+use crate::{Console, Shared, text};
 use askama::Template;
 use asked::{Asked, List, PAGE_EVENTS, Wrong};
 use axum::Router;
@@ -21,8 +21,8 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{Html, Redirect, Response};
 use axum::routing::get;
 use hitwire_event::{IntegrationId, Seq};
-use hitwire_index::{EventRow, Found, Progress, Search};
-use hitwire_log::IntegrationQuery;
+use hitwire_index::{COUNTED_MAX, Count, EventRow, Found, Progress, Search};
+use hitwire_log::{Activity, IntegrationQuery};
 use http::Method;
 use row::{Known, Row};
 use tokio::sync::Semaphore;
@@ -56,7 +56,11 @@ struct Page {
     wrong: Wrong,
     rows: Vec<Row>,
     shows_deliveries: bool,
+    /// Of some deliveries it is not certain that they were.
+    is_uncertain: bool,
     progress: Progress,
+    /// `1–50 of 1,234`.
+    part: String,
     /// The query of the next page.
     older: Option<String>,
     /// The page ended because enough was looked through: so far back it came.
@@ -158,12 +162,18 @@ async fn page(console: &Shared, session: &Session, list: List, query: &str) -> R
     let progress = console.index.progress().borrow().clone();
     let (search, wrong) = asked.search(session.user.client, list);
     // A filter that makes no sense finds nothing: all events would pass for what was asked for.
-    let found = if wrong.is_empty() { console.index.search(search).await? } else { Found::default() };
+    let (found, count) = if wrong.is_empty() {
+        (console.index.search(search.clone()).await?, console.index.count(search).await?)
+    } else {
+        (Found::default(), Count::default())
+    };
     let known = integrations(console, session).await?;
-    let rows = rows(console, known.as_deref(), found.events).await?;
+    let rows = rows(console, session, known.as_deref(), found.events).await?;
+    let is_uncertain = rows.iter().flat_map(|row| &row.delivered).any(|to| !to.certain);
     let next = found.next.map(|next| next.0.to_string());
     let off = if asked.wants_live() { "" } else { "off" };
-    let older = next.map(|next| asked.query(&[("before", &next), ("live", off)]));
+    let at = asked.at.saturating_add(rows.len()).to_string();
+    let older = next.map(|next| asked.query(&[("before", &next), ("at", &at), ("live", off)]));
     let searched_to_ms =
         found.searched_to.filter(|_| rows.len() < PAGE_EVENTS).map(|searched_to| searched_to.appended_ms);
     let live = (wrong.is_empty() && asked.is_newest() && asked.wants_live()).then(|| {
@@ -180,8 +190,10 @@ async fn page(console: &Shared, session: &Session, list: List, query: &str) -> R
         frame: Frame::new(console, session, nav, title),
         list,
         wrong,
+        part: text::part_of(asked.at, rows.len(), count.events, count.is_more, COUNTED_MAX),
         rows,
         shows_deliveries: known.is_some(),
+        is_uncertain,
         progress,
         older,
         searched_to_ms,
@@ -214,17 +226,22 @@ async fn integrations(console: &Console, session: &Session) -> Result<Option<Vec
     }
     let mut known = Vec::with_capacity(page.rows.len());
     for row in page.rows {
-        let filters = match console.store.integration(row.id).await? {
-            Some(integration) => !integration.filter.is_empty(),
-            None => continue,
-        };
-        known.push(Known { id: row.id, name: row.name, events: row.events, filters });
+        let Some(integration) = console.store.integration(row.id).await? else { continue };
+        known.push(Known {
+            id: row.id,
+            name: row.name,
+            active: row.activity == Activity::Active,
+            events: row.events,
+            filters: !integration.filter.is_empty(),
+            revision: integration.content_revision,
+        });
     }
     Ok(Some(known))
 }
 
 async fn rows(
     console: &Console,
+    session: &Session,
     known: Option<&[Known]>,
     events: Vec<EventRow>,
 ) -> Result<Vec<Row>, Failure> {
@@ -232,30 +249,46 @@ async fn rows(
     let positions = events.iter().map(|event| (event.seq, event.kind.lane())).collect();
     let ids = known.iter().map(|known| known.id).collect();
     let delivered = console.index.delivered(ids, positions).await?;
-    let row = |(event, by): (EventRow, Vec<(IntegrationId, bool)>)| {
-        let delivered = row::delivered_to((event.seq.0, event.kind), &by, known);
-        Row { delivered, ..Row::of(event) }
-    };
-    Ok(events.into_iter().zip(delivered).map(row).collect())
+    let now_ms = (console.now_ms)();
+    let mut rows = Vec::with_capacity(events.len());
+    for (event, by) in events.into_iter().zip(delivered) {
+        let ways = if row::needs_ways(&by, known) {
+            show::ways(console, session, event.seq.0).await?
+        } else {
+            Vec::new()
+        };
+        let delivered = row::delivered_to((event.seq.0, event.kind), &by, known, &ways);
+        let is_open = row::is_open(&event, &delivered, known, now_ms);
+        rows.push(Row { delivered, is_open, ..Row::of(event) });
+    }
+    Ok(rows)
 }
 
 /// Rows that came after the last ones that an open page was told.
-async fn live_rows(console: &Shared, session: &Session, list: List, query: &str) -> Result<Response, Failure> {
+async fn live_rows(
+    console: &Shared,
+    session: &Session,
+    list: List,
+    query: &str,
+) -> Result<Response, Failure> {
     check(console, session)?;
-    let (search, wrong) = Asked::of(query).search(session.user.client, list);
+    let asked = Asked::of(query);
+    let ((search, wrong), again) = (asked.search(session.user.client, list), asked.again());
     if !wrong.is_empty() {
         return Err(Failure::not_found("A filter is not valid, so nothing is searched."));
     }
     let _place = console.live.request(session.user.id)?;
     let indexed_to = console.index.progress().borrow().indexed_to;
     let after = search.after.unwrap_or(indexed_to);
-    if indexed_to <= after {
+    // What was told and may have been delivered since is told again.
+    let from = again.map_or(after, |again| after.min(Seq(again.saturating_sub(1))));
+    if indexed_to <= from {
         return Ok(live::rows(String::new(), after.0));
     }
-    let search = Search { after: Some(after), before: Some(indexed_to.next()), ..search };
+    let search = Search { after: Some(from), before: Some(indexed_to.next()), ..search };
     let turn = LIVE_SEARCH.acquire().await.map_err(|_| Failure::not_found("hitwire stops."))?;
     let began = Instant::now();
-    let told = told(console, session, list, search).await;
+    let told = told(console, session, list, search, after).await;
     let rest = began.elapsed() * RESTS;
     tokio::spawn(async move {
         tokio::time::sleep(rest).await;
@@ -264,14 +297,20 @@ async fn live_rows(console: &Shared, session: &Session, list: List, query: &str)
     Ok(live::rows(told?, indexed_to.0))
 }
 
-/// The rows that a search finds; empty: none.
-async fn told(console: &Console, session: &Session, list: List, search: Search) -> Result<String, Failure> {
+/// The rows that a search finds; empty: none. Those up to `known_to` are on the page.
+async fn told(
+    console: &Console,
+    session: &Session,
+    list: List,
+    search: Search,
+    known_to: Seq,
+) -> Result<String, Failure> {
     let found = console.index.search(search).await?;
     if found.events.is_empty() {
         return Ok(String::new());
     }
     let known = integrations(console, session).await?;
-    let rows = rows(console, known.as_deref(), found.events).await?;
-    let has_gap = found.next.is_some();
+    let has_gap = found.next.is_some() && found.events.last().is_some_and(|oldest| oldest.seq > known_to);
+    let rows = rows(console, session, known.as_deref(), found.events).await?;
     Ok(Told { list, rows, shows_deliveries: known.is_some(), has_gap }.render()?)
 }

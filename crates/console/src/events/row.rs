@@ -1,9 +1,13 @@
 //! An event as a list shows it.
 
+use super::show::Way;
 use hitwire_event::hit::BlockStatus;
 use hitwire_event::{IntegrationId, Kind, Risk};
-use hitwire_index::EventRow;
+use hitwire_index::{DeliveredBatch, EventRow};
 use hitwire_log::Ticked;
+
+/// How long it is looked again whether an event was delivered, milliseconds.
+const OPEN_FOR_MS: u64 = 600_000;
 
 /// Characters of a payload in a list.
 const TEXT_CHARS_MAX: usize = 180;
@@ -32,13 +36,15 @@ pub(super) struct Row {
     pub(super) block: &'static str,
     pub(super) discovered_by: String,
     pub(super) delivered: Vec<DeliveredTo>,
+    /// It came lately, and somebody may get it yet: an open page asks again.
+    pub(super) is_open: bool,
 }
 
 /// An integration that got the event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DeliveredTo {
     pub(super) name: String,
-    /// False: by the settings of today.
+    /// False: a batch reached over it, and the settings have changed since that was cut.
     pub(super) certain: bool,
 }
 
@@ -47,9 +53,19 @@ pub(super) struct DeliveredTo {
 pub(super) struct Known {
     pub(super) id: IntegrationId,
     pub(super) name: String,
+    pub(super) active: bool,
     pub(super) events: Vec<Ticked>,
-    /// It has a filter: whether that let an event pass stands on the event's own page.
+    /// It has a filter: the API knows whether that let an event pass.
     pub(super) filters: bool,
+    /// Its content revision: batches with the same were cut by the settings of today.
+    pub(super) revision: u64,
+}
+
+impl Known {
+    /// Whether it wants an event of this kind at this position, a filter aside.
+    fn wants(&self, seq: u64, kind: Kind) -> bool {
+        self.events.iter().any(|ticked| ticked.active && ticked.kind == kind && ticked.from.0 <= seq)
+    }
 }
 
 impl Row {
@@ -73,6 +89,7 @@ impl Row {
             block: event.block_status.map(BlockStatus::name).unwrap_or_default(),
             discovered_by: event.discovered_by.unwrap_or_default(),
             delivered: Vec::new(),
+            is_open: false,
         }
     }
 }
@@ -85,24 +102,48 @@ fn shortened(text: &str, chars_max: usize) -> String {
     }
 }
 
-/// Who got an event: those whose batches reach over it, if each event of the range was in the batch, or if its kind is ticked
-/// and nothing is filtered.
+/// Whether the API must be asked which integrations got an event: a batch that reaches over it passed other events, and there is a filter.
+pub(super) fn needs_ways(by: &[DeliveredBatch], known: &[Known]) -> bool {
+    by.iter().any(|batch| {
+        !batch.is_dense && known.iter().any(|known| known.id == batch.integration && known.filters)
+    })
+}
+
+/// Who got an event: those whose batches reach over it, if each event of the range was in the batch, or if its kind is ticked and the
+/// filter let it pass. Where settings have changed since, it may have been in the batch: that is said, too. `ways`: what the API says.
 pub(super) fn delivered_to(
-    event: (u64, Kind),
-    by: &[(IntegrationId, bool)],
+    (seq, kind): (u64, Kind),
+    by: &[DeliveredBatch],
     known: &[Known],
+    ways: &[Way],
 ) -> Vec<DeliveredTo> {
-    let (seq, kind) = event;
-    let named = by.iter().filter_map(|(id, dense)| {
-        let integration = known.iter().find(|known| known.id == *id)?;
-        let ticked = integration
-            .events
-            .iter()
-            .any(|ticked| ticked.active && ticked.kind == kind && ticked.from.0 <= seq);
-        let got = *dense || (ticked && !integration.filters);
-        got.then(|| DeliveredTo { name: integration.name.clone(), certain: *dense })
+    let named = by.iter().filter_map(|batch| {
+        let integration = known.iter().find(|known| known.id == batch.integration)?;
+        let certain = if batch.is_dense {
+            true
+        } else if integration.filters {
+            ways.iter().find(|way| way.integration == integration.id.0)?.is_delivered()?
+        } else {
+            let of_today = batch.content_revision == Some(integration.revision);
+            if of_today && !integration.wants(seq, kind) {
+                return None;
+            }
+            of_today
+        };
+        Some(DeliveredTo { name: integration.name.clone(), certain })
     });
     named.collect()
+}
+
+/// Whether somebody may get an event yet that came lately.
+pub(super) fn is_open(event: &EventRow, delivered: &[DeliveredTo], known: &[Known], now_ms: u64) -> bool {
+    let is_late = now_ms.saturating_sub(event.appended_ms) > OPEN_FOR_MS;
+    let waits = |known: &&Known| {
+        known.active
+            && known.wants(event.seq.0, event.kind)
+            && !delivered.iter().any(|delivered| delivered.name == known.name)
+    };
+    !is_late && known.iter().any(|known| waits(&known))
 }
 
 /// What a kind is called.
@@ -133,19 +174,51 @@ mod tests {
     use hitwire_event::Seq;
 
     #[test]
-    fn a_name_is_told_where_the_batch_or_the_settings_say_so() {
+    fn whoever_got_an_event_is_named() {
         let ticked = |kind, from| Ticked { kind, active: true, with_headers: false, from: Seq(from) };
-        let known =
-            |id, events, filters| Known { id: IntegrationId(id), name: format!("n{id}"), events, filters };
+        let known = |id, events, filters| Known {
+            id: IntegrationId(id),
+            name: format!("n{id}"),
+            active: true,
+            events,
+            filters,
+            revision: 2,
+        };
         let all = [
             known(1, vec![], false),
             known(2, vec![ticked(Kind::Hit, 1)], false),
             known(3, vec![ticked(Kind::Hit, 1)], true),
             known(4, vec![ticked(Kind::Hit, 50)], false),
+            known(5, vec![ticked(Kind::Hit, 1)], true),
+            known(6, vec![], false),
         ];
-        let by: Vec<_> = (1..=5).map(|id| (IntegrationId(id), id == 1)).collect();
-        let names: Vec<_> =
-            delivered_to((9, Kind::Hit), &by, &all).into_iter().map(|to| (to.name, to.certain)).collect();
-        assert_eq!(names, [("n1".to_owned(), true), ("n2".to_owned(), false)]);
+        let batch = |id, is_dense, revision| DeliveredBatch {
+            integration: IntegrationId(id),
+            is_dense,
+            content_revision: Some(revision),
+        };
+        let way = |integration, state: &str, certain| Way {
+            integration,
+            state: state.to_owned(),
+            certain,
+            ..Way::default()
+        };
+        let by: Vec<_> = [
+            (1, true, 1),
+            (2, false, 2),
+            (3, false, 2),
+            (4, false, 2),
+            (5, false, 2),
+            (6, false, 1),
+            (7, true, 2),
+        ]
+        .map(|(id, is_dense, revision)| batch(id, is_dense, revision))
+        .to_vec();
+        assert!(needs_ways(&by, &all) && !needs_ways(&by[..2], &all));
+        let ways = [way(3, "delivered", true), way(5, "filtered_out", true)];
+        let named = delivered_to((9, Kind::Hit), &by, &all, &ways);
+        let named: Vec<_> = named.into_iter().map(|to| (to.name, to.certain)).collect();
+        let expected = [("n1", true), ("n2", true), ("n3", true), ("n6", false)];
+        assert_eq!(named, expected.map(|(name, certain)| (name.to_owned(), certain)));
     }
 }

@@ -4,14 +4,14 @@ use super::{check, kind_words};
 use crate::failure::Failure;
 use crate::frame::{Frame, Nav};
 use crate::session::Session;
-use crate::{Shared, text};
+use crate::{Console, Shared, text};
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{Html, IntoResponse, Response};
 use hitwire_event::rendering::{Labels, Rendering, Style};
 use hitwire_event::{Glance, Kind, Record, Seq, cut};
-use http::Method;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -56,28 +56,39 @@ struct Field {
 }
 
 /// Its way through an integration, as the API tells it.
-#[derive(Debug, Deserialize)]
-struct Way {
-    integration: u64,
-    name: String,
-    active: bool,
-    state: String,
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Way {
+    pub(super) integration: u64,
+    pub(super) name: String,
+    pub(super) active: bool,
+    pub(super) state: String,
     /// Whether it is on record, and not a conclusion from the settings of today.
-    certain: bool,
-    detail: String,
-    attempts: u64,
-    attempt: Option<Attempt>,
+    pub(super) certain: bool,
+    pub(super) detail: String,
+    pub(super) attempts: u64,
+    pub(super) attempt: Option<Attempt>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Attempt {
+pub(super) struct Attempt {
     id: u64,
     number: u32,
+    delivered: bool,
     status: Option<u16>,
     ended_at: String,
 }
 
 impl Way {
+    /// Whether the integration got the event, and if it did or may have got it, whether that is certain.
+    pub(super) fn is_delivered(&self) -> Option<bool> {
+        match &*self.state {
+            "delivered" => Some(self.certain),
+            // A batch reached over it, by other settings than those of today.
+            "settled" if self.attempt.as_ref().is_some_and(|attempt| attempt.delivered) => Some(false),
+            _ => None,
+        }
+    }
+
     /// A class of a badge.
     fn class(&self) -> &'static str {
         match &*self.state {
@@ -109,6 +120,17 @@ impl Way {
 struct Ways {
     deliveries: Vec<Way>,
     next: Option<u64>,
+}
+
+/// What became of an event, for the first integrations of a client.
+pub(super) async fn ways(console: &Console, session: &Session, seq: u64) -> Result<Vec<Way>, Failure> {
+    let answered = console.get(session, &format!("/v1/events/{seq}/deliveries")).await;
+    match answered {
+        Ok(answered) => Ok(answered.read::<Ways>()?.deliveries),
+        // It has left the log.
+        Err(refused) if refused.status == StatusCode::NOT_FOUND => Ok(Vec::new()),
+        Err(refused) => Err(refused.into()),
+    }
 }
 
 pub(super) async fn show(

@@ -4,17 +4,17 @@ mod charts;
 mod search;
 
 pub use charts::{Health, MinuteCount, Point, Range, Top, Tops};
-pub use search::{Found, LOOKED_AT_MAX, Search, SearchedTo};
+pub use search::{COUNTED_MAX, Count, Found, LOOKED_AT_MAX, Search, SearchedTo};
 
 use crate::file::{self, get_meta, meta};
 use crate::follow::{Following, Progress};
 use crate::options::Options;
-use crate::row::EventRow;
+use crate::row::{EventRow, webhook_key};
 use crate::sql;
 use crate::write::tops::TopOf;
 use crate::write::{ATTEMPTS, verdict_code, volumes};
 use hitwire_courier::Verdict;
-use hitwire_event::{ClientId, IntegrationId, Lane, Seq};
+use hitwire_event::{ClientId, IntegrationId, Lane, Seq, WebhookId};
 use hitwire_log::Store;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::PathBuf;
@@ -31,6 +31,12 @@ const CONNECTIONS_MAX: usize = READS_AT_ONCE;
 /// Attempts of a volume and of one verdict that are looked at to find those that a position went with: a batch is tried some 90
 /// times at most.
 const SPANNING_MAX: usize = 100;
+
+/// Of these, attempts that begin behind the position: a lane has at most 16 requests under way at once.
+const PASSED_MAX: usize = 32;
+
+/// Attempts of one batch that are found by its `webhook-id`: it is tried some 90 times at most.
+const OF_WEBHOOK_MAX: usize = 100;
 
 /// Integrations of one answer about those.
 const SPANNING_INTEGRATIONS_MAX: usize = 100;
@@ -126,6 +132,19 @@ pub struct Delivery {
     pub status: Option<u16>,
     /// When it ended: milliseconds since the Unix epoch.
     pub ended_ms: u64,
+    /// The integration's [content revision](hitwire_log::Integration::content_revision) with which the batch was cut; none: not known.
+    pub content_revision: Option<u64>,
+}
+
+/// That an integration delivered a batch whose range has a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliveredBatch {
+    /// Whose.
+    pub integration: IntegrationId,
+    /// Every position of the range was in the batch.
+    pub is_dense: bool,
+    /// As [`Delivery::content_revision`].
+    pub content_revision: Option<u64>,
 }
 
 impl Delivery {
@@ -212,13 +231,45 @@ impl Index {
     }
 
     /// By which of these integrations (ten at most) events at these positions (a hundred at most) were delivered, as far as the
-    /// attempts say: for each position the integrations, and whether every position of the batch was in it.
+    /// attempts say: for each position the newest of the surest batches of each integration.
     pub async fn delivered(
         &self,
         integrations: Vec<IntegrationId>,
         events: Vec<(Seq, Lane)>,
-    ) -> Result<Vec<Vec<(IntegrationId, bool)>>, IndexError> {
+    ) -> Result<Vec<Vec<DeliveredBatch>>, IndexError> {
         self.read(move |connection| delivered(connection, &integrations, &events)).await
+    }
+
+    /// How many events of a client fit: see [`Count`]. Where the search is to begin and its limit do not matter.
+    pub async fn count(&self, search: Search) -> Result<Count, IndexError> {
+        let volume = self.0.options.bounds.volume;
+        self.read(move |connection| search::count(connection, &search, volume)).await
+    }
+
+    /// Numbers of attempts of an integration below one, with this `webhook-id` or one with the same hash, the newest first: a hundred at
+    /// most, among the newest million attempts.
+    pub async fn attempts_of(
+        &self,
+        integration: IntegrationId,
+        webhook_id: WebhookId,
+        before: u64,
+    ) -> Result<Vec<u64>, IndexError> {
+        let before = i64::try_from(before).unwrap_or(i64::MAX);
+        self.read(move |connection| {
+            let key = webhook_key(&webhook_id);
+            let mut found = Vec::new();
+            for number in volumes(connection, ATTEMPTS)? {
+                let mut statement = connection.prepare_cached(&sql::attempts_of_webhook(number))?;
+                let left = OF_WEBHOOK_MAX - found.len();
+                let rows = statement
+                    .query_map(params![key, integration.0 as i64, before, left as i64], |row| {
+                        row.get::<_, i64>(0).map(|id| id as u64)
+                    })?;
+                found.extend(rows.collect::<rusqlite::Result<Vec<_>>>()?);
+            }
+            Ok(found)
+        })
+        .await
     }
 
     fn now_ms(&self) -> u64 {
@@ -265,7 +316,7 @@ fn delivered(
     connection: &Connection,
     integrations: &[IntegrationId],
     events: &[(Seq, Lane)],
-) -> rusqlite::Result<Vec<Vec<(IntegrationId, bool)>>> {
+) -> rusqlite::Result<Vec<Vec<DeliveredBatch>>> {
     let volumes = volumes(connection, ATTEMPTS)?;
     let mut answer = Vec::with_capacity(events.len());
     for &(seq, lane) in events.iter().take(DELIVERED_EVENTS_MAX) {
@@ -280,17 +331,21 @@ fn delivered(
                     break;
                 }
             }
-            if !found.is_empty() {
-                by.push((integration, found.iter().any(Delivery::is_dense)));
-            }
+            found.sort_by_key(|delivery| std::cmp::Reverse((delivery.is_dense(), delivery.attempt)));
+            by.extend(found.first().map(|delivery| DeliveredBatch {
+                integration,
+                is_dense: delivery.is_dense(),
+                content_revision: delivery.content_revision,
+            }));
         }
         answer.push(by);
     }
     Ok(answer)
 }
 
-/// Adds the attempts of a volume with one verdict that reach over a position. Batches of a lane lie one after the other: the
-/// first that begins behind the position ends the search.
+/// Adds the attempts of a volume with one verdict that reach over a position. Batches of a lane mostly lie one after the other, but not
+/// always: the parts of one that was split, those under way at once, and one that was cut anew after a change of settings lie within
+/// others. So some that begin behind the position are passed before the search ends.
 fn find_spanning(
     connection: &Connection,
     number: u64,
@@ -307,10 +362,15 @@ fn find_spanning(
         SPANNING_MAX as i64
     ];
     let mut rows = statement.query(key)?;
+    let mut passed = 0;
     while let Some(row) = rows.next()? {
         let first = Seq(row.get::<_, i64>(1)? as u64);
         if first > seq {
-            break;
+            passed += 1;
+            if passed >= PASSED_MAX {
+                break;
+            }
+            continue;
         }
         found.push(Delivery {
             attempt: row.get::<_, i64>(0)? as u64,
@@ -322,6 +382,7 @@ fn find_spanning(
             verdict,
             status: row.get(5)?,
             ended_ms: row.get::<_, i64>(6)? as u64,
+            content_revision: row.get::<_, Option<i64>>(7)?.map(|revision| revision as u64),
         });
     }
     Ok(())

@@ -6,7 +6,7 @@ pub(crate) mod tops;
 
 use crate::file::{self, get_meta, meta, put_meta};
 use crate::options::Bounds;
-use crate::row::{EventRow, address_bytes, id_key};
+use crate::row::{EventRow, address_bytes, id_key, webhook_key};
 use crate::sql;
 use hitwire_courier::Verdict;
 use hitwire_event::hit::BlockStatus;
@@ -264,7 +264,9 @@ impl Writer {
                 attempt.number,
                 verdict_code(attempt.verdict),
                 attempt.status,
-                ended_ms as i64
+                ended_ms as i64,
+                attempt.content_revision.map(|revision| revision as i64),
+                webhook_key(&attempt.webhook_id)
             ])?;
             let waited_ms = match attempt.verdict {
                 Verdict::Delivered => {

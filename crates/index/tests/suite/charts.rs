@@ -2,8 +2,8 @@
 
 use crate::support::{BEGIN_MS, ONE, TWO, World, attempt, hit};
 use hitwire_courier::{Attempt, Verdict};
-use hitwire_event::{Kind, Lane, Seq};
-use hitwire_index::{Range, TopOf};
+use hitwire_event::{Kind, Lane, Seq, WebhookId};
+use hitwire_index::{DeliveredBatch, Range, TopOf};
 use std::time::Duration;
 
 #[tokio::test]
@@ -132,12 +132,41 @@ async fn the_attempts_that_a_position_went_with_are_found() {
     assert!(!second[0].is_dense());
     assert_eq!(spanning(10).await, []);
     assert_eq!(spanning(25).await.len(), 61);
-    assert_eq!(index.delivered(vec![id], vec![(Seq(25), Lane::Bulk)]).await.unwrap(), [[(id, true)]]);
+    let by = |batch: &DeliveredBatch| (batch.integration, batch.is_dense);
+    let last = index.delivered(vec![id], vec![(Seq(25), Lane::Bulk)]).await.unwrap();
+    assert_eq!(last[0].iter().map(by).collect::<Vec<_>>(), [(id, true)]);
     let events = [4, 7, 10, 31].map(|seq| (Seq(seq), Lane::Bulk)).to_vec();
     let delivered = index.delivered(vec![id, other], events).await.unwrap();
+    let delivered: Vec<Vec<_>> = delivered.iter().map(|batches| batches.iter().map(by).collect()).collect();
     assert_eq!(
         delivered,
         [vec![(id, true), (other, true)], vec![(id, false), (other, true)], vec![(other, true)], vec![]]
     );
     assert_eq!(index.spanning(vec![id], Lane::Urgent, Seq(4)).await.unwrap(), [[]]);
+}
+
+#[tokio::test]
+async fn a_batch_that_lies_within_another_hides_it_from_nobody() {
+    let world = World::new();
+    let id = world.integration(ONE).await;
+    let at = world.now_ms();
+    // Two under way at once; the second was delivered, the first was cut anew after a change of settings, and larger.
+    let anew = |first, last, revision| Attempt {
+        content_revision: Some(revision),
+        webhook_id: WebhookId(format!("msg_{first}_{revision}").into()),
+        ..attempt(first, last, Verdict::Delivered, at)
+    };
+    world.attempted(id, anew(11, 20, 1)).await;
+    world.attempted(id, anew(1, 30, 2)).await;
+    let index = world.indexed("index").await;
+    for seq in [5, 15, 25] {
+        let batches = index.delivered(vec![id], vec![(Seq(seq), Lane::Bulk)]).await.unwrap().remove(0);
+        assert_eq!(batches[0].content_revision, Some(2), "{seq}");
+        let spanning = index.spanning(vec![id], Lane::Bulk, Seq(seq)).await.unwrap().remove(0);
+        assert_eq!(spanning.len(), if seq == 15 { 2 } else { 1 });
+    }
+    let found = index.attempts_of(id, WebhookId("msg_11_1".into()), u64::MAX).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(index.attempts_of(id, WebhookId("msg_11_1".into()), found[0]).await.unwrap(), [0_u64; 0]);
+    assert_eq!(index.attempts_of(id, WebhookId("msg_9".into()), u64::MAX).await.unwrap(), [0_u64; 0]);
 }

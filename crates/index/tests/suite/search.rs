@@ -4,7 +4,8 @@ use crate::support::{BEGIN_MS, ONE, TWO, World, hit};
 use hitwire_event::hit::BlockStatus;
 use hitwire_event::vulnerability::Vulnerability;
 use hitwire_event::{ClientId, Counter, Event, Kind, Risk, Seq};
-use hitwire_index::{EventRow, Index, LOOKED_AT_MAX, Search};
+use hitwire_index::{COUNTED_MAX, EventRow, Index, LOOKED_AT_MAX, Search};
+use ipnet::IpNet;
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -85,6 +86,10 @@ async fn each_condition_leaves_what_fits_it() {
         let expected: Vec<_> = everything.iter().filter(|event| fits(event)).cloned().collect();
         assert!(!expected.is_empty(), "{search:?} finds something");
         assert_eq!(numbers(&found), numbers(&expected), "{search:?}");
+        let count = index.count(search.clone()).await.unwrap();
+        if search.after.is_none() {
+            assert_eq!((count.events, count.is_more), (expected.len(), false), "{search:?}");
+        }
     };
     check(Search { kinds: vec![Kind::Hit], ..of(ONE) }, &|e| e.kind == Kind::Hit).await;
     let grave = [Kind::Vulnerability(Risk::Critical), Kind::Vulnerability(Risk::High)];
@@ -96,8 +101,18 @@ async fn each_condition_leaves_what_fits_it() {
     let shop = |e: &EventRow| e.domain.as_deref() == Some("shop.example") && e.kind != Kind::Hit;
     let findings = Risk::ALL.map(Kind::Vulnerability).to_vec();
     check(Search { domain: Some("shop.example".into()), kinds: findings, ..of(ONE) }, &shop).await;
-    let address = Some([192, 0, 2, 3].into());
-    check(Search { address, ..of(ONE) }, &|e| e.address == address).await;
+    let within = |names: &[&str]| names.iter().map(|name| name.parse().unwrap()).collect::<Vec<IpNet>>();
+    for names in
+        [&["192.0.2.3/32"][..], &["192.0.2.0/30"], &["192.0.2.1/32", "192.0.2.4/30"], &["0.0.0.0/0", "::/0"]]
+    {
+        let networks = within(names);
+        let fits = |e: &EventRow| {
+            e.address.is_some_and(|address| networks.iter().any(|network| network.contains(&address)))
+        };
+        check(Search { networks: networks.clone(), ..of(ONE) }, &fits).await;
+        check(Search { networks: networks.clone(), kinds: vec![Kind::Hit], limit: 3, ..of(ONE) }, &fits)
+            .await;
+    }
     check(Search { status: Some(403), ..of(ONE) }, &|e| e.status == Some(403)).await;
     let blocked = Some(BlockStatus::Blocked);
     check(Search { block_status: blocked, ..of(ONE) }, &|e| e.block_status == blocked).await;
@@ -146,6 +161,21 @@ async fn a_page_looks_at_so_many_rows_at_most_and_says_how_far_it_came() {
 }
 
 #[tokio::test]
+async fn what_fits_is_counted_up_to_a_bound() {
+    let world = World::new();
+    for _ in 0..11 {
+        world.append((0..1_000).map(|number| hit(ONE, number)).collect()).await;
+    }
+    let index = world.indexed("index").await;
+    let many = index.count(Search { kinds: vec![Kind::Hit], ..of(ONE) }).await.unwrap();
+    assert_eq!((many.events, many.is_more), (COUNTED_MAX, true));
+    let matched = index.count(Search { status: Some(999), ..of(ONE) }).await.unwrap();
+    assert_eq!((matched.events, matched.is_more), (0, false), "all rows were looked at");
+    let by_type = index.count(Search { type_code: Some("none".into()), ..of(ONE) }).await.unwrap();
+    assert_eq!((by_type.events, by_type.is_more), (0, false));
+}
+
+#[tokio::test]
 async fn what_is_rare_is_found_at_once() {
     let world = World::new();
     world.append(vec![hit(ONE, 3)]).await;
@@ -155,7 +185,7 @@ async fn what_is_rare_is_found_at_once() {
     let index = world.indexed("index").await;
     for search in [
         Search { type_code: Some("a-code-of-their-own".into()), ..of(ONE) },
-        Search { address: Some([192, 0, 2, 3].into()), ..of(ONE) },
+        Search { networks: vec!["192.0.2.3/32".parse().unwrap()], ..of(ONE) },
         Search { id: Some("hits/1-3".into()), ..of(ONE) },
     ] {
         let found = index.search(search.clone()).await.unwrap();
@@ -186,7 +216,7 @@ proptest! {
             search.kinds = [vec![], vec![Kind::Hit], vec![Kind::Hit, Kind::System]][kind].clone();
             match by {
                 0 => search.type_code = Some("sqli".into()),
-                1 => search.address = Some([192, 0, 2, 1].into()),
+                1 => search.networks = vec!["192.0.2.1/32".parse().unwrap()],
                 2 => search.domain = Some("shop.example".into()),
                 3 => search.text = Some("or".into()),
                 // An id of somebody else.

@@ -8,8 +8,8 @@ use super::{Shared, integrations, json, rfc3339};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use hitwire_courier::{LostReason, Verdict};
-use hitwire_event::Seq;
-use hitwire_index::Search;
+use hitwire_event::{Lane, Seq, WebhookId};
+use hitwire_index::{IndexError, Search};
 use hitwire_log::{AttemptPage, AttemptQuery, AttemptRow, Integration, LostRow, Role};
 use http::StatusCode;
 use serde::Serialize;
@@ -21,6 +21,10 @@ use utoipa::ToSchema;
 /// Rows of one answer unless the caller says otherwise, and at most.
 const LIMIT_DEFAULT: u64 = 50;
 const LIMIT_MAX: u64 = 500;
+
+/// Searches that count attempts, and attempts that are counted.
+const COUNT_SEARCHES_MAX: usize = 4;
+const COUNTED_MAX: usize = 10_000;
 
 /// Events with the same id that are looked for. There is one, unless a sender gave an id twice.
 const EVENTS_WITH_AN_ID_MAX: usize = 10;
@@ -53,6 +57,20 @@ pub(super) struct Attempts {
     attempts: Vec<Attempt>,
     /// Ask again with `before` set to this for the next older ones; null: there are none.
     next: Option<u64>,
+    /// How many attempts fit, on whatever page; left out unless the call asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    total: Option<Total>,
+}
+
+/// How many there are.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[schema(as = Total)]
+pub(super) struct Total {
+    /// So many were counted, 10,000 at most.
+    count: usize,
+    /// There are more, or there may be: counting has a bound.
+    is_more: bool,
 }
 
 /// A range of the log that the integration did not get.
@@ -97,7 +115,9 @@ pub(super) struct LostRanges {
         ("from" = Option<String>, Query, description = "only what ended then or later: RFC 3339, or Unix seconds"),
         ("until" = Option<String>, Query, description = "only what ended before: RFC 3339, or Unix seconds"),
         ("seq" = Option<u64>, Query, description = "only those whose batch reaches over this position of the log"),
-        ("event" = Option<String>, Query, description = "only those whose batch reaches over the event with this id")
+        ("event" = Option<String>, Query, description = "only those whose batch reaches over the event with this id"),
+        ("webhook_id" = Option<String>, Query, description = "only those of the batch with this `webhook-id`"),
+        ("count" = Option<bool>, Query, description = "`true`: the answer says in `total` how many attempts fit, on whatever page")
     ),
     responses((status = 200, description = "Attempts.", body = Attempts)),
     security(("bearer" = []), ("token" = []))
@@ -111,9 +131,10 @@ pub(super) async fn attempts(
     let wanted = Wanted::read(&mut query)?;
     let (before, limit) = page(query)?;
     let integration = integrations::find(&api, &caller, &id).await?;
+    let total = if wanted.counts { Some(wanted.count(&api, &integration).await?) } else { None };
     let AttemptPage { rows, next } = wanted.find(&api, &integration, before, limit).await?;
     let attempts = rows.into_iter().map(|row| Attempt::of(row, caller.role())).collect();
-    Ok(json(StatusCode::OK, &Attempts { attempts, next }))
+    Ok(json(StatusCode::OK, &Attempts { attempts, next, total }))
 }
 
 /// Dead and skipped ranges, newest first.
@@ -152,6 +173,8 @@ struct Wanted {
     until_ms: Option<u64>,
     seq: Option<u64>,
     event: Option<String>,
+    webhook_id: Option<String>,
+    counts: bool,
 }
 
 impl Wanted {
@@ -174,11 +197,13 @@ impl Wanted {
             until_ms: query.moment_ms("until")?,
             seq,
             event,
+            webhook_id: query.text("webhook_id")?,
+            counts: query.one_of("count", &[("true", true), ("false", false)])?.unwrap_or_default(),
         })
     }
 
     async fn find(
-        self,
+        &self,
         api: &Shared,
         integration: &Integration,
         before: Option<u64>,
@@ -186,39 +211,88 @@ impl Wanted {
     ) -> Result<AttemptPage, Problem> {
         let query = AttemptQuery {
             verdicts: self.verdicts.to_vec(),
-            statuses: self.statuses,
+            statuses: self.statuses.clone(),
             ended_from_ms: self.from_ms,
             ended_before_ms: self.until_ms,
-            seq: self.seq.map(Seq),
+            webhook_id: self.webhook_id.as_deref().map(|id| WebhookId(id.into())),
             ..AttemptQuery::of(integration.id, before, limit)
         };
-        let Some(id) = self.event else { return Ok(api.store.find_attempts(query).await?) };
-        let search = Search {
-            client: integration.client,
-            id: Some(id),
-            limit: EVENTS_WITH_AN_ID_MAX,
-            ..Search::default()
+        let unindexed = |error: IndexError| {
+            tracing::error!(%error, "attempts cannot be found by an event or a webhook-id");
+            Problem::unavailable(error.to_string())
+        };
+        // An event belongs to one lane, by its kind: batches of the other may reach over its position, and have not got it.
+        let events: Vec<(Seq, Option<Lane>)> = if let Some(seq) = self.seq.map(Seq) {
+            let event = api.index.event(integration.client, seq).await.map_err(unindexed)?;
+            vec![(seq, event.map(|event| event.kind.lane()))]
+        } else if let Some(id) = &self.event {
+            let search = Search {
+                client: integration.client,
+                id: Some(id.clone()),
+                limit: EVENTS_WITH_AN_ID_MAX,
+                ..Search::default()
+            };
+            let found = api.index.search(search).await.map_err(unindexed)?;
+            found.events.into_iter().map(|event| (event.seq, Some(event.kind.lane()))).collect()
+        } else if let Some(webhook_id) = &query.webhook_id {
+            let indexed =
+                api.index.attempts_of(integration.id, webhook_id.clone(), before.unwrap_or(u64::MAX));
+            let indexed = indexed.await.map_err(unindexed)?;
+            return of_webhook(api, query, indexed).await;
+        } else {
+            return Ok(api.store.find_attempts(query).await?);
         };
         let mut page = AttemptPage::default();
-        let events = api.index.search(search).await.map_err(|error| {
-            tracing::error!(%error, "attempts cannot be found by an event");
-            Problem::unavailable(error.to_string())
-        })?;
-        for event in events.events {
+        for (seq, lane) in events {
             let found =
-                api.store.find_attempts(AttemptQuery { seq: Some(event.seq), ..query.clone() }).await?;
+                api.store.find_attempts(AttemptQuery { seq: Some(seq), lane, ..query.clone() }).await?;
             page.rows.extend(found.rows);
             page.next = page.next.max(found.next);
         }
-        // Two events with the same id may have been in the same batch.
-        page.rows.sort_unstable_by_key(|row| Reverse(row.id));
-        page.rows.dedup_by_key(|row| row.id);
-        if page.rows.len() > limit || page.next.is_some() {
-            page.rows.truncate(limit);
-            page.next = page.rows.last().map(|row| row.id);
-        }
-        Ok(page)
+        Ok(in_order(page, limit))
     }
+
+    /// How many there are: those of some searches, each of which looks at a few thousand.
+    async fn count(&self, api: &Shared, integration: &Integration) -> Result<Total, Problem> {
+        let (mut count, mut before) = (0, None);
+        for _ in 0..COUNT_SEARCHES_MAX {
+            let page = self.find(api, integration, before, COUNTED_MAX + 1 - count).await?;
+            count += page.rows.len();
+            before = page.next;
+            if count > COUNTED_MAX || before.is_none() {
+                break;
+            }
+        }
+        Ok(Total { count: count.min(COUNTED_MAX), is_more: count > COUNTED_MAX || before.is_some() })
+    }
+}
+
+/// The attempts of a batch: the newest, of which the index may not know yet, and those that it knows.
+async fn of_webhook(api: &Shared, query: AttemptQuery, indexed: Vec<u64>) -> Result<AttemptPage, Problem> {
+    let limit = query.limit;
+    let mut page = api.store.find_attempts(query.clone()).await?;
+    for id in indexed {
+        if page.rows.iter().any(|row| row.id == id) {
+            continue;
+        }
+        let this = AttemptQuery { before: Some(id + 1), limit: 1, ..query.clone() };
+        let found = api.store.find_attempts(this).await?;
+        page.rows.extend(found.rows.into_iter().filter(|row| row.id == id));
+    }
+    page.next = None;
+    Ok(in_order(page, limit))
+}
+
+/// A page of attempts from several searches, newest first and each once.
+fn in_order(mut page: AttemptPage, limit: usize) -> AttemptPage {
+    // Two events with the same id may have been in the same batch.
+    page.rows.sort_unstable_by_key(|row| Reverse(row.id));
+    page.rows.dedup_by_key(|row| row.id);
+    if page.rows.len() > limit || page.next.is_some() {
+        page.rows.truncate(limit);
+        page.next = page.rows.last().map(|row| row.id);
+    }
+    page
 }
 
 /// `503`, or `5xx`.

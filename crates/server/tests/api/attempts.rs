@@ -183,6 +183,42 @@ async fn attempts_are_found_by_outcome_status_time_and_position() {
     }
 }
 
+#[tokio::test]
+async fn attempts_are_found_by_their_webhook_id_and_counted() {
+    let receiver = Receiver::start().await;
+    receiver.answer(500);
+    let hitwire = Hitwire::start().await;
+    let id = hitwire.subscribe(&receiver.url()).await;
+    let admin = hitwire.admin();
+    hitwire.send(&hit(1)).await.expect(202);
+    until(async || !rows(&admin, id, "").await.is_empty()).await;
+    receiver.answer(200);
+    until(async || !receiver.delivered().is_empty()).await;
+    hitwire.send(&hit(2)).await.expect(202);
+    until(async || {
+        receiver.delivered().len() == 2 && rows(&admin, id, "?outcome=delivered").await.len() == 2
+    })
+    .await;
+    let all = rows(&admin, id, "").await;
+    let webhook_id = all.last().expect("a row")["webhook_id"].as_str().expect("text").to_owned();
+    let expected: Vec<_> = all.iter().filter(|row| row["webhook_id"] == *webhook_id).cloned().collect();
+    assert!(expected.len() >= 2 && expected.len() < all.len(), "{all:?}");
+    assert_eq!(rows(&admin, id, &format!("?webhook_id={webhook_id}")).await, expected);
+    let failed = rows(&admin, id, &format!("?webhook_id={webhook_id}&outcome=failed")).await;
+    assert_eq!(failed.len(), expected.len() - 1);
+    assert!(rows(&admin, id, "?webhook_id=msg_none").await.is_empty());
+    let total = async |query: &str| {
+        let path = format!("/v2/integration/{id}/attempts?count=true&limit=1{query}");
+        admin.get(&path).await.expect(200)["total"].take()
+    };
+    assert_eq!(total("").await, json!({"count": all.len(), "is_more": false}));
+    assert_eq!(total(&format!("&webhook_id={webhook_id}")).await["count"], expected.len());
+    assert_eq!(total("&outcome=gone").await["count"], 0);
+    let plain = admin.get(&format!("/v2/integration/{id}/attempts")).await.expect(200);
+    assert!(plain.get("total").is_none(), "only who asks is told: {plain}");
+    admin.get(&format!("/v2/integration/{id}/attempts?count=yes")).await.expect(400);
+}
+
 fn files_that_hold(folder: &Path, word: &str) -> Vec<String> {
     let paths = std::fs::read_dir(folder).expect("listed").map(|entry| entry.expect("an entry").path());
     let holds = |path: &Path| {

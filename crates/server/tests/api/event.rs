@@ -60,3 +60,66 @@ async fn what_a_filter_holds_back_is_said_to_be_held_back() {
     let seq = newest_hit(&hitwire).await;
     assert_eq!(deliveries(&hitwire, seq).await[0]["state"], "filtered_out");
 }
+
+/// A high and a low risk travel in different lanes.
+fn finding(number: usize, threat: &str) -> Value {
+    json!({"object_type": "vuln", "id": format!("vuln-{number}"), "title": "A finding", "threat": threat, "domain": "shop.example.com"})
+}
+
+#[tokio::test]
+async fn whoever_got_events_of_both_lanes_that_came_together_is_named_for_certain() {
+    let receiver = Receiver::start().await;
+    let hitwire = Hitwire::start().await;
+    let made = json!({
+        "target": {"url": receiver.url()},
+        "events": [{"event": "siem"}, {"event": "vuln"}],
+        "filter": {"domains": ["shop.example.com"]},
+    });
+    let id = hitwire.create(&made).await["id"].as_u64().expect("an id");
+    let at = |number: usize, domain: &str| {
+        let mut hit = hit(number);
+        hit["domain"] = json!(domain);
+        hit
+    };
+    let together = json!([
+        at(1, "shop.example.com"),
+        finding(1, "High"),
+        at(2, "elsewhere.example.com"),
+        at(3, "shop.example.com"),
+        finding(2, "Critical"),
+        at(4, "shop.example.com"),
+    ]);
+    hitwire.send(&together).await.expect(202);
+    let page = hitwire.admin().get("/v1/events?tail=6&kind=siem,vuln").await.expect(200);
+    let positions: Vec<u64> = page["events"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|event| event["seq"].as_u64().expect("a position"))
+        .collect();
+    assert_eq!(positions.len(), 6);
+    let (delivered, left_out) = ([0, 1, 3, 4, 5].map(|at| positions[at]), positions[2]);
+    for seq in delivered {
+        until(async || deliveries(&hitwire, seq).await[0]["state"] == "delivered").await;
+        let way = deliveries(&hitwire, seq).await[0].take();
+        assert_eq!(way["certain"], true, "{way}");
+    }
+    let way = deliveries(&hitwire, left_out).await[0].take();
+    assert_eq!((&way["state"], &way["certain"]), (&json!("filtered_out"), &json!(true)), "{way}");
+    // Batches of the urgent lane reach over positions of the other, and have not got what is there.
+    let of = async |seq: u64| {
+        let path = format!("/v2/integration/{id}/attempts?seq={seq}");
+        let found = hitwire.admin().get(&path).await.expect(200);
+        let rows = found["attempts"].as_array().expect("rows");
+        rows.iter().map(|row| row["lane"].as_str().expect("text").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(positions[3]).await, ["bulk"]);
+    assert_eq!(of(positions[1]).await, ["urgent"]);
+    // Settings that change afterwards take nothing from what was delivered before.
+    let change = json!({"filter": {"domains": ["elsewhere.example.com"]}});
+    hitwire.admin().send("PUT", &format!("/v2/integration/{id}"), &change).await.expect(200);
+    for seq in delivered {
+        let way = deliveries(&hitwire, seq).await[0].take();
+        assert!(way["attempt"]["delivered"] == true && way["state"] != "filtered_out", "{way}");
+    }
+}

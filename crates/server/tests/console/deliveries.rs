@@ -80,6 +80,15 @@ async fn a_failed_attempt_explains_itself_and_nothing_of_it_runs_or_is_secret() 
     ] {
         assert!(page.contains(words), "{words} in {page}");
     }
+    // The end of a line is no part of what is read; the body sent is laid out, and there as it was.
+    assert!(!page.contains("evil\\n"), "{page}");
+    assert!(page.contains("<summary>Raw</summary>") && page.contains("[\n  {\n    &#34;"), "{page}");
+    let webhook_id = between(&page, "<dt>webhook-id</dt><dd class=\"mono\">", "<");
+    let log = browser.get(&format!("{integration}/attempts?webhook_id={webhook_id}")).await.page(200);
+    assert_eq!(attempts(&log).len(), 2);
+    assert!(log.contains("1–2 of 2") && log.contains(&format!("value=\"{webhook_id}\"")), "{log}");
+    let none = browser.get(&format!("{integration}/attempts?webhook_id=msg_none")).await.page(200);
+    assert!(attempts(&none).is_empty() && none.contains("No attempt fits"), "{none}");
     assert!(!page.contains("<script>alert") && !page.contains("Aeb8ohwa") && !page.contains("in-the-query"));
     let saved = browser.get(&format!("{integration}/attempts/{number}/body")).await;
     assert_eq!(saved.body, receiver.received()[0].body);

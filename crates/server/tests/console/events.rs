@@ -171,6 +171,88 @@ async fn read_more(stream: &mut TcpStream, told: &mut String) {
     told.push_str(&String::from_utf8_lossy(&bytes[..read]).replace('\r', ""));
 }
 
+/// What the list says of deliveries, for each row from the top.
+fn delivered_to(page: &str) -> Vec<String> {
+    let cells = page.split("<td data-label=\"Delivered to\">").skip(1);
+    cells
+        .map(|cell| {
+            cell.split("</td>")
+                .next()
+                .expect("a cell")
+                .replace("<div class=\"break\">", "")
+                .replace("</div>", "")
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn whoever_got_an_event_is_named_in_the_list() {
+    let receiver = Receiver::start().await;
+    let hitwire = Hitwire::start().await;
+    let mut browser = Browser::operator(&hitwire).await;
+    let made = json!({
+        "name": "SIEM",
+        "target": {"url": receiver.url()},
+        "events": [{"event": "siem"}, {"event": "vuln"}],
+        "filter": {"domains": ["shop.example.com"]},
+    });
+    hitwire.create(&made).await;
+    let mut events: Vec<_> = (0..4).map(hit).collect();
+    for (number, event) in events.iter_mut().enumerate() {
+        event["domain"] = json!(if number == 1 { "elsewhere.example.com" } else { "shop.example.com" });
+    }
+    let finding = json!({"object_type": "vuln", "title": "Open door", "threat": "Critical", "domain": "shop.example.com"});
+    events.insert(3, finding);
+    hitwire.send(&json!(events)).await.expect(202);
+    let named = |cell: &String| cell == "SIEM";
+    let mut cells = Vec::new();
+    until(async || {
+        let page = text(&browser.get("/events").await);
+        cells = delivered_to(&page);
+        cells.iter().filter(|cell| named(cell)).count() == 4
+    })
+    .await;
+    let hits = text(&browser.get("/events?kind=hit").await);
+    let cells = delivered_to(&hits);
+    assert_eq!(cells.len(), 4);
+    assert!(named(&cells[0]) && named(&cells[1]) && named(&cells[3]), "{cells:?}");
+    assert!(cells[2].contains("not delivered"), "the filter left it out: {cells:?}");
+    assert!(hits.contains("1–4 of 4"), "{hits}");
+    let two = text(&browser.get("/events?address=10.0.0.0%2F8,+192.0.2.0%2F33").await);
+    assert!(two.contains("Addresses or networks, such as") && rows(&two) == 0, "{two}");
+}
+
+#[tokio::test]
+async fn addresses_are_found_by_network_and_pages_say_which_part_they_are() {
+    let hitwire = Hitwire::start().await;
+    let mut browser = Browser::operator(&hitwire).await;
+    let addresses = ["10.1.2.3", "10.9.9.9", "192.0.2.7", "2001:db8::1", "2001:db9::1"];
+    let events: Vec<_> = (0..120)
+        .map(|number| {
+            let mut event = hit(number);
+            let address = addresses[number % addresses.len()];
+            let field = if address.contains(':') { "remote_addr6" } else { "remote_addr4" };
+            event[field] = json!(address);
+            event
+        })
+        .collect();
+    hitwire.send(&json!(events)).await.expect(202);
+    let page = page_with(&mut browser, "/events?kind=hit", "1–50 of 120").await;
+    let older = between(&page, "before=", "\"").replace("&#38;", "&");
+    let second = text(&browser.get(&format!("/events?kind=hit&before={older}")).await);
+    assert!(second.contains("51–100 of 120"), "{second}");
+    for (query, part) in [
+        ("10.0.0.0%2F8", "1–48 of 48"),
+        ("10.1.0.0%2F16+192.0.2.7", "1–48 of 48"),
+        ("2001:db8::%2F32", "1–24 of 24"),
+        ("192.0.2.7", "1–24 of 24"),
+        ("0.0.0.0%2F0,::%2F0", "1–50 of 120"),
+    ] {
+        let page = text(&browser.get(&format!("/events?address={query}")).await);
+        assert!(page.contains(part), "{query}: {page}");
+    }
+}
+
 #[tokio::test]
 async fn vulnerabilities_have_a_list_of_their_own() {
     let hitwire = Hitwire::start().await;

@@ -162,12 +162,13 @@ async fn way_through(
     let lane = kind.lane();
     let subscription = row.events.iter().find(|ticked| ticked.kind == kind && ticked.active);
     // Filter and cursor decide only about what is subscribed to.
-    let (mut fits, mut never_changed, mut saved) = (true, false, Saved::default());
+    let (mut fits, mut revision, mut saved) = (true, None, Saved::default());
     let sent = attempts.iter().any(|attempt| attempt.verdict == Verdict::Delivered);
     if subscription.is_some() || sent {
         let Some(integration) = api.store.integration(id).await? else { return Ok(None) };
-        let filter = matching(&*api.store, integration.client, integration.filter).await?;
-        (fits, never_changed) = (filter.matches(record), integration.content_revision <= 1);
+        // Applications may have got other names since a batch was cut.
+        revision = integration.filter.applications.is_empty().then_some(integration.content_revision);
+        fits = matching(&*api.store, integration.client, integration.filter).await?.matches(record);
         saved = api.store.saved(id).await?.unwrap_or_default();
     }
     let lost = api.store.lost(id, None, LOST_LOOKED_AT).await?;
@@ -178,7 +179,7 @@ async fn way_through(
         seq,
         subscription,
         fits,
-        never_changed,
+        revision,
         lane: &saved.lanes[lane.index()],
         attempts,
         lost: lost.as_ref(),

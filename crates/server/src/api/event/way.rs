@@ -1,8 +1,8 @@
 //! What became of one event on its way through one integration.
 //!
 //! There is no row for an event and an integration: a batch is a range of the log, and which events of the range were in it
-//! followed from the settings of then. So where a range was full, or the settings have never changed, the answer is certain;
-//! otherwise it is told from the settings of today, and says so.
+//! followed from the settings of then. So where a range was full, or the settings have not changed since the batch was cut, the answer is
+//! certain; otherwise it is told from the settings of today, and says so.
 
 use hitwire_courier::{LaneState, LostReason, Verdict};
 use hitwire_event::Seq;
@@ -17,8 +17,9 @@ pub(super) struct Known<'a> {
     pub(super) subscription: Option<&'a Ticked>,
     /// The filter lets it pass.
     pub(super) fits: bool,
-    /// Kinds and filter are those that the integration was made with.
-    pub(super) never_changed: bool,
+    /// The content revision of the integration: what was cut with it was cut by the kinds and the filter of today. None: the filter names
+    /// applications, which may have got other names since.
+    pub(super) revision: Option<u64>,
     /// The event's lane.
     pub(super) lane: &'a LaneState,
     /// Attempts whose batches reach over the event, the newest first.
@@ -53,39 +54,48 @@ pub(super) struct Found {
 
 /// What became of the event.
 pub(super) fn way(known: &Known<'_>) -> Found {
-    let delivered = known.attempts.iter().find(|attempt| attempt.verdict == Verdict::Delivered).copied();
-    let dense = known
-        .attempts
-        .iter()
-        .find(|attempt| attempt.verdict == Verdict::Delivered && attempt.is_dense())
-        .copied();
+    let deliveries = || known.attempts.iter().filter(|attempt| attempt.verdict == Verdict::Delivered);
     let found = |state, certain| Found { state, certain, attempt: None };
-    if dense.is_some() {
-        return Found { state: State::Delivered, certain: true, attempt: dense };
+    if let Some(dense) = deliveries().find(|attempt| attempt.is_dense()) {
+        return Found { state: State::Delivered, certain: true, attempt: Some(*dense) };
     }
+    let is_of_today = |revision: Option<u64>| revision.is_some() && revision == known.revision;
+    let subscribed = known.subscription.is_some_and(|ticked| ticked.from <= known.seq);
+    let fits = subscribed && known.fits;
+    // One that was cut by the settings of today had the event exactly if it fits; what was in an older one is not known.
+    let delivered = deliveries().find(|attempt| fits && is_of_today(attempt.content_revision));
+    let delivered =
+        delivered.or_else(|| deliveries().find(|attempt| !is_of_today(attempt.content_revision))).copied();
     // A range that is sent again is delivered after it was lost.
     let lost =
         known.lost.filter(|lost| delivered.is_none_or(|delivered| delivered.ended_ms < lost.recorded_ms));
     if let Some(lost) = lost {
-        return found(State::Lost(lost.range.reason), known.fits && known.never_changed);
+        let never_changed = known.revision.is_some_and(|revision| revision <= 1);
+        return found(State::Lost(lost.range.reason), known.fits && never_changed);
     }
-    // A batch that was sent may have had it under other settings: that it was not in it is only said if there is none.
-    let untouched = delivered.is_none() || known.never_changed;
-    let left_out = |state| if untouched { found(state, true) } else { found(State::ReachedOver, false) };
-    if known.subscription.is_none_or(|ticked| ticked.from > known.seq) {
+    let left_out = |state| {
+        // A batch that was sent may have had it under other settings: that it was not in it is only said if there is none.
+        if delivered.is_none() { found(state, true) } else { found(State::ReachedOver, false) }
+    };
+    if !subscribed {
         return left_out(State::NotSubscribed);
     }
     if !known.fits {
         return left_out(State::FilteredOut);
     }
-    if known.lane.open.iter().any(|open| open.batch.first <= known.seq && known.seq <= open.batch.last) {
-        return found(State::OnItsWay, known.never_changed);
+    let mut open = known.lane.open.iter().map(|open| &open.batch);
+    if let Some(open) = open.find(|batch| batch.first <= known.seq && known.seq <= batch.last) {
+        return found(State::OnItsWay, is_of_today(Some(open.content_revision)));
     }
     if known.lane.unsettled().iter().any(|(after, through)| *after < known.seq && known.seq <= *through) {
         return found(State::Waiting, true);
     }
     match delivered {
-        Some(_) => Found { state: State::Delivered, certain: known.never_changed, attempt: delivered },
+        Some(attempt) => Found {
+            state: State::Delivered,
+            certain: is_of_today(attempt.content_revision),
+            attempt: delivered,
+        },
         None => found(State::Settled, false),
     }
 }
@@ -149,6 +159,7 @@ mod tests {
             verdict,
             status: Some(200),
             ended_ms: 1_000,
+            content_revision: Some(1),
         }
     }
 
@@ -189,7 +200,7 @@ mod tests {
             seq: Seq(seq),
             subscription: Some(&TICKED),
             fits: true,
-            never_changed: false,
+            revision: Some(2),
             lane: &LANE,
             attempts: &[],
             lost: None,
@@ -207,8 +218,17 @@ mod tests {
         assert_eq!(told(5, |known| (known.attempts, known.fits) = (full, false)), (State::Delivered, true));
         assert_eq!(told(5, |known| known.attempts = thin), (State::Delivered, false));
         assert_eq!(
-            told(5, |known| (known.attempts, known.never_changed) = (thin, true)),
+            told(5, |known| (known.attempts, known.revision) = (thin, Some(1))),
             (State::Delivered, true)
+        );
+        // By the settings that cut the batch it was not in it, and that is certain.
+        let left_out = |known: &mut Known<'_>| (known.revision, known.fits) = (Some(1), false);
+        assert_eq!(
+            told(5, |known| {
+                known.attempts = thin;
+                left_out(known);
+            }),
+            (State::FilteredOut, true)
         );
         assert_eq!(
             told(5, |known| (known.attempts, known.fits) = (thin, false)),

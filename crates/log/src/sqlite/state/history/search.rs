@@ -148,5 +148,7 @@ impl AttemptQuery {
             && self.ended_from_ms.is_none_or(|from| ended_ms >= from)
             && self.ended_before_ms.is_none_or(|until| ended_ms < until)
             && self.seq.is_none_or(|seq| attempt.first <= seq && seq <= attempt.last)
+            && self.lane.is_none_or(|lane| attempt.lane == lane)
+            && self.webhook_id.as_ref().is_none_or(|id| attempt.webhook_id == *id)
     }
 }
