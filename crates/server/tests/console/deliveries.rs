@@ -73,7 +73,7 @@ async fn a_failed_attempt_explains_itself_and_nothing_of_it_runs_or_is_secret() 
         "Connecting (TCP)",
         "<svg class=\"timing\"",
         "webhook-signature",
-        "As it was sent",
+        "Exact body sent",
         "&#60;script&#62;alert(1)&#60;/script&#62; \\u{202e}evil",
         "$SECRET_X_TOKEN",
         "attempt-",
@@ -110,7 +110,7 @@ async fn whoever_may_not_sees_no_attempts_and_an_analyst_no_answers() {
     let (mut analyst, _) = Browser::invited(&hitwire, "ann@example.com", "analyst").await;
     let page = analyst.get(&path).await.page(200);
     assert!(page.contains("What receivers answer is for Administrators."), "{page}");
-    assert!(!page.contains("alert(1)") && page.contains("As it was sent"));
+    assert!(!page.contains("alert(1)") && page.contains("Exact body sent"));
     let all = format!("{integration}/attempts");
     assert_eq!(attempts(&analyst.get(&all).await.page(200)), attempts(&operator.get(&all).await.page(200)));
 }
