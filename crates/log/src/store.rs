@@ -10,6 +10,7 @@ use hitwire_event::{ClientId, Event, IntegrationId, Seq, Stream};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// The right to settle: given once to each owner of the couriers; a settlement under an older one is refused.
@@ -61,6 +62,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// The last position appended at or before a wall-clock time (milliseconds since the epoch), `Seq::ZERO` if none.
     fn position_at(&self, appended_ms: u64) -> Answer<'_, Seq>;
+
+    /// The last position that has been in the log for this long, counted in time that hitwire ran: time in which it was
+    /// stopped makes nothing old, nor does a jump of the wall clock. Positions that are up to a minute older may be passed
+    /// over, and up to an hour for ages of more than four days.
+    fn position_aged(&self, age: Duration) -> Answer<'_, Seq>;
 
     /// All integrations, of one client or of all, by id.
     fn integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<Integration>>;

@@ -1,4 +1,5 @@
-//! Times: for the record from the wall clock, for pauses from the monotonic one, for ages from both.
+//! Times: for the record from the wall clock, for pauses from the monotonic one, for ages from both. What is owed to
+//! receivers ages by the time that hitwire ran.
 
 use super::options::Options;
 use std::time::Duration;
@@ -9,16 +10,19 @@ pub(super) struct Clock {
     elapsed: super::options::MonotonicClock,
     opened_wall_ms: u64,
     opened_at: Duration,
+    /// How long hitwire had run in all before this start.
+    ran_before: Duration,
 }
 
 impl Clock {
-    /// The clocks of these options, from now on.
-    pub(super) fn new(options: &Options) -> Self {
+    /// The clocks of these options, from now on. `ran_before`: how long hitwire had run in all before.
+    pub(super) fn new(options: &Options, ran_before: Duration) -> Self {
         Clock {
             opened_wall_ms: (options.now_ms)(),
             opened_at: (options.elapsed)(),
             wall_ms: options.now_ms.clone(),
             elapsed: options.elapsed.clone(),
+            ran_before,
         }
     }
 
@@ -30,6 +34,12 @@ impl Clock {
     /// The monotonic clock.
     pub(super) fn elapsed(&self) -> Duration {
         (self.elapsed)()
+    }
+
+    /// How long hitwire has run in all, this time and before. Neither time in which it was stopped nor a jump of the wall
+    /// clock counts.
+    pub(super) fn ran(&self) -> Duration {
+        self.ran_before + self.elapsed().saturating_sub(self.opened_at)
     }
 
     /// The wall clock for judging ages: what the clock says, but no more than what has really gone by since the start.
@@ -59,10 +69,11 @@ mod tests {
             let elapsed = elapsed.clone();
             move || Duration::from_millis(elapsed.load(Ordering::Relaxed))
         });
-        let clock = Clock::new(&options);
+        let clock = Clock::new(&options, Duration::from_mins(7));
         wall.store(9_000_000, Ordering::Relaxed);
         elapsed.store(500, Ordering::Relaxed);
         assert_eq!(clock.age_now_ms(), 1_500);
+        assert_eq!(clock.ran(), Duration::from_mins(7) + Duration::from_millis(500));
         wall.store(1_200, Ordering::Relaxed);
         assert_eq!(clock.age_now_ms(), 1_200);
     }

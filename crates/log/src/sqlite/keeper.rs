@@ -7,7 +7,7 @@ use super::files;
 use super::pack::Packing;
 use super::schema::{self, Access, Kind};
 use super::slice_writer::checkpoint;
-use super::state::{Answer, RangeCounts, Retire, Work};
+use super::state::{Answer, RangeCounts, Retire, Work, running};
 use crate::StoreError;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often a WAL is moved into its database even if it is small, so that a start has little to read.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
-/// How often retention looks for slices that are too old, and the delivery log is pruned.
+/// How often retention looks for slices that are too old, the delivery log is pruned, and it is noted how long hitwire ran.
 const RETENTION_EVERY: Duration = Duration::from_mins(1);
 
 /// How long packing works at a stretch, and how long it then leaves the processor to others: a tenth of one core.
@@ -178,6 +178,12 @@ impl Keeper {
             return false;
         }
         self.retained_at = Some(now);
+        match ask(Work::Ran) {
+            Ok(_) | Err(StoreError::Closed) => {}
+            Err(error) => {
+                tracing::warn!(%error, "how long hitwire has run cannot be noted; it is tried again in a minute");
+            }
+        }
         self.retain(ask);
         for _ in 0..PRUNE_STEPS_MAX {
             match ask(Work::Prune) {
@@ -271,34 +277,51 @@ impl Keeper {
         });
     }
 
+    /// The last position of this age in time that hitwire ran; 0 if none is, or if it cannot be told.
+    fn position_aged(&self, age: Duration) -> u64 {
+        let Some(then) = self.ground.clock.ran().checked_sub(age) else { return 0 };
+        let head_at = |connection: &Connection| running::head_at(connection, then);
+        self.ground.state.read(head_at).unwrap_or_else(|error| {
+            tracing::warn!(%error, "how old positions of the log are cannot be told; none counts as old");
+            0
+        })
+    }
+
     /// Drops the oldest slices: while the log is too large for its limit, and those that are too old.
     fn retain(&mut self, ask: Ask<'_>) {
         let slices = self.ground.log.catalog.all();
         let sizes: Vec<u64> = slices.iter().map(|slice| files::database_bytes(&slice.path)).collect();
         let mut all_bytes: u64 = sizes.iter().sum();
         let now_ms = self.ground.clock.age_now_ms();
+        let (lag_age, retention_age) = (self.ground.options.lag_age, self.ground.options.retention_age);
+        // The last positions of these ages, in time that hitwire ran.
+        let (past_lag_age, past_retention_age) =
+            (self.position_aged(lag_age), self.position_aged(retention_age));
         // The newest slice stays: it is being written.
         for (at, (slice, bytes)) in slices.iter().zip(sizes).enumerate() {
             let Some(next) = slices.get(at + 1) else { break };
             let newest_bytes = slices.last().map_or(0, |newest| files::database_bytes(&newest.path));
             let ended_bytes = all_bytes.saturating_sub(newest_bytes);
             let age = Duration::from_millis(now_ms.saturating_sub(slice.newest_ms()));
+            let last = next.first - 1;
             let too_large =
                 ended_bytes + self.ground.options.reserve_bytes() > self.ground.options.retention_bytes;
-            let too_old = age > self.ground.options.retention_age;
+            let ran_too_long = last <= past_retention_age;
+            let too_old = age > retention_age || ran_too_long;
             if !too_large && !too_old {
                 break;
             }
+            // Time in which hitwire was stopped makes a slice old, but not what is owed of it.
             let within_lag_budget =
-                age <= self.ground.options.lag_age && all_bytes <= self.ground.options.lag_bytes;
+                last > past_lag_age && (all_bytes <= self.ground.options.lag_bytes || !ran_too_long);
             let detail = if too_large {
                 format!("the log reached its size limit of {} bytes", self.ground.options.retention_bytes)
             } else {
-                format!("events are kept for {} hours", self.ground.options.retention_age.as_secs() / 3600)
+                format!("events are kept for {} hours", retention_age.as_secs() / 3600)
             };
             let retire = Retire {
                 first: slice.first,
-                last: next.first - 1,
+                last,
                 unless_needed: !too_large && within_lag_budget,
                 detail,
                 counts: RangeCounts::default(),

@@ -69,6 +69,7 @@ use seal::Sealer;
 use state::view::StateView;
 use state::{StateCore, Trouble};
 use std::sync::Arc;
+use std::time::Duration;
 use threads::Threads;
 use tokio::sync::{Semaphore, watch};
 use view::LogView;
@@ -133,7 +134,6 @@ struct Opened {
 /// Opens the files, and makes the parts that work on them.
 fn open(options: Options) -> Result<Opened, StoreError> {
     let options = Arc::new(options);
-    let clock = Arc::new(Clock::new(&options));
     let directory = Arc::new(DataDir::open(&options.data_dir)?);
 
     state::file::prepare(&directory)?;
@@ -143,11 +143,15 @@ fn open(options: Options) -> Result<Opened, StoreError> {
         None => Sealer::from_file(&directory, state::file::is_sealed(&state_path)?)?,
     };
     let (connection, lease) = state::file::open(&state_path, &sealer)?;
-    let settled_to =
-        state::lanes::settled_to(&connection).map_err(|error| schema::damaged(&state_path, &error))?;
+    let failed = |error| schema::damaged(&state_path, &error);
+    let settled_to = state::lanes::settled_to(&connection).map_err(failed)?;
+    let ran_before = state::running::before(&connection).map_err(failed)?;
+    let clock = Arc::new(Clock::new(&options, ran_before));
 
     let fingerprinter = Fingerprinter::new()?;
     let recovered = recovery::open(&directory, &options, &clock, &fingerprinter, settled_to)?;
+    state::running::forget_after(&connection, recovered.view.head())
+        .map_err(|error| schema::damaged(&state_path, &error))?;
     let ground = Ground {
         options,
         clock,
@@ -350,6 +354,14 @@ impl Store for SqliteStore {
 
     fn position_at(&self, appended_ms: u64) -> Answer<'_, Seq> {
         Box::pin(self.read_log(move |log| log.position_at(appended_ms).map(Seq)))
+    }
+
+    fn position_aged(&self, age: Duration) -> Answer<'_, Seq> {
+        let ran = self.ground.clock.ran();
+        Box::pin(async move {
+            let Some(then) = ran.checked_sub(age) else { return Ok(Seq::ZERO) };
+            self.read_state(move |connection| state::running::head_at(connection, then).map(Seq)).await
+        })
     }
 
     fn integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<Integration>> {

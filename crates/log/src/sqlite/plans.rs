@@ -26,6 +26,7 @@ const WHOLE: &[(&str, &str)] = &[
     ("SELECT count(*) FROM outbox", "metrics; the outbox is emptied within seconds"),
     ("SELECT count(*) FROM attempt", "once, at the start"),
     ("SELECT max((SELECT coalesce(max(cursor)", "once, at the start"),
+    ("DELETE FROM running WHERE head", "once, at the start; the table is bounded"),
     ("SELECT lane.integration, lane.lane, integration.client", "retention: all lanes that are behind"),
     (
         "SELECT integration, kind, since FROM subscription WHERE until IS NULL AND active = 1",

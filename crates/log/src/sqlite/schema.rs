@@ -71,6 +71,7 @@ impl Kind {
                 include_str!("schema/state-4.sql"),
                 include_str!("schema/state-5.sql"),
                 include_str!("schema/state-6.sql"),
+                include_str!("schema/state-7.sql"),
             ],
         }
     }

@@ -223,8 +223,7 @@ pub(super) async fn measure(
     age: Duration,
     at_least: Seq,
 ) -> Landed {
-    let before_ms = context.clock.anchored_ms().saturating_sub(age.as_millis() as u64);
-    let Ok(old) = context.patiently(|store| store.position_at(before_ms)).await else {
+    let Ok(old) = context.patiently(|store| store.position_aged(age)).await else {
         return Landed::Nothing;
     };
     let through = old.max(at_least);

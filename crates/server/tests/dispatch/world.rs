@@ -584,6 +584,10 @@ impl Store for Jittery {
         self.store.position_at(appended_ms)
     }
 
+    fn position_aged(&self, age: Duration) -> Answer<'_, Seq> {
+        self.store.position_aged(age)
+    }
+
     fn integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<Integration>> {
         self.store.integrations(client)
     }

@@ -12,6 +12,7 @@ pub(super) mod lanes;
 pub(super) mod listing;
 pub(super) mod outbox;
 mod retire;
+pub(super) mod running;
 mod target;
 pub(super) mod tokens;
 pub(super) mod view;
@@ -163,8 +164,14 @@ impl StateCore {
         answer.try_recv().unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Ends the writer: what the WAL holds goes into the file.
+    /// Ends the writer: how long it ran is noted, and what the WAL holds goes into the file.
     pub(super) fn close(&mut self) {
+        if self.connection.is_some()
+            && !self.ground.state.is_poisoned()
+            && let Err(error) = self.now(Work::Ran)
+        {
+            tracing::warn!(%error, "the time since the last minute's note does not count for the age of events");
+        }
         if let Some(connection) = self.connection.take()
             && !self.ground.state.is_poisoned()
             && let Err(error) = checkpoint(&connection, "TRUNCATE")
@@ -246,6 +253,9 @@ impl StateCore {
                 of_job.moved.extend(moved.into_iter().flatten());
                 Answer::Retired(retired)
             }),
+            Work::Ran => {
+                running::note(connection, self.ground.clock.ran(), context.head()).map(|()| Answer::Noted)
+            }
             Work::Prune => Ok(Answer::Pruned(false)),
         };
         match result {

@@ -89,6 +89,8 @@ pub(in crate::sqlite) enum Work {
     Retire(Retire),
     /// A step of keeping the delivery log within its bounds.
     Prune,
+    /// Notes how long hitwire has run, and where the log ends.
+    Ran,
 }
 
 impl Work {
@@ -99,7 +101,7 @@ impl Work {
                 !matches!(op, Op::Save(..) | Op::TokensUsed(_) | Op::SessionsUsed(_) | Op::Append(_))
             }),
             Work::Retire(_) => true,
-            Work::Prune => false,
+            Work::Prune | Work::Ran => false,
         }
     }
 }
@@ -113,6 +115,8 @@ pub(in crate::sqlite) enum Answer {
     Retired(bool),
     /// To pruning: whether there is more to do.
     Pruned(bool),
+    /// To a note.
+    Noted,
 }
 
 /// Work, and who waits for it.
@@ -128,6 +132,6 @@ pub(in crate::sqlite) struct Job {
 pub(in crate::sqlite) fn done(answer: Result<Answer, StoreError>) -> Result<Vec<Done>, StoreError> {
     match answer? {
         Answer::Done(done) => Ok(done),
-        Answer::Retired(_) | Answer::Pruned(_) => Err(StoreError::Closed),
+        Answer::Retired(_) | Answer::Pruned(_) | Answer::Noted => Err(StoreError::Closed),
     }
 }

@@ -42,6 +42,12 @@ async fn append_some(store: &dyn Store, round: u64) {
     append(store, events).await;
 }
 
+/// A minute goes by, after which the keeper notes how far the log is.
+async fn a_minute_later(bench: &Bench, store: &dyn Store) {
+    bench.pass(Duration::from_mins(1));
+    append(store, Vec::new()).await;
+}
+
 async fn first_position(store: &dyn Store) -> u64 {
     let records = read_all(store, vec![stream(ONE, Kind::Hit), stream(ONE, HIGH), stream(TWO, HIGH)]).await;
     records.first().map_or(0, |record| record.seq.0)
@@ -150,6 +156,7 @@ async fn an_integration_holds_old_slices_only_within_its_lag_budget() {
         let store = SqliteStore::open(options).unwrap();
         let behind = create(&store, ONE, &[Kind::Hit]).await.id;
         append(&store, hits(1..=10)).await;
+        a_minute_later(&bench, &store).await;
         bench.pass(Duration::from_hours(30));
         append(&store, hits(11..=20)).await;
         bench.pass(Duration::from_mins(2));
@@ -209,6 +216,7 @@ async fn what_was_settled_out_of_turn_is_not_lost_with_its_slice() {
     let lane = LaneState { cursor: Seq(1), open: vec![unsettled(2, 3, 3), unsettled(7, 8, 0)] };
     let step = Progress { lanes: vec![(Lane::Bulk, lane)], ..progress(id) };
     commit(&store, Op::Save(store.lease(), step)).await;
+    a_minute_later(&bench, &store).await;
     bench.pass(Duration::from_hours(30));
     append(&store, hits(11..=20)).await;
     bench.pass(Duration::from_mins(2));
@@ -219,6 +227,74 @@ async fn what_was_settled_out_of_turn_is_not_lost_with_its_slice() {
         lost.iter().map(|row| (row.range.first.0, row.range.last.0, row.range.events)).collect();
     assert_eq!(lost, [(7, 10, 4), (2, 3, 2)], "4 to 6 were delivered beside 2 and 3");
     assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[1], lane_at(10));
+}
+
+#[tokio::test]
+async fn time_in_which_hitwire_is_stopped_makes_nothing_old_that_is_owed() {
+    let bench = Bench::new(true);
+    let mut options = aged(&bench);
+    options.lag_age = Duration::from_hours(48);
+    // The budget of bytes is used up, so that nothing but its age holds a slice back.
+    options.lag_bytes = 1;
+    let store = SqliteStore::open(options.clone()).unwrap();
+    let id = create(&store, ONE, &[Kind::Hit]).await.id;
+    append(&store, hits(1..=10)).await;
+    bench.pass(Duration::from_hours(2));
+    append(&store, hits(11..=20)).await;
+    store.close().await.unwrap();
+    drop(store);
+
+    bench.pass(Duration::from_hours(24 * 365));
+    let store = SqliteStore::open(options).unwrap();
+    append(&store, hits(21..=30)).await;
+    a_minute_later(&bench, &store).await;
+    assert_eq!(first_position(&store).await, 1);
+    assert_eq!(store.lost(id, None, 10).await.unwrap(), [], "it has not had a chance to get them");
+    assert_eq!(store.position_aged(Duration::from_hours(1)).await.unwrap(), Seq(0));
+    save_cursor(&store, id, Lane::Bulk, 10).await;
+    a_minute_later(&bench, &store).await;
+    assert_eq!(first_position(&store).await, 11, "what nobody waits for is as old as its events");
+
+    bench.pass(Duration::from_hours(20));
+    a_minute_later(&bench, &store).await;
+    assert_eq!(first_position(&store).await, 11, "it has run for 22 hours");
+    bench.pass(Duration::from_hours(5));
+    a_minute_later(&bench, &store).await;
+    let lost = store.lost(id, None, 10).await.unwrap();
+    let lost: Vec<_> = lost.iter().map(|row| (row.range.first.0, row.range.last.0)).collect();
+    assert_eq!(lost, [(11, 30)], "it has run for more than a day since");
+}
+
+#[tokio::test]
+async fn a_position_ages_while_hitwire_runs_whatever_the_wall_clock_says() {
+    let bench = Bench::new(true);
+    let offset_ms = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let options = || {
+        let mut options = bench.options();
+        let (wall, offset_ms) = (options.now_ms.clone(), offset_ms.clone());
+        options.now_ms =
+            std::sync::Arc::new(move || wall() - offset_ms.load(std::sync::atomic::Ordering::Relaxed));
+        options
+    };
+    let hour = Duration::from_hours(1);
+    let store = SqliteStore::open(options()).unwrap();
+    append(&store, hits(1..=10)).await;
+    a_minute_later(&bench, &store).await;
+    assert_eq!(store.position_aged(hour).await.unwrap(), Seq(0));
+    bench.pass(hour / 2);
+    // It was an hour ahead, and somebody sets it right.
+    offset_ms.store(3_600_000, std::sync::atomic::Ordering::Relaxed);
+    append(&store, hits(11..=20)).await;
+    store.close().await.unwrap();
+    drop(store);
+
+    bench.pass(hour * 50);
+    let store = SqliteStore::open(options()).unwrap();
+    assert_eq!(store.position_aged(hour).await.unwrap(), Seq(0), "only the time that it runs counts");
+    bench.pass(hour / 2);
+    assert_eq!(store.position_aged(hour).await.unwrap(), Seq(10));
+    bench.pass(hour / 2);
+    assert_eq!(store.position_aged(hour).await.unwrap(), Seq(20));
 }
 
 #[tokio::test]
