@@ -3,10 +3,12 @@
 //! A batch holds one object type, at least one event, and at most so many events and bytes. How many is adaptive: a lane
 //! that keeps up sends small batches at once; a lane that is behind asks for more as long as requests stay fast.
 
+mod learnt;
 mod sizer;
 
 use hitwire_event::{ObjectType, Seq};
 
+pub use learnt::LearntSize;
 pub use sizer::{Ask, Sizer};
 
 /// A batch as the shell cut it from the log: what the machine needs to open it.

@@ -41,4 +41,4 @@ pub use progress::{
     Unsettled, Verdict,
 };
 pub use refusal::RefusalState;
-pub use schedule::{Preset, UnknownPreset};
+pub use schedule::{Preset, UnknownPreset, WallClock};

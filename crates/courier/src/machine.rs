@@ -26,7 +26,7 @@ mod tests;
 mod turns;
 
 use crate::batch::Cut;
-use crate::schedule::Jitter;
+use crate::schedule::{Jitter, WallClock};
 use crate::{Attempt, DisableReason, LostRange, OpenBatch, Progress, Saved};
 use endpoint::Endpoint;
 use giving_up::Ending;
@@ -53,6 +53,8 @@ pub struct Machine {
     jitter: Jitter,
     /// The time of the last input.
     now: Duration,
+    /// For the waits that are saved, and nothing else.
+    wall: WallClock,
     life: Life,
     /// What the current input led to; empty between inputs.
     commands: Vec<Command>,
@@ -94,23 +96,24 @@ impl Unsaved {
 
 impl Machine {
     /// A machine that goes on from what was saved. Open batches are sent again as they were, after what is left of their
-    /// waits; if the content settings have changed since, they are superseded. `now` is the shell's monotonic clock, `seed` decides
-    /// how waits are spread.
+    /// waits; if the content settings have changed since, they are superseded. `wall` is the wall clock at this moment of the
+    /// shell's monotonic one, `seed` decides how waits are spread.
     pub fn new(
         integration: IntegrationId,
         settings: Settings,
         saved: Saved,
-        now: Duration,
+        wall: WallClock,
         seed: u64,
     ) -> Self {
-        let mut endpoint = Endpoint::restored(&saved.endpoint, settings.retry, now);
+        let (now, mut jitter) = (wall.at, Jitter::new(seed));
+        let mut endpoint = Endpoint::restored(&saved.endpoint, settings.retry, wall, &mut jitter);
         let mut open = saved.lanes.iter().flat_map(|lane| &lane.open);
         let pace = Pace::resumed(open.clone().next().is_some(), now);
         if open.any(|open| open.batch.content_revision != settings.content_revision) {
             endpoint.begin_schedule_anew();
             endpoint.try_now(now);
         }
-        let couriers = saved.lanes.map(|lane| Courier::restored(lane, &settings, now));
+        let couriers = saved.lanes.map(|lane| Courier::restored(lane, &settings, wall, &mut jitter));
         Machine {
             integration,
             settings,
@@ -119,24 +122,28 @@ impl Machine {
             couriers,
             unsaved: Unsaved::default(),
             ending: None,
-            jitter: Jitter::new(seed),
+            jitter,
             now,
+            wall,
             life: Life::Built,
             commands: Vec::new(),
         }
+    }
+
+    /// What the wall clock says: the waits that are saved from now on are kept by it, so that the next process knows what is
+    /// left of them. Nothing else depends on it.
+    pub fn set_wall_clock(&mut self, wall: WallClock) {
+        self.wall = wall;
     }
 
     /// Takes one input at the monotonic time `now`. The commands are to be carried out in order.
     pub fn on(&mut self, now: Duration, input: Input) -> Vec<Command> {
         debug_assert!(now >= self.now, "the shell's clock went back from {:?} to {now:?}", self.now);
         self.now = self.now.max(now);
-        let first = self.life == Life::Built;
-        if first {
+        if self.life == Life::Built {
             self.life = Life::Running;
         }
         match input {
-            // A shell says the settings at its start: no edit.
-            Input::Configured(settings) if first && settings == self.settings => {}
             Input::Advanced { lane } => self.couriers[lane.index()].wants = true,
             Input::Batch { lane, cut, scanned_to, skipped, more, webhook_id } => {
                 self.batch(lane, cut, Searched { scanned_to, skipped, more }, webhook_id);
@@ -207,7 +214,11 @@ impl Machine {
         let courier = &mut self.couriers[lane.index()];
         let due = courier.waiting().find(|(_, until)| *until <= self.now);
         if let Some((at, _)) = due.filter(|_| courier.may_send(in_flight)) {
-            self.send(lane, at);
+            if courier.open[at].suspicions >= self.endpoint.suspicions_most() {
+                self.try_a_smaller_one(lane, at);
+            } else {
+                self.send(lane, at);
+            }
             return true;
         }
         if !courier.may_read(in_flight) {
@@ -237,6 +248,7 @@ impl Machine {
             // An empty answer that searched nothing and promises more would be asked for again and again.
             None => {
                 courier.wants |= more && scanned_to > courier.end();
+                courier.carried = None;
                 courier.pass(scanned_to, skipped, self.now);
             }
             Some(cut) => {
@@ -281,6 +293,16 @@ impl Machine {
             Some(Flight { turn: self.endpoint.turn(), superseded: false, under_older_settings: false });
         self.pace.tell(self.now);
         self.commands.push(Command::Send { lane, batch: slot.batch.clone(), probe });
+    }
+
+    /// Gives up a batch that failed again and again for a smaller one, which is cut next and takes its place on record.
+    fn try_a_smaller_one(&mut self, lane: Lane, at: usize) {
+        let courier = &mut self.couriers[lane.index()];
+        let slot = &mut courier.open[at];
+        self.endpoint.suspect_too_large(slot.batch.body_bytes);
+        courier.carried = slot.refusal.take().map(Box::new);
+        courier.drop_from(at);
+        self.unsaved.lanes[lane.index()] = true;
     }
 
     fn unreproducible(&mut self, lane: Lane, webhook_id: &WebhookId) {
@@ -339,12 +361,12 @@ impl Machine {
             .map(|lane| {
                 let courier = &mut self.couriers[lane.index()];
                 courier.passed = None;
-                (lane, courier.state())
+                (lane, courier.state(self.wall))
             })
             .collect();
         self.commands.push(Command::Save(Progress {
             integration: self.integration,
-            endpoint: self.endpoint.state(self.now),
+            endpoint: self.endpoint.state(self.now, self.wall),
             lanes,
             attempts,
             lost,

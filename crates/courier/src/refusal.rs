@@ -1,6 +1,6 @@
 //! What an answer means, and how far a refused batch has come.
 
-use crate::schedule::{FIRST_CYCLE, Preset, Streak};
+use crate::schedule::{FIRST_CYCLE, Jitter, Preset, SavedWait, Streak, Wait, WallClock};
 use crate::{Reply, Verdict};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -13,13 +13,25 @@ pub const TOO_LARGE: u16 = 413;
 /// redirects included, refuses this batch.
 pub fn classify(reply: Reply) -> Verdict {
     match reply {
-        Reply::Incomplete => Verdict::Sick,
+        Reply::Incomplete | Reply::BrokenOff => Verdict::Sick,
         Reply::Complete { status, .. } => match status {
             200..=299 => Verdict::Delivered,
             408 | 429 | 502..=504 => Verdict::Sick,
             410 => Verdict::Gone,
             _ => Verdict::Refused,
         },
+    }
+}
+
+/// Whether a smaller batch may fare better, if this one fails again and again: the receiver, or something before it, gave up
+/// while it worked on the request. 503 and `Retry-After` stand for overload, whatever the batch.
+pub fn may_be_its_size(reply: Reply) -> bool {
+    match reply {
+        Reply::Incomplete => false,
+        Reply::BrokenOff => true,
+        Reply::Complete { status, retry_after } => {
+            matches!(status, 408 | 500..=502 | 504..=599) && retry_after.is_none()
+        }
     }
 }
 
@@ -34,6 +46,8 @@ pub enum RefusalState {
         retries: u32,
         /// How long the batch is refused, in milliseconds.
         refused_ms: u64,
+        /// The wait for the next attempt.
+        wait: SavedWait,
     },
     /// After the first cycle: the lane waits on the rest of the schedule.
     OnSchedule {
@@ -41,32 +55,9 @@ pub enum RefusalState {
         retries: u32,
         /// How long the batch is refused, in milliseconds.
         refused_ms: u64,
+        /// The wait for the next attempt.
+        wait: SavedWait,
     },
-}
-
-impl RefusalState {
-    fn new(retries: u32, refused: Duration) -> Self {
-        let refused_ms = refused.as_millis() as u64;
-        if retries <= FIRST_CYCLE {
-            RefusalState::FirstCycle { retries, refused_ms }
-        } else {
-            RefusalState::OnSchedule { retries, refused_ms }
-        }
-    }
-
-    fn retries(self) -> u32 {
-        match self {
-            RefusalState::FirstCycle { retries, .. } | RefusalState::OnSchedule { retries, .. } => retries,
-        }
-    }
-
-    fn refused(self) -> Duration {
-        match self {
-            RefusalState::FirstCycle { refused_ms, .. } | RefusalState::OnSchedule { refused_ms, .. } => {
-                Duration::from_millis(refused_ms)
-            }
-        }
-    }
 }
 
 /// A refusal under way in one lane.
@@ -74,24 +65,31 @@ impl RefusalState {
 pub(crate) struct Refusal {
     retries: u32,
     streak: Streak,
-    /// The lane's next attempt, on the monotonic clock.
-    pub(crate) until: Duration,
+    /// For the lane's next attempt.
+    pub(crate) wait: Wait,
 }
 
 impl Refusal {
     /// One that was saved; none if what was saved cannot be read.
-    pub(crate) fn restored(saved: &serde_json::Value, preset: Preset, now: Duration) -> Option<Self> {
+    pub(crate) fn restored(saved: &serde_json::Value, wall: WallClock, jitter: &mut Jitter) -> Option<Self> {
         let state = RefusalState::deserialize(saved).ok()?;
-        let wait = preset.wait(state.retries().saturating_sub(1)).unwrap_or_default();
+        let (RefusalState::FirstCycle { retries, refused_ms, wait }
+        | RefusalState::OnSchedule { retries, refused_ms, wait }) = state;
         Some(Refusal {
-            retries: state.retries(),
-            streak: Streak::resumed(state.refused(), now),
-            until: now + crate::schedule::resumed(wait),
+            retries,
+            streak: Streak::resumed(Duration::from_millis(refused_ms), wall.at),
+            wait: Wait::resumed(wait, wall, jitter),
         })
     }
 
-    pub(crate) fn state(&self) -> RefusalState {
-        RefusalState::new(self.retries, self.streak.lasted())
+    pub(crate) fn state(&self, wall: WallClock) -> RefusalState {
+        let (retries, wait) = (self.retries, self.wait.saved(wall));
+        let refused_ms = self.streak.lasted().as_millis() as u64;
+        if retries <= FIRST_CYCLE {
+            RefusalState::FirstCycle { retries, refused_ms, wait }
+        } else {
+            RefusalState::OnSchedule { retries, refused_ms, wait }
+        }
     }
 
     /// The batch was refused once more: how long to wait before it is tried again, or none if it is given up.
@@ -125,6 +123,7 @@ mod tests {
     #[test]
     fn no_complete_answer_overload_and_failure_on_the_way_are_sickness() {
         assert_eq!(classify(Reply::Incomplete), Verdict::Sick);
+        assert_eq!(classify(Reply::BrokenOff), Verdict::Sick);
         let sick: Vec<u16> = (0..=999).filter(|&status| complete(status) == Verdict::Sick).collect();
         assert_eq!(sick, [408, 429, 502, 503, 504]);
     }
@@ -163,23 +162,29 @@ mod tests {
     fn a_refusal_is_kept_by_its_stage() {
         let mut refusal = Refusal::default();
         let mut stages = Vec::new();
+        let wall = WallClock { at: Duration::ZERO, ms: 0 };
         for s in 0..7 {
-            refusal.refused(Preset::Patient, Duration::from_secs(s));
-            stages.push(serde_json::to_value(refusal.state()).unwrap());
+            let now = Duration::from_secs(s);
+            let wait = refusal.refused(Preset::Patient, now).unwrap();
+            refusal.wait = Wait::begin(now, wait);
+            stages.push(serde_json::to_value(refusal.state(wall)).unwrap());
         }
-        assert_eq!(stages[0], json!({"stage": "first_cycle", "retries": 1, "refused_ms": 0}));
-        assert_eq!(stages[4], json!({"stage": "first_cycle", "retries": 5, "refused_ms": 4_000}));
-        assert_eq!(stages[5], json!({"stage": "on_schedule", "retries": 6, "refused_ms": 5_000}));
-        let now = Duration::from_secs(50);
-        let restored = Refusal::restored(&stages[6], Preset::Patient, now).unwrap();
-        assert_eq!(restored.state(), refusal.state());
-        assert_eq!(restored.until, now + Duration::from_secs(1), "the wait before the seventh retry");
+        let wait = |until_ms: u64, whole_ms: u64| json!({"until_ms": until_ms, "whole_ms": whole_ms});
+        let first = |retries, refused_ms, wait| json!({"stage": "first_cycle", "retries": retries, "refused_ms": refused_ms, "wait": wait});
+        assert_eq!(stages[0], first(1, 0, wait(1_000, 1_000)));
+        assert_eq!(stages[4], first(5, 4_000, wait(14_000, 10_000)));
+        assert_eq!(stages[5]["stage"], "on_schedule");
+        let wall = WallClock { at: Duration::from_secs(50), ms: 6_400 };
+        let restored = Refusal::restored(&stages[6], wall, &mut Jitter::new(1)).unwrap();
+        assert_eq!((restored.retries, restored.streak.lasted()), (7, Duration::from_secs(6)));
+        assert_eq!(restored.wait.until, Duration::from_millis(50_600), "what is left of the seventh wait");
     }
 
     #[test]
     fn a_refusal_that_cannot_be_read_begins_anew() {
         for saved in [json!(null), json!({"stage": "unheard_of"}), json!("x")] {
-            assert_eq!(Refusal::restored(&saved, Preset::Patient, Duration::ZERO), None);
+            let wall = WallClock { at: Duration::ZERO, ms: 0 };
+            assert_eq!(Refusal::restored(&saved, wall, &mut Jitter::new(1)), None);
         }
     }
 }

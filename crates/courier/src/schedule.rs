@@ -25,8 +25,12 @@ const PATIENCE: Duration = Duration::from_hours(72);
 /// timeouts of five minutes; whatever is longer was a time in which there was nothing to send.
 const GAP_MOST: Duration = Duration::from_hours(2);
 
-/// After a restart no wait is longer than this.
-const RESUMED_MOST: Duration = Duration::from_mins(5);
+/// No wait is longer than this, with what jitter adds.
+const WAIT_MOST: Duration = Duration::from_mins(66);
+
+/// Waits that ran out while hitwire was stopped end within this time after the start: so many endpoints are not called
+/// at the same moment.
+pub const SPREAD: Duration = Duration::from_secs(5);
 
 /// How long to go on with an endpoint that fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -109,10 +113,77 @@ pub fn lengthened(wait: Duration, retry_after: Option<Duration>) -> Duration {
     wait.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MOST))
 }
 
-/// What is left of a wait after a restart. How much of it had passed is not known, so all of it; but a process that is
-/// restarted more often than it waits must still get to its next attempt.
-pub fn resumed(wait: Duration) -> Duration {
-    wait.min(RESUMED_MOST)
+/// What the wall clock says at a moment of the monotonic one. Waits are kept by it, since each process has a monotonic
+/// clock of its own; while a process runs, its waits do not depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WallClock {
+    /// The moment, monotonic.
+    pub at: Duration,
+    /// Milliseconds since the Unix epoch.
+    pub ms: u64,
+}
+
+impl WallClock {
+    /// What it will say, or said, at another moment; rounded up.
+    fn ms_at(self, at: Duration) -> u64 {
+        match at.checked_sub(self.at) {
+            Some(ahead) => self.ms.saturating_add(rounded_up_ms(ahead)),
+            None => self.ms.saturating_sub((self.at - at).as_millis() as u64),
+        }
+    }
+}
+
+fn rounded_up_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
+}
+
+/// A wait under way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wait {
+    /// When it ends, monotonic.
+    pub(crate) until: Duration,
+    /// How long it is in all: a wall clock that was set back in between makes it no longer.
+    whole: Duration,
+}
+
+/// A wait as it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedWait {
+    /// When it ends, by the wall clock: milliseconds since the Unix epoch.
+    until_ms: u64,
+    /// How long it is in all, in milliseconds.
+    whole_ms: u64,
+}
+
+impl Wait {
+    /// One that begins now and lasts this long.
+    pub(crate) fn begin(now: Duration, lasts: Duration) -> Self {
+        Wait { until: now + lasts, whole: lasts }
+    }
+
+    /// Makes it end no earlier than this long from now.
+    pub(crate) fn lengthen(&mut self, now: Duration, lasts: Duration) {
+        self.until = self.until.max(now + lasts);
+        self.whole = self.whole.max(lasts);
+    }
+
+    /// Ends it now, if it has not ended yet.
+    pub(crate) fn end(&mut self, now: Duration) {
+        self.until = self.until.min(now);
+    }
+
+    /// For the store.
+    pub(crate) fn saved(self, wall: WallClock) -> SavedWait {
+        SavedWait { until_ms: wall.ms_at(self.until), whole_ms: rounded_up_ms(self.whole) }
+    }
+
+    /// What is left of one that was saved. One that has ended meanwhile ends soon.
+    pub(crate) fn resumed(saved: SavedWait, wall: WallClock, jitter: &mut Jitter) -> Self {
+        let whole = Duration::from_millis(saved.whole_ms).min(WAIT_MOST);
+        let left = Duration::from_millis(saved.until_ms.saturating_sub(wall.ms)).min(whole);
+        let left = if left.is_zero() { jitter.below(SPREAD) } else { left };
+        Wait { until: wall.at + left, whole }
+    }
 }
 
 /// How long failures have gone on without a success between them. Counted from failure to failure on the monotonic clock;
@@ -158,8 +229,13 @@ impl Jitter {
 
     /// The wait and up to a tenth more.
     pub fn added_to(&mut self, wait: Duration) -> Duration {
-        let tenth_us = wait.as_micros() as u64 / 10;
-        wait + Duration::from_micros(self.next() % (tenth_us + 1))
+        wait + self.below(wait / 10)
+    }
+
+    /// Some time up to this one.
+    fn below(&mut self, most: Duration) -> Duration {
+        let most_us = most.as_micros() as u64;
+        Duration::from_micros(self.next() % (most_us + 1))
     }
 
     fn next(&mut self) -> u64 {
@@ -240,6 +316,34 @@ mod tests {
         assert_eq!(streak.fail(HOUR / 2), 71 * HOUR + HOUR / 2);
     }
 
+    fn wall(at: Duration, ms: u64) -> WallClock {
+        WallClock { at, ms }
+    }
+
+    #[test]
+    fn what_is_left_of_a_wait_survives_a_restart() {
+        let s = Duration::from_secs;
+        let wait = Wait::begin(s(1_000), s(120));
+        let saved = wait.saved(wall(s(1_010), 5_000_000));
+        let resumed = |at, ms| Wait::resumed(saved, wall(at, ms), &mut Jitter::new(1)).until;
+        assert_eq!(resumed(s(0), 5_000_000), s(110));
+        assert_eq!(resumed(s(7), 5_060_000), s(7 + 50), "time while it is stopped counts");
+        assert_eq!(resumed(s(7), 0), s(7 + 120), "a clock that was set back makes it no longer");
+        assert!(resumed(s(7), 6_000_000) <= s(7) + SPREAD);
+        // By another clock at the same moment, as after a correction of the system's clock.
+        let saved = wait.saved(wall(s(1_010), 9_000));
+        assert_eq!(Wait::resumed(saved, wall(s(0), 9_000), &mut Jitter::new(1)).until, s(110));
+    }
+
+    #[test]
+    fn waits_that_have_ended_come_back_spread_out() {
+        let saved = Wait::begin(Duration::ZERO, HOUR).saved(wall(Duration::ZERO, 0));
+        let until = |seed| Wait::resumed(saved, wall(HOUR, 9_000_000), &mut Jitter::new(seed)).until - HOUR;
+        let mut ends: Vec<Duration> = (0..100).map(until).collect();
+        ends.sort_unstable();
+        assert!(ends[99] <= SPREAD && ends[90] - ends[10] > SPREAD / 2, "{ends:?}");
+    }
+
     #[test]
     fn the_same_seed_gives_the_same_jitter() {
         let waits = |seed| {
@@ -256,6 +360,20 @@ mod tests {
             let wait = Duration::from_millis(wait_ms);
             let jittered = Jitter::new(seed).added_to(wait);
             prop_assert!(jittered >= wait && jittered <= wait + wait / 10);
+        }
+
+        #[test]
+        fn a_restart_never_cuts_a_wait_short(
+            lasts_us in 0u64..3_600_000_000, passed_us in 0u64..3_600_000_000, down_ms in 0u64..100_000, seed: u64
+        ) {
+            let (lasts, passed) = (Duration::from_micros(lasts_us), Duration::from_micros(passed_us));
+            let wait = Wait::begin(HOUR, lasts);
+            let saved = wait.saved(wall(HOUR + passed, 1_700_000_000_000));
+            let start = wall(Duration::ZERO, 1_700_000_000_000 + down_ms);
+            let resumed = Wait::resumed(saved, start, &mut Jitter::new(seed));
+            let left = lasts.saturating_sub(passed + Duration::from_millis(down_ms));
+            prop_assert!(resumed.until >= left, "{resumed:?} {left:?}");
+            prop_assert!(resumed.until <= left.max(SPREAD) + Duration::from_millis(1));
         }
 
         #[test]

@@ -10,6 +10,8 @@ const BASE_BYTES: u64 = 512 * 1024;
 /// A lane that is behind goes up to 5,000 events or 5 MiB: beyond that the cost of a request no longer shows, and a
 /// failed one costs too much to repeat.
 const FACTOR_MOST: u32 = 10;
+/// No body is asked to be larger.
+pub(super) const BYTES_MOST: u64 = BASE_BYTES * FACTOR_MOST as u64;
 /// A request that takes this long has reached what the receiver digests at once.
 const SLOW: Duration = Duration::from_secs(1);
 
@@ -44,7 +46,7 @@ impl Default for Sizer {
 }
 
 impl Sizer {
-    /// What to ask for, within the user's limits and the bytes that the target is known to take (learnt from a 413).
+    /// What to ask for, within the user's limits and the bytes that the target is known to take.
     pub fn ask(self, limits: Limits, target_max_bytes: Option<u64>) -> Ask {
         let max_events = (BASE_EVENTS * self.factor).min(limits.max_events.unwrap_or(u32::MAX));
         let max_bytes = (BASE_BYTES * u64::from(self.factor))

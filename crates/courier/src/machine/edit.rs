@@ -50,6 +50,7 @@ impl Courier {
     fn edited(&mut self, content_revision: u64, now: Duration) {
         self.outdate_read();
         self.wants = true;
+        self.carried = None;
         let is_outdated = |batch: &crate::OpenBatch| batch.content_revision != content_revision;
         let waits = self.open.iter().position(|slot| slot.flight.is_none() && is_outdated(&slot.batch));
         if let Some(at) = waits {
@@ -66,7 +67,7 @@ impl Courier {
                 }
             }
             if let Some(refusal) = &mut slot.refusal {
-                refusal.until = refusal.until.min(now);
+                refusal.wait.end(now);
             }
         }
     }

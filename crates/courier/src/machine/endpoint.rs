@@ -1,24 +1,30 @@
 //! What an integration's lanes share: the endpoint's schedule, its streak of failures, its health, what it takes.
 
+use crate::batch::LearntSize;
 use crate::health::{Health, SavedBucket, Unhealthy};
-use crate::schedule::{self, Jitter, Streak};
+use crate::schedule::{self, Jitter, SavedWait, Streak, Wait, WallClock};
 use crate::{EndpointState, Preset};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// Failures of a batch of several events, as they may come of its size, before a smaller one is tried.
+const SUSPICIONS_MOST: u8 = 3;
 
 /// The endpoint as the lanes know it.
 #[derive(Debug, Default)]
 pub(super) struct Endpoint {
     /// Retries begun on the schedule since the last success.
     retries: u32,
-    /// It is sick, and is left alone until then (monotonic).
-    sick_until: Option<Duration>,
+    /// It is sick, and is left alone for so long.
+    sick: Option<Wait>,
     /// Rises with each wait for a sick endpoint.
     turn: u32,
     streak: Streak,
     failures_in_a_row: u32,
-    /// Learnt from a 413: larger bodies are refused.
-    body_bytes_max: Option<u64>,
+    /// What it takes, if not everything.
+    size: Option<LearntSize>,
+    /// Batches were made smaller since the last success, because they failed again and again.
+    is_being_tried_smaller: bool,
     /// None until the first request, and always for the patient preset.
     health: Option<Box<Health>>,
 }
@@ -30,13 +36,13 @@ struct Kept {
     #[serde(skip_serializing_if = "is_default")]
     retries: u32,
     #[serde(skip_serializing_if = "is_default")]
-    sick: bool,
+    sick: Option<SavedWait>,
     #[serde(skip_serializing_if = "is_default")]
     failing_ms: u64,
     #[serde(skip_serializing_if = "is_default")]
     failures_in_a_row: u32,
     #[serde(skip_serializing_if = "is_default")]
-    body_bytes_max: Option<u64>,
+    size: Option<LearntSize>,
     #[serde(skip_serializing_if = "is_default")]
     health: Vec<SavedBucket>,
 }
@@ -52,33 +58,39 @@ pub(super) enum Sickness {
 
 impl Endpoint {
     /// As it was saved; what cannot be read counts as a healthy endpoint.
-    pub(super) fn restored(saved: &EndpointState, preset: Preset, now: Duration) -> Self {
+    pub(super) fn restored(
+        saved: &EndpointState,
+        preset: Preset,
+        wall: WallClock,
+        jitter: &mut Jitter,
+    ) -> Self {
         let kept = Option::<Kept>::deserialize(&saved.0).ok().flatten().unwrap_or_default();
-        let wait = preset.wait(kept.retries.saturating_sub(1)).unwrap_or_default();
+        let now = wall.at;
         let health = (preset == Preset::Original && !kept.health.is_empty())
             .then(|| Box::new(Health::restored(&kept.health, now)));
         Endpoint {
             retries: kept.retries,
-            sick_until: kept.sick.then(|| now + schedule::resumed(wait)),
+            sick: kept.sick.map(|wait| Wait::resumed(wait, wall, jitter)),
             turn: 0,
             streak: match kept.failures_in_a_row {
                 0 => Streak::default(),
                 _ => Streak::resumed(Duration::from_millis(kept.failing_ms), now),
             },
             failures_in_a_row: kept.failures_in_a_row,
-            body_bytes_max: kept.body_bytes_max,
+            size: kept.size,
+            is_being_tried_smaller: false,
             health,
         }
     }
 
     /// For the store. A healthy endpoint of the patient preset, the usual case, is `null`.
-    pub(super) fn state(&self, now: Duration) -> EndpointState {
+    pub(super) fn state(&self, now: Duration, wall: WallClock) -> EndpointState {
         let kept = Kept {
             retries: self.retries,
-            sick: self.sick_until.is_some(),
+            sick: self.sick.map(|wait| wait.saved(wall)),
             failing_ms: self.streak.lasted().as_millis() as u64,
             failures_in_a_row: self.failures_in_a_row,
-            body_bytes_max: self.body_bytes_max,
+            size: self.size,
             health: self.health.as_deref().map(|health| health.saved(now)).unwrap_or_default(),
         };
         if kept == Kept::default() {
@@ -89,7 +101,7 @@ impl Endpoint {
     }
 
     pub(super) fn sick_until(&self) -> Option<Duration> {
-        self.sick_until
+        self.sick.map(|wait| wait.until)
     }
 
     pub(super) fn turn(&self) -> u32 {
@@ -101,15 +113,16 @@ impl Endpoint {
     }
 
     pub(super) fn body_bytes_max(&self) -> Option<u64> {
-        self.body_bytes_max
+        self.size.map(LearntSize::body_bytes_max)
     }
 
     /// A success: the schedule begins anew.
     pub(super) fn delivered(&mut self, preset: Preset, now: Duration) {
         self.retries = 0;
-        self.sick_until = None;
+        self.sick = None;
         self.streak = Streak::default();
         self.failures_in_a_row = 0;
+        self.is_being_tried_smaller = false;
         self.count(preset, now, false);
     }
 
@@ -135,7 +148,7 @@ impl Endpoint {
 
     /// A complete answer that is not sick: the lanes need not wait for each other.
     pub(super) fn answered(&mut self) {
-        self.sick_until = None;
+        self.sick = None;
     }
 
     /// A sick answer to a request of this turn: the next wait begins. The answer to a request that was under way before
@@ -148,36 +161,54 @@ impl Endpoint {
         retry_after: Option<Duration>,
         jitter: &mut Jitter,
     ) -> Sickness {
-        if let Some(until) = &mut self.sick_until
+        if let Some(wait) = &mut self.sick
             && turn != self.turn
         {
-            *until = (*until).max(now + schedule::lengthened(Duration::ZERO, retry_after));
+            wait.lengthen(now, schedule::lengthened(Duration::ZERO, retry_after));
             return Sickness::Waits;
         }
         self.turn = self.turn.wrapping_add(1);
         let Some(wait) = preset.wait(self.retries) else {
-            self.sick_until = Some(now + schedule::lengthened(Duration::ZERO, retry_after));
+            self.sick = Some(Wait::begin(now, schedule::lengthened(Duration::ZERO, retry_after)));
             return Sickness::Exhausted;
         };
         self.retries = self.retries.saturating_add(1);
-        self.sick_until = Some(now + jitter.added_to(schedule::lengthened(wait, retry_after)));
+        self.sick = Some(Wait::begin(now, jitter.added_to(schedule::lengthened(wait, retry_after))));
         Sickness::Waits
     }
 
-    /// A body of this many bytes, of several events, was too large. Half of it may pass; a single event is always tried.
+    /// A body of this many bytes, of several events, was answered with 413.
     pub(super) fn learn_too_large(&mut self, body_bytes: u64) {
-        let half = (body_bytes / 2).max(1);
-        self.body_bytes_max = Some(self.body_bytes_max.map_or(half, |known| known.min(half)));
+        self.size = Some(LearntSize::refused(self.size, body_bytes));
+    }
+
+    /// So many failures that may come of a batch's size have it made smaller. If smaller ones fail as well, each failure
+    /// does: the schedule is long enough as it is.
+    pub(super) fn suspicions_most(&self) -> u8 {
+        if self.is_being_tried_smaller { 1 } else { SUSPICIONS_MOST }
+    }
+
+    /// A body of this many bytes, of several events, failed so often that a smaller one is tried.
+    pub(super) fn suspect_too_large(&mut self, body_bytes: u64) {
+        self.size = Some(LearntSize::suspected(self.size, body_bytes));
+        self.is_being_tried_smaller = true;
+    }
+
+    /// A body of this many bytes was delivered.
+    pub(super) fn takes(&mut self, body_bytes: u64) {
+        self.size = self.size.and_then(|size| size.delivered(body_bytes));
     }
 
     /// The next attempt may be made now; nothing else changes.
     pub(super) fn try_now(&mut self, now: Duration) {
-        self.sick_until = self.sick_until.map(|until| until.min(now));
+        if let Some(wait) = &mut self.sick {
+            wait.end(now);
+        }
     }
 
     /// The target may be another one now: what it takes is to be learnt again.
     pub(super) fn forget_what_it_takes(&mut self) {
-        self.body_bytes_max = None;
+        self.size = None;
     }
 
     /// The schedule and the time without a success begin anew; still one lane alone finds out whether it is well, and not
@@ -189,7 +220,7 @@ impl Endpoint {
 
     /// Nothing is held against it any more.
     pub(super) fn pardon(&mut self) {
-        *self = Endpoint { turn: self.turn, body_bytes_max: self.body_bytes_max, ..Endpoint::default() };
+        *self = Endpoint { turn: self.turn, size: self.size, ..Endpoint::default() };
     }
 
     /// The preset has changed: only the original one counts requests.

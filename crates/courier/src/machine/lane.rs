@@ -9,6 +9,7 @@ use super::giving_up::GivingUp;
 use crate::batch::{Ask, Sizer};
 use crate::progress::passed_by;
 use crate::refusal::Refusal;
+use crate::schedule::{Jitter, WallClock};
 use crate::{LaneState, Limits, OpenBatch, Unsettled};
 use hitwire_event::{Seq, WebhookId};
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub(super) struct Courier {
     /// It was asked how much to give up; nothing begins meanwhile.
     pub(super) measuring: Option<Measuring>,
     pub(super) sizer: Sizer,
+    /// The refusal of a batch in whose place a smaller one is being cut: its schedule goes on.
+    pub(super) carried: Option<Box<Refusal>>,
     /// What the last read asked for.
     pub(super) asked: Ask,
 }
@@ -67,6 +70,8 @@ pub(super) struct Slot {
     pub(super) flight: Option<Flight>,
     /// It is being refused.
     pub(super) refusal: Option<Refusal>,
+    /// Failures that may come of its size. Not on record: after a restart it has some more tries.
+    pub(super) suspicions: u8,
     /// What its delivery will say about its size.
     pub(super) growth: Growth,
 }
@@ -125,14 +130,20 @@ pub(super) struct Growth {
 
 impl Courier {
     /// As it was saved. A batch that was cut under other content settings is dropped, and those behind it with it.
-    pub(super) fn restored(mut saved: LaneState, settings: &Settings, now: Duration) -> Self {
+    pub(super) fn restored(
+        mut saved: LaneState,
+        settings: &Settings,
+        wall: WallClock,
+        jitter: &mut Jitter,
+    ) -> Self {
         saved.pass(saved.cursor);
         let is_current = |open: &Unsettled| open.batch.content_revision == settings.content_revision;
         let slot = |open: Unsettled| Slot {
-            refusal: open.refusal.and_then(|refusal| Refusal::restored(&refusal, settings.retry, now)),
+            refusal: open.refusal.and_then(|refusal| Refusal::restored(&refusal, wall, jitter)),
             batch: open.batch,
             settled_behind: open.settled_behind,
             flight: None,
+            suspicions: 0,
             growth: Growth::default(),
         };
         Courier {
@@ -144,6 +155,7 @@ impl Courier {
             reading: None,
             measuring: None,
             sizer: Sizer::default(),
+            carried: None,
             asked: Sizer::default().ask(Limits::default(), None),
         }
     }
@@ -171,12 +183,12 @@ impl Courier {
     }
 
     /// For the store.
-    pub(super) fn state(&self) -> LaneState {
+    pub(super) fn state(&self, wall: WallClock) -> LaneState {
         let unsettled = |slot: &Slot| Unsettled {
             batch: slot.batch.clone(),
             settled_behind: slot.settled_behind,
             // An enum of numbers: it always has a JSON value.
-            refusal: slot.refusal.and_then(|refusal| serde_json::to_value(refusal.state()).ok()),
+            refusal: slot.refusal.and_then(|refusal| serde_json::to_value(refusal.state(wall)).ok()),
         };
         LaneState { cursor: self.cursor, open: self.open.iter().map(unsettled).collect() }
     }
@@ -208,7 +220,7 @@ impl Courier {
     /// The open batches that wait to be sent, with the time from which they may be, as far as their own waits decide.
     pub(super) fn waiting(&self) -> impl Iterator<Item = (usize, Duration)> {
         let waits = |(_, slot): &(usize, &Slot)| slot.flight.is_none();
-        let until = |slot: &Slot| slot.refusal.map(|refusal| refusal.until).unwrap_or_default();
+        let until = |slot: &Slot| slot.refusal.map(|refusal| refusal.wait.until).unwrap_or_default();
         self.open.iter().enumerate().filter(waits).map(move |(at, slot)| (at, until(slot)))
     }
 
@@ -293,7 +305,8 @@ impl Courier {
     /// Adds a batch behind the others. Returns its place.
     pub(super) fn push(&mut self, batch: OpenBatch, growth: Growth) -> usize {
         self.open.reserve_exact(1);
-        self.open.push(Slot { batch, settled_behind: 0, flight: None, refusal: None, growth });
+        let refusal = self.carried.take().map(|refusal| *refusal);
+        self.open.push(Slot { batch, settled_behind: 0, flight: None, refusal, suspicions: 0, growth });
         self.open.len() - 1
     }
 

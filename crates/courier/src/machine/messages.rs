@@ -49,8 +49,10 @@ pub enum Reply {
         /// `Retry-After`, if the response named one.
         retry_after: Option<Duration>,
     },
-    /// Anything else: no connection, no certificate that holds, refused by the guard, a timeout, a response cut short.
+    /// The request could not be made: no connection, no certificate that holds, refused by the guard.
     Incomplete,
+    /// The request was under way when the connection was reset or closed, or a timeout passed.
+    BrokenOff,
 }
 
 /// What the shell tells the machine.
@@ -117,8 +119,9 @@ pub enum Input {
         /// Events of the lane from its cursor up to there.
         events: u64,
     },
-    /// The integration's settings. Equal ones as the first input of all say nothing; later they say that something which
-    /// the machine does not know of (URL, headers, timeouts, ...) was edited: what waits tries again at once.
+    /// The integration was edited. Settings that equal those before say that something was which the machine does not know
+    /// of (URL, headers, timeouts, ...). What waits tries again at once. A start is no edit: a machine is built with its
+    /// settings.
     Configured(Settings),
     /// The store moved the cursor itself (retention, "from now"): everything up to `cursor` is settled and recorded.
     Moved {

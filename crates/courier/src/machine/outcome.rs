@@ -3,8 +3,9 @@
 use super::endpoint::Sickness;
 use super::lane::{Growth, Landed};
 use super::{Life, Machine, Reply};
-use crate::refusal::{TOO_LARGE, classify};
-use crate::{Attempt, DisableReason, Verdict, schedule};
+use crate::refusal::{TOO_LARGE, classify, may_be_its_size};
+use crate::schedule::{self, Wait};
+use crate::{Attempt, DisableReason, Verdict};
 use hitwire_event::{Lane, WebhookId};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ impl Machine {
         let verdict = classify(answer.reply);
         let (status, retry_after) = match answer.reply {
             Reply::Complete { status, retry_after } => (Some(status), retry_after),
-            Reply::Incomplete => (None, None),
+            Reply::Incomplete | Reply::BrokenOff => (None, None),
         };
         let batch = &landed.batch;
         self.unsaved.attempts.push(Attempt {
@@ -53,13 +54,21 @@ impl Machine {
                 Some(status) => format!("answered with status {status}"),
                 None => "no complete response".to_owned(),
             });
-            self.failed(lane, &landed, verdict, &Failure { status, retry_after, in_words });
+            self.failed(
+                lane,
+                &landed,
+                verdict,
+                &Failure { reply: answer.reply, status, retry_after, in_words },
+            );
         }
     }
 
     /// Settles the batch. It is saved with the next batch, or at once if there is none to be read.
     fn delivered(&mut self, lane: Lane, landed: &Landed, took: Duration) {
         self.endpoint.delivered(self.settings.retry, self.now);
+        if !landed.under_older_settings {
+            self.endpoint.takes(landed.batch.body_bytes);
+        }
         let courier = &mut self.couriers[lane.index()];
         let growth = landed.slot.map(|at| courier.open[at].growth).unwrap_or_default();
         courier.sizer.delivered(took, growth.behind, growth.filled);
@@ -92,6 +101,9 @@ impl Machine {
             let slot = &mut courier.open[at];
             slot.batch.tries = slot.batch.tries.saturating_add(1);
             slot.growth = Growth::default();
+            if may_be_its_size(failure.reply) && batch.events > 1 {
+                slot.suspicions = slot.suspicions.saturating_add(1);
+            }
         } else {
             courier.wants = true;
             if let Some(at) = landed.slot {
@@ -137,7 +149,8 @@ impl Machine {
         let refusal = self.couriers[lane.index()].open[at].refusal.get_or_insert_default();
         match refusal.refused(self.settings.retry, self.now) {
             Some(wait) => {
-                refusal.until = self.now + self.jitter.added_to(schedule::lengthened(wait, retry_after));
+                let wait = self.jitter.added_to(schedule::lengthened(wait, retry_after));
+                refusal.wait = Wait::begin(self.now, wait);
                 true
             }
             None => false,
@@ -167,6 +180,7 @@ impl Machine {
     pub(super) fn pardon(&mut self) {
         self.endpoint.pardon();
         for lane in Lane::ALL {
+            self.couriers[lane.index()].carried = None;
             for slot in &mut self.couriers[lane.index()].open {
                 self.unsaved.lanes[lane.index()] |= slot.refusal.take().is_some();
             }
@@ -176,6 +190,7 @@ impl Machine {
 
 /// Why and how a request failed.
 struct Failure {
+    reply: Reply,
     status: Option<u16>,
     retry_after: Option<Duration>,
     in_words: String,

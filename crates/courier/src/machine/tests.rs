@@ -14,7 +14,7 @@ mod skipping;
 
 use crate::{
     Command, Cut, DisableReason, Input, LaneStatus, Limits, Machine, Preset, Progress, Reply, Saved,
-    Settings, Unsettled,
+    Settings, Unsettled, WallClock,
 };
 use hitwire_event::Lane::{Bulk, Urgent};
 use hitwire_event::{IntegrationId, Kind, Lane, Risk, Seq, WebhookId};
@@ -26,6 +26,8 @@ struct Run {
     machine: Machine,
     settings: Settings,
     now: Duration,
+    /// What the wall clock said when the process began.
+    began_ms: u64,
     minted: u32,
     saved: Saved,
     /// The steps that were saved.
@@ -37,6 +39,9 @@ struct Run {
 }
 
 const INPUTS_MOST: u32 = 2_000;
+
+/// What the wall clock says when a story begins.
+const BEGAN_MS: u64 = 1_700_000_000_000;
 
 const KINDS: [Kind; 4] = [Kind::Hit, Kind::System, Kind::Scope, Kind::Vulnerability(Risk::High)];
 
@@ -71,43 +76,36 @@ impl Run {
     }
 
     fn started(settings: Settings, saved: Saved) -> Run {
-        let now = Duration::ZERO;
-        let machine = Machine::new(IntegrationId(7), settings.clone(), saved.clone(), now, 42);
-        let mut run = Run {
-            machine,
-            settings: settings.clone(),
-            now,
-            minted: 0,
+        let mut run = Run::built(settings, saved, BEGAN_MS, 0);
+        run.feed(Input::Due);
+        run
+    }
+
+    /// Nothing is asked of it yet.
+    fn built(settings: Settings, saved: Saved, began_ms: u64, minted: u32) -> Run {
+        let (id, wall) = (IntegrationId(7), WallClock { at: Duration::ZERO, ms: began_ms });
+        Run {
+            machine: Machine::new(id, settings.clone(), saved.clone(), wall, 42 + u64::from(minted)),
+            settings,
+            now: Duration::ZERO,
+            began_ms,
+            minted,
             saved,
             steps: Vec::new(),
             sent: [Vec::new(), Vec::new()],
             inputs_left: INPUTS_MOST,
-        };
-        run.feed(Input::Configured(settings));
-        run
+        }
     }
 
     /// The process ends without a word; another one starts, on a clock of its own.
     fn restarted(&self) -> Run {
-        let mut run = Run {
-            machine: Machine::new(
-                IntegrationId(7),
-                self.settings.clone(),
-                self.saved.clone(),
-                Duration::ZERO,
-                43,
-            ),
-            settings: self.settings.clone(),
-            now: Duration::ZERO,
-            minted: self.minted,
-            saved: self.saved.clone(),
-            steps: Vec::new(),
-            sent: [Vec::new(), Vec::new()],
-            inputs_left: INPUTS_MOST,
-        };
-        // Nothing is asked of it yet.
-        run.machine.commands.clear();
-        run
+        self.restarted_after(Duration::ZERO)
+    }
+
+    /// The same when nothing ran for this long.
+    fn restarted_after(&self, stopped: Duration) -> Run {
+        let began_ms = self.began_ms + (self.now + stopped).as_millis() as u64;
+        Run::built(self.settings.clone(), self.saved.clone(), began_ms, self.minted)
     }
 
     fn feed(&mut self, input: Input) -> Vec<String> {
@@ -121,6 +119,8 @@ impl Run {
         {
             self.sent[lane.index()].retain(|sent| sent != webhook_id);
         }
+        let ms = self.began_ms + self.now.as_millis() as u64;
+        self.machine.set_wall_clock(WallClock { at: self.now, ms });
         let commands = self.machine.on(self.now, input);
         for command in &commands {
             if let Command::Send { lane, batch, .. } = command {
@@ -190,6 +190,7 @@ impl Run {
         let took = Duration::from_millis(20);
         let error = match reply {
             Reply::Incomplete => Some("connection refused".to_owned()),
+            Reply::BrokenOff => Some("connection reset".to_owned()),
             Reply::Complete { .. } => None,
         };
         let webhook_id = self.under_way(lane);

@@ -2,7 +2,7 @@
 
 use crate::model::{Log, Store, body_hash, mark_settled};
 use crate::tally::{Seen, Tally};
-use hitwire_courier::refusal::classify;
+use hitwire_courier::refusal::{classify, may_be_its_size};
 use hitwire_courier::{
     DisableReason, Input, LaneState, LostReason, OpenBatch, Preset, Progress, Reply, Settings, Verdict,
 };
@@ -39,8 +39,12 @@ pub(crate) struct Checker {
     last_status: Option<u16>,
     /// Batches that cannot be sent as they are: too large, or they cannot be made again.
     unfit: HashSet<WebhookId>,
-    /// The receiver asked to be left alone until then.
+    /// Batches of several events that failed as they may because of their size, and how often that was, in this process.
+    suspected: HashSet<WebhookId>,
+    suspicions: u32,
+    /// The receiver asked to be left alone until then; and the same as it was last saved.
     not_before: Duration,
+    not_before_saved: Duration,
     /// When the lane last had a success, or the machine was last disabled.
     last_success: [Duration; 2],
     /// Index of the first event of the lane that is neither received nor lost.
@@ -51,22 +55,35 @@ pub(crate) struct Checker {
     woken_in_vain: u32,
 }
 
+/// Waits are kept in whole milliseconds.
+const ROUNDED: Duration = Duration::from_millis(50);
+
 impl Checker {
     pub(crate) fn new(in_order: bool) -> Self {
         Checker { in_order, ..Checker::default() }
     }
 
     /// A new process: nothing of the old one is in flight, and it knows what was saved.
-    pub(crate) fn process_started(&mut self, enabled: bool, store: &Store, now: Duration) {
+    pub(crate) fn process_started(&mut self, settings: &Settings, store: &Store, now: Duration) {
         // A batch on record had perhaps just been sent.
         self.begun = store.saved.lanes.iter().any(|lane| !lane.open.is_empty()).then_some(now);
         self.woken_in_vain = 0;
         self.in_flight = [Vec::new(), Vec::new()];
         self.reading = [false; 2];
         self.sick = self.sick_saved;
-        self.not_before = Duration::ZERO;
+        let mut open = store.saved.lanes.iter().flat_map(|lane| &lane.open);
+        let edited = open.any(|open| open.batch.content_revision != settings.content_revision);
+        self.not_before = if edited { Duration::ZERO } else { self.not_before_saved.saturating_sub(ROUNDED) };
+        self.tally.saw_if(Seen::WaitOverRestart, self.not_before > now);
         self.unfit.clear();
-        self.enabled = enabled;
+        self.suspected.clear();
+        self.suspicions = 0;
+        self.enabled = settings.enabled;
+    }
+
+    /// Nobody can say any more what is left of a wait that was saved before.
+    pub(crate) fn clock_was_set(&mut self) {
+        self.not_before_saved = Duration::ZERO;
     }
 
     pub(crate) fn fed(&mut self, input: &Input, settings: &Settings) {
@@ -196,11 +213,15 @@ impl Checker {
         self.landed(lane, &batch.webhook_id);
         let (status, retry_after) = match reply {
             Reply::Complete { status, retry_after } => (Some(status), retry_after.unwrap_or_default()),
-            Reply::Incomplete => (None, Duration::ZERO),
+            Reply::Incomplete | Reply::BrokenOff => (None, Duration::ZERO),
         };
         self.last_status = status;
         if status == Some(413) && batch.events > 1 {
             self.unfit.insert(batch.webhook_id.clone());
+        }
+        if may_be_its_size(reply) && batch.events > 1 {
+            self.suspicions += 1;
+            self.suspected.insert(batch.webhook_id.clone());
         }
         let verdict = classify(reply);
         self.sick = verdict == Verdict::Sick;
@@ -271,6 +292,7 @@ impl Checker {
         if let Some(reason) = &progress.disable {
             // Whoever enables it again begins with a clean slate.
             self.sick = false;
+            self.not_before = Duration::ZERO;
             let retry = store.settings.retry;
             match reason {
                 DisableReason::Gone => {
@@ -288,6 +310,7 @@ impl Checker {
             }
         }
         self.sick_saved = self.sick;
+        self.not_before_saved = self.not_before;
     }
 
     /// Open batches lie in log order behind the cursor, with nothing between them but what is settled.
@@ -324,8 +347,11 @@ impl Checker {
         self.tally.saw_if(Seen::SettledWithTheNextBatch, settled_now && !after.open.is_empty());
         if let Some(batch) = gone.find(|batch| !settled(batch.last)) {
             let outdated = batch.content_revision != settings.content_revision;
-            let unfit = self.unfit.contains(&batch.webhook_id);
+            // Three such failures have a batch made smaller, and then one has the next that is still too large.
+            let strained = self.suspicions >= 3 && self.suspected.contains(&batch.webhook_id);
+            let unfit = strained || self.unfit.contains(&batch.webhook_id);
             assert!(outdated || unfit, "{batch:?} is superseded for no reason");
+            self.tally.saw_if(Seen::TriedSmaller, self.suspected.contains(&batch.webhook_id));
             self.tally.saw(Seen::Superseded);
         }
     }

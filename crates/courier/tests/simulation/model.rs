@@ -265,6 +265,8 @@ pub(crate) struct Endpoint {
     pub(crate) poison: Option<u64>,
     /// Larger bodies are answered with 413.
     pub(crate) body_bytes_most: Option<u64>,
+    /// Larger bodies, of several events, are more than it can do: it fails over them, each time in another way.
+    pub(crate) strained_by_bytes: Option<u64>,
 }
 
 /// What becomes of one request.
@@ -281,11 +283,13 @@ impl Endpoint {
             weather: Weather::Well,
             poison: random.percent(15).then(|| random.within(5..60)),
             body_bytes_most: random.percent(20).then(|| random.within(200..40_000)),
+            strained_by_bytes: random.percent(20).then(|| random.within(200..40_000)),
         }
     }
 
     pub(crate) fn heal(&mut self) {
-        *self = Endpoint { weather: Weather::Well, poison: None, body_bytes_most: None };
+        *self =
+            Endpoint { weather: Weather::Well, poison: None, body_bytes_most: None, strained_by_bytes: None };
     }
 
     /// Decides about a request when it leaves.
@@ -304,6 +308,10 @@ impl Endpoint {
             Weather::Well | Weather::Mixed => {
                 if self.body_bytes_most.is_some_and(|most| batch.body_bytes > most) {
                     Some(413)
+                } else if batch.events > 1
+                    && self.strained_by_bytes.is_some_and(|most| batch.body_bytes > most)
+                {
+                    random.one_of(&[None, Some(500), Some(504)])
                 } else if self
                     .poison
                     .is_some_and(|poison| events.iter().any(|event| event.seq.0 % poison == 0))
@@ -330,7 +338,8 @@ impl Endpoint {
         let lost_answer = delivered && self.weather == Weather::Mixed && random.percent(20);
         let reply = match status {
             Some(status) if !lost_answer => Reply::Complete { status, retry_after },
-            _ => Reply::Incomplete,
+            _ if weather == Weather::Down => random.one_of(&[Reply::Incomplete, Reply::BrokenOff]),
+            _ => Reply::BrokenOff,
         };
         Fate { reply, received: delivered || random.percent(10), took }
     }

@@ -3,7 +3,7 @@
 use crate::model::Fate;
 use crate::tally::Seen;
 use crate::world::{Happening, World};
-use hitwire_courier::{Command, Input, Machine, OpenBatch, Reply, Settings};
+use hitwire_courier::{Command, Input, Machine, OpenBatch, Reply, Settings, WallClock};
 use hitwire_event::{Lane, Seq, WebhookId};
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ pub(crate) struct Wanted {
 impl World {
     /// Feeds an input and carries the commands out; the process may die between any two of them.
     pub(crate) fn feed(&mut self, input: Input) {
+        let ms = self.wall_ms();
         let Some(process) = &mut self.process else { return };
         if let Input::Configured(settings) = &input {
             process.settings = settings.clone();
@@ -46,6 +47,7 @@ impl World {
         }
         self.checker.fed(&input, &process.settings);
         let woken = matches!(input, Input::Due);
+        process.machine.set_wall_clock(WallClock { at, ms });
         let commands = process.machine.on(at, input);
         self.checker.woken_in_vain(woken && commands.is_empty());
         let number = process.number;
@@ -216,7 +218,7 @@ impl World {
             _ if self.random.percent(10) => None,
             reply => Some(format!("{reply:?}")),
         };
-        let started_ms = (self.wall_ms_at_start + sent.as_millis() as i64).max(0) as u64;
+        let started_ms = self.wall_ms().saturating_sub((self.now - sent).as_millis() as u64);
         let took = fate.took;
         let reply = fate.reply;
         let webhook_id = batch.webhook_id.clone();

@@ -29,9 +29,11 @@ pub(crate) enum Seen {
     ManyInFlight,
     SettledOutOfTurn,
     GivenUpAlone,
+    WaitOverRestart,
+    TriedSmaller,
 }
 
-const ALL: [Seen; 24] = [
+const ALL: [Seen; 26] = [
     Seen::Event,
     Seen::Send,
     Seen::Resend,
@@ -56,6 +58,8 @@ const ALL: [Seen; 24] = [
     Seen::ManyInFlight,
     Seen::SettledOutOfTurn,
     Seen::GivenUpAlone,
+    Seen::WaitOverRestart,
+    Seen::TriedSmaller,
 ];
 
 /// How often each was seen, by its place in [`ALL`].

@@ -5,7 +5,7 @@ use crate::model::{Endpoint, Fate, Log, Store, Weather, any_in_flight, any_kinds
 use crate::random::Random;
 use crate::shell::{Process, Wanted};
 use crate::tally::{Seen, Tally};
-use hitwire_courier::{Input, LostReason, Machine, OpenBatch, Preset};
+use hitwire_courier::{Input, LostReason, Machine, OpenBatch, Preset, WallClock};
 use hitwire_event::{IntegrationId, Lane, ObjectType, Seq};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +14,10 @@ use std::time::Duration;
 const STEPS_TO_REST: u32 = 20_000;
 /// No world needs so many steps while things go wrong: what turns in circles fails instead.
 const STEPS_WITH_FAULTS: u32 = 200_000;
+
+/// How long nothing runs after a crash, at most.
+const STOPPED: [Duration; 4] =
+    [Duration::from_secs(3), Duration::from_secs(3), Duration::from_mins(2), Duration::from_hours(2)];
 
 /// Something that happens at a time.
 pub(crate) enum Happening {
@@ -200,19 +204,14 @@ impl World {
         // Each process has its own monotonic clock.
         let began_before = self.random.up_to(self.now.min(Duration::from_secs(5)));
         let started = self.now.saturating_sub(began_before);
-        let machine = Machine::new(IntegrationId(7), settings.clone(), self.store.load(), began_before, seed);
-        self.checker.process_started(settings.enabled, &self.store, self.now);
-        self.process = Some(Process {
-            number,
-            started,
-            machine,
-            settings: settings.clone(),
-            stopping: false,
-            unheard: [0; 2],
-        });
-        if self.random.percent(80) {
-            self.feed(Input::Configured(settings));
-        }
+        let wall = WallClock { at: began_before, ms: self.wall_ms() };
+        let machine = Machine::new(IntegrationId(7), settings.clone(), self.store.load(), wall, seed);
+        self.checker.process_started(&settings, &self.store, self.now);
+        self.process = Some(Process { number, started, machine, settings, stopping: false, unheard: [0; 2] });
+    }
+
+    pub(crate) fn wall_ms(&self) -> u64 {
+        (self.wall_ms_at_start + self.now.as_millis() as i64).max(0) as u64
     }
 
     /// Kills the process: what was not saved is forgotten. After a while another one starts.
@@ -222,7 +221,8 @@ impl World {
         }
         self.checker.tally.saw(Seen::Crash);
         self.process = None;
-        self.now += self.random.up_to(Duration::from_secs(3));
+        let most = self.random.one_of(&STOPPED);
+        self.now += self.random.up_to(most);
         self.start();
     }
 
@@ -260,7 +260,10 @@ impl World {
             86..90 => self.retain(),
             90..95 => self.crash(),
             95..97 => self.stop(),
-            97..98 => self.wall_ms_at_start += self.random.within(0..1_000_000_000) as i64 - 500_000_000,
+            97..98 => {
+                self.wall_ms_at_start += self.random.within(0..1_000_000_000) as i64 - 500_000_000;
+                self.checker.clock_was_set();
+            }
             _ => {
                 let lane = self.random.one_of(&Lane::ALL);
                 let input = if self.random.percent(50) { Input::Due } else { Input::Advanced { lane } };

@@ -338,7 +338,8 @@ impl Board {
             entry.subscribed = false;
             self.wake(id, Flags::CONFIGURED);
         } else {
-            let inbox = self.start(id, None, Flags::CONFIGURED, Vec::new());
+            // It is built with the settings as they are: to be told of them would make its waits end, as an edit does.
+            let inbox = self.start(id, None, Flags::NONE, Vec::new());
             let entry =
                 Entry { streams: Vec::new(), subscribed: false, wake: None, state: State::Running(inbox) };
             self.entries.insert(id, entry);

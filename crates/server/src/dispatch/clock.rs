@@ -1,28 +1,28 @@
 //! The two clocks of the dispatch.
 
+use hitwire_courier::WallClock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 /// Monotonic time since the start, for everything that waits or expires; and the wall clock, for what others read: the
-/// timestamp of a signature, the time of an attempt. What expires by wall time uses the wall clock as it was at the
-/// start plus the monotonic time: a jump of the system's clock while hitwire runs neither expires nor hastens anything.
+/// timestamp of a signature, the time of an attempt. A jump of the system's clock while hitwire runs neither expires nor
+/// hastens anything; what is left of a wait at a stop is known to the next start by the wall clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
-    wall_at_start: Duration,
-    /// The wall clock is the system's, not a simulated one.
-    is_system: bool,
+    /// What a simulated wall clock says at the start, since the Unix epoch; none: the system's clock.
+    simulated: Option<Duration>,
 }
 
 impl Clock {
-    /// Anchored at the system's wall clock.
+    /// With the system's wall clock.
     pub fn system() -> Self {
-        Clock { is_system: true, ..Clock::at(system_wall()) }
+        Clock { start: Instant::now(), simulated: None }
     }
 
-    /// Anchored at a given wall time since the Unix epoch.
+    /// With a simulated wall clock, which says this now, since the Unix epoch.
     pub fn at(wall: Duration) -> Self {
-        Clock { start: Instant::now(), wall_at_start: wall, is_system: false }
+        Clock { start: Instant::now(), simulated: Some(wall) }
     }
 
     /// Monotonic time since the start: what machines are fed with.
@@ -37,12 +37,13 @@ impl Clock {
 
     /// The wall clock now: milliseconds since the Unix epoch. Follows corrections of the system's clock.
     pub fn wall_ms(&self) -> u64 {
-        if self.is_system { system_wall().as_millis() as u64 } else { self.anchored_ms() }
+        let wall = self.simulated.map_or_else(system_wall, |at_start| at_start + self.now());
+        wall.as_millis() as u64
     }
 
-    /// The wall clock as it was at the start, plus the time since then: milliseconds since the Unix epoch.
-    pub fn anchored_ms(&self) -> u64 {
-        (self.wall_at_start + self.now()).as_millis() as u64
+    /// Both clocks now.
+    pub fn wall(&self) -> WallClock {
+        WallClock { at: self.now(), ms: self.wall_ms() }
     }
 
     /// The wall time, in milliseconds since the Unix epoch, at which [`Clock::now`] will read `at`, as far as one can say

@@ -44,7 +44,7 @@ pub(super) struct Shell {
 }
 
 /// Runs the integration until its machine parks. `machine` is none at the start and for a new integration: then it is
-/// built from what the store saved.
+/// built from what the store saved, and from the settings as they are.
 pub(super) async fn run(
     context: Arc<Context>,
     id: IntegrationId,
@@ -90,9 +90,11 @@ impl Shell {
         let machine = if let Some(machine) = machine {
             machine
         } else {
+            // No edit: what was saved goes on, with what is left of its waits.
             let saved = context.patiently(|store| store.saved(id)).await?.ok_or(Interrupt::Gone)?;
-            let seed = id.0 ^ context.clock.wall_ms();
-            Box::new(Machine::new(id, settings(&context, &integration), saved, context.clock.now(), seed))
+            context.note(Note::Subscribed(id, subscribed(&context, &integration)));
+            let wall = context.clock.wall();
+            Box::new(Machine::new(id, settings(&context, &integration), saved, wall, id.0 ^ wall.ms))
         };
         let shell =
             Shell { context, id, inbox, integration, machine, bodies: [None, None], flights: JoinSet::new() };
@@ -106,7 +108,9 @@ impl Shell {
         loop {
             self.look_into_the_inbox(&mut inputs).await?;
             while let Some(input) = inputs.pop_front() {
-                let commands = self.machine.on(self.context.clock.now(), input);
+                let wall = self.context.clock.wall();
+                self.machine.set_wall_clock(wall);
+                let commands = self.machine.on(wall.at, input);
                 for command in commands {
                     self.carry_out(command).await?;
                 }

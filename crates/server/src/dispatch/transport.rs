@@ -75,7 +75,10 @@ impl Transport for EndpointTransport {
                     let error = refusal_in_words(&response, &integration.target, now_s);
                     (reply, error, None, Some(response))
                 }
-                Err(error) => (Reply::Incomplete, Some(error.to_string()), Some(error.cause()), None),
+                Err(error) => {
+                    let cause = error.cause();
+                    (without_answer(cause), Some(error.to_string()), Some(cause), None)
+                }
             };
             let exchange = Exchange {
                 timings: sent.timings,
@@ -86,6 +89,14 @@ impl Transport for EndpointTransport {
             };
             Delivery { reply, address, error, cause, exchange: Some(Box::new(exchange)) }
         })
+    }
+}
+
+/// What it means that there is no complete answer.
+fn without_answer(cause: Cause) -> Reply {
+    match cause {
+        Cause::Timeout | Cause::Closed => Reply::BrokenOff,
+        _ => Reply::Incomplete,
     }
 }
 

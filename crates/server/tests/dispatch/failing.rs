@@ -1,19 +1,13 @@
 //! Local trouble: programming errors, and a process without file descriptors. Each costs what it must and no more.
 
+use super::small_world::{append_hits, integration, surroundings};
 use hitwire_courier::Reply;
 use hitwire_endpoint::Cause;
-use hitwire_event::filter::Filter;
-use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Seq, WebhookId};
-use hitwire_log::{
-    Append, Done, Integration, NewIntegration, Op, Options, SqliteStore, Store, Target, Ticked,
-};
+use hitwire_event::IntegrationId;
+use hitwire_log::{Integration, Options, SqliteStore, Store};
 use hitwire_server::dispatch::transport::Sending;
-use hitwire_server::dispatch::{
-    Bounds, Clock, Deliveries, Delivery, Dispatch, Message, Surroundings, Transport,
-};
-use hitwire_server::{Clients, Names};
+use hitwire_server::dispatch::{Clock, Delivery, Dispatch, Message, Transport};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -76,49 +70,22 @@ impl World {
         let dir = tempfile::tempdir().expect("a directory");
         let options = Options { inline: true, secret_key: Some([7; 32]), ..Options::new(dir.path()) };
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).expect("opened"));
-        let (way, minted) = (Arc::new(Way::default()), AtomicU64::new(0));
-        let surroundings = Surroundings {
-            store: Arc::clone(&store),
-            transport: Arc::clone(&way) as Arc<dyn Transport>,
-            clock: Clock::at(Duration::from_hours(24 * 20_454)),
-            bounds: Bounds::default(),
-            names: Names::default(),
-            clients: Clients::default(),
-            deliveries: Deliveries::default(),
-            details: None,
-            mint: Box::new(move || {
-                WebhookId(format!("msg_{}", minted.fetch_add(1, Ordering::Relaxed)).into())
-            }),
-        };
+        let way = Arc::new(Way::default());
+        let clock = Clock::at(Duration::from_hours(24 * 20_454));
+        let surroundings = surroundings(&store, Arc::clone(&way) as Arc<dyn Transport>, clock);
         let dispatch = Dispatch::start(surroundings).await.expect("started");
         World { store, way, dispatch, _dir: dir }
     }
 
     async fn integration(&self, first: First) -> IntegrationId {
-        let target = Target::new("https://receiver.example/hook", "whsec_c2ltdWxhdGVk");
-        let new = NewIntegration {
-            id: None,
-            client: ClientId(1),
-            name: "SIEM".to_owned(),
-            active: true,
-            created_at: 0,
-            created_by: "Jane".to_owned(),
-            target,
-            events: vec![Ticked { kind: Kind::Hit, active: true, with_headers: false, from: Seq::ZERO }],
-            filter: Filter::default(),
-        };
-        let done = self.store.commit(vec![Op::CreateIntegration(new)]).await.expect("made");
-        let [Done::Integration(integration)] = done.as_slice() else { panic!("{done:?}") };
+        let integration = integration(&*self.store, |_| {}).await;
         self.way.first.lock().unwrap().insert(integration.id, first);
         self.dispatch.configured(integration.id);
         integration.id
     }
 
     async fn hit(&self) {
-        let body = r#"{"type":"sqli","object_type":"hit"}"#.into();
-        let event = Event { client: ClientId(1), kind: Kind::Hit, id: EventId::from("h"), body };
-        let append = Append { events: vec![event], ..Append::default() };
-        self.store.commit(vec![Op::Append(append)]).await.expect("appended");
+        append_hits(&*self.store, 1).await;
     }
 
     /// Waits until the integration has nothing left to do, in simulated time.

@@ -11,6 +11,8 @@ mod check;
 mod failing;
 mod network;
 mod random;
+mod resuming;
+mod small_world;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

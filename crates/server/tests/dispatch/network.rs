@@ -24,6 +24,8 @@ pub(super) enum Mood {
     Down,
     /// 400 to everything.
     Refusing,
+    /// Bodies of more than this are too much for it: 500, or nothing.
+    Strained(usize),
 }
 
 /// A request that reached a receiver.
@@ -47,9 +49,27 @@ struct Receivers {
     allowed: HashMap<IntegrationId, u8>,
     /// When each request began, simulated wall clock.
     begun_ms: HashMap<IntegrationId, Vec<u64>>,
+    /// What receivers asked for with `Retry-After`, and what has not ended since.
+    asked: HashMap<IntegrationId, Vec<LeftAlone>>,
+    /// When each integration was edited last, simulated wall clock.
+    edited_ms: HashMap<IntegrationId, u64>,
     most: u8,
     complaints: Vec<String>,
 }
+
+/// A receiver asked to be left alone.
+#[derive(Clone, Copy, Debug)]
+struct LeftAlone {
+    /// When it answered so.
+    from_ms: u64,
+    until_ms: u64,
+}
+
+/// So long it may take until the shell knows of an answer or of an edit, and until that is on record.
+const HEARD_WITHIN_MS: u64 = 5_000;
+
+/// Waits are kept in whole milliseconds.
+const ROUNDED_MS: u64 = 50;
 
 /// The simulated network, shared by all lives of one history.
 #[derive(Clone, Debug)]
@@ -101,9 +121,40 @@ impl Network {
         }
     }
 
-    /// The process ended: its requests in flight are no more.
-    pub(super) fn crash(&self) {
-        self.receivers.lock().unwrap().in_flight.clear();
+    /// The process ended: its requests in flight are no more, nor is what it had not put on record.
+    pub(super) fn crash(&self, now_ms: u64) {
+        let mut receivers = self.receivers.lock().unwrap();
+        receivers.in_flight.clear();
+        for asked in receivers.asked.values_mut() {
+            asked.retain(|asked| asked.from_ms + HEARD_WITHIN_MS < now_ms);
+        }
+    }
+
+    /// A user edits the integration: what waits tries again at once.
+    pub(super) fn edited(&self, id: IntegrationId) {
+        let now_ms = (self.now_ms)();
+        let mut receivers = self.receivers.lock().unwrap();
+        receivers.edited_ms.insert(id, now_ms);
+        receivers.asked.remove(&id);
+    }
+
+    /// What the answer means for when the next request may come.
+    fn answered(&self, id: IntegrationId, reply: Reply) {
+        let now_ms = (self.now_ms)();
+        let mut receivers = self.receivers.lock().unwrap();
+        let edited_ms = receivers.edited_ms.get(&id).copied().unwrap_or_default();
+        match reply {
+            Reply::Complete { status: 429, retry_after: Some(retry_after) } => {
+                if edited_ms + HEARD_WITHIN_MS < now_ms {
+                    let until_ms = now_ms + retry_after.as_millis() as u64;
+                    receivers.asked.entry(id).or_default().push(LeftAlone { from_ms: now_ms, until_ms });
+                }
+            }
+            Reply::Complete { status: 408 | 429 | 502..=504, .. } | Reply::Incomplete | Reply::BrokenOff => {}
+            Reply::Complete { .. } => {
+                receivers.asked.remove(&id);
+            }
+        }
     }
 
     pub(super) fn arrivals(&self, id: IntegrationId) -> Vec<Arrival> {
@@ -114,7 +165,7 @@ impl Network {
         self.receivers.lock().unwrap().complaints.clone()
     }
 
-    fn answer(&self, id: IntegrationId) -> (Duration, Answer) {
+    fn answer(&self, id: IntegrationId, body_bytes: usize) -> (Duration, Answer) {
         let mood = self.receivers.lock().unwrap().moods.get(&id).copied().unwrap_or(Mood::Well);
         let random = &mut *self.random.lock().unwrap();
         let answer = match mood {
@@ -122,6 +173,9 @@ impl Network {
             Mood::Hanging => Answer::Hang,
             Mood::Down => Answer::Status(503, None),
             Mood::Refusing => Answer::Status(400, None),
+            Mood::Strained(most) if body_bytes <= most => Answer::Status(200, None),
+            Mood::Strained(_) if random.one_in(2) => Answer::Status(500, None),
+            Mood::Strained(_) => Answer::Nothing { taken: false },
             Mood::Flaky => match random.below(16) {
                 0..=6 => Answer::Status(200, None),
                 7 => Answer::Nothing { taken: false },
@@ -179,6 +233,12 @@ impl Transport for Network {
                 let mut receivers = self.receivers.lock().unwrap();
                 let began_ms = (self.now_ms)();
                 receivers.begun_ms.entry(id).or_default().push(began_ms);
+                let early = receivers.asked.get(&id).into_iter().flatten().find(|asked| {
+                    asked.from_ms + HEARD_WITHIN_MS < began_ms && began_ms + ROUNDED_MS < asked.until_ms
+                });
+                if let Some(asked) = early.copied() {
+                    receivers.complaints.push(format!("{id}: called at {began_ms}, though {asked:?}"));
+                }
                 let requests = receivers.in_flight.entry(key).or_default();
                 *requests += 1;
                 let (requests, allowed) = (*requests, receivers.allowed.get(&id).copied().unwrap_or(1));
@@ -190,7 +250,7 @@ impl Transport for Network {
                 }
             }
             let _in_flight = InFlight { receivers: Arc::clone(&self.receivers), key };
-            let (latency, answer) = self.answer(id);
+            let (latency, answer) = self.answer(id, message.body.len());
             tokio::time::sleep(latency).await;
             let (reply, error) = match answer {
                 Answer::Status(status, retry_after) => {
@@ -202,15 +262,16 @@ impl Transport for Network {
                 }
                 Answer::Nothing { taken } => {
                     self.arrive(id, &message, taken);
-                    (Reply::Incomplete, Some("the connection was closed before the response".to_owned()))
+                    (Reply::BrokenOff, Some("the connection was closed before the response".to_owned()))
                 }
                 Answer::Hang => {
                     self.arrive(id, &message, false);
                     let timeout = Duration::from_secs(integration.target.timeout_s.into());
                     tokio::time::sleep(timeout).await;
-                    (Reply::Incomplete, Some(format!("no response within {} s", timeout.as_secs())))
+                    (Reply::BrokenOff, Some(format!("no response within {} s", timeout.as_secs())))
                 }
             };
+            self.answered(id, reply);
             Delivery { reply, address: Some("192.0.2.1:443".to_owned()), error, cause: None, exchange: None }
         })
     }

@@ -140,7 +140,7 @@ pub(super) fn live(seed: u64, trace: bool) -> u8 {
         let ended = runtime.block_on(async { now_ms() });
         // The process is gone: its tasks are dropped wherever they wait.
         drop(runtime);
-        world.network.crash();
+        world.network.crash(ended);
         // It stays down for a while.
         LIFE.set((ended + random.between(1, 600_000), None));
     }
@@ -266,6 +266,7 @@ impl World {
             Mood::Hanging,
             Mood::Down,
             Mood::Refusing,
+            Mood::Strained(400),
         ]);
         self.say(|| format!("receiver {id} is {mood:?}"));
         self.network.set_mood(id, mood);
@@ -387,6 +388,7 @@ impl World {
         dispatch.changing(id);
         let done = store.commit(vec![Op::UpdateIntegration(update)]).await;
         dispatch.changed(id);
+        self.network.edited(id);
         match done {
             Ok(_) => {
                 self.say(|| {
@@ -443,6 +445,7 @@ impl World {
                 let update = UpdateIntegration { integration, resume: Some(Resume::Missed) };
                 if store.commit(vec![Op::UpdateIntegration(update)]).await.is_ok() {
                     dispatch.configured(known.id);
+                    self.network.edited(known.id);
                     break;
                 }
             }

@@ -83,16 +83,6 @@ fn an_edit_of_the_transport_tries_again_at_once_and_keeps_the_tries() {
 }
 
 #[test]
-fn the_settings_that_a_shell_says_at_its_start_are_no_edit() {
-    let mut run = Run::sending(Preset::Patient);
-    run.no_answer(Bulk);
-    let mut again = run.restarted();
-    again.feed(Input::Configured(run.settings.clone()));
-    assert_eq!(again.lane(Bulk).state, "waiting");
-    assert!(again.machine.wake_at() > Some(Duration::ZERO));
-}
-
-#[test]
 fn a_disabled_integration_sends_nothing_and_records_what_was_under_way() {
     let mut run = Run::sending(Preset::Patient);
     run.edit(|settings| settings.enabled = false);

@@ -20,22 +20,39 @@ fn a_delivery_that_was_not_saved_is_repeated_with_the_same_id() {
 }
 
 #[test]
-fn a_batch_that_waited_goes_on_waiting_but_five_minutes_at_most() {
+fn a_batch_that_waited_waits_for_what_is_left_and_time_in_between_counts() {
+    let s = Duration::from_secs;
     let mut run = Run::sending(Preset::Patient);
-    for _ in 0..3 {
+    for _ in 0..30 {
         run.no_answer(Bulk);
-        run.wake();
+        run.retry();
     }
     run.no_answer(Bulk);
+    let until = run.machine.wake_at().unwrap() - run.now;
+    assert!(until >= Duration::from_hours(1));
     let mut again = run.restarted();
     assert_eq!(again.feed(Input::Due), [""; 0]);
-    assert_eq!(again.machine.wake_at(), Some(Duration::from_secs(10)), "the whole of the fourth wait");
-    for _ in 0..30 {
-        run.retry();
-        run.no_answer(Bulk);
+    let left = again.machine.wake_at().unwrap();
+    assert!(left >= until && left < until + s(1), "{left:?} of {until:?}");
+    let left =
+        run.restarted_after(Duration::from_mins(20)).machine.wake_at().unwrap() + Duration::from_mins(20);
+    assert!(left >= until && left < until + s(1), "{left:?} of {until:?}");
+    let ended = run.restarted_after(Duration::from_hours(9)).machine.wake_at().unwrap();
+    assert!(ended <= crate::schedule::SPREAD);
+}
+
+#[test]
+fn what_retry_after_asked_for_is_kept_over_restarts_one_after_the_other() {
+    let mut run = Run::sending(Preset::Patient);
+    run.outcome(Bulk, Reply::Complete { status: 429, retry_after: Some(Duration::from_mins(50)) });
+    for _ in 0..9 {
+        run = run.restarted_after(Duration::from_mins(5));
+        assert_eq!(run.feed(Input::Due), [""; 0]);
+        // Something is saved meanwhile, as a lane that passes events does.
+        run.advanced(Urgent);
     }
-    let again = run.restarted();
-    assert_eq!(again.machine.wake_at(), Some(Duration::from_mins(5)));
+    let left = run.machine.wake_at().unwrap();
+    assert!(left >= Duration::from_mins(5) && left <= Duration::from_mins(10), "{left:?}");
 }
 
 #[test]
@@ -98,8 +115,11 @@ fn a_state_that_cannot_be_read_counts_as_a_healthy_endpoint() {
     run.saved.lanes[1].open[0].refusal = Some(serde_json::json!({"stage": "unheard_of"}));
     let mut again = run.restarted();
     assert_eq!(again.feed(Input::Due)[1], "send bulk 1-3 msg_1");
-    run.saved.endpoint.0 = serde_json::json!({"retries": 3, "sick": true, "from_a_later_version": 1});
-    assert_eq!(run.restarted().machine.wake_at(), Some(Duration::from_secs(5)), "what is known is kept");
+    run.saved.endpoint.0 = serde_json::json!({
+        "retries": 3, "sick": {"until_ms": BEGAN_MS + 5_000, "whole_ms": 5_000}, "from_a_later_version": 1
+    });
+    let wake_at = run.restarted().machine.wake_at();
+    assert_eq!(wake_at, Some(Duration::from_secs(5)), "what is known is kept");
 }
 
 #[test]

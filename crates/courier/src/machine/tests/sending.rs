@@ -4,11 +4,9 @@ use super::*;
 
 #[test]
 fn a_new_integration_reads_both_lanes_from_the_start() {
-    let mut machine =
-        Machine::new(IntegrationId(7), settings(Preset::Patient), Saved::default(), Duration::ZERO, 1);
-    assert_eq!(machine.wake_at(), Some(Duration::ZERO), "it has something to do at once");
-    let commands: Vec<_> = machine.on(Duration::ZERO, Input::Due).iter().map(said).collect();
-    assert_eq!(commands, ["read urgent after 0", "read bulk after 0"]);
+    let mut run = Run::built(settings(Preset::Patient), Saved::default(), BEGAN_MS, 0);
+    assert_eq!(run.machine.wake_at(), Some(Duration::ZERO), "it has something to do at once");
+    assert_eq!(run.feed(Input::Due), ["read urgent after 0", "read bulk after 0"]);
 }
 
 #[test]
