@@ -122,8 +122,8 @@ impl IntegrationCharts {
         };
         let requests = [
             series("delivered", "ok", &|point| point.delivered.into()),
-            series("no or unwell answer", "warn", &|point| point.sick.into()),
-            series("refused", "bad", &|point| (point.refused + point.gone).into()),
+            series("no response or unavailable", "warn", &|point| point.sick.into()),
+            series("failed", "bad", &|point| (point.refused + point.gone).into()),
         ];
         let latency = [
             series("median", "accent", &|point| json!(point.p50_ms)),

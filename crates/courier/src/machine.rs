@@ -86,11 +86,17 @@ struct Unsaved {
     attempts: Vec<Attempt>,
     lost: Vec<LostRange>,
     disable: Option<DisableReason>,
+    /// Something of the endpoint that must not wait for the next step.
+    endpoint: bool,
 }
 
 impl Unsaved {
     fn is_empty(&self) -> bool {
-        self.lanes == [false; 2] && self.attempts.is_empty() && self.lost.is_empty() && self.disable.is_none()
+        self.lanes == [false; 2]
+            && self.attempts.is_empty()
+            && self.lost.is_empty()
+            && self.disable.is_none()
+            && !self.endpoint
     }
 }
 
@@ -156,6 +162,7 @@ impl Machine {
             Input::Measured { lane, through, events } => self.measured(lane, through, events),
             Input::Configured(settings) => self.configured(settings),
             Input::Moved { lane, cursor } => self.moved(lane, cursor),
+            Input::TestDelivered => self.test_delivered(),
             Input::Due => {}
             Input::Stop => self.stop(),
         }
@@ -289,8 +296,12 @@ impl Machine {
     fn send(&mut self, lane: Lane, at: usize) {
         let probe = self.endpoint.failures_in_a_row() > 0;
         let slot = &mut self.couriers[lane.index()].open[at];
-        slot.flight =
-            Some(Flight { turn: self.endpoint.turn(), superseded: false, under_older_settings: false });
+        slot.flight = Some(Flight {
+            turn: self.endpoint.turn(),
+            began: self.now,
+            superseded: false,
+            under_older_settings: false,
+        });
         self.pace.tell(self.now);
         self.commands.push(Command::Send { lane, batch: slot.batch.clone(), probe });
     }
@@ -354,7 +365,7 @@ impl Machine {
         if self.unsaved.is_empty() {
             return;
         }
-        let Unsaved { lanes, attempts, lost, disable } = std::mem::take(&mut self.unsaved);
+        let Unsaved { lanes, attempts, lost, disable, endpoint: _ } = std::mem::take(&mut self.unsaved);
         let lanes = Lane::ALL
             .into_iter()
             .filter(|lane| lanes[lane.index()])

@@ -70,7 +70,8 @@ struct Entry {
     notice: Option<String>,
     sends: bool,
     state: String,
-    failures_in_a_row: u64,
+    failing: bool,
+    waiting_for_response_since: Option<String>,
     /// None: it is disabled.
     lag: Option<Lag>,
     last_error: Option<String>,
@@ -84,12 +85,16 @@ struct Lag {
 
 impl Entry {
     /// How it is doing, and how much attention it needs.
-    fn doing(&self) -> Doing {
+    fn doing(&self, now_ms: u64) -> Doing {
+        let since: Option<jiff::Timestamp> =
+            self.waiting_for_response_since.as_deref().and_then(|at| at.parse().ok());
+        let since_ms = since.and_then(|at| u64::try_from(at.as_millisecond()).ok());
         doing(&Told {
             disabled_by: self.disabled_by.as_deref(),
             sends: self.sends,
             state: &self.state,
-            failures_in_a_row: self.failures_in_a_row,
+            failing: self.failing,
+            awaited_ms: since_ms.map(|since| now_ms.saturating_sub(since)),
         })
     }
 
@@ -118,14 +123,16 @@ pub(super) async fn integrations(
     }
     let answered = console.get(session, &format!("{PATH}?limit={LOOKED_AT}")).await?;
     let mut overview: Overview = answered.read()?;
-    overview.integrations.sort_by_key(|entry| entry.doing().urgency);
-    let troubled = overview.integrations.iter().filter(|entry| entry.doing().urgency < TROUBLED_TO).count();
+    let now_ms = (console.now_ms)();
+    overview.integrations.sort_by_key(|entry| entry.doing(now_ms).urgency);
+    let is_troubled = |entry: &&Entry| entry.doing(now_ms).urgency < TROUBLED_TO;
+    let troubled = overview.integrations.iter().filter(is_troubled).count();
     overview.integrations.truncate(SHOWN);
     let ids = overview.integrations.iter().map(|entry| IntegrationId(entry.id)).collect();
     // Without the index there are no pictures.
     let healths = console.index.health(ids).await.unwrap_or_default();
     let show = |entry: Entry| {
-        let Doing { word: state, class, .. } = entry.doing();
+        let Doing { word: state, class, .. } = entry.doing(now_ms);
         let health = healths.iter().find(|health| health.integration.0 == entry.id);
         let points = health.map(|health| health.hours.as_slice()).unwrap_or_default();
         let counts: Vec<_> = points.iter().map(|point| (point.delivered, point.failed())).collect();
@@ -181,11 +188,12 @@ mod tests {
             notice: None,
             sends: true,
             state: state.to_owned(),
-            failures_in_a_row: 2,
+            failing: state == "refused",
+            waiting_for_response_since: None,
             lag: Some(Lag { events, seconds: 65 }),
             last_error: error.map(str::to_owned),
         };
-        let urgency = |state| entry(state, true, None, 0).doing().urgency;
+        let urgency = |state| entry(state, true, None, 0).doing(0).urgency;
         assert!(urgency("refused") < urgency("caught_up"));
         assert_eq!(entry("waiting", true, Some("503"), 5).words(), "503");
         assert_eq!(entry("sending", true, None, 5).words(), "Behind by 5 events, the oldest for 1 min 5 s");

@@ -21,7 +21,7 @@ pub(super) struct Explanation {
 pub(super) fn explain(attempt: &Attempt, cause: Option<&str>, since: &Since) -> Explanation {
     let (what, help) = match (attempt.status, cause) {
         (Some(TOO_LARGE), _) if attempt.events == 1 => (
-            "A single event is too large for the receiver: it answered 413.".to_owned(),
+            "The endpoint returned 413. A single event is too large for it.".to_owned(),
             Some("Allow larger requests there, or at the proxy before it: an event cannot be cut."),
         ),
         (Some(status), _) => of_status(status),
@@ -107,12 +107,12 @@ fn of_status(status: u16) -> (String, Option<&'static str>) {
             "Look whether the receiver runs, and at the logs of its proxy.",
         ),
         500..=599 => (
-            "The receiver failed by itself",
+            "It is an error of its own",
             "Look into its log at the time of this attempt; the webhook-id below finds the request.",
         ),
         _ => ("The receiver gave an answer that is no success", "Its answer below may say why."),
     };
-    (format!("{what}: it answered {status}."), Some(help))
+    (format!("The endpoint returned {status}. {what}."), Some(help))
 }
 
 fn of_cause(cause: &str) -> (String, Option<&'static str>) {

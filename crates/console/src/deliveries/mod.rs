@@ -55,8 +55,9 @@ impl Attempt {
     fn outcome(&self) -> Outcome {
         let (class, word) = match &*self.verdict {
             "delivered" => ("ok", "Delivered"),
-            "sick" => ("warn", "Unwell"),
-            "refused" => ("bad", "Refused"),
+            "sick" if self.status.is_none() => ("warn", "No response"),
+            "sick" => ("warn", "Unavailable"),
+            "refused" => ("bad", "Failed"),
             "gone" => ("bad", "Gone"),
             _ => ("off", "Unknown"),
         };

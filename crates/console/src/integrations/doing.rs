@@ -22,8 +22,14 @@ pub(crate) struct Told<'a> {
     pub(crate) sends: bool,
     /// `refused`, `waiting`, `sending`, ...
     pub(crate) state: &'a str,
-    pub(crate) failures_in_a_row: u64,
+    /// Requests fail, and no success has followed yet.
+    pub(crate) failing: bool,
+    /// How long the response to a request has been awaited, milliseconds; none: no request is under way.
+    pub(crate) awaited_ms: Option<u64>,
 }
+
+/// A response that is awaited for so long, in milliseconds, is late: receivers answer within a second or two.
+const LATE_MS: u64 = 5_000;
 
 /// It in a word.
 pub(crate) fn doing(told: &Told<'_>) -> Doing {
@@ -31,10 +37,10 @@ pub(crate) fn doing(told: &Told<'_>) -> Doing {
         (Some("hitwire"), _) => (0, "bad", "Disabled by hitwire"),
         (Some(_), _) => (7, "off", "Disabled"),
         _ if !told.sends => (3, "warn", "Sends nothing"),
-        (_, "refused") => (1, "bad", "Refused"),
+        _ if told.failing => (1, "bad", "Failing"),
+        _ if told.awaited_ms >= Some(LATE_MS) => (2, "warn", "Waiting for a response"),
         // It waits for its rate, or for the first try after a start.
-        (_, "waiting") if told.failures_in_a_row == 0 => (4, "info", "Waiting"),
-        (_, "waiting") => (2, "bad", "Failing"),
+        (_, "waiting") => (4, "info", "Waiting"),
         (_, "sending") => (5, "ok", "Sending"),
         _ => (6, "ok", "Up to date"),
     };
@@ -72,26 +78,26 @@ mod tests {
 
     #[test]
     fn what_needs_most_attention_comes_first() {
-        let word = |disabled_by, sends, state, failures_in_a_row| {
-            let doing = doing(&Told { disabled_by, sends, state, failures_in_a_row });
+        let word = |disabled_by, sends, state, failing, awaited_ms| {
+            let doing = doing(&Told { disabled_by, sends, state, failing, awaited_ms });
             (doing.urgency, doing.word)
         };
         let mut said = [
-            word(None, true, "caught_up", 0),
-            word(None, true, "sending", 0),
-            word(None, true, "waiting", 0),
-            word(None, true, "waiting", 3),
-            word(None, true, "refused", 3),
-            word(None, false, "caught_up", 0),
-            word(Some("user"), false, "disabled", 0),
-            word(Some("hitwire"), false, "disabled", 9),
+            word(None, true, "caught_up", false, None),
+            word(None, true, "sending", false, Some(900)),
+            word(None, true, "sending", false, Some(9_000)),
+            word(None, true, "waiting", false, None),
+            word(None, true, "sending", true, Some(9_000)),
+            word(None, false, "caught_up", false, None),
+            word(Some("user"), false, "disabled", false, None),
+            word(Some("hitwire"), false, "disabled", true, None),
         ];
         said.sort_unstable();
         let words = said.map(|(_, word)| word);
         let expected = [
             "Disabled by hitwire",
-            "Refused",
             "Failing",
+            "Waiting for a response",
             "Sends nothing",
             "Waiting",
             "Sending",

@@ -173,7 +173,12 @@ async fn show(
         address: wanted.of_state(state),
         current: wanted.state == state,
     };
-    let mut cards: Vec<_> = answer["integrations"].as_array().into_iter().flatten().map(card).collect();
+    let mut cards: Vec<_> = answer["integrations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|of| card(of, (console.now_ms)()))
+        .collect();
     let ids = cards.iter().map(|card| IntegrationId(card.id)).collect();
     // Without the index the cards say less.
     for health in console.index.health(ids).await.unwrap_or_default() {
@@ -199,14 +204,14 @@ async fn show(
     Ok(Html(page.render()?))
 }
 
-fn card(of: &Value) -> Card {
+fn card(of: &Value, now_ms: u64) -> Card {
     let events: Vec<_> = of["events"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let enabled = of["active"] == true;
     let why = of["last_error"].as_str().or(of["notice"].as_str());
     Card {
         id: of["id"].as_u64().unwrap_or(0),
         name: text(of, "name").to_owned(),
-        state: state(of),
+        state: state(of, now_ms),
         events: events_in_words(&events),
         enabled,
         lag: lag(&of["lag"]).map(|lag| format!("Behind by {lag}")),
@@ -235,12 +240,13 @@ fn lately(health: &Health) -> Option<Lately> {
 }
 
 /// The state of an integration of the overview.
-pub(super) fn state(of: &Value) -> Doing {
+pub(super) fn state(of: &Value, now_ms: u64) -> Doing {
     doing(&Told {
         disabled_by: of["disabled_by"].as_str(),
         sends: of["sends"] == true,
         state: text(of, "state"),
-        failures_in_a_row: of["failures_in_a_row"].as_u64().unwrap_or(0),
+        failing: of["failing"] == true,
+        awaited_ms: moment(&of["waiting_for_response_since"]).map(|since| now_ms.saturating_sub(since)),
     })
 }
 

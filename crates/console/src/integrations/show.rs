@@ -67,6 +67,8 @@ struct Lane {
     lag: String,
     /// What is on its way.
     open: Vec<String>,
+    /// Since when a response is awaited.
+    awaited_since: Option<u64>,
     next_attempt: Option<u64>,
     last_error: Option<String>,
 }
@@ -140,7 +142,7 @@ async fn page(
         frame: Frame::new(console, session, Nav::Settings(Tab::Integrations), &*name).with_done(done.words()),
         id,
         active: status["active"] == true,
-        doing: doing(&status),
+        doing: doing(&status, (console.now_ms)()),
         notice: status["notice"].as_str().map(super::form::sentence),
         warnings: warnings.map(super::form::sentence).collect(),
         missed,
@@ -165,18 +167,21 @@ async fn page(
 }
 
 /// The state of both lanes together.
-fn doing(status: &Value) -> Doing {
+fn doing(status: &Value, now_ms: u64) -> Doing {
     let lanes =
         || status["lanes"].as_array().into_iter().flatten().filter(|lane| lane["events"] != json!([]));
     let state = ["refused", "waiting", "sending"]
         .into_iter()
         .find(|state| lanes().any(|lane| lane["state"] == *state));
-    list::state(&json!({
+    let awaited = lanes().filter_map(|lane| lane["waiting_for_response_since"].as_str()).min();
+    let of = json!({
         "disabled_by": status["disabled_by"],
         "sends": status["sends"],
-        "failures_in_a_row": status["failures_in_a_row"],
+        "failing": status["failing"],
+        "waiting_for_response_since": awaited,
         "state": state.unwrap_or("caught_up"),
-    }))
+    });
+    list::state(&of, now_ms)
 }
 
 fn lag_events(status: &Value) -> u64 {
@@ -205,11 +210,12 @@ fn lane(of: &Value) -> Option<Lane> {
             "caught_up" => "up to date",
             "sending" => "sending",
             "waiting" => "waiting",
-            "refused" => "refused by the receiver",
+            "refused" => "failing; the batch is tried again",
             _ => "disabled",
         },
         lag: list::lag(&of["lag"]).unwrap_or_else(|| "nothing".to_owned()),
         open: of["open_batches"].as_array().into_iter().flatten().map(batch).collect(),
+        awaited_since: moment(&of["waiting_for_response_since"]),
         next_attempt: moment(&of["next_attempt_at"]),
         last_error: of["last_error"].as_str().map(str::to_owned),
     })

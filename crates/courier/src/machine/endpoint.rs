@@ -72,8 +72,8 @@ impl Endpoint {
             retries: kept.retries,
             sick: kept.sick.map(|wait| Wait::resumed(wait, wall, jitter)),
             turn: 0,
-            streak: match kept.failures_in_a_row {
-                0 => Streak::default(),
+            streak: match (kept.failures_in_a_row, kept.failing_ms) {
+                (0, 0) => Streak::default(),
                 _ => Streak::resumed(Duration::from_millis(kept.failing_ms), now),
             },
             failures_in_a_row: kept.failures_in_a_row,
@@ -204,6 +204,11 @@ impl Endpoint {
         if let Some(wait) = &mut self.sick {
             wait.end(now);
         }
+    }
+
+    /// The failures up to now are no news any more.
+    pub(super) fn forget_failures_in_a_row(&mut self) {
+        self.failures_in_a_row = 0;
     }
 
     /// The target may be another one now: what it takes is to be learnt again.

@@ -81,6 +81,8 @@ pub(super) struct Slot {
 pub(super) struct Flight {
     /// The endpoint's turn when it was sent: tells an answer to this wait from one to the wait before.
     pub(super) turn: u32,
+    /// When it was sent, monotonic.
+    pub(super) began: Duration,
     /// The content settings changed: delivered settles the batch, failed supersedes it.
     pub(super) superseded: bool,
     /// A user touched the settings since it was sent: it may have gone to another URL than the next one will.
@@ -207,6 +209,11 @@ impl Courier {
         self.requests() > 0
     }
 
+    /// When the oldest request that is under way was sent.
+    pub(super) fn requested(&self) -> Option<Duration> {
+        self.open.iter().filter_map(|slot| slot.flight).map(|flight| flight.began).min()
+    }
+
     /// Nothing is under way and nothing asked.
     pub(super) fn rests(&self) -> bool {
         self.reading.is_none() && self.measuring.is_none() && !self.is_sending()
@@ -253,7 +260,7 @@ impl Courier {
         if let Some(at) = self.open.iter().position(|slot| slot.flight.is_some() && is_it(&slot.batch)) {
             let slot = &mut self.open[at];
             let flight = slot.flight.take()?;
-            let Flight { turn, superseded, under_older_settings } = flight;
+            let Flight { turn, superseded, under_older_settings, .. } = flight;
             let batch = slot.batch.clone();
             return Some(Landed { batch, turn, slot: Some(at), superseded, under_older_settings });
         }

@@ -130,6 +130,8 @@ pub enum Input {
         /// The cursor now.
         cursor: Seq,
     },
+    /// A test message that somebody sent to the endpoint was delivered: what waits tries again at once.
+    TestDelivered,
     /// [`Machine::wake_at`](crate::Machine::wake_at) has come.
     Due,
     /// Start nothing more; what is in flight ends by itself or is abandoned.

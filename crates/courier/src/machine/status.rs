@@ -25,6 +25,8 @@ pub struct LaneStatus {
     pub open: Vec<OpenBatch>,
     /// Events past the cursor that are settled all the same: they were sent beside a batch that is still on its way.
     pub settled_ahead: u64,
+    /// When the oldest request that is under way was sent, on the clock of `now`; none if it is disabled.
+    pub requested: Option<Duration>,
     /// When the next attempt is made, on the clock of `now`.
     pub next_attempt: Option<Duration>,
 }
@@ -40,10 +42,10 @@ impl Machine {
 
     fn lane_status(&self, lane: Lane) -> LaneStatus {
         let courier = &self.couriers[lane.index()];
-        let state = if courier.is_sending() {
-            "sending"
-        } else if !self.settings.enabled {
+        let state = if !self.settings.enabled {
             "disabled"
+        } else if courier.is_sending() {
+            "sending"
         } else if courier.open.iter().any(|slot| slot.refusal.is_some()) {
             "refused"
         } else if courier.is_caught_up() {
@@ -58,6 +60,7 @@ impl Machine {
             cursor: courier.cursor,
             open: courier.open.iter().map(|slot| slot.batch.clone()).collect(),
             settled_ahead: courier.open.iter().map(|slot| slot.settled_behind).sum(),
+            requested: courier.requested().filter(|_| self.settings.enabled),
             next_attempt: self.attempts(lane).min().filter(|_| self.may_begin_anything()),
         }
     }

@@ -368,7 +368,7 @@ pub(super) fn sees_address(address: &str, role: Role) -> bool {
 }
 
 /// What stands before the status and the words of a receiver (see [`refusal_in_words`](crate::dispatch::refusal_in_words)).
-const ANSWERED: &str = "the receiver answered ";
+const ANSWERED: &str = "the endpoint returned ";
 
 /// Why something failed, as a caller with this role may see it: what a receiver said is for those who set it up.
 fn shown(mut words: String, role: Role) -> String {
@@ -390,10 +390,10 @@ mod tests {
     #[test]
     fn an_analyst_sees_the_status_and_not_what_the_receiver_said() {
         for (words, analyst) in [
-            ("the receiver answered 403: who are you?", "the receiver answered 403"),
+            ("the endpoint returned 403: who are you?", "the endpoint returned 403"),
             (
-                "no success for 72 h; last: the receiver answered 500: \u{fc}",
-                "no success for 72 h; last: the receiver answered 500",
+                "no success for 72 h; last: the endpoint returned 500: \u{fc}",
+                "no success for 72 h; last: the endpoint returned 500",
             ),
             ("the name cannot be resolved", "the name cannot be resolved"),
         ] {

@@ -61,13 +61,17 @@ pub(super) struct Entry {
     notice: Option<String>,
     /// Of its lanes, the one that needs most attention: `refused`, `waiting`, `sending`, `caught_up`, `disabled`.
     state: &'static str,
+    /// Requests fail, and no success has followed yet.
+    failing: bool,
     /// Failed attempts in a row; 0 when well.
     failures_in_a_row: u32,
     /// Of both lanes together; null if it is disabled: what it misses is counted by its status.
     lag: Option<LagAnswer>,
+    /// When the oldest request that is under way was sent: since then a response is awaited.
+    waiting_for_response_since: Option<String>,
     /// The earlier one of its lanes.
     next_attempt_at: Option<String>,
-    /// Of the newest attempt that failed, if its lane does not get on; null otherwise.
+    /// Of the newest attempt that failed, while the integration fails; null otherwise.
     last_error: Option<String>,
 }
 
@@ -144,11 +148,11 @@ async fn entry(api: &Shared, row: IntegrationRow, status: &CourierStatus) -> Res
     let idle = if row.activity == Activity::Active { "caught_up" } else { "disabled" };
     let state = states.min().map_or(idle, |at| STATES[at]);
     let next_attempt_ms = lanes.iter().filter_map(|(_, now)| now.next_attempt_ms).min();
-    let stuck =
-        |lane: Lane| lanes.iter().any(|(of, now)| *of == lane && matches!(now.state, "waiting" | "refused"));
-    let last_error = if matches!(state, "waiting" | "refused") {
+    let requested_ms = lanes.iter().filter_map(|(_, now)| now.requested_ms).min();
+    let failing = row.activity == Activity::Active && status.is_failing();
+    let last_error = if failing {
         let attempts = api.store.attempts(row.id, None, ATTEMPTS_LOOKED_AT).await?;
-        attempts.into_iter().find(|row| stuck(row.attempt.lane)).and_then(|row| row.attempt.error)
+        attempts.into_iter().find_map(|row| row.attempt.error)
     } else {
         None
     };
@@ -165,8 +169,10 @@ async fn entry(api: &Shared, row: IntegrationRow, status: &CourierStatus) -> Res
         sends: notice.is_none(),
         notice,
         state,
+        failing,
         failures_in_a_row: status.failures_in_a_row,
         lag,
+        waiting_for_response_since: requested_ms.map(rfc3339),
         next_attempt_at: next_attempt_ms.map(rfc3339),
         last_error,
         name: row.name,

@@ -36,6 +36,8 @@ pub(super) struct Status {
     warnings: Vec<String>,
     /// The certificates of its settings.
     tls: Certificates,
+    /// Requests fail, and no success has followed yet.
+    failing: bool,
     /// Failed attempts in a row; 0 when well.
     failures_in_a_row: u32,
     /// The end of the log.
@@ -58,8 +60,10 @@ pub(super) struct LaneStatus {
     open_batch: Option<OpenBatchAnswer>,
     /// All of them, in log order: more than one only if `target.in_flight` allows it.
     open_batches: Vec<OpenBatchAnswer>,
+    /// When the oldest request that is under way was sent: since then a response is awaited.
+    waiting_for_response_since: Option<String>,
     next_attempt_at: Option<String>,
-    /// Of the newest attempt of the lane; null if that one succeeded.
+    /// Of the newest attempt of the lane, while the integration fails; null otherwise.
     last_error: Option<String>,
 }
 
@@ -104,6 +108,8 @@ pub(super) async fn show(
     let head = *api.store.head().borrow();
     let courier = courier(&api, &integration).await?;
     let attempts = api.store.attempts(integration.id, None, ATTEMPTS_LOOKED_AT).await?;
+    let is_active = integration.activity == Activity::Active;
+    let (failing, failures_in_a_row) = (is_active && courier.is_failing(), courier.failures_in_a_row);
     let mut lanes = Vec::with_capacity(Lane::ALL.len());
     for (lane, now) in Lane::ALL.into_iter().zip(courier.lanes) {
         let streams = lane_streams(&integration, lane);
@@ -113,7 +119,7 @@ pub(super) async fn show(
             api.store.lag(streams, now.cursor, head).await?
         };
         let newest = attempts.iter().find(|row| row.attempt.lane == lane);
-        let last_error = newest.and_then(|row| row.attempt.error.clone());
+        let last_error = newest.filter(|_| failing).and_then(|row| row.attempt.error.clone());
         lanes.push(LaneStatus::of(&integration, lane, now, lag, last_error, api.clock.wall_ms()));
     }
     let client_enabled = api.accounts.clients().is_enabled(integration.client);
@@ -123,13 +129,14 @@ pub(super) async fn show(
     warnings.extend(unknown.into_iter().map(|warning| format!("filter: {}", warning.message)));
     let status = Status {
         id: integration.id.0,
-        active: integration.activity == Activity::Active,
+        active: is_active,
         disabled_by: disabled_by(&integration.activity),
         sends: notice.is_none(),
         notice,
         warnings,
         tls,
-        failures_in_a_row: courier.failures_in_a_row,
+        failing,
+        failures_in_a_row,
         head: head.0,
         lanes,
         last_attempt: attempts.into_iter().next().map(|row| Attempt::of(row, caller.role())),
@@ -159,6 +166,7 @@ pub(super) async fn saved(
         cursor: lane.cursor,
         settled_ahead: lane.open.iter().map(|open| open.settled_behind).sum(),
         open: lane.open.into_iter().map(|open| open.batch).collect(),
+        requested_ms: None,
         next_attempt_ms: None,
     });
     Ok(CourierStatus { lanes, failures_in_a_row: 0 })
@@ -207,7 +215,12 @@ impl LaneStatus {
         last_error: Option<String>,
         now_ms: u64,
     ) -> Self {
-        let LaneNow { state, cursor: Seq(cursor), open, settled_ahead, next_attempt_ms } = now;
+        let LaneNow { state, cursor: Seq(cursor), mut open, settled_ahead, requested_ms, next_attempt_ms } =
+            now;
+        if state == "disabled" {
+            // What is open is sent again when it is enabled; until then nothing is in progress.
+            open.clear();
+        }
         let open_batches: Vec<_> = open.iter().map(OpenBatchAnswer::from).collect();
         let ticked = integration.events.iter().filter(|ticked| ticked.active && ticked.kind.lane() == lane);
         LaneStatus {
@@ -221,6 +234,7 @@ impl LaneStatus {
             },
             open_batch: open_batches.first().cloned(),
             open_batches,
+            waiting_for_response_since: requested_ms.map(rfc3339),
             next_attempt_at: next_attempt_ms.map(rfc3339),
             last_error,
         }

@@ -53,7 +53,7 @@ pub(super) async fn stored(
     let bytes = &held.bytes;
     let asked = if bytes.is_empty() { AskedTest::default() } else { read(bytes)? };
     let integration = find(&api, &caller, &id).await?;
-    test(&api, &caller, &integration, asked, &[]).await
+    test(&api, &caller, &integration, asked, &[], true).await
 }
 
 /// Sends test messages of settings that are not stored.
@@ -75,7 +75,7 @@ pub(super) async fn unsaved(
 ) -> Result<Response, Problem> {
     let Unsaved { caller, integration, test: asked, warnings } =
         settings(&api, query, incoming, SENT).await?;
-    test(&api, &caller, &integration, asked, &warnings).await
+    test(&api, &caller, &integration, asked, &warnings, false).await
 }
 
 /// Shows the test message of settings that are not stored. Nothing is sent.
@@ -186,6 +186,7 @@ async fn test(
     integration: &Integration,
     asked: AskedTest,
     warnings: &[FieldError],
+    is_stored: bool,
 ) -> Result<Response, Problem> {
     // Opening a client certificate may have taken long.
     caller.check_again(api).await?;
@@ -203,6 +204,9 @@ async fn test(
     };
     // At least one message was sent.
     let answer = answer.ok_or_else(Problem::internal)?;
+    if is_stored {
+        api.dispatch.was_tested(integration.id, answer.delivered());
+    }
     Ok(with_warnings(if answer.delivered() { "success" } else { "failure" }, answer, warnings))
 }
 

@@ -151,7 +151,7 @@ pub(crate) fn broken(integration: &Integration, reason: &DisableReason, now_s: u
 /// Why hitwire disabled an integration, as the end of a sentence.
 pub(crate) fn in_words(reason: &DisableReason) -> String {
     match reason {
-        DisableReason::Gone => "the receiver answered 410 and asks never to be called again".to_owned(),
+        DisableReason::Gone => "the endpoint returned 410 and asks never to be called again".to_owned(),
         DisableReason::NoSuccess { limit_s } => format!("no request succeeded for {} hours", limit_s / 3_600),
         DisableReason::TooManyFailures { failed, total } => {
             format!("{failed} of {total} requests failed in 12 hours")

@@ -144,6 +144,14 @@ impl Dispatch {
         self.configured(integration.id);
     }
 
+    /// To be called after a test message with an integration's settings as they are stored: if it was delivered, older
+    /// failures are no news any more, and what waits tries again at once.
+    pub fn was_tested(&self, id: IntegrationId, delivered: bool) {
+        if delivered {
+            self.context.note(Note::Tested(id));
+        }
+    }
+
     /// How an integration's couriers are doing; none if it is not known (yet).
     pub async fn status(&self, id: IntegrationId) -> Option<CourierStatus> {
         let (answer, status) = oneshot::channel();
@@ -308,6 +316,7 @@ impl Board {
                 self.configured(id);
                 self.context.end_change(id);
             }
+            Note::Tested(id) => self.wake(id, Flags::TESTED),
             Note::Subscribed(id, streams) => self.subscribe(id, streams),
             Note::Status(id, answer) => {
                 let status = self.entries.get(&id).and_then(|entry| match &entry.state {
@@ -479,6 +488,7 @@ impl Board {
             Some(Ended::Gone) => {
                 self.context.deliveries.forget(id);
                 self.context.refused.forget(id);
+                self.context.failing.forget(id);
                 self.panicked.remove(&id);
                 self.remove(id);
                 // The shell may have noticed the deletion before it could know what to say.

@@ -46,11 +46,14 @@ impl Clock {
         WallClock { at: self.now(), ms: self.wall_ms() }
     }
 
-    /// The wall time, in milliseconds since the Unix epoch, at which [`Clock::now`] will read `at`, as far as one can say
-    /// now.
+    /// The wall time, in milliseconds since the Unix epoch, at which [`Clock::now`] will read `at`, or did, as far as one
+    /// can say now.
     pub fn wall_of(&self, at: Duration) -> u64 {
-        let ahead = at.saturating_sub(self.now()).as_millis() as u64;
-        self.wall_ms() + ahead
+        let (now, wall_ms) = (self.now(), self.wall_ms());
+        match at.checked_sub(now) {
+            Some(ahead) => wall_ms + ahead.as_millis() as u64,
+            None => wall_ms.saturating_sub((now - at).as_millis() as u64),
+        }
     }
 }
 

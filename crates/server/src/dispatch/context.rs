@@ -4,6 +4,7 @@ use super::applications;
 use super::board::Surroundings;
 use super::budget::{Budget, ShareOf};
 use super::clock::Clock;
+use super::failing::Failing;
 use super::farewell::Farewell;
 use super::inbox::{CourierStatus, Surveyed};
 use super::refused::Refused;
@@ -48,6 +49,8 @@ pub(super) struct Context {
     cache: Mutex<Cache>,
     /// Integrations whose targets the guard refuses.
     pub(super) refused: Refused,
+    /// Integrations whose deliveries fail.
+    pub(super) failing: Failing,
     /// Integrations whose last answer took longer than [`SLOW`].
     slow: Mutex<HashSet<IntegrationId>>,
     /// Requests that each integration has under way, or waiting for their turn.
@@ -84,6 +87,8 @@ pub(super) enum Note {
     Configured(IntegrationId),
     /// The same, after [`Context::begin_change`].
     Changed(IntegrationId),
+    /// A test message to it was delivered.
+    Tested(IntegrationId),
     /// These streams wake the integration from now on.
     Subscribed(IntegrationId, Vec<StreamFrom>),
     /// How is it doing?
@@ -129,6 +134,7 @@ impl Context {
             mint,
             cache: Mutex::default(),
             refused: Refused::default(),
+            failing: Failing::default(),
             slow: Mutex::default(),
             under_way: Mutex::default(),
             changing: Mutex::default(),

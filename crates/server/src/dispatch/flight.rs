@@ -3,6 +3,7 @@
 use super::batch_body::{self, lane_streams};
 use super::context::{Context, Interrupt};
 use super::detail;
+use super::failing;
 use super::refused;
 use super::search::{self, Found};
 use crate::metrics::Ended;
@@ -181,6 +182,7 @@ async fn send_once(
         body_bytes: batch.body_bytes,
         took,
     });
+    failing::look(context, &integration, &delivery);
     refused::look(context, &integration, &delivery, started_ms).await;
     Some(Landed::Input(Input::Outcome {
         lane,

@@ -24,6 +24,8 @@ impl Flags {
     pub(super) const CONFIGURED: Flags = Flags(4);
     pub(super) const MOVED: Flags = Flags(8);
     pub(super) const DUE: Flags = Flags(16);
+    /// A test message was delivered.
+    pub(super) const TESTED: Flags = Flags(32);
 
     /// The log advanced for this lane.
     pub(super) const fn advanced(lane: Lane) -> Flags {
@@ -136,11 +138,18 @@ pub struct LaneNow {
     pub open: Vec<OpenBatch>,
     /// Events past the cursor that are settled all the same.
     pub settled_ahead: u64,
+    /// When the oldest request that waits for its response was sent, milliseconds since the Unix epoch.
+    pub requested_ms: Option<u64>,
     /// When the next attempt is made, milliseconds since the Unix epoch.
     pub next_attempt_ms: Option<u64>,
 }
 
 impl CourierStatus {
+    /// Requests fail, and no success has followed yet.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failures_in_a_row > 0 || self.lanes.iter().any(|lane| lane.state == "refused")
+    }
+
     pub(super) fn of(machine: &Machine, clock: &super::Clock) -> Self {
         let status = machine.status();
         CourierStatus {
@@ -149,6 +158,7 @@ impl CourierStatus {
                 cursor: lane.cursor,
                 open: lane.open,
                 settled_ahead: lane.settled_ahead,
+                requested_ms: lane.requested.map(|at| clock.wall_of(at)),
                 next_attempt_ms: lane.next_attempt.map(|at| clock.wall_of(at)),
             }),
             failures_in_a_row: status.failures_in_a_row,

@@ -17,6 +17,7 @@
 //! - `detail`: what is kept of an attempt for whoever looks at it.
 //! - `again`: the body of an attempt, made again.
 //! - `echo`: a receiver's words without the secrets that it was sent.
+//! - `failing`: that an integration begins to fail, and that it recovers, for the log.
 //! - `refused`: that the guard refuses a target, told once.
 //! - `trial`: a test message, sent once the way batches go, and everything about it.
 //! - `budget`: how many requests and bytes may be under way at once; probes of sick endpoints have their own share, so
@@ -36,6 +37,7 @@ pub mod clock;
 mod context;
 mod detail;
 mod echo;
+mod failing;
 mod farewell;
 mod flight;
 mod inbox;

@@ -182,6 +182,9 @@ impl Shell {
                 inputs.push_back(Input::Advanced { lane });
             }
         }
+        if flags.has(Flags::TESTED) {
+            inputs.push_back(Input::TestDelivered);
+        }
         if flags.has(Flags::DUE) {
             inputs.push_back(Input::Due);
         }

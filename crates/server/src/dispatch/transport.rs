@@ -143,7 +143,7 @@ pub(crate) fn refusal_in_words(response: &endpoint::Response, target: &Target, n
     if (200..300).contains(&response.status) {
         return None;
     }
-    let mut words = format!("the receiver answered {}", response.status);
+    let mut words = format!("the endpoint returned {}", response.status);
     if (300..400).contains(&response.status) {
         words.push_str("; redirects are not followed, set the integration's URL to the final address");
     }

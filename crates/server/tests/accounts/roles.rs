@@ -127,5 +127,5 @@ async fn an_analyst_sees_what_became_of_events_and_not_what_a_receiver_said() {
     let newest = async |caller: &Caller| caller.get(&path).await.expect(200)["attempts"][0]["error"].clone();
     until(async || newest(&hitwire.admin()).await.is_string()).await;
     let words = newest(&hitwire.caller(&token)).await;
-    assert_eq!(words, "the receiver answered 500");
+    assert_eq!(words, "the endpoint returned 500");
 }

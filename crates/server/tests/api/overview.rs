@@ -68,11 +68,12 @@ async fn each_says_how_it_is_doing_and_why_it_does_not_get_on() {
         panic!("{page}")
     };
     assert_eq!(
-        [&well["sends"], &well["lag"], &well["failures_in_a_row"], &well["last_error"]],
-        [&json!(true), &json!({"events": 0, "seconds": 0}), &json!(0), &json!(null)]
+        [&well["sends"], &well["lag"], &well["failing"], &well["last_error"]],
+        [&json!(true), &json!({"events": 0, "seconds": 0}), &json!(false), &json!(null)]
     );
+    assert_eq!((&ill["failing"], &disabled["failing"]), (&json!(true), &json!(false)));
     assert_eq!((&ill["state"], &ill["lag"]["events"]), (&json!("waiting"), &json!(2)));
-    assert_eq!(ill["last_error"], "the receiver answered 503");
+    assert_eq!(ill["last_error"], "the endpoint returned 503");
     assert!(ill["next_attempt_at"].is_string() && ill["failures_in_a_row"].as_u64() > Some(0), "{ill}");
     assert_eq!((&disabled["state"], &disabled["events"]), (&json!("disabled"), &json!(["scope"])));
     assert_eq!((&disabled["disabled_by"], &idle["disabled_by"]), (&json!("user"), &json!(null)));
@@ -82,4 +83,48 @@ async fn each_says_how_it_is_doing_and_why_it_does_not_get_on() {
         (&idle["sends"], &idle["state"], &idle["events"]),
         (&json!(false), &json!("caught_up"), &json!([]))
     );
+}
+
+#[tokio::test]
+async fn a_hanging_receiver_is_told_by_when_its_response_began_to_be_awaited() {
+    let receiver = Receiver::start().await;
+    receiver.hold(true);
+    let hitwire = Hitwire::start().await;
+    let id = hitwire.subscribe(&receiver.url()).await;
+    hitwire.send(&hits(0..2)).await.expect(202);
+    let status = async || hitwire.admin().get(&format!("/v2/integration/{id}/status")).await.expect(200);
+    until(async || status().await["lanes"][1]["waiting_for_response_since"].is_string()).await;
+    let page = overview(&hitwire, "").await;
+    let told = &page["integrations"][0];
+    assert_eq!(told["waiting_for_response_since"], status().await["lanes"][1]["waiting_for_response_since"]);
+    assert_eq!((&told["state"], &told["failing"]), (&json!("sending"), &json!(false)));
+
+    // Disabled, nothing is in progress, although the request is still under way.
+    let path = format!("/v2/integration/{id}");
+    hitwire.admin().send("PUT", &path, &json!({"active": false})).await.expect(200);
+    until(async || status().await["lanes"][1]["state"] == "disabled").await;
+    let lane = &status().await["lanes"][1];
+    assert_eq!((&lane["open_batches"], &lane["waiting_for_response_since"]), (&json!([]), &json!(null)));
+}
+
+#[tokio::test]
+async fn a_test_that_is_delivered_clears_an_older_error() {
+    let receiver = Receiver::start().await;
+    receiver.answer(503);
+    let hitwire = Hitwire::start().await;
+    let id = hitwire.subscribe(&receiver.url()).await;
+    hitwire.send(&hits(0..2)).await.expect(202);
+    let path = format!("/v2/integration/{id}");
+    let status = async || hitwire.admin().get(&format!("{path}/status")).await.expect(200);
+    until(async || status().await["failing"] == true).await;
+    // Nothing is left that could be delivered.
+    let other_event = json!({"events": [{"event": "scope", "active": true}]});
+    hitwire.admin().send("PUT", &path, &other_event).await.expect(200);
+    until(async || status().await["lanes"][1]["state"] == "caught_up").await;
+    let before = status().await;
+    assert_eq!((&before["failing"], before["lanes"][1]["last_error"].is_string()), (&json!(true), true));
+    receiver.answer(204);
+    hitwire.admin().send("POST", &format!("{path}/test"), &json!({"event": "scope"})).await.expect(200);
+    until(async || status().await["failing"] == false).await;
+    assert_eq!(status().await["lanes"][1]["last_error"], json!(null));
 }

@@ -154,7 +154,7 @@ async fn a_test_counts_nowhere_and_works_while_disabled() {
     let answer = admin.send("POST", &format!("{path}/test"), &json!({"event": "scope"})).await.expect(200);
     let answer = tested(&answer, "failure");
     assert_eq!(answer["response"]["status"], 500);
-    assert_eq!(answer["error"], "the receiver answered 500");
+    assert_eq!(answer["error"], "the endpoint returned 500");
     assert_eq!(admin.get(&format!("{path}/attempts")).await.expect(200)["attempts"], json!([]));
     let status = admin.get(&format!("{path}/status")).await.expect(200);
     assert_eq!((&status["failures_in_a_row"], &status["last_attempt"]), (&json!(0), &json!(null)));

@@ -199,7 +199,7 @@ async fn a_page_about_a_missing_client_certificate_is_told_in_words() {
     let answer = hitwire.admin().send("POST", "/v2/integration/test", &settings).await.expect(200);
     assert_eq!(
         answer["body"]["object"]["error"],
-        "the receiver answered 400: the receiver wants a client certificate, and the integration has none"
+        "the endpoint returned 400: the receiver wants a client certificate, and the integration has none"
     );
 }
 

@@ -67,7 +67,7 @@ async fn a_failed_attempt_explains_itself_and_nothing_of_it_runs_or_is_secret() 
     let number = *attempts(&log).last().expect("one");
     let page = browser.get(&format!("{integration}/attempts/{number}")).await.page(200);
     for words in [
-        "The receiver failed by itself: it answered 500.",
+        "The endpoint returned 500. It is an error of its own.",
         "The same batch was tried again",
         ": Delivered.",
         "Connecting (TCP)",

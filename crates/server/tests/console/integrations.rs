@@ -222,7 +222,7 @@ async fn a_test_shows_request_and_response_before_anything_is_saved() {
     let add = form(&mut browser, ADD).await.with("url", &receiver.url()).with("example", "system");
     let page = press(&mut browser, &add, "test").await.page(200);
     for shown in
-        ["Not delivered", "the receiver answered 418", "HTTP 418", "webhook-signature", "[Test message]"]
+        ["Not delivered", "the endpoint returned 418", "HTTP 418", "webhook-signature", "[Test message]"]
     {
         assert!(page.contains(shown), "{shown}: {page}");
     }
@@ -414,10 +414,10 @@ async fn a_failing_one_says_why_and_when_it_is_tried_again() {
     hitwire.subscribe(&receiver.url()).await;
     hitwire.send(&hits(0..2)).await.expect(202);
     let page = page_with(&mut browser, HOME, "Failing").await;
-    assert!(page.contains("the receiver answered 503") && page.contains("Next try"), "{page}");
+    assert!(page.contains("the endpoint returned 503") && page.contains("Next try"), "{page}");
     assert!(page.contains("Behind by 2 events"), "{page}");
     let page = browser.get(&format!("{HOME}/1")).await.page(200);
-    assert!(page.contains("the receiver answered 503") && page.contains("On its way"), "{page}");
+    assert!(page.contains("the endpoint returned 503") && page.contains("On its way"), "{page}");
 }
 
 #[tokio::test]

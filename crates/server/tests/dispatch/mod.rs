@@ -13,6 +13,7 @@ mod network;
 mod random;
 mod resuming;
 mod small_world;
+mod told;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

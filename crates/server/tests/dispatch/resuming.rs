@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// 2026-01-01.
-const BEGIN: Duration = Duration::from_secs(1_767_225_600);
+const BEGIN: Duration = Duration::from_hours(24 * 20_454);
 
 /// A request that a receiver got.
 #[derive(Clone, Copy, Debug)]
@@ -184,13 +184,13 @@ async fn a_start_keeps_the_size_that_a_413_taught() {
     let life = world.start().await;
     life.integrations(1, Preset::Patient).await;
     append_hits(&*life.store, 100).await;
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     assert!(world.receivers.take().iter().any(|got| got.bytes > 1_000), "it has been learnt");
     life.stop().await;
 
     let life = world.start().await;
     append_hits(&*life.store, 100).await;
-    sleep(Duration::from_secs(60)).await;
+    sleep(Duration::from_mins(1)).await;
     let sizes: Vec<usize> = world.receivers.take().iter().map(|got| got.bytes).collect();
     assert!(!sizes.is_empty() && sizes.iter().all(|bytes| *bytes <= 1_000), "{sizes:?}");
     life.stop().await;
@@ -257,5 +257,22 @@ async fn events_that_waited_through_a_long_stop_are_not_given_up_for_their_age()
     world.receivers.answer(ok);
     sleep(Duration::from_hours(1)).await;
     assert_eq!(life.store.lost(ids[0], None, 10).await.expect("read").len(), 1, "the others arrived");
+    life.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_that_was_delivered_ends_the_wait() {
+    let world = World::new(busy_for_two_minutes);
+    let life = world.start().await;
+    let ids = life.integrations(1, Preset::Patient).await;
+    append_hits(&*life.store, 3).await;
+    sleep(Duration::from_secs(1)).await;
+    world.receivers.take();
+    life.dispatch.was_tested(ids[0], false);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.receivers.take().len(), 0);
+    life.dispatch.was_tested(ids[0], true);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(world.receivers.take().len(), 1);
     life.stop().await;
 }

@@ -2,7 +2,7 @@
 
 use hitwire_event::filter::Filter;
 use hitwire_event::{ClientId, Event, EventId, Kind, Seq, WebhookId};
-use hitwire_log::{Append, Done, HttpMethod, Integration, NewIntegration, Op, Secret, Store, Target, Ticked};
+use hitwire_log::{Append, Done, Integration, NewIntegration, Op, Store, Target, Ticked};
 use hitwire_server::dispatch::{Bounds, Clock, Deliveries, Surroundings, Transport};
 use hitwire_server::{Clients, Names};
 use std::sync::Arc;

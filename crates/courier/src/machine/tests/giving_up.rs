@@ -9,7 +9,7 @@ fn no_answer(run: &mut Run) -> Vec<String> {
 }
 
 fn refused(run: &mut Run) -> Vec<String> {
-    run.status(Bulk, 500)
+    run.status(Bulk, 400)
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn refusing_everything_counts_like_sickness() {
     run.fail_until_the_end(refused);
     let last = run.measured(Bulk, 3, 3);
     assert!(last[0].ends_with("disable NoSuccess { limit_s: 259200 }"), "{last:?}");
-    assert_eq!(run.last_step().lost[0].detail, "no success in 72 h; last: answered with status 500");
+    assert_eq!(run.last_step().lost[0].detail, "no success in 72 h; last: answered with status 400");
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn original_gives_up_a_refused_batch_in_its_lane_alone() {
     run.advanced(Urgent);
     assert_eq!(run.cut(Urgent, 4..=4).len(), 2, "the other lane goes on meanwhile");
     assert_eq!(run.measured(Bulk, 3, 3), ["save bulk@3 | lost bulk 1-3 (3)", "read bulk after 3"]);
-    assert_eq!(run.last_step().lost[0].detail, "refused in 16 retries; last: answered with status 500");
+    assert_eq!(run.last_step().lost[0].detail, "refused in 16 retries; last: answered with status 400");
     assert_eq!(run.last_step().disable, None);
 }
 
@@ -172,18 +172,18 @@ fn time_with_nothing_to_send_is_not_time_without_a_success() {
 #[test]
 fn a_request_that_is_still_under_way_may_be_the_success() {
     let mut run = Run::sending(Preset::Patient);
-    run.status(Bulk, 500);
+    run.status(Bulk, 400);
     while run.now < Duration::from_hours(69) {
         run.retry();
         run.status(Bulk, 503);
     }
     run.retry();
-    run.status(Bulk, 500);
+    run.status(Bulk, 400);
     run.advanced(Urgent);
     run.cut(Urgent, 9..=9);
     while run.now < Duration::from_hours(73) {
         run.retry();
-        let commands = run.status(Bulk, 500);
+        let commands = run.status(Bulk, 400);
         assert!(commands.iter().all(|command| !command.starts_with("measure")), "not yet: {commands:?}");
     }
     run.status(Urgent, 200);

@@ -128,6 +128,8 @@ fn a_413_halves_and_twenty_full_batches_double_again() {
         assert_eq!(delivered_until_more_is_asked(&mut run), 20);
         assert_eq!(run.machine.couriers[1].asked.max_bytes, asked);
     }
+    let end = run.lane(Bulk).cursor.0;
+    run.nothing(Bulk, end);
     let mut run = run.restarted();
     run.feed(Input::Due);
     assert_eq!(run.machine.couriers[1].asked.max_bytes, 800, "a restart goes on there");

@@ -80,6 +80,56 @@ fn gone_disables_at_once_and_the_batch_stays() {
     assert_eq!(commands, ["read urgent after 0", "send bulk 1-3 msg_1"], "nothing is held against it");
 }
 
+#[test]
+fn a_test_that_was_delivered_ends_the_wait_and_older_failures_are_no_news() {
+    let mut run = Run::sending(Preset::Patient);
+    for _ in 0..3 {
+        run.no_answer(Bulk);
+        run.wake();
+    }
+    run.no_answer(Bulk);
+    assert_eq!(run.machine.status().failures_in_a_row, 4);
+    let commands = run.feed(Input::TestDelivered);
+    assert_eq!(run.machine.status().failures_in_a_row, 0);
+    assert_eq!(commands, ["send bulk 1-3 msg_1", "save"]);
+    let again = run.restarted();
+    assert_eq!(again.machine.status().failures_in_a_row, 0, "on record too");
+    run.no_answer(Bulk);
+    assert_eq!(run.machine.status().failures_in_a_row, 1);
+    run.wake_after(10 * S);
+}
+
+#[test]
+fn a_test_that_was_delivered_ends_the_wait_of_a_refused_batch() {
+    let mut run = Run::sending(Preset::Patient);
+    run.status(Bulk, 400);
+    assert_eq!(run.feed(Input::TestDelivered)[0], "send bulk 1-3 msg_1");
+}
+
+#[test]
+fn a_test_does_not_stop_the_time_without_a_success() {
+    let mut run = Run::sending(Preset::Patient);
+    let gives_up = |commands: &[String]| commands.iter().any(|command| command.starts_with("measure"));
+    let mut hours = 0;
+    while !gives_up(&run.no_answer(Bulk)) {
+        run.now += 3_600 * S;
+        hours += 1;
+        run.feed(Input::TestDelivered);
+    }
+    assert_eq!(hours, 72);
+}
+
+#[test]
+fn since_when_a_response_is_awaited_is_told_unless_it_is_disabled() {
+    let mut run = Run::sending(Preset::Patient);
+    let sent = run.now;
+    run.now += 100 * S;
+    run.advanced(Urgent);
+    assert_eq!((run.lane(Bulk).state, run.lane(Bulk).requested), ("sending", Some(sent)));
+    run.edit(|settings| settings.enabled = false);
+    assert_eq!((run.lane(Bulk).state, run.lane(Bulk).requested), ("disabled", None));
+}
+
 /// Requests of the bulk lane, twenty minutes apart: three of five are answered with this status, the others delivered.
 fn three_of_five(run: &mut Run, requests: u64, status: u16) -> Vec<String> {
     let mut last = Vec::new();

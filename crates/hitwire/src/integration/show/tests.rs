@@ -24,7 +24,7 @@ fn status(failures: u64) -> Object {
             {"lane": "urgent", "events": [], "state": "caught_up", "lag": {"events": 0, "seconds": 0}},
             {"lane": "bulk", "events": ["siem"], "state": "waiting", "lag": {"events": 1200, "seconds": 95},
              "open_batch": {"events": 12, "tries": 2}, "next_attempt_at": "2026-01-01T00:00:09Z",
-             "last_error": "the receiver answered 503\u{1b}[2J"},
+             "last_error": "the endpoint returned 503\u{1b}[2J"},
         ],
     }))
 }
@@ -66,7 +66,7 @@ fn the_page_has_state_lanes_errors_and_losses() {
     LANE  STATE    BEHIND        OLDEST  OPEN BATCH                NEXT ATTEMPT
     bulk  waiting  1,200 events  1 min   12 events, tried 2 times  2026-01-01T00:00:09Z
 
-    last error (bulk): the receiver answered 503\u{1b}[2J
+    last error (bulk): the endpoint returned 503\u{1b}[2J
 
     LOST                  EVENTS  RANGE      WHY      DETAIL
     2026-01-01T00:00:00Z  40      dead 1-90  gave_up  no request succeeded for 72 hours
@@ -95,7 +95,7 @@ fn a_test_of_several_events_shows_each_and_what_was_not_sent() {
 #[test]
 fn a_test_shows_the_request_the_answer_and_the_times() {
     let outcome = object(json!({
-        "delivered": false, "event": "siem", "address": "203.0.113.7:443", "error": "the receiver answered 500",
+        "delivered": false, "event": "siem", "address": "203.0.113.7:443", "error": "the endpoint returned 500",
         "request": {"method": "POST", "url": "https://a/", "headers": {}, "body": "[{}]"},
         "response": {"status": 500, "headers": {}, "body": "oops"},
         "timings_ms": {"dns": 1, "connect": 2.5, "tls": 8, "first_byte": 20, "total": 1500},

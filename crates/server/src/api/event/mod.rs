@@ -175,8 +175,10 @@ async fn way_through(
     let lost = lost.into_iter().find(|LostRow { range, .. }| {
         range.lane == lane && range.kinds.contains(&kind) && range.first <= seq && seq <= range.last
     });
+    let active = row.activity == Activity::Active;
     let known = Known {
         seq,
+        active,
         subscription,
         fits,
         revision,
@@ -186,7 +188,6 @@ async fn way_through(
     };
     let found = way::way(&known);
     let shown = found.attempt.or_else(|| attempts.first().copied());
-    let active = row.activity == Activity::Active;
     let mut detail = found.words();
     if !active && matches!(found.state, WayState::OnItsWay | WayState::Waiting) {
         detail.push_str("; the integration is disabled");

@@ -13,6 +13,8 @@ use hitwire_log::{LostRow, Ticked};
 pub(super) struct Known<'a> {
     /// Where the event is.
     pub(super) seq: Seq,
+    /// The integration is enabled.
+    pub(super) active: bool,
     /// The ticked kind that is the event's; none: it is not ticked.
     pub(super) subscription: Option<&'a Ticked>,
     /// The filter lets it pass.
@@ -85,7 +87,9 @@ pub(super) fn way(known: &Known<'_>) -> Found {
     }
     let mut open = known.lane.open.iter().map(|open| &open.batch);
     if let Some(open) = open.find(|batch| batch.first <= known.seq && known.seq <= batch.last) {
-        return found(State::OnItsWay, is_of_today(Some(open.content_revision)));
+        // What is disabled has nothing in progress: its open batches wait.
+        let state = if known.active { State::OnItsWay } else { State::Waiting };
+        return found(state, is_of_today(Some(open.content_revision)));
     }
     if known.lane.unsettled().iter().any(|(after, through)| *after < known.seq && known.seq <= *through) {
         return found(State::Waiting, true);
@@ -198,6 +202,7 @@ mod tests {
         static LANE: std::sync::LazyLock<LaneState> = std::sync::LazyLock::new(lane);
         let mut known = Known {
             seq: Seq(seq),
+            active: true,
             subscription: Some(&TICKED),
             fits: true,
             revision: Some(2),
