@@ -30,6 +30,8 @@ fn depends_on_what_there_is(described: &str, at: &[String], value: Option<&Value
             described.contains("{id}") || described.ends_with("/render") || described.ends_with("/test")
         }
         ("/v1/tokens", "user") => true,
+        // Which there are, the system's time zone database says.
+        ("/v1/user", "time_zone") => value.is_some_and(Value::is_string),
         // It is the one that the integration has.
         ("/v2/integration/{id}", "signing_secret") => value != Some(&Value::Null),
         // It is needed unless there is an id.
@@ -124,6 +126,7 @@ fn texts(name: &str, pem: &Pem) -> Option<(Vec<String>, Vec<String>)> {
             (vec![padded(&format!("{}{}", pem.certificate, pem.key), 524_288)], vec![x(524_289)])
         }
         "client_key" => (vec![padded(&pem.key, 524_288)], vec![x(524_289)]),
+        "time_zone" => (vec![x(64)], vec![x(65)]),
         "token" | "api" => (vec![String::new()], vec![x(1)]),
         "client_key_password" => (vec![x(1_024)], vec![x(1_025)]),
         _ => return None,
