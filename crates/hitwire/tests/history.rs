@@ -21,7 +21,7 @@ async fn the_delivery_log_is_listed_filtered_and_shown() {
     succeeds(&server, &add).await;
     assert_eq!(succeeds(&server, &["attempt", "list", "SIEM"]).await, "no attempts\n");
     for n in 0..3 {
-        server.accept(&hits::hits("log", 0, n..n + 1)).await;
+        server.accept(&hits::hits("log", 0, n..=n)).await;
         in_time("the notification", receiver.events.recv()).await.unwrap();
     }
     let attempts = in_time("three attempts", async {
