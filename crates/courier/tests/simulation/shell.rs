@@ -218,7 +218,7 @@ impl World {
             _ if self.random.percent(10) => None,
             reply => Some(format!("{reply:?}")),
         };
-        let started_ms = self.wall_ms().saturating_sub((self.now - sent).as_millis() as u64);
+        let started_ms = self.wall_ms().saturating_sub(self.now.saturating_sub(sent).as_millis() as u64);
         let took = fate.took;
         let reply = fate.reply;
         let webhook_id = batch.webhook_id.clone();

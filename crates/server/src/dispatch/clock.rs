@@ -52,7 +52,7 @@ impl Clock {
         let (now, wall_ms) = (self.now(), self.wall_ms());
         match at.checked_sub(now) {
             Some(ahead) => wall_ms + ahead.as_millis() as u64,
-            None => wall_ms.saturating_sub((now - at).as_millis() as u64),
+            None => wall_ms.saturating_sub(now.saturating_sub(at).as_millis() as u64),
         }
     }
 }

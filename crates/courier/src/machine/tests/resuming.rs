@@ -28,7 +28,7 @@ fn a_batch_that_waited_waits_for_what_is_left_and_time_in_between_counts() {
         run.retry();
     }
     run.no_answer(Bulk);
-    let until = run.machine.wake_at().unwrap() - run.now;
+    let until = run.machine.wake_at().unwrap().saturating_sub(run.now);
     assert!(until >= Duration::from_hours(1));
     let mut again = run.restarted();
     assert_eq!(again.feed(Input::Due), [""; 0]);
