@@ -4,6 +4,7 @@
 //!
 //! - [`Shares`]: a bounded number of units (places, KiB) of which many holders take some. [`Share`]: units that are taken, until
 //!   they are dropped.
+//! - [`Turns`]: a lock that holders get in turn.
 //! - [`Holder`]: who takes them: a client, or a network address while no client is known.
 //!
 //! # The rule
@@ -22,4 +23,4 @@ mod notice;
 mod pool;
 
 pub use holder::{Holder, network};
-pub use pool::{Key, Share, Shares, UsedUp};
+pub use pool::{Key, Share, Shares, Turns, UsedUp};

@@ -37,6 +37,8 @@ struct Pool<K: Key> {
     name: &'static str,
     total: usize,
     each: usize,
+    /// Whether those whose share is used up are logged.
+    is_told: bool,
     refusals: AtomicU64,
     state: Mutex<State<K>>,
 }
@@ -77,6 +79,10 @@ impl<K: Key> Shares<K> {
 
     /// The same, of which no holder has more than `each`.
     pub fn with_each(name: &'static str, total: usize, each: usize) -> Self {
+        Self::of(name, total, each, true)
+    }
+
+    fn of(name: &'static str, total: usize, each: usize, is_told: bool) -> Self {
         let state = State {
             used: 0,
             held: HashMap::new(),
@@ -86,7 +92,14 @@ impl<K: Key> Shares<K> {
             tickets: 0,
             notices: Notices::default(),
         };
-        Shares(Arc::new(Pool { name, total, each, refusals: AtomicU64::new(0), state: Mutex::new(state) }))
+        Shares(Arc::new(Pool {
+            name,
+            total,
+            each,
+            is_told,
+            refusals: AtomicU64::new(0),
+            state: Mutex::new(state),
+        }))
     }
 
     /// What the units are.
@@ -160,6 +173,22 @@ impl<K: Key> Shares<K> {
         let share = grant.await.expect("a request stays in the queue until it is served or dropped");
         drop(waiting);
         share
+    }
+}
+
+/// A lock that holders get in turn, one request of each: a thousand requests of one holder delay another holder's by one.
+#[derive(Debug)]
+pub struct Turns<K: Key>(Shares<K>);
+
+impl<K: Key> Turns<K> {
+    /// A lock. `name` is what it is for.
+    pub fn new(name: &'static str) -> Self {
+        Turns(Shares::of(name, 1, 1, false))
+    }
+
+    /// Waits for the turn, which lasts until the share is dropped.
+    pub async fn wait(&self, holder: K) -> Share<K> {
+        self.0.take(holder, 1).await
     }
 }
 
@@ -317,7 +346,9 @@ impl<K: Key> Pool<K> {
             return;
         }
         self.refusals.fetch_add(1, Ordering::Relaxed);
-        if let Some(not_logged) = state.notices.due(holder, Instant::now()) {
+        if self.is_told
+            && let Some(not_logged) = state.notices.due(holder, Instant::now())
+        {
             tracing::warn!(
                 share = self.name,
                 %holder,

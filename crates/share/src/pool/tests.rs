@@ -216,3 +216,24 @@ proptest! {
         prop_assert_eq!(shares.used(), 0);
     }
 }
+
+#[tokio::test]
+async fn holders_get_a_lock_in_turn() {
+    let turns = std::sync::Arc::new(Turns::new("changes"));
+    let first = turns.wait(1).await;
+    let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    for (request, holder) in [1, 1, 1, 1, 2].into_iter().enumerate() {
+        let (turns, said) = (std::sync::Arc::clone(&turns), said.clone());
+        tokio::spawn(async move {
+            let _turn = turns.wait(holder).await;
+            said.send((request, holder)).expect("heard");
+        });
+        tokio::task::yield_now().await;
+    }
+    drop((first, said));
+    let mut order = Vec::new();
+    while let Some((_, holder)) = heard.recv().await {
+        order.push(holder);
+    }
+    assert_eq!(order, [2, 1, 1, 1, 1]);
+}
