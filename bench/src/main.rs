@@ -6,6 +6,7 @@
 //! - `load`: sends hits to the ingest API over a few kept connections; prints what was acknowledged, as JSON.
 //! - `receive`: an HTTPS receiver; counts what arrives and how old it is. Told what to do on its standard input.
 //! - `run`: starts both and the server, measures, and prints the table.
+//! - `hostile`: what one hostile client costs another.
 //! - `pages`: how long the console's pages take beside all of that.
 //! - [`baseline`]: the same disk, SQLite and HTTP client without hitwire.
 //!
@@ -15,6 +16,7 @@ mod bare;
 mod baseline;
 mod certificate;
 mod hit;
+mod hostile;
 mod http;
 mod load;
 mod pages;
@@ -28,11 +30,13 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: hitwire-bench run [--server FILE] [--dir DIR] [--quick]
        hitwire-bench pages [--server FILE] [--dir DIR] [--quick]
+       hitwire-bench hostile [--server FILE] [--dir DIR] [--quick]
        hitwire-bench load --addr HOST:PORT --token TOKEN [--batch N] [--connections N] [--rate N] [--seconds N] [--events N]
        hitwire-bench receive --ca-out FILE
 
 run      measures everything and prints a table; starts the other two and the server (default: hitwire beside this program)
 pages    measures the console's pages beside a full log, many integrations and events that come in
+hostile  measures one client alone and beside a hostile one, three times; needs 4,300 file descriptors
 load     closed loop, or --rate events a second in all; ends after --seconds or --events, whatever comes first
 receive  an HTTPS receiver on a free loopback port; reads `take`, `answer`, `hang`, `refuse` from standard input
 ";
@@ -46,9 +50,10 @@ fn main() -> ExitCode {
     let result = Options::read(words).and_then(|options| match command.as_str() {
         "run" => run::run(&options),
         "pages" => pages::run(&options),
+        "hostile" => hostile::run(&options),
         "load" => load::run(&options),
         "receive" => receive::run(&options),
-        _ => Err("which of run, pages, load and receive?".into()),
+        _ => Err("which of run, pages, hostile, load and receive?".into()),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

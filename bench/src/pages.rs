@@ -84,7 +84,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     make_integrations(&server.addr, sizes.integrations, &receiver)?;
     eprintln!("{} integrations in {:.0} s", sizes.integrations, began.elapsed().as_secs_f64());
     let events = sizes.events.to_string();
-    let loaded = server.load(&me, &["--batch", "100", "--connections", "16", "--events", &events], 600)?;
+    let loaded =
+        server.load(&me, TOKEN, &["--batch", "100", "--connections", "16", "--events", &events], 600)?;
     eprintln!("{} events in {:.0} s", loaded.acknowledged, loaded.seconds);
 
     let mut table = Table::default();

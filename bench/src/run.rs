@@ -116,7 +116,7 @@ fn hitwire(
 
     for rate in [100, 1_000] {
         let load = ["--batch", "1", "--connections", "16", "--rate", &rate.to_string()];
-        let (loaded, received) = measure(me, &server, receiver, &load, lengths.latency_s)?;
+        let (loaded, received) = measure(me, &server, TOKEN, receiver, &load, lengths.latency_s)?;
         table.row(
             &format!("ingest to receiver at {rate} events/s"),
             format!(
@@ -131,7 +131,7 @@ fn hitwire(
     for batch in BATCHES {
         let load = ["--batch", &batch.to_string(), "--connections", &CONNECTIONS.to_string()];
         let (began_ns, cpu_before) = (now_ns(), server.process.cpu_seconds()?);
-        let (loaded, received) = measure(me, &server, receiver, &load, lengths.sustained_s)?;
+        let (loaded, received) = measure(me, &server, TOKEN, receiver, &load, lengths.sustained_s)?;
         let cpu = server.process.cpu_seconds()? - cpu_before;
         let delivered_s = received.last_ns.saturating_sub(began_ns) as f64 / 1e9;
         table.row(
@@ -155,10 +155,10 @@ fn hitwire(
         }
     }
 
-    receiver.process.tell("hang")?;
+    receiver.tell("hang")?;
     let events = lengths.backlog_events.to_string();
     let load = ["--batch", "100", "--connections", &CONNECTIONS.to_string(), "--events", &events];
-    let loaded = server.load(me, &load, lengths.backlog_s)?;
+    let loaded = server.load(me, TOKEN, &load, lengths.backlog_s)?;
     table.row(
         &format!("memory, {} events behind a hanging receiver", table::count(loaded.acknowledged as f64)),
         format!(
@@ -171,15 +171,16 @@ fn hitwire(
 }
 
 /// One load, and what had arrived when all of it had.
-fn measure(
+pub(crate) fn measure(
     me: &Path,
     server: &Server,
+    token: &str,
     receiver: &mut Receiver,
     load: &[&str],
     seconds: u64,
 ) -> Result<(Loaded, Received), Failure> {
     receiver.take()?;
-    let loaded = server.load(me, load, seconds)?;
+    let loaded = server.load(me, token, load, seconds)?;
     let until = Instant::now() + DRAIN;
     let mut received = Received::default();
     while received.events < loaded.acknowledged && Instant::now() < until {
@@ -211,6 +212,11 @@ impl Receiver {
         let mut process = Process::start(Command::new(me).arg("receive").arg("--ca-out").arg(&ca))?;
         let ready: Ready = serde_json::from_str(&process.line()?)?;
         Ok(Receiver { process, url: ready.url, ca_pem: std::fs::read_to_string(ca)? })
+    }
+
+    /// Says what it is to do from now on.
+    pub(crate) fn tell(&mut self, manner: &str) -> Result<(), Failure> {
+        self.process.tell(manner)
     }
 
     fn take(&mut self) -> Result<Received, Failure> {
@@ -267,10 +273,17 @@ impl Server {
         Err(format!("no integration: {} {}", answer.status, String::from_utf8_lossy(answer.body)).into())
     }
 
-    pub(crate) fn load(&self, me: &Path, load: &[&str], seconds: u64) -> Result<Loaded, Failure> {
+    /// A load in the name of whose token this is.
+    pub(crate) fn load(
+        &self,
+        me: &Path,
+        token: &str,
+        load: &[&str],
+        seconds: u64,
+    ) -> Result<Loaded, Failure> {
         let mut command = Command::new(me);
         command
-            .args(["load", "--addr", &self.addr, "--token", TOKEN, "--seconds", &seconds.to_string()])
+            .args(["load", "--addr", &self.addr, "--token", token, "--seconds", &seconds.to_string()])
             .args(load);
         Ok(serde_json::from_str(&Process::start(&mut command)?.line()?)?)
     }
