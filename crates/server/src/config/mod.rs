@@ -245,12 +245,17 @@ impl Config {
         )?;
         at_least("log.slice_size", self.log.slice_bytes, slice_bytes_min, "a slice and its write-ahead log")?;
         at_least("api.max_body", self.api.body_bytes_max, KIB, "one event")?;
-        at_least(
-            "api.bodies_in_flight",
-            self.api.bodies_in_flight_bytes,
-            self.api.body_bytes_max,
-            "one largest body",
-        )?;
+        let ApiBounds { body_bytes_max, bodies_in_flight_bytes, .. } = self.api;
+        let needed = body_bytes_max.saturating_mul(2);
+        if bodies_in_flight_bytes < needed {
+            // A body in between would be refused again and again, and its sender told to come back.
+            let problem = format!(
+                "{bodies_in_flight_bytes} bytes is too little: one client can have half of it, and a body may have {body_bytes_max} bytes \
+                 (api.max_body); make it {needed} bytes or more, or api.max_body {} bytes or less",
+                bodies_in_flight_bytes / 2
+            );
+            return Err(ConfigError::new("api.bodies_in_flight", problem));
+        }
         if let Some(lag_bytes) = self.retention.lag_bytes
             && lag_bytes > self.retention.size_bytes
         {
@@ -321,9 +326,23 @@ mod tests {
         assert!(refused(|c| c.retention.lag_bytes = Some(u64::MAX)).starts_with("retention.lag_size: "));
         assert!(refused(|c| c.retention.age = Duration::ZERO).starts_with("retention.age: "));
         assert!(refused(|c| c.api.bodies_in_flight_bytes = 1).starts_with("api.bodies_in_flight: "));
+        assert!(refused(|c| c.metrics_listen = Some(c.listen)).starts_with("metrics_listen: "));
         assert!(refused(|c| c.admin_token = Some(short)).starts_with("HITWIRE_ADMIN_TOKEN: "));
         let words = refused(|c| (c.admin_token, c.ingest_token) = (Some(long.clone()), Some(long)));
         assert!(words.starts_with("HITWIRE_INGEST_TOKEN: "), "{words}");
+    }
+
+    #[test]
+    fn the_largest_body_fits_into_what_one_client_can_have() {
+        let words = refused(|config| config.api.body_bytes_max = 32 * MIB + 1);
+        assert_eq!(
+            words,
+            "api.bodies_in_flight: 67108864 bytes is too little: one client can have half of it, and a body may have 33554433 bytes \
+             (api.max_body); make it 67108866 bytes or more, or api.max_body 33554432 bytes or less"
+        );
+        let mut config = Config::default();
+        config.api.body_bytes_max = 32 * MIB;
+        assert_eq!(config.check(), Ok(()));
     }
 
     #[test]

@@ -34,6 +34,10 @@ impl Config {
         }
         self.check_address("listen", self.listen, "the API would carry tokens in clear")?;
         self.metrics_listen.map_or(Ok(()), |addr| {
+            if addr == self.listen && addr.port() != 0 {
+                let problem = format!("{addr} is where the API listens; give metrics another port");
+                return Err(ConfigError::new("metrics_listen", problem));
+            }
             self.check_address("metrics_listen", addr, "metrics would be told in clear")
         })
     }
