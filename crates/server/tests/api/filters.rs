@@ -255,3 +255,14 @@ async fn deliveries_follow_what_an_application_is_called() {
     let status = hitwire.admin().get(&format!("/v2/integration/{id}")).await.expect(200);
     assert_eq!(status["body"]["object"]["filter"], integration["filter"], "it is shown as it was given");
 }
+
+#[tokio::test]
+async fn a_score_is_a_number_by_the_rule_of_events() {
+    let hitwire = Hitwire::start().await;
+    for score in ["1e-999", "1e999", &format!("0.{}", "1".repeat(64)), &format!("1e+{:0>64}", 1)] {
+        let body = format!(r#"{{"events":[{{"event":"siem"}}],"filter":{{"min_score":{score}}}}}"#);
+        let headers = [("content-type", "application/json")];
+        let refused = hitwire.admin().send_bytes("POST", "/v2/integration/preview", &headers, body).await;
+        assert_eq!(refused.expect(422)["errors"][0]["pointer"], "/filter/min_score", "{score}");
+    }
+}

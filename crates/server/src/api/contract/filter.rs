@@ -8,7 +8,7 @@ use hitwire_event::filter::{
     Addresses, ApplicationName, AttackTypeName, DomainPattern, ENTRIES_MAX, EntryError, Filter, List,
     MinScore, Network, block_status, risk,
 };
-use hitwire_event::{Kind, filter};
+use hitwire_event::{Kind, Number, filter};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -48,7 +48,8 @@ fn addresses(fields: &mut Fields<'_>, errors: &Errors) -> Addresses {
 
 fn min_score(fields: &mut Fields<'_>) -> Option<MinScore> {
     let raw = fields.raw("min_score")?;
-    let score = serde_json::from_str::<f64>(raw.get()).map_err(|_| EntryError::Score);
+    // By the rule that holds for the numbers of events.
+    let score = Number::parse(raw.get()).map(|number| number.as_f64()).ok_or(EntryError::Score);
     score.and_then(MinScore::new).inspect_err(|error| fields.refuse("min_score", error.to_string())).ok()
 }
 
