@@ -67,6 +67,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// What the pages stand on.
 pub struct Console {
@@ -96,6 +97,8 @@ pub struct Console {
     pub installation: Installation,
     /// Cancelled when hitwire stops: pages that stay open end then.
     pub stop: CancellationToken,
+    /// What goes on beside the answers; hitwire waits for it when it stops.
+    pub tasks: TaskTracker,
     /// Places for pages that stay open: [`Places::default`].
     pub live: Places,
 }

@@ -13,9 +13,10 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use futures_util::{StreamExt, stream};
-use hitwire_event::Seq;
+use hitwire_event::{ClientId, Seq};
 use hitwire_index::Progress;
-use hitwire_log::UserId;
+use hitwire_log::{User, UserId};
+use hitwire_share::{Holder, Share, Shares};
 use http::{HeaderValue, StatusCode};
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -48,11 +49,17 @@ pub(crate) fn routes() -> Router<Shared> {
     Router::new().route(PATH, get(news))
 }
 
-/// Places for streams, and for requests of open pages.
-#[derive(Clone, Debug, Default)]
+/// Places for streams, and for requests of open pages. Clients have their share of each.
+#[derive(Clone, Debug)]
 pub struct Places {
     streams: Taken,
     requests: Taken,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Places { streams: Taken::new("live_streams"), requests: Taken::new("live_requests") }
+    }
 }
 
 impl Places {
@@ -61,41 +68,55 @@ impl Places {
         self.streams.users().values().sum()
     }
 
+    /// Of what clients have a share.
+    pub fn shares(&self) -> [Shares<Holder>; 2] {
+        [self.streams.all.clone(), self.requests.all.clone()]
+    }
+
     /// A place for a request of an open page of this user.
     ///
     /// # Errors
     ///
     /// When there is none.
-    pub(crate) fn request(&self, user: UserId) -> Result<Place, Failure> {
-        self.requests.take(user).ok_or_else(too_many)
+    pub(crate) fn request(&self, user: &User) -> Result<Place, Failure> {
+        self.requests.take(user.client, user.id).ok_or_else(too_many)
     }
 }
 
 /// How many places each user has taken.
-#[derive(Clone, Debug, Default)]
-struct Taken(Arc<Mutex<HashMap<UserId, usize>>>);
+#[derive(Clone, Debug)]
+struct Taken {
+    all: Shares<Holder>,
+    users: Arc<Mutex<HashMap<UserId, usize>>>,
+}
 
 /// A place, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     taken: Taken,
     user: UserId,
+    _share: Share<Holder>,
 }
 
 impl Taken {
+    fn new(name: &'static str) -> Self {
+        Taken { all: Shares::new(name, LIVE_MAX), users: Arc::default() }
+    }
+
     fn users(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for this user, if there is one.
-    fn take(&self, user: UserId) -> Option<Place> {
+    fn take(&self, client: ClientId, user: UserId) -> Option<Place> {
         let mut users = self.users();
         let of_user = users.get(&user).copied().unwrap_or_default();
-        if of_user >= LIVE_OF_A_USER_MAX || users.values().sum::<usize>() >= LIVE_MAX {
+        if of_user >= LIVE_OF_A_USER_MAX {
             return None;
         }
+        let share = self.all.try_take(Holder::Client(client), 1).ok()?;
         users.insert(user, of_user + 1);
-        Some(Place { taken: self.clone(), user })
+        Some(Place { taken: self.clone(), user, _share: share })
     }
 }
 
@@ -116,7 +137,7 @@ fn too_many() -> Failure {
         StatusCode::SERVICE_UNAVAILABLE,
         "Too many pages are open",
         format!(
-            "A user may have {LIVE_OF_A_USER_MAX} browsers that are told what is new, all users together {LIVE_MAX}. Close some, or reload this page by hand."
+            "A user may have {LIVE_OF_A_USER_MAX} browsers that are told what is new, all users of a client its share of {LIVE_MAX}. Close some, or reload this page by hand."
         ),
     )
 }
@@ -124,7 +145,7 @@ fn too_many() -> Failure {
 /// Says that something has come, until the browser leaves, the session ends (or its user's role changes), or hitwire stops. A browser
 /// whose stream has ended asks again by itself, and is told then that nobody is signed in any more.
 async fn news(State(console): State<Shared>, session: Session) -> Result<Response, Failure> {
-    let place = console.live.streams.take(session.user.id).ok_or_else(too_many)?;
+    let place = console.live.streams.take(session.user.client, session.user.id).ok_or_else(too_many)?;
     // A browser that begins to listen is told at once: something may have come while nobody listened.
     let told: Option<(Seq, u64)> = None;
     let news = stream::unfold((console.index.progress(), told), async |(mut progress, told)| {
@@ -181,20 +202,34 @@ pub(crate) fn rows(html: String, told_to: u64) -> Response {
 mod tests {
     use super::*;
 
+    const ONE: ClientId = ClientId(1);
+
+    /// As many places as users of a client get, twelve for each user.
+    fn hog(taken: &Taken, client: u64) -> Vec<Place> {
+        let user = |at| UserId(client * 1_000 + at / LIVE_OF_A_USER_MAX as u64);
+        (0..).map_while(|at| taken.take(ClientId(client), user(at))).collect()
+    }
+
     #[test]
     fn one_user_cannot_take_the_places_of_all() {
-        let taken = Taken::default();
+        let taken = Taken::new("live_streams");
         let mut held: Vec<_> =
-            (0..LIVE_OF_A_USER_MAX).map(|_| taken.take(UserId(1)).expect("a place")).collect();
-        assert!(taken.take(UserId(1)).is_none());
-        assert!(taken.take(UserId(2)).is_some(), "others have theirs");
+            (0..LIVE_OF_A_USER_MAX).map(|_| taken.take(ONE, UserId(1)).expect("a place")).collect();
+        assert!(taken.take(ONE, UserId(1)).is_none());
+        assert!(taken.take(ONE, UserId(2)).is_some(), "others have theirs");
         held.pop();
-        let again = taken.take(UserId(1)).expect("a place is free again");
+        let again = taken.take(ONE, UserId(1)).expect("a place is free again");
         drop((held, again));
-        let all: Vec<_> = (0..LIVE_MAX).map(|at| taken.take(UserId(at as u64 / 8))).collect();
-        assert!(all.iter().all(Option::is_some));
-        assert!(taken.take(UserId(1_000)).is_none());
-        drop(all);
         assert!(taken.users().is_empty(), "nothing is kept of who has gone");
+    }
+
+    #[test]
+    fn one_client_leaves_places_to_the_users_of_others() {
+        let taken = Taken::new("live_streams");
+        let first = hog(&taken, 1);
+        assert_eq!(first.len(), LIVE_MAX / 2);
+        let second = hog(&taken, 2);
+        assert!(second.len() >= LIVE_MAX / 4, "{}", second.len());
+        assert!(taken.take(ClientId(3), UserId(9)).is_some());
     }
 }

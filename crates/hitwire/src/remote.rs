@@ -19,6 +19,9 @@ use std::path::{Path, PathBuf};
 /// The file in a server's data directory that its first start leaves a token in.
 const ADMIN_TOKEN_FILE: &str = "admin-token";
 
+/// Objects of one page of a list: an integration may have a megabyte.
+const PAGE: usize = 50;
+
 /// Where the server is, and who asks.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "The server")]
@@ -247,11 +250,31 @@ impl Session {
     }
 
     /// A call that answers several objects in that envelope.
-    pub(crate) async fn objects(&mut self, path: &str) -> Result<Vec<Object>, ApiError> {
+    async fn objects(&mut self, path: &str) -> Result<Vec<Object>, ApiError> {
         let list = self.object(Method::GET, path, ()).await?;
         let items: Vec<Box<RawValue>> =
             serde_json::from_str(list.json.get()).map_err(|e| self.strange(&e))?;
         items.into_iter().map(|item| self.read(item)).collect()
+    }
+
+    /// All objects of a list, page by page: with their settings they may be long. `path` has a query already, or none.
+    pub(crate) async fn listed(&mut self, path: &str) -> Result<Vec<Object>, ApiError> {
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let mut page = self.objects(&format!("{path}{sign}limit={PAGE}")).await?;
+        let mut all = Vec::new();
+        loop {
+            let is_last = page.len() < PAGE;
+            let last = |page: &[Object]| page.last().and_then(|last| last.value["id"].as_i64());
+            let (before, after) = (last(&all), last(&page));
+            all.append(&mut page);
+            // Ids rise; a server that repeats itself is not asked for ever.
+            match after {
+                Some(after) if !is_last && before < Some(after) => {
+                    page = self.objects(&format!("{path}{sign}limit={PAGE}&after={after}")).await?;
+                }
+                _ => return Ok(all),
+            }
+        }
     }
 
     /// The objects of a list that stands in an answer under a name, each as it came.

@@ -2,7 +2,7 @@
 
 use crate::Secret;
 use hitwire_courier::{DisableReason, Preset};
-use hitwire_event::filter::Filter;
+use hitwire_event::filter::{Filter, TEXT_CHARS_MAX};
 use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, IntegrationId, Kind, Seq};
 use serde::{Deserialize, Serialize};
@@ -179,6 +179,18 @@ pub struct Integration {
     pub content_revision: u64,
 }
 
+impl Integration {
+    /// About how many bytes its settings take in memory, without what every integration takes.
+    pub fn settings_bytes(&self) -> usize {
+        let Target { headers, ca_file, client_cert, client_key, .. } = &self.target;
+        let headers: usize = headers.iter().map(|(name, value)| name.len() + value.expose().len()).sum();
+        let key = client_key.as_ref().map_or(0, |key| key.expose().len());
+        let Filter { applications, attack_types, domains, .. } = &self.filter;
+        let entries = applications.len() + attack_types.len() + domains.len();
+        headers + ca_file.len() + client_cert.len() + key + entries * TEXT_CHARS_MAX
+    }
+}
+
 /// An integration to be made.
 #[derive(Clone, Debug)]
 pub struct NewIntegration {
@@ -200,6 +212,26 @@ pub struct NewIntegration {
     pub events: Vec<Ticked>,
     /// Which events of these kinds.
     pub filter: Filter,
+}
+
+/// A stretch of integrations, in the order of their ids. Settings may be long, so that it is bounded in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct IntegrationRange {
+    /// Whose.
+    pub client: ClientId,
+    /// Only ids above this one.
+    pub after: IntegrationId,
+    /// At most so many.
+    pub count_max: usize,
+    /// The stretch ends with the integration whose stored settings reach so many bytes; one is in it at least, if there is one.
+    pub bytes_max: usize,
+}
+
+impl IntegrationRange {
+    /// All integrations of a client, however many bytes these are: only for who knows that they are few.
+    pub fn all(client: ClientId) -> Self {
+        IntegrationRange { client, after: IntegrationId(0), count_max: usize::MAX, bytes_max: usize::MAX }
+    }
 }
 
 /// Which integrations of a client are wanted, by id.

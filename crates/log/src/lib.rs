@@ -41,7 +41,7 @@ pub use counts::{Counts, Distribution, Figures};
 pub use details::{AttemptKey, AttemptTimings, DELIVERED_OF_EACH, Detail, Details, Draft, ResponseDetail};
 pub use integration::{
     Activity, HttpMethod, HttpVersion, Integration, IntegrationCounts, IntegrationPage, IntegrationQuery,
-    IntegrationRow, NewIntegration, PreviousSecret, Target, Ticked,
+    IntegrationRange, IntegrationRow, NewIntegration, PreviousSecret, Target, Ticked,
 };
 pub use ops::{
     Append, Appended, AttemptPage, AttemptQuery, AttemptRow, Done, Lag, LostRow, Op, Page, Read, Resume,

@@ -2,8 +2,8 @@
 
 use crate::{
     ActivityPage, ActivityQuery, Application, AttemptPage, AttemptQuery, AttemptRow, Client, Counts,
-    Credential, Done, Figures, Integration, IntegrationPage, IntegrationQuery, Lag, Link, LostRow, Op, Page,
-    Read, Revoked, Session, StreamFrom, Token, User, UserId,
+    Credential, Done, Figures, Integration, IntegrationPage, IntegrationQuery, IntegrationRange, Lag, Link,
+    LostRow, Op, Page, Read, Revoked, Session, StreamFrom, Token, TokenId, User, UserId,
 };
 use hitwire_courier::Saved;
 use hitwire_event::{ClientId, Event, IntegrationId, Seq, Stream};
@@ -68,8 +68,11 @@ pub trait Store: Send + Sync + 'static {
     /// over, and up to an hour for ages of more than four days.
     fn position_aged(&self, age: Duration) -> Answer<'_, Seq>;
 
-    /// All integrations, of one client or of all, by id.
-    fn integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<Integration>>;
+    /// A stretch of a client's integrations, with their settings.
+    fn integrations(&self, range: IntegrationRange) -> Answer<'_, Vec<Integration>>;
+
+    /// The ids of all integrations, of one client or of all.
+    fn integration_ids(&self, client: Option<ClientId>) -> Answer<'_, Vec<IntegrationId>>;
 
     /// A page of a client's integrations, without their settings. What it costs does not grow with their number.
     fn integration_page(&self, query: IntegrationQuery) -> Answer<'_, IntegrationPage>;
@@ -134,6 +137,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The link with this SHA-256. Whether it has expired is for the caller to say.
     fn link(&self, sha256: [u8; 32]) -> Answer<'_, Option<Link>>;
+
+    /// The token with this number.
+    fn token_of_id(&self, id: TokenId) -> Answer<'_, Option<Token>>;
 
     /// The tokens of one client or of all, by id.
     fn tokens(&self, client: Option<ClientId>) -> Answer<'_, Vec<Token>>;

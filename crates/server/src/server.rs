@@ -3,8 +3,9 @@
 use crate::accounts::{Accounts, Clients, FIRST_CLIENT, Told};
 use crate::api::body::BodyBudget;
 use crate::api::{
-    self, Api, Feed, IDENTITIES_A_MINUTE, IDENTITIES_AT_ONCE, PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, Quotas,
-    Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE, Turnstile,
+    self, AnswerPlaces, Api, Feed, IDENTITIES_A_MINUTE, IDENTITIES_AT_ONCE, IDENTITIES_OF_ALL,
+    PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, PREVIEWS_OF_ALL, Quotas, Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE,
+    TESTS_OF_ALL, Turnstile,
 };
 use crate::certificate::{Certificate, CertificateError};
 use crate::change;
@@ -24,7 +25,7 @@ use hitwire_endpoint::{Guard, Resolver, Sender};
 use hitwire_event::WebhookId;
 use hitwire_index::{Following, Index};
 use hitwire_log::{Details, Options, Secret, SqliteStore, Store, StoreError};
-use hitwire_share::Shares;
+use hitwire_share::{Shares, Turns};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -201,10 +202,19 @@ impl Server {
             shares: Shares::new("connections", config.api.connections_max),
             proxies: config.console.proxies.clone(),
         };
-        let live = hitwire_console::Places::default();
+        let answers = AnswerPlaces::default();
+        let tests = Turnstile::new("tests", TESTS_A_MINUTE, TESTS_AT_ONCE, TESTS_OF_ALL);
+        let previews = Turnstile::new("previews", PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, PREVIEWS_OF_ALL);
+        let identities =
+            Turnstile::new("identities", IDENTITIES_A_MINUTE, IDENTITIES_AT_ONCE, IDENTITIES_OF_ALL);
+        let (feed, live) = (Feed::new(ending.stop.clone()), hitwire_console::Places::default());
+        let mut shares = vec![places.shares.clone(), tests.shares(), previews.shares(), identities.shares()];
+        shares.extend(live.shares());
+        shares.extend(answers.shares());
+        shares.extend(feed.shares());
         let around = Around {
             live: live.clone(),
-            connections: places.shares.clone(),
+            shares,
             store: Arc::clone(&store),
             dispatch: dispatch.clone(),
             details: Arc::clone(&details),
@@ -225,14 +235,15 @@ impl Server {
             default_rendering: config.default_rendering,
             names,
             sender,
-            tests: Turnstile::new(TESTS_A_MINUTE, TESTS_AT_ONCE),
-            previews: Turnstile::new(PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE),
-            identities: Turnstile::new(IDENTITIES_A_MINUTE, IDENTITIES_AT_ONCE),
-            feed: Feed::new(ending.stop.clone()),
+            tests,
+            previews,
+            identities,
+            feed,
             accounts: Arc::clone(&accounts),
             quotas: Quotas::default(),
-            making: tokio::sync::Mutex::default(),
+            making: Turns::new("making"),
             bodies,
+            places: answers,
             bounds: config.api,
             sources: sources.gauges(),
             readiness: Readiness::default(),
@@ -286,6 +297,7 @@ impl Server {
                 clock.wall_ms() / 1_000,
             ),
             stop: ending.stop.clone(),
+            tasks: connections.clone(),
             live,
         });
         connections.spawn(restarting.sessions(&store, lifetime, clock));
@@ -519,8 +531,8 @@ fn store_error(config: &Config, source: StoreError) -> StartError {
 
 /// The details of attempts, without those of integrations that are no more.
 async fn open_details(config: &Config, store: &dyn Store) -> Result<Arc<Details>, StartError> {
-    let integrations = store.integrations(None).await.map_err(|source| store_error(config, source))?;
-    let ids = integrations.iter().map(|integration| integration.id).collect();
+    let ids = store.integration_ids(None).await.map_err(|source| store_error(config, source))?;
+    let ids = ids.into_iter().collect();
     let data_dir = config.data_dir.clone();
     let opened = tokio::task::spawn_blocking(move || Details::open(&data_dir, ids)).await;
     let opened = opened

@@ -148,6 +148,6 @@ async fn live_now(State(console): State<Shared>, session: Session) -> Result<Htm
     if !console.may(&session, &Method::GET, "/v1/events") {
         return Err(Failure::forbidden("Your role sees no events."));
     }
-    let _place = console.live.request(session.user.id)?;
+    let _place = console.live.request(&session.user)?;
     Ok(Html(Now::read(&console, &session).await?.render()?))
 }

@@ -197,7 +197,7 @@ async fn fresh(
     Path(id): Path<u64>,
     Query(mut wanted): Query<Wanted>,
 ) -> Result<Response, Failure> {
-    let _place = console.live.request(session.user.id)?;
+    let _place = console.live.request(&session.user)?;
     let indexed_to = attempts_to(&console);
     let mut fresh = Fresh::after(wanted.after.parse().unwrap_or_default());
     wanted.before.clear();

@@ -277,7 +277,7 @@ async fn live_rows(
     if !wrong.is_empty() {
         return Err(Failure::not_found("A filter is not valid, so nothing is searched."));
     }
-    let _place = console.live.request(session.user.id)?;
+    let _place = console.live.request(&session.user)?;
     let indexed_to = console.index.progress().borrow().indexed_to;
     let after = search.after.unwrap_or(indexed_to);
     // What was told and may have been delivered since is told again.

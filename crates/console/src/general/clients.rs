@@ -47,7 +47,7 @@ impl Client {
     }
 
     pub(super) fn integrations_in_words(&self) -> String {
-        self.integrations_max.map_or_else(|| "any number".to_owned(), text::number)
+        self.integrations_max.map_or_else(|| "10,000".to_owned(), text::number)
     }
 
     pub(super) fn events_in_words(&self) -> String {

@@ -2,7 +2,7 @@
 
 use super::candidates::{Choice, Fitting, Tried, choices, try_password};
 use super::password::Verdict;
-use super::{Proof, between, note_refused, own_path, second, signed_in, too_many};
+use super::{Proof, between, own_path, refusals, second, signed_in, too_many};
 use crate::Shared;
 use crate::failure::Failure;
 use crate::fields::Fields;
@@ -108,7 +108,7 @@ pub(super) async fn sign_in(
         return Ok((jar, Redirect::to("/sign-in/code")).into_response());
     }
     for (user, why) in &refused {
-        note_refused(&console, user, why, &from);
+        refusals::note(&console, user, why, &from);
     }
     if refused.is_empty() {
         tracing::info!(address = from.address, "sign-in refused: there is no such user");

@@ -5,7 +5,8 @@
 //!
 //! What they stand on knows neither pages nor the store: [`password`], [`totp`], [`recovery`] (what proves who somebody is),
 //! [`limiter`] (how often it may be tried), [`ticket`] (what the browser keeps between two steps), [`oidc`] (what is said with a
-//! provider). [`record`]: what the activity log says.
+//! provider). [`record`]: what the activity log says;
+//! [`refusals`]: how often it says that somebody was refused.
 
 mod candidates;
 mod first;
@@ -15,6 +16,7 @@ pub(crate) mod password;
 mod provider;
 pub(crate) mod record;
 pub(crate) mod recovery;
+mod refusals;
 mod second;
 pub mod set_up;
 pub(crate) mod ticket;
@@ -38,6 +40,7 @@ use ipnet::IpNet;
 use limiter::{Limiter, Wait};
 use oidc::Provider;
 use password::{HashError, Passwords, Verdict};
+use refusals::Refusals;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use ticket::Tickets;
@@ -61,6 +64,7 @@ pub struct SignIn {
     pub(crate) settings: SignInSettings,
     pub(crate) passwords: Passwords,
     pub(crate) tickets: Tickets,
+    pub(crate) refusals: Refusals,
     limiter: Mutex<Limiter>,
     provider: Option<Provider>,
 }
@@ -76,6 +80,7 @@ impl SignIn {
         Ok(SignIn {
             passwords: Passwords::new().map_err(|error| error.to_string())?,
             tickets: Tickets::new().map_err(|error| error.to_string())?,
+            refusals: Refusals::default(),
             limiter: Mutex::new(Limiter::new()),
             provider,
             settings,
@@ -155,7 +160,7 @@ pub(crate) async fn confirmed(
     let password = Secret::new(password);
     let verdict = console.sign_in.passwords.verify(password, credential.password.clone()).await?;
     if verdict == Verdict::Wrong {
-        note_refused(console, user, "wrong password", from);
+        refusals::note(console, user, "wrong password", from);
         return Ok(Err("This is not your password.".to_owned()));
     }
     console.sign_in.limiter().password_was_right(&user.email, from.ip(), Instant::now());
@@ -193,17 +198,6 @@ async fn sign_out(
     let entry = record::session_ended(&posted.session.user, "sign_out", Some(&kept.address));
     console.store.commit(vec![Op::DeleteSession { sha256: kept.sha256 }, entry]).await?;
     Ok((jar.add(session::no_cookie(COOKIE)), Redirect::to("/sign-in")).into_response())
-}
-
-/// Writes down that somebody was not let in, beside the answer: its time must not tell who has an account.
-fn note_refused(console: &Shared, user: &User, why: &str, from: &From) {
-    tracing::info!(user = %user.id, why, address = from.address, "sign-in refused");
-    let (entry, console) = (record::refused(user, why, from), Shared::clone(console));
-    tokio::spawn(async move {
-        if let Err(error) = console.store.commit(vec![entry]).await {
-            tracing::warn!(%error, "a refused sign-in could not be written down");
-        }
-    });
 }
 
 /// A cookie for the time between two steps.

@@ -3,7 +3,7 @@
 use super::candidates::{Choice, choices};
 use super::first::Next;
 use super::oidc::{Begun, Failed, Person, Provider};
-use super::{Proof, between, no_randomness, note_refused, own_path, record, signed_in};
+use super::{Proof, between, no_randomness, own_path, record, refusals, signed_in};
 use crate::failure::Failure;
 use crate::session::{From, no_cookie};
 use crate::{Console, Shared};
@@ -83,7 +83,7 @@ pub(super) async fn come_back(
         provider.answered(&begun, &back.code, &redirect_uri, console.now_s()).await.map_err(failed)?;
     let (user, ops) = user_of(&console, provider, person, begun.client.map(ClientId)).await?;
     if !user.enabled {
-        note_refused(&console, &user, "disabled", &from);
+        refusals::note(&console, &user, "disabled", &from);
         return Err(refused("Your account is disabled. An administrator can enable it."));
     }
     let jar = jar.add(no_cookie(COOKIE));

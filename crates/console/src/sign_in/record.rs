@@ -1,7 +1,7 @@
 //! What the activity log says of signing in, and of what people change about how they do.
 
 use crate::session::From;
-use hitwire_event::Actor;
+use hitwire_event::{Actor, ClientId};
 use hitwire_log::{ActivityEntry, ActivitySource, FieldChange, Op, User};
 use serde_json::Value;
 
@@ -15,6 +15,31 @@ pub(crate) fn signed_in(user: &User, with: &str, from: &From) -> Op {
 pub(crate) fn refused(user: &User, why: &str, from: &From) -> Op {
     let changes = vec![new("reason", why), new("address", &from.address), new("agent", &from.agent)];
     entry(user, false, "sign_in", "refuse", changes)
+}
+
+/// The same so many times since the entry before; the last time so.
+pub(crate) fn refused_again(user: &User, why: &str, from: &From, times: u64) -> Op {
+    let mut changes = vec![times_of(times)];
+    changes.extend([new("reason", why), new("address", &from.address), new("agent", &from.agent)]);
+    entry(user, false, "sign_in", "refuse", changes)
+}
+
+/// The same of accounts and addresses of which there were too many to be counted apart.
+pub(crate) fn refused_elsewhere(client: ClientId, times: u64) -> Op {
+    Op::Record(ActivityEntry {
+        client,
+        actor: None,
+        source: ActivitySource::Console,
+        action: "refuse".to_owned(),
+        object_type: "sign_in".to_owned(),
+        object_id: String::new(),
+        object_name: "several accounts".to_owned(),
+        changes: vec![times_of(times)],
+    })
+}
+
+fn times_of(times: u64) -> FieldChange {
+    FieldChange { field: "times".to_owned(), old: Value::Null, new: times.into() }
 }
 
 /// A session ended before its time. `from`: where it was signed in from.

@@ -1,6 +1,6 @@
 //! The second step, for who has a second factor: a code of the app, or a recovery code.
 
-use super::{Proof, note_refused, own_path, recovery, signed_in, too_many, totp};
+use super::{Proof, own_path, recovery, refusals, signed_in, too_many, totp};
 use crate::failure::Failure;
 use crate::fields::Fields;
 use crate::session::{From, no_cookie};
@@ -79,7 +79,7 @@ pub(super) async fn sign_in(
         return Ok((StatusCode::TOO_MANY_REQUESTS, wait, Html(page)).into_response());
     }
     let Some(with) = accept(&mut credential, fields.get("code"), console.now_s()) else {
-        note_refused(&console, &user, "wrong code", &from);
+        refusals::note(&console, &user, "wrong code", &from);
         let error = "This code is not right. Each code is good once, and only while the app shows it; is the clock of your device right?";
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(Page { error }.render()?)).into_response());
     };

@@ -49,7 +49,7 @@ impl Book {
     }
 
     async fn all(&mut self) -> Result<Vec<Object>, Failure> {
-        Ok(self.session.objects(&self.tenant.path(self.path)).await?)
+        Ok(self.session.listed(&self.tenant.path(self.path)).await?)
     }
 
     async fn list(&mut self, table: fn(&[Object]) -> Table) -> Result<(), Failure> {

@@ -71,7 +71,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let desired = read(&args.file)?;
     let mut session = args.remote.session()?;
-    let current = session.objects(&args.tenant.path(PATH)).await?;
+    let current = session.listed(&args.tenant.path(&format!("{PATH}?certificates=true"))).await?;
     let steps = plan::plan(desired, &current, args.prune, args.resend_secrets).map_err(Failure::Usage)?;
     let to_do = steps.iter().filter(|step| !matches!(step, Step::Unchanged { .. })).count();
     if args.dry_run || to_do == 0 {

@@ -213,7 +213,7 @@ struct Desk {
 
 impl Desk {
     async fn list(&mut self) -> Result<(), Failure> {
-        let integrations = self.session.objects(&self.tenant.path(PATH)).await?;
+        let integrations = self.session.listed(&self.tenant.path(PATH)).await?;
         if self.output.is_json() {
             return self.output.print_all(integrations.iter().map(|object| &*object.json), |_| String::new());
         }
@@ -349,7 +349,10 @@ fn refused(error: crate::api::ApiError) -> Failure {
 
 /// The integration with this id or name.
 pub(crate) async fn named(session: &mut Session, tenant: Tenant, which: &str) -> Result<Object, Failure> {
-    find::one(session.objects(&tenant.path(PATH)).await?, "integration", which)
+    let all = session.listed(&tenant.path(PATH)).await?;
+    let id = id_of(&find::one(all, "integration", which)?)?;
+    // The list shows certificates as their mask.
+    Ok(session.object(Method::GET, &tenant.path(&format!("{PATH}/{id}")), ()).await?)
 }
 
 /// The id of an answered object. That of an application may be below 0.

@@ -139,7 +139,10 @@ impl Left {
                 ensure(file == Some(token.as_bytes()), || "the first token is not in its file".to_owned())?;
             }
         }
-        let integrations = store.integrations(None).await.map_err(|error| error.to_string())?;
+        let mut integrations = Vec::new();
+        for id in store.integration_ids(None).await.map_err(|error| error.to_string())? {
+            integrations.extend(store.integration(id).await.map_err(|error| error.to_string())?);
+        }
         let names: BTreeMap<u64, &str> =
             integrations.iter().map(|integration| (integration.id.0, integration.name.as_str())).collect();
         for (integration, allowed) in self.integrations(known) {

@@ -52,8 +52,8 @@ pub use options::{FaultHook, FaultPoint, MonotonicClock, Options, ThreadFailed, 
 use crate::{
     ActivityPage, ActivityQuery, Answer, Append, Appended, Application, AttemptPage, AttemptQuery,
     AttemptRow, Client, Counts, Credential, Done, Figures, Integration, IntegrationPage, IntegrationQuery,
-    Lag, Lease, Link, LostRow, Op, Page, Read, Session, Store, StoreError, StreamFrom, Token, Touched, User,
-    UserId,
+    IntegrationRange, Lag, Lease, Link, LostRow, Op, Page, Read, Session, Store, StoreError, StreamFrom,
+    Token, TokenId, Touched, User, UserId,
 };
 use append::Prepared;
 use clock::Clock;
@@ -298,15 +298,6 @@ impl SqliteStore {
         let state = self.ground.state.clone();
         self.read_disk(&self.state_reads, move || state.read(work)).await
     }
-
-    async fn load(
-        &self,
-        id: Option<IntegrationId>,
-        client: Option<ClientId>,
-    ) -> Result<Vec<Integration>, StoreError> {
-        let sealer = self.sealer.clone();
-        self.read_state(move |connection| state::integrations::load(connection, &sealer, id, client)).await
-    }
 }
 
 impl Store for SqliteStore {
@@ -364,8 +355,13 @@ impl Store for SqliteStore {
         })
     }
 
-    fn integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<Integration>> {
-        Box::pin(self.load(None, client))
+    fn integrations(&self, range: IntegrationRange) -> Answer<'_, Vec<Integration>> {
+        let sealer = self.sealer.clone();
+        Box::pin(self.read_state(move |connection| state::integrations::range(connection, &sealer, &range)))
+    }
+
+    fn integration_ids(&self, client: Option<ClientId>) -> Answer<'_, Vec<IntegrationId>> {
+        Box::pin(self.read_state(move |connection| state::integrations::ids(connection, client)))
     }
 
     fn integration_page(&self, query: IntegrationQuery) -> Answer<'_, IntegrationPage> {
@@ -373,7 +369,8 @@ impl Store for SqliteStore {
     }
 
     fn integration(&self, id: IntegrationId) -> Answer<'_, Option<Integration>> {
-        Box::pin(async move { Ok(self.load(Some(id), None).await?.pop()) })
+        let sealer = self.sealer.clone();
+        Box::pin(self.read_state(move |connection| state::integrations::load(connection, &sealer, id)))
     }
 
     fn saved(&self, id: IntegrationId) -> Answer<'_, Option<Saved>> {
@@ -456,6 +453,10 @@ impl Store for SqliteStore {
 
     fn link(&self, sha256: [u8; 32]) -> Answer<'_, Option<Link>> {
         Box::pin(self.read_state(move |connection| state::access::link(connection, sha256)))
+    }
+
+    fn token_of_id(&self, id: TokenId) -> Answer<'_, Option<Token>> {
+        Box::pin(self.read_state(move |connection| state::tokens::of_id(connection, id)))
     }
 
     fn tokens(&self, client: Option<ClientId>) -> Answer<'_, Vec<Token>> {

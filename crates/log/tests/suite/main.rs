@@ -51,6 +51,7 @@ macro_rules! suites {
                     a_position_is_found_by_time,
                     a_new_integration_begins_at_the_end_of_the_log,
                     integrations_are_listed_by_client,
+                    a_stretch_of_integrations_is_bounded_in_bytes,
                     integrations_are_listed_page_by_page_by_state_and_by_a_part_of_the_name,
                     a_search_among_many_names_goes_on_where_it_stopped,
                     an_update_raises_the_revision_and_the_content_revision_only_with_the_content,

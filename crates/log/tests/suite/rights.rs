@@ -98,7 +98,7 @@ pub(crate) async fn nothing_is_made_of_a_client_that_is_gone(backend: &dyn Backe
         let error = store.commit(vec![op.clone()]).await.unwrap_err();
         assert!(matches!(&error, StoreError::Gone(words) if words.contains("client 2")), "{op:?}: {error}");
     }
-    assert!(store.integrations(None).await.unwrap().is_empty());
+    assert!(store.integration_ids(None).await.unwrap().is_empty());
     assert!(store.users(None).await.unwrap().is_empty() && store.tokens(None).await.unwrap().is_empty());
     assert!(store.applications(TWO).await.unwrap().is_empty());
 }

@@ -2,18 +2,18 @@
 
 pub(crate) use crate::rights::*;
 use crate::support::{
-    BEGIN_MS, Backend, HIGH, ONE, TWO, append, append_once, append_with, attempt, commit, create, disable,
-    event, hits, ids, lane_at, lost_range, make_client, new_integration, progress, read_all, save_cursor,
-    stream, ticked, unsettled, update, update_with,
+    BEGIN_MS, Backend, HIGH, ONE, TWO, append, append_once, append_with, attempt, commit, create,
+    create_from, disable, event, hits, ids, lane_at, lost_range, make_client, new_integration, progress,
+    read_all, save_cursor, stream, ticked, unsettled, update, update_with,
 };
 use hitwire_courier::{DisableReason, EndpointState, LostReason, Progress};
 use hitwire_event::rendering::Format;
 use hitwire_event::{Actor, ClientId, IntegrationId, Kind, Lane, Seq};
 use hitwire_log::{
     Activity, ActivityEntry, ActivityQuery, ActivitySource, Append, Application, Client, ClientLimits,
-    Credential, Done, FieldChange, Integration, IntegrationCounts, IntegrationQuery, IntegrationRow, Lag,
-    Lease, Link, NewIntegration, Op, Read, Resume, Role, Secret, Sequence, Session, Store, StoreError,
-    StreamFrom, Token, TokenId, UpdateIntegration, User, UserId,
+    Credential, Done, FieldChange, Integration, IntegrationCounts, IntegrationQuery, IntegrationRange,
+    IntegrationRow, Lag, Lease, Link, NewIntegration, Op, Read, Resume, Role, Secret, Sequence, Session,
+    Store, StoreError, StreamFrom, Token, TokenId, UpdateIntegration, User, UserId,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -335,11 +335,31 @@ pub(crate) async fn integrations_are_listed_by_client(backend: &dyn Backend) {
     let first = create(&*store, ONE, &[Kind::Hit]).await;
     let second = create(&*store, TWO, &[Kind::Hit]).await;
     let third = create(&*store, ONE, &[]).await;
-    assert_eq!(store.integrations(None).await.unwrap(), [first.clone(), second.clone(), third.clone()]);
-    assert_eq!(store.integrations(Some(ONE)).await.unwrap(), [first, third]);
+    assert_eq!(store.integration_ids(None).await.unwrap(), [first.id, second.id, third.id]);
+    assert_eq!(store.integration_ids(Some(ONE)).await.unwrap(), [first.id, third.id]);
+    let all = IntegrationRange::all(ONE);
+    let listed = async |range| store.integrations(range).await.unwrap();
+    assert_eq!(listed(all).await, [first.clone(), third.clone()]);
+    assert_eq!(listed(IntegrationRange { after: first.id, ..all }).await, [third]);
+    assert_eq!(listed(IntegrationRange { count_max: 1, ..all }).await, [first]);
     assert_eq!(store.integration(second.id).await.unwrap(), Some(second));
     assert_eq!(store.integration(IntegrationId(99)).await.unwrap(), None);
     assert_eq!(store.saved(IntegrationId(99)).await.unwrap(), None);
+}
+
+pub(crate) async fn a_stretch_of_integrations_is_bounded_in_bytes(backend: &dyn Backend) {
+    let store = backend.open();
+    let mut made = Vec::new();
+    for _ in 0..4 {
+        let mut new = new_integration(ONE, &[Kind::Hit]);
+        new.target.ca_file = "x".repeat(100_000);
+        made.push(create_from(&*store, new).await);
+    }
+    let range = IntegrationRange { bytes_max: 150_000, ..IntegrationRange::all(ONE) };
+    assert_eq!(store.integrations(range).await.unwrap(), made[..2]);
+    let rest = IntegrationRange { after: made[1].id, bytes_max: 1, ..range };
+    assert_eq!(store.integrations(rest).await.unwrap(), made[2..3], "one at least");
+    assert_eq!(store.integrations(IntegrationRange { after: made[3].id, ..range }).await.unwrap(), []);
 }
 
 /// A client's integrations, at most so many of a page.
@@ -760,7 +780,10 @@ pub(crate) async fn a_token_is_found_by_its_hash_replaced_by_its_number_and_take
     assert_eq!(store.token([3; 32]).await.unwrap(), Some(used.clone()));
     assert_eq!(store.token([5; 32]).await.unwrap(), None);
     assert_eq!(store.tokens(Some(TWO)).await.unwrap(), [used]);
-    assert_eq!(store.tokens(None).await.unwrap().len(), 2);
+    let all = store.tokens(None).await.unwrap();
+    assert_eq!(all.len(), 2);
+    assert_eq!(store.token_of_id(all[1].id).await.unwrap().as_ref(), Some(&all[1]));
+    assert_eq!(store.token_of_id(TokenId(99)).await.unwrap(), None);
     assert!(matches!(commit(&*store, Op::DeleteToken { id: TokenId(3) }).await, Done::Deleted(true)));
     assert!(matches!(commit(&*store, Op::DeleteToken { id: TokenId(3) }).await, Done::Deleted(false)));
     assert_eq!(store.token([3; 32]).await.unwrap(), None);
@@ -832,7 +855,7 @@ pub(crate) async fn clients_users_and_applications_are_kept_and_changed_from_the
     assert!(matches!(in_use, StoreError::Taken(_)), "{in_use}");
     commit(&*store, Op::DeleteUser { id: UserId(1) }).await;
     assert_eq!(store.tokens(Some(TWO)).await.unwrap(), [], "a user's tokens go with the user");
-    let id = store.integrations(Some(TWO)).await.unwrap()[0].id;
+    let id = store.integration_ids(Some(TWO)).await.unwrap()[0];
     commit(&*store, Op::DeleteIntegration { id, revision: None }).await;
     commit(&*store, Op::DeleteApplication { client: TWO, id: -1 }).await;
     assert_eq!(store.applications(TWO).await.unwrap(), []);
@@ -1074,7 +1097,7 @@ pub(crate) async fn of_a_call_that_fails_nothing_counts(backend: &dyn Backend) {
         Op::Save(store.lease(), progress(IntegrationId(99))),
     ];
     assert_eq!(store.commit(ops).await.unwrap_err(), StoreError::NotFound);
-    assert_eq!(store.integrations(None).await.unwrap(), []);
+    assert_eq!(store.integration_ids(None).await.unwrap(), []);
 }
 
 pub(crate) async fn callers_at_the_same_time_all_get_their_own_answer(backend: &dyn Backend) {

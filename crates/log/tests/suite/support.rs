@@ -188,8 +188,13 @@ pub(crate) async fn make_client(store: &dyn Store, id: ClientId) {
 
 /// Creates an integration; its client is made if it is not there.
 pub(crate) async fn create(store: &dyn Store, client: ClientId, kinds: &[Kind]) -> Integration {
-    make_client(store, client).await;
-    match commit(store, Op::CreateIntegration(new_integration(client, kinds))).await {
+    create_from(store, new_integration(client, kinds)).await
+}
+
+/// The same of settings of a test's own.
+pub(crate) async fn create_from(store: &dyn Store, new: NewIntegration) -> Integration {
+    make_client(store, new.client).await;
+    match commit(store, Op::CreateIntegration(new)).await {
         Done::Integration(integration) => *integration,
         other => panic!("a creation was answered with {other:?}"),
     }

@@ -145,6 +145,11 @@ impl Accounts {
         &self.told.clients
     }
 
+    /// Whether the token with this hash is known without asking the store.
+    pub(crate) fn remembers(&self, sha256: &[u8; 32]) -> bool {
+        self.tokens.remembers(sha256)
+    }
+
     /// Whose token has this hash, and what it may do at this moment (Unix seconds).
     pub(crate) async fn identify(&self, sha256: &[u8; 32], now_s: u64) -> Result<Identity, Refusal> {
         let Some(Known { token, user }) = self.tokens.find(&*self.store, sha256).await? else {
@@ -235,8 +240,8 @@ impl Accounts {
 
     async fn clients_changed(&self) -> Result<(), StoreError> {
         for client in self.told.tell(&*self.store).await? {
-            for integration in self.store.integrations(Some(client)).await? {
-                self.dispatch.configured(integration.id);
+            for id in self.store.integration_ids(Some(client)).await? {
+                self.dispatch.configured(id);
             }
         }
         Ok(())

@@ -95,7 +95,7 @@ impl Tokens {
         let user = match token.user {
             None => None,
             // A token goes with its user; one that is left over is nobody's.
-            Some(id) => match store.users(Some(token.client)).await?.into_iter().find(|user| user.id == id) {
+            Some(id) => match store.user(id).await?.filter(|user| user.client == token.client) {
                 None => return Ok(None),
                 user => user,
             },
@@ -103,6 +103,11 @@ impl Tokens {
         let known = Known { token, user };
         self.remember(&known, generation);
         Ok(Some(known))
+    }
+
+    /// Whether a token is known without asking the store.
+    pub(super) fn remembers(&self, sha256: &[u8; 32]) -> bool {
+        self.configured.iter().any(|token| token.sha256 == *sha256) || self.recall(sha256).is_some()
     }
 
     /// To be called after every change of accounts: from here on the store is asked again.

@@ -1,17 +1,17 @@
 //! Who calls, for which client, and whether that role may.
 
-use super::Shared;
 use super::problem::Problem;
 use super::query::Query;
-use super::roles;
+use super::{Shared, places, roles};
 use crate::accounts::{Identity, Refusal, hash};
 use axum::extract::{FromRequestParts, MatchedPath};
-use hitwire_console::SignedIn;
+use hitwire_console::{Peer, SignedIn};
 use hitwire_event::{Actor, ClientId};
 use hitwire_log::{ActivitySource, Revoked, Role, StoreError};
-use hitwire_share::Holder;
+use hitwire_share::{Holder, Share};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use std::sync::Arc;
 
 /// The headers of the original's clients (contract.md section 1): today's, and the one in which older clients send the
 /// secret half of a pair. Of the other half, `X-WallarmAPI-UUID`, nothing is needed: the secret alone tells whose it is.
@@ -27,6 +27,8 @@ pub(super) struct Caller {
     /// The client that the caller names; the token's, if it names none.
     client: ClientId,
     named: bool,
+    /// Among the calls that are answered at once; none: it needs no place, or has it no more.
+    place: Option<Arc<Share<Holder>>>,
 }
 
 impl Caller {
@@ -42,7 +44,17 @@ impl Caller {
 
     /// Whose share the call uses: that of the token's own client, whatever client the call is about.
     pub(super) fn holder(&self) -> Holder {
-        Holder::Client(self.identity.token.client)
+        Holder::Client(self.own_client())
+    }
+
+    /// The token's own client.
+    pub(super) fn own_client(&self) -> ClientId {
+        self.identity.token.client
+    }
+
+    /// Gives the call's place to others: what follows takes long and waits for somebody else.
+    pub(super) fn release(&mut self) {
+        self.place = None;
     }
 
     pub(super) fn role(&self) -> Role {
@@ -112,6 +124,22 @@ impl FromRequestParts<Shared> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
+        let mut caller = Caller::identified(parts, api).await?;
+        if places::takes_a_place(&parts.method, route(parts)) {
+            caller.place = Some(Arc::new(api.places.call(&caller).await?));
+        }
+        Ok(caller)
+    }
+}
+
+/// The route of a request; empty if it has none.
+fn route(parts: &Parts) -> &str {
+    parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str)
+}
+
+impl Caller {
+    /// Whoever makes a request, without a place for it.
+    pub(super) async fn identified(parts: &Parts, api: &Shared) -> Result<Self, Problem> {
         let identity = match parts.extensions.get::<SignedIn>() {
             // The console's own request: nothing that comes over a connection has this.
             // Read again: what was taken from somebody counts for every call that comes after.
@@ -119,9 +147,9 @@ impl FromRequestParts<Shared> for Caller {
                 Some((_, user)) => api.accounts.signed_in(user, *session)?,
                 None => return Err(Problem::unauthorized("the session has ended; sign in again")),
             },
-            None => api.accounts.identify(&hash(presented(parts)?), api.now_s()).await?,
+            None => by_token(parts, api).await?,
         };
-        let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let path = route(parts);
         let allowed = roles::allowed(&parts.method, path);
         if !allowed.contains(&identity.role) {
             let names: Vec<_> = allowed.iter().map(|role| role.name()).collect();
@@ -134,7 +162,7 @@ impl FromRequestParts<Shared> for Caller {
         }
         let client = identity.token.client;
         let clientid = Query::of_parts(parts).clientid()?;
-        Caller { identity, client, named: false }.naming(api, clientid)
+        Caller { identity, client, named: false, place: None }.naming(api, clientid)
     }
 }
 
@@ -148,6 +176,18 @@ impl From<Refusal> for Problem {
             }
         }
     }
+}
+
+/// Whose token the request carries.
+async fn by_token(parts: &Parts, api: &Shared) -> Result<Identity, Problem> {
+    let sha256 = hash(presented(parts)?);
+    // Nobody knows yet whose it is: the address takes its turn at the store.
+    let _place = if api.accounts.remembers(&sha256) {
+        None
+    } else {
+        Some(api.places.lookup(parts.extensions.get::<Peer>()).await?)
+    };
+    Ok(api.accounts.identify(&sha256, api.now_s()).await?)
 }
 
 /// The token that the request carries.

@@ -3,7 +3,7 @@
 use super::auth::Caller;
 use super::contract::{Answer, Asked, Creation};
 use super::description::schema::{
-    IntegrationSettings, NewIntegrationSettings, ResumeFrom, Success, SuccessList, SuccessWithWarnings,
+    IntegrationSettings, NewIntegrationSettings, ResumeFrom, Success, SuccessWithWarnings,
 };
 use super::fields::{self, Errors};
 use super::incoming::IncomingCall;
@@ -31,28 +31,11 @@ pub(crate) const IDENTITIES_A_MINUTE: usize = 30;
 /// The same at once: whoever waits for the one before does not hold up other clients.
 pub(crate) const IDENTITIES_AT_ONCE: usize = 2;
 
+/// The same of all clients.
+pub(crate) const IDENTITIES_OF_ALL: usize = 16;
+
 /// How often a change is made again when hitwire itself changed the integration meanwhile (disabled it, for example).
 const CHANGE_TRIES: usize = 5;
-
-/// All integrations of the caller's client.
-#[utoipa::path(
-    get,
-    path = "/v2/integration",
-    tag = "integrations",
-    operation_id = "listIntegrations",
-    params(("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")),
-    responses((status = 200, description = "Integrations.", body = SuccessList<Answer<'_>>)),
-    security(("bearer" = []), ("token" = []))
-)]
-pub(super) async fn list(
-    State(api): State<Shared>,
-    caller: Caller,
-    query: Query,
-) -> Result<Response, Problem> {
-    query.finish()?;
-    let integrations = api.store.integrations(Some(caller.client())).await?;
-    Ok(success(integrations.iter().map(Answer::from).collect::<Vec<_>>()))
-}
 
 /// One integration.
 #[utoipa::path(
@@ -99,7 +82,7 @@ pub(super) async fn create(
         as_new(&api, &caller, asked, "created").await.map_err(|problem| problem.with_warnings(&warnings))?;
     warnings.extend(unknown_applications::warnings(&api, new.client, &new.filter).await?);
     // After the rules, which may have waited for others' certificates: whoever holds the room holds up everybody.
-    let _room = quota::room(&api, caller.client()).await?;
+    let _room = quota::room(&api, &caller).await?;
     let id = IntegrationId(next_id(&api).await?);
     let created =
         integration_of(commit(&api, &caller, id, change::created(new, id, &api.by(&caller))).await?)?;

@@ -12,9 +12,10 @@
 //! - [`fields`], [`contract`]: the body into what is asked for, every wrong field named.
 //! - [`precondition`]: `ETag` and `If-Match`.
 //! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
+//! - [`places`]: how many calls, and answers of a size, may be under way at once.
 //! - [`turnstile`]: how often a client may make a call that costs more than an answer.
 //! - [`description`]: all calls described, for programs and for people.
-//! - the handlers: [`events`], [`counters`], [`feed`], [`event`], [`integrations`], [`testing`], [`previews`], [`history`], [`attempt`], [`status`], [`overview`], [`metrics`], [`accounts`],
+//! - the handlers: [`events`], [`counters`], [`feed`], [`event`], [`integrations`], [`listing`], [`testing`], [`previews`], [`history`], [`attempt`], [`status`], [`overview`], [`metrics`], [`accounts`],
 //!   [`activity`], [`health`].
 //! - [`problem`]: every error, in one form.
 //!
@@ -37,10 +38,12 @@ mod history;
 mod incoming;
 mod integrations;
 mod leftover;
+mod listing;
 mod metrics;
 mod name;
 mod observe;
 mod overview;
+mod places;
 mod precondition;
 mod previews;
 mod problem;
@@ -65,6 +68,7 @@ use crate::rfc3339;
 use crate::sources::SourceGauge;
 use crate::supervisor::Supervisor;
 use axum::Router;
+use axum::body::Body;
 use axum::http::{Method, Uri};
 use axum::response::{IntoResponse, Response};
 use body::BodyBudget;
@@ -76,17 +80,19 @@ use hitwire_endpoint::{Guard, Sender};
 use hitwire_event::rendering::Style;
 use hitwire_index::Index;
 use hitwire_log::{Details, Store};
+use hitwire_share::{Holder, Turns};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
-pub(crate) use integrations::{IDENTITIES_A_MINUTE, IDENTITIES_AT_ONCE};
+pub(crate) use integrations::{IDENTITIES_A_MINUTE, IDENTITIES_AT_ONCE, IDENTITIES_OF_ALL};
 pub(crate) use metrics::router as metrics_router;
-pub(crate) use previews::{PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE};
+pub(crate) use places::AnswerPlaces;
+pub(crate) use previews::{PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, PREVIEWS_OF_ALL};
 use problem::{FieldError, Problem};
 pub(crate) use quota::Quotas;
 pub(crate) use roles::may;
 use serde::Serialize;
 use std::sync::Arc;
-pub(crate) use testing::{TESTS_A_MINUTE, TESTS_AT_ONCE};
+pub(crate) use testing::{TESTS_A_MINUTE, TESTS_AT_ONCE, TESTS_OF_ALL};
 pub(crate) use turnstile::Turnstile;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -115,8 +121,9 @@ pub(crate) struct Api {
     pub(crate) quotas: Quotas,
     /// Held by whoever makes something of which there is a limited number, or that must be the only one, from looking what
     /// there is until it is made.
-    pub(crate) making: tokio::sync::Mutex<()>,
+    pub(crate) making: Turns<Holder>,
     pub(crate) bodies: BodyBudget,
+    pub(crate) places: AnswerPlaces,
     pub(crate) bounds: ApiBounds,
     pub(crate) sources: Vec<Arc<SourceGauge>>,
     pub(crate) readiness: Readiness,
@@ -147,7 +154,7 @@ fn calls() -> OpenApiRouter<Shared> {
         .routes(routes!(event::show))
         .routes(routes!(event::deliveries))
         .routes(routes!(counters::post))
-        .routes(routes!(integrations::list, integrations::create))
+        .routes(routes!(listing::list, integrations::create))
         .routes(routes!(integrations::show, integrations::change, integrations::delete))
         .routes(routes!(previews::preview))
         .routes(routes!(overview::page))
@@ -241,7 +248,12 @@ fn json(status: StatusCode, value: &impl Serialize) -> Response {
 
 /// An answer that is JSON already.
 fn json_bytes(status: StatusCode, text: Bytes) -> Response {
-    let mut response = (status, text).into_response();
+    json_body(status, Body::from(text))
+}
+
+/// An answer of which each part is JSON already.
+fn json_body(status: StatusCode, body: Body) -> Response {
+    let mut response = (status, body).into_response();
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // The creation of an integration shows a secret; and every other answer is about this moment.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -260,6 +272,11 @@ fn enveloped(result: &'static str, object: impl Serialize) -> Response {
 
 /// The same with what of the request was passed over, in `warnings` beside `body`, where the original's clients do not look.
 fn with_warnings(result: &'static str, object: impl Serialize, warnings: &[FieldError]) -> Response {
+    json_bytes(StatusCode::OK, enveloped_text(result, object, warnings).into())
+}
+
+/// The text of such an answer.
+fn enveloped_text(result: &'static str, object: impl Serialize, warnings: &[FieldError]) -> Vec<u8> {
     #[derive(Serialize)]
     struct Envelope<'a, T> {
         body: Result<T>,
@@ -271,7 +288,7 @@ fn with_warnings(result: &'static str, object: impl Serialize, warnings: &[Field
         result: &'static str,
         object: T,
     }
-    json(StatusCode::OK, &Envelope { body: Result { result, object }, warnings })
+    json_text(&Envelope { body: Result { result, object }, warnings })
 }
 
 /// An answer in the envelope of the original's older calls: `{"status":200,"body":...}`.

@@ -20,6 +20,9 @@ pub(crate) const PREVIEWS_A_MINUTE: usize = 30;
 /// Previews of one client that are under way at once.
 pub(crate) const PREVIEWS_AT_ONCE: usize = 2;
 
+/// The same of all clients.
+pub(crate) const PREVIEWS_OF_ALL: usize = 16;
+
 /// How many of the newest events a filter would have let pass. Nothing is sent.
 #[utoipa::path(
     post,
@@ -47,7 +50,7 @@ pub(super) async fn preview(
     };
     let client = caller.client();
     warnings.extend(unknown_applications::warnings(&api, client, &asked.filter).await?);
-    let _passage = api.previews.pass(client, api.clock.now()).map_err(|ComeAgain(wait)| {
+    let _passage = api.previews.pass(caller.own_client(), api.clock.now()).map_err(|ComeAgain(wait)| {
         let detail = format!(
             "a client may have {PREVIEWS_A_MINUTE} previews a minute, and {PREVIEWS_AT_ONCE} at once; the header Retry-After says when the next may be asked for"
         );

@@ -1,15 +1,20 @@
 //! What a client may use: how many integrations, and how many events a second.
 
 use super::Shared;
+use super::auth::Caller;
 use super::problem::Problem;
-use hitwire_event::ClientId;
+use hitwire_event::{ClientId, IntegrationId};
+use hitwire_log::{IntegrationCounts, IntegrationQuery};
+use hitwire_share::{Holder, Share};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::MutexGuard;
 
 /// Over which the events of a second are averaged.
 const AVERAGED_S: f64 = 10.0;
+
+/// Integrations of a client for which the operator set no other number.
+const INTEGRATIONS_MAX: u32 = 10_000;
 
 /// What clients with a limit have sent.
 #[derive(Debug, Default)]
@@ -24,16 +29,20 @@ struct Sent {
 }
 
 /// Refuses if the client has as many integrations as it may have. The room is kept until the answer is dropped.
-pub(super) async fn room(api: &Shared, client: ClientId) -> Result<Option<MutexGuard<'_, ()>>, Problem> {
-    let Some(max) = api.accounts.clients().integrations_max(client) else { return Ok(None) };
-    let making = api.making.lock().await;
-    let has = api.store.integrations(Some(client)).await?.len();
-    if has >= max as usize {
+pub(super) async fn room(api: &Shared, caller: &Caller) -> Result<Share<Holder>, Problem> {
+    let client = caller.client();
+    let max = api.accounts.clients().integrations_max(client).unwrap_or(INTEGRATIONS_MAX);
+    let making = api.making.wait(caller.holder()).await;
+    let none =
+        IntegrationQuery { client, enabled: None, name: String::new(), after: IntegrationId(0), limit: 0 };
+    let IntegrationCounts { enabled, disabled } = api.store.integration_page(none).await?.counts;
+    let has = enabled + disabled;
+    if has >= u64::from(max) {
         return Err(Problem::conflict(format!(
             "client {client} has {has} integrations and may have {max}; delete one, or have an operator raise integrations_max"
         )));
     }
-    Ok(Some(making))
+    Ok(making)
 }
 
 /// Counts events that the client sends, or refuses all of them if it has sent too many lately.

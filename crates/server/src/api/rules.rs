@@ -141,7 +141,7 @@ fn default_name(author: &Author<'_>) -> String {
 }
 
 fn checked_target(
-    asked: AskedTarget,
+    mut asked: AskedTarget,
     current: Option<&Target>,
     context: &RuleContext<'_>,
     client: ClientId,
@@ -151,6 +151,7 @@ fn checked_target(
     if let Err(error) = guard.check_url(client, asked.url.expose()) {
         errors.add(URL_AT, error.to_string());
     }
+    unmask_certificates(&mut asked, current, errors);
     let identity =
         TlsIdentity { ca_pem: asked.ca_file.clone(), verify: asked.ca_verify, ..TlsIdentity::default() };
     if let Err(error) = identity.check() {
@@ -189,6 +190,26 @@ fn checked_target(
         ),
         previous_secret: current.and_then(|current| current.previous_secret.clone()),
         signing_key: signing_key(asked.signing, current, random),
+    }
+}
+
+/// Puts the stored certificates in the place of their mask, which lists show.
+fn unmask_certificates(asked: &mut AskedTarget, current: Option<&Target>, errors: &Errors) {
+    let missing = |at: &str, what: &str| {
+        errors.add(at, format!("is only the mask, and there is no {what} yet; send it"));
+    };
+    if asked.ca_file == MASK {
+        asked.ca_file = current.map(|current| current.ca_file.clone()).unwrap_or_default();
+        if asked.ca_file.is_empty() {
+            missing("/target/ca_file", "CA certificate");
+        }
+    }
+    if asked.client.cert.as_deref() == Some(MASK) {
+        asked.client.cert =
+            current.map(|current| current.client_cert.clone()).filter(|cert| !cert.is_empty());
+        if asked.client.cert.is_none() {
+            missing("/target/client_cert", "client certificate");
+        }
     }
 }
 

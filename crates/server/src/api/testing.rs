@@ -29,6 +29,9 @@ pub(crate) const TESTS_A_MINUTE: usize = 10;
 /// Tests of one client that are under way at once. Each may last as long as the integration's timeouts allow.
 pub(crate) const TESTS_AT_ONCE: usize = 4;
 
+/// The same of all clients: each holds a connection and an answer.
+pub(crate) const TESTS_OF_ALL: usize = 64;
+
 /// Sends test messages of an integration as it is stored, be it disabled.
 ///
 /// One of the event that is named; else one of each event that is ticked, at most five, one after the other.
@@ -53,7 +56,7 @@ pub(super) async fn stored(
     let bytes = &held.bytes;
     let asked = if bytes.is_empty() { AskedTest::default() } else { read(bytes)? };
     let integration = find(&api, &caller, &id).await?;
-    test(&api, &caller, &integration, asked, &[], true).await
+    test(&api, caller, &integration, asked, &[], true).await
 }
 
 /// Sends test messages of settings that are not stored.
@@ -75,7 +78,7 @@ pub(super) async fn unsaved(
 ) -> Result<Response, Problem> {
     let Unsaved { caller, integration, test: asked, warnings } =
         settings(&api, query, incoming, SENT).await?;
-    test(&api, &caller, &integration, asked, &warnings, false).await
+    test(&api, caller, &integration, asked, &warnings, false).await
 }
 
 /// Shows the test message of settings that are not stored. Nothing is sent.
@@ -182,7 +185,7 @@ fn kinds_of(integration: &Integration, asked: AskedTest) -> Vec<Kind> {
 
 async fn test(
     api: &Shared,
-    caller: &Caller,
+    mut caller: Caller,
     integration: &Integration,
     asked: AskedTest,
     warnings: &[FieldError],
@@ -190,14 +193,15 @@ async fn test(
 ) -> Result<Response, Problem> {
     // Opening a client certificate may have taken long.
     caller.check_again(api).await?;
-    let _passage = api.tests.pass(integration.client, api.clock.now()).map_err(|ComeAgain(wait)| {
+    let _passage = api.tests.pass(caller.own_client(), api.clock.now()).map_err(|ComeAgain(wait)| {
         let detail = format!(
             "a client may run {TESTS_A_MINUTE} tests a minute, and {TESTS_AT_ONCE} at once; the header Retry-After says when the next may go"
         );
         Problem::too_many(detail, wait)
     })?;
+    caller.release();
     let is_one = asked.kind.is_some();
-    let (mut messages, not_sent) = send_all(api, caller, integration, kinds_of(integration, asked)).await;
+    let (mut messages, not_sent) = send_all(api, &caller, integration, kinds_of(integration, asked)).await;
     let answer = match messages.pop_if(|_| is_one) {
         Some(message) => Some(TestsAnswer::of_one(message)),
         None => TestsAnswer::of(messages, not_sent),

@@ -1,8 +1,9 @@
 //! How often a client may make a call that costs more than an answer.
 
 use hitwire_event::ClientId;
+use hitwire_share::{Holder, Share, Shares};
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Within which the calls are counted.
@@ -11,30 +12,20 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// When to come again if too many are under way: nobody knows when one of them ends.
 const RETRY_WHEN_BUSY: Duration = Duration::from_secs(10);
 
-/// Lets a client through so many times a minute, and so many at once. It remembers nobody who did not come within the last
-/// minute.
+/// Lets a client through so many times a minute, and so many at once; of all clients together there is a number at once too,
+/// of which each has its share. It remembers nobody who did not come within the last minute.
 #[derive(Debug)]
 pub(crate) struct Turnstile {
     a_minute: usize,
-    at_once: usize,
-    clients: Clients,
-}
-
-/// Those who came lately; shared with those who are still inside.
-type Clients = Arc<Mutex<HashMap<ClientId, Passages>>>;
-
-#[derive(Debug, Default)]
-struct Passages {
-    /// When they began, monotonic; not before the window.
-    begun: VecDeque<Duration>,
-    under_way: usize,
+    inside: Shares<Holder>,
+    /// When those who came lately began, monotonic; not before the window.
+    begun: Mutex<HashMap<ClientId, VecDeque<Duration>>>,
 }
 
 /// One who was let through; dropped when the call has ended.
 #[derive(Debug)]
 pub(crate) struct Passage {
-    clients: Clients,
-    client: ClientId,
+    _inside: Share<Holder>,
 }
 
 /// Come again after this time.
@@ -42,48 +33,38 @@ pub(crate) struct Passage {
 pub(crate) struct ComeAgain(pub(crate) Duration);
 
 impl Turnstile {
-    pub(crate) fn new(a_minute: usize, at_once: usize) -> Self {
-        Turnstile { a_minute, at_once, clients: Clients::default() }
+    /// `name`: what is let through, as the log and the metrics call it.
+    pub(crate) fn new(name: &'static str, a_minute: usize, at_once: usize, all_at_once: usize) -> Self {
+        Turnstile { a_minute, inside: Shares::with_each(name, all_at_once, at_once), begun: Mutex::default() }
+    }
+
+    /// What those who are inside take a share of.
+    pub(crate) fn shares(&self) -> Shares<Holder> {
+        self.inside.clone()
     }
 
     /// Lets the client through, or says when to come again. `now` is monotonic time.
     pub(crate) fn pass(&self, client: ClientId, now: Duration) -> Result<Passage, ComeAgain> {
-        let mut clients = locked(&self.clients);
-        clients.retain(|_, passages| {
-            passages.forget_before(now);
-            passages.under_way > 0 || !passages.begun.is_empty()
+        let mut all = self.begun();
+        all.retain(|_, begun| {
+            while begun.front().is_some_and(|begun| *begun + WINDOW <= now) {
+                begun.pop_front();
+            }
+            !begun.is_empty()
         });
-        let passages = clients.entry(client).or_default();
-        if passages.under_way >= self.at_once {
-            return Err(ComeAgain(RETRY_WHEN_BUSY));
-        }
-        if passages.begun.len() >= self.a_minute {
-            let oldest = passages.begun.front().copied().unwrap_or(now);
+        let begun = all.get(&client).map_or(0, VecDeque::len);
+        if begun >= self.a_minute {
+            let oldest = all.get(&client).and_then(|begun| begun.front()).copied().unwrap_or(now);
             return Err(ComeAgain((oldest + WINDOW).saturating_sub(now)));
         }
-        passages.begun.push_back(now);
-        passages.under_way += 1;
-        Ok(Passage { clients: Arc::clone(&self.clients), client })
+        let inside = self.inside.try_take(Holder::Client(client), 1);
+        let inside = inside.map_err(|_| ComeAgain(RETRY_WHEN_BUSY))?;
+        all.entry(client).or_default().push_back(now);
+        Ok(Passage { _inside: inside })
     }
-}
 
-fn locked(clients: &Clients) -> MutexGuard<'_, HashMap<ClientId, Passages>> {
-    clients.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Passages {
-    fn forget_before(&mut self, now: Duration) {
-        while self.begun.front().is_some_and(|begun| *begun + WINDOW <= now) {
-            self.begun.pop_front();
-        }
-    }
-}
-
-impl Drop for Passage {
-    fn drop(&mut self) {
-        if let Some(passages) = locked(&self.clients).get_mut(&self.client) {
-            passages.under_way = passages.under_way.saturating_sub(1);
-        }
+    fn begun(&self) -> MutexGuard<'_, HashMap<ClientId, VecDeque<Duration>>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -100,7 +81,7 @@ mod tests {
 
     #[test]
     fn who_comes_too_often_is_told_when_to_come_again() {
-        let turnstile = Turnstile::new(2, 9);
+        let turnstile = Turnstile::new("calls", 2, 9, 100);
         for now in [at(0), at(10)] {
             turnstile.pass(ONE, now).expect("let through");
         }
@@ -112,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_call_that_lasts_takes_a_place_until_it_ends() {
-        let turnstile = Turnstile::new(100, 1);
+        let turnstile = Turnstile::new("calls", 100, 1, 100);
         let first = turnstile.pass(ONE, at(0)).expect("let through");
         turnstile.pass(ONE, at(300)).expect_err("one is under way");
         turnstile.pass(OTHER, at(300)).expect("another client");
@@ -121,12 +102,28 @@ mod tests {
     }
 
     #[test]
+    fn all_together_have_a_number_of_places_of_which_a_newcomer_finds_one() {
+        let turnstile = Turnstile::new("calls", 100, 4, 16);
+        let mut inside = Vec::new();
+        for client in 1..=3 {
+            inside.extend(std::iter::from_fn(|| turnstile.pass(ClientId(client), at(0)).ok()));
+        }
+        assert_eq!(inside.len(), 12, "four each");
+        for client in 4..=5 {
+            inside.extend(std::iter::from_fn(|| turnstile.pass(ClientId(client), at(0)).ok()));
+        }
+        assert!((14..=16).contains(&inside.len()), "{}", inside.len());
+        drop(inside);
+        turnstile.pass(ClientId(6), at(0)).expect("let through");
+    }
+
+    #[test]
     fn nobody_is_remembered_for_longer_than_a_minute() {
-        let turnstile = Turnstile::new(10, 10);
+        let turnstile = Turnstile::new("calls", 10, 10, 2_000);
         for client in 0..1_000 {
             turnstile.pass(ClientId(client), at(0)).expect("let through");
         }
         turnstile.pass(ONE, at(60)).expect("let through");
-        assert_eq!(locked(&turnstile.clients).len(), 1);
+        assert_eq!(turnstile.begun().len(), 1);
     }
 }

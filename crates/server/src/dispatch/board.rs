@@ -16,7 +16,7 @@ use crate::{Clients, Names};
 use hitwire_courier::{Attempt, Input, Machine};
 use hitwire_event::filter::Filter;
 use hitwire_event::{ClientId, Event, IntegrationId, Lane, Seq, Stream, WebhookId};
-use hitwire_log::{Details, Integration, Store, StoreError, StreamFrom};
+use hitwire_log::{Details, Integration, IntegrationRange, Store, StoreError, StreamFrom};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +27,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a shell that ended by a panic is left alone at least before its machine is built again; longer each time.
 const AFTER_A_PANIC: Duration = Duration::from_secs(5);
+
+/// Bytes of settings that are in memory at once while all integrations of a client are gone through.
+const LISTED_BYTES: usize = 1 << 20;
 
 /// What the dispatch works with.
 pub struct Surroundings {
@@ -79,8 +82,7 @@ impl Dispatch {
         let store = &surroundings.store;
         // Before the list is read: what is appended from here on wakes couriers by its stream.
         let matched = *store.head().borrow();
-        let ids: Vec<_> =
-            store.integrations(None).await?.into_iter().map(|integration| integration.id).collect();
+        let ids = store.integration_ids(None).await?;
         let (notes, inbox) = mpsc::unbounded_channel();
         let context = Arc::new(Context::new(surroundings, notes));
         let ended = CancellationToken::new();
@@ -110,12 +112,17 @@ impl Dispatch {
 
     /// To be called after an application of a client was made, renamed or deleted: filters may name it otherwise now.
     pub(crate) async fn applications_changed(&self, client: ClientId) -> Result<(), StoreError> {
-        for integration in self.context.store.integrations(Some(client)).await? {
-            if !integration.filter.applications.is_empty() {
-                self.configured(integration.id);
+        let mut range = IntegrationRange { bytes_max: LISTED_BYTES, ..IntegrationRange::all(client) };
+        loop {
+            let integrations = self.context.store.integrations(range).await?;
+            let Some(last) = integrations.last() else { return Ok(()) };
+            range.after = last.id;
+            for integration in integrations {
+                if !integration.filter.applications.is_empty() {
+                    self.configured(integration.id);
+                }
             }
         }
-        Ok(())
     }
 
     /// To be called before settings are changed in the store, and [`Dispatch::changed`] afterwards, whatever came of it: a

@@ -8,6 +8,7 @@ use super::failing::Failing;
 use super::farewell::Farewell;
 use super::inbox::{CourierStatus, Surveyed};
 use super::refused::Refused;
+use super::settings_cache::SettingsCache;
 use super::transport::Transport;
 use crate::metrics::Deliveries;
 use crate::{Clients, Names};
@@ -18,9 +19,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-
-/// Integrations whose settings are kept in memory, in each of two generations.
-const CACHED_INTEGRATIONS: usize = 256;
 
 /// An endpoint that takes longer than this for an answer shares its place and memory with those that fail.
 const SLOW: Duration = Duration::from_secs(1);
@@ -46,7 +44,7 @@ pub(super) struct Context {
     pub(super) abandon: CancellationToken,
     notes: mpsc::UnboundedSender<Note>,
     mint: Box<dyn Fn() -> WebhookId + Send + Sync>,
-    cache: Mutex<Cache>,
+    cache: Mutex<SettingsCache>,
     /// Integrations whose targets the guard refuses.
     pub(super) refused: Refused,
     /// Integrations whose deliveries fail.
@@ -106,15 +104,6 @@ pub(super) enum Interrupt {
     Stopped,
 }
 
-/// Settings of integrations that were active lately, in two generations: when the young one is full it becomes the old
-/// one, and what nobody asked for meanwhile is dropped.
-#[derive(Default)]
-struct Cache {
-    generation: u64,
-    young: HashMap<IntegrationId, Arc<Integration>>,
-    old: HashMap<IntegrationId, Arc<Integration>>,
-}
-
 impl Context {
     pub(super) fn new(surroundings: Surroundings, notes: mpsc::UnboundedSender<Note>) -> Self {
         let Surroundings { store, transport, clock, bounds, names, clients, deliveries, details, mint } =
@@ -151,37 +140,12 @@ impl Context {
         (self.mint)()
     }
 
-    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
+    fn cache(&self) -> std::sync::MutexGuard<'_, SettingsCache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn cached(&self, id: IntegrationId) -> Option<Arc<Integration>> {
-        let mut cache = self.cache();
-        if let Some(integration) = cache.young.get(&id) {
-            return Some(Arc::clone(integration));
-        }
-        let integration = cache.old.remove(&id)?;
-        cache.insert(id, Arc::clone(&integration));
-        Some(integration)
-    }
-
-    /// Changes whenever something is forgotten: what was read before must not be kept after.
-    fn cache_generation(&self) -> u64 {
-        self.cache().generation
-    }
-
-    fn keep(&self, id: IntegrationId, integration: Arc<Integration>, generation: u64) {
-        let mut cache = self.cache();
-        if cache.generation == generation {
-            cache.insert(id, integration);
-        }
-    }
-
     pub(super) fn forget(&self, id: IntegrationId) {
-        let mut cache = self.cache();
-        cache.generation += 1;
-        cache.young.remove(&id);
-        cache.old.remove(&id);
+        self.cache().forget(id);
     }
 
     /// Whether an integration sends: it is active, and so is its client.
@@ -299,10 +263,13 @@ impl Context {
     }
 
     pub(super) async fn integration(&self, id: IntegrationId) -> Result<Option<Arc<Integration>>, Interrupt> {
-        if let Some(integration) = self.cached(id) {
-            return Ok(Some(integration));
-        }
-        let generation = self.cache_generation();
+        let generation = {
+            let mut cache = self.cache();
+            if let Some(integration) = cache.get(id) {
+                return Ok(Some(integration));
+            }
+            cache.generation()
+        };
         let integration = self.patiently(|store| {
             Box::pin(async move {
                 match store.integration(id).await? {
@@ -313,17 +280,8 @@ impl Context {
         });
         let integration = integration.await?.map(Arc::new);
         if let Some(integration) = &integration {
-            self.keep(id, Arc::clone(integration), generation);
+            self.cache().keep(Arc::clone(integration), generation);
         }
         Ok(integration)
-    }
-}
-
-impl Cache {
-    fn insert(&mut self, id: IntegrationId, integration: Arc<Integration>) {
-        if self.young.len() >= CACHED_INTEGRATIONS {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.young.insert(id, integration);
     }
 }

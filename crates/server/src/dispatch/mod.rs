@@ -10,6 +10,7 @@
 //! - `flight`: what a machine has under way: a read, a request, a measurement. Each ends as an input.
 //! - `farewell`: what a deleted integration is told.
 //! - `context`: what every shell shares; `inbox`: what others leave for a running shell.
+//! - `settings_cache`: settings of integrations that were active lately.
 //! - `search`: reads the log for the events that an integration wants, and passes the others.
 //! - `preview`: how many of the newest events a filter would have let pass.
 //! - `applications`: what a filter's applications are called otherwise.
@@ -44,6 +45,7 @@ mod inbox;
 mod preview;
 mod refused;
 mod search;
+mod settings_cache;
 mod shell;
 pub mod transport;
 mod trial;

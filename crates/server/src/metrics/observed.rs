@@ -51,7 +51,8 @@ pub(crate) struct Around {
     pub(crate) details: Arc<Details>,
     pub(crate) sources: Vec<Arc<SourceGauge>>,
     pub(crate) bodies: BodyBudget,
-    pub(crate) connections: Shares<Holder>,
+    /// Of which somebody may find theirs used up.
+    pub(crate) shares: Vec<Shares<Holder>>,
     pub(crate) certificate: Option<Arc<Certificate>>,
     pub(crate) clock: Clock,
     /// `--retention-size`.
@@ -303,7 +304,7 @@ impl Observed {
         let shares = [([("share", "well")], well), ([("share", "probes")], probes)];
         gauges(encoder, family("delivery_requests_in_flight", help), shares)?;
         let mut refusals = self.around.dispatch.share_refusals();
-        refusals.push((self.around.connections.name(), self.around.connections.refusals()));
+        refusals.extend(self.around.shares.iter().map(|shares| (shares.name(), shares.refusals())));
         refusals.push(self.around.bodies.refusals());
         let refusals = refusals.into_iter().map(|(name, count)| ([("share", name)], count));
         let help =

@@ -128,3 +128,30 @@ async fn whether_another_client_has_an_email_is_not_told() {
     let words = again.expect(409)["detail"].to_string();
     assert!(words.contains("already"), "{words}");
 }
+
+#[tokio::test]
+async fn lists_of_accounts_are_read_page_by_page_or_as_a_whole() {
+    let hitwire = Hitwire::start().await;
+    for name in ["a", "b", "c"] {
+        hitwire
+            .make("users", &json!({"email": format!("{name}@example.com"), "name": name, "role": "analyst"}))
+            .await;
+        hitwire.make("tokens", &json!({"name": name, "role": "ingest"})).await;
+        hitwire.make("applications", &json!({"name": name})).await;
+    }
+    for what in ["users", "tokens", "applications"] {
+        let list = async |query: &str| {
+            let list = hitwire.admin().get(&format!("/v1/{what}{query}")).await.expect(200);
+            let list = list["body"]["object"].as_array().expect("a list").clone();
+            list.iter().map(|one| one["id"].as_i64().expect("an id")).collect::<Vec<_>>()
+        };
+        let all = list("").await;
+        assert!(all.len() >= 3 && all.is_sorted(), "{what}: {all:?}");
+        assert_eq!(list("?limit=1").await, all[..1], "{what}");
+        assert_eq!(list(&format!("?limit=1&after={}", all[0])).await, all[1..2], "{what}");
+        assert_eq!(list(&format!("?after={}", all[all.len() - 1])).await, [0; 0], "{what}");
+        for wrong in ["?limit=0", "?limit=501", "?after=x"] {
+            hitwire.admin().get(&format!("/v1/{what}{wrong}")).await.expect(400);
+        }
+    }
+}

@@ -13,6 +13,7 @@ mod feed;
 mod filters;
 mod history;
 mod integrations;
+mod listing;
 mod original_clients;
 mod overview;
 mod secrets;

@@ -50,6 +50,29 @@ async fn a_wrong_password_says_no_more_than_an_unknown_user() {
 }
 
 #[tokio::test]
+async fn refusals_of_one_account_are_one_entry_and_then_their_number() {
+    let mut hitwire = Hitwire::start().await;
+    Browser::operator(&hitwire).await;
+    let mut browser = Browser::new(&hitwire);
+    for _ in 0..5 {
+        browser.sign_in("olga@example.com", "not the password").await.page(422);
+    }
+    let refusals = async |hitwire: &Hitwire| {
+        let log = hitwire.admin().get("/v1/activity?object_type=sign_in&action=refuse").await.expect(200);
+        let entries = log["activity"].as_array().expect("a list").clone();
+        entries.into_iter().map(|mut entry| entry["changes"].take()).collect::<Vec<_>>()
+    };
+    until(async || !refusals(&hitwire).await.is_empty()).await;
+    assert_eq!(refusals(&hitwire).await.len(), 1);
+    // What is still counted is written down when hitwire stops.
+    hitwire.restart().await;
+    let both = refusals(&hitwire).await;
+    assert_eq!(both.len(), 2);
+    assert_eq!(both[0][0], json!({"field": "times", "old": null, "new": 4}));
+    assert_eq!(both[1][0], json!({"field": "reason", "old": null, "new": "wrong password"}));
+}
+
+#[tokio::test]
 async fn too_many_tries_have_to_wait_and_are_told_how_long() {
     let hitwire = Hitwire::start().await;
     let (mut known, _) = Browser::invited(&hitwire, "bob@example.com", "analyst").await;

@@ -11,9 +11,9 @@ use hitwire_event::rendering::Format;
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, WebhookId};
 use hitwire_log::{
     Activity, ActivityPage, ActivityQuery, Answer, Append, Application, AttemptPage, AttemptQuery,
-    AttemptRow, Client, Credential, Done, Integration, IntegrationPage, IntegrationQuery, Lag, Lease, Link,
-    LostRow, NewIntegration, Op, Options, Page, Read, Resume, Session, SqliteStore, Store, StoreError,
-    StreamFrom, Target, Ticked, Token, Touched, UpdateIntegration, User, UserId,
+    AttemptRow, Client, Credential, Done, Integration, IntegrationPage, IntegrationQuery, IntegrationRange,
+    Lag, Lease, Link, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Session, SqliteStore, Store,
+    StoreError, StreamFrom, Target, Ticked, Token, TokenId, Touched, UpdateIntegration, User, UserId,
 };
 use hitwire_server::dispatch::{Bounds, Clock, Deliveries, Dispatch, Surroundings};
 use hitwire_server::{Clients, Names};
@@ -591,8 +591,12 @@ impl Store for Jittery {
         self.store.position_aged(age)
     }
 
-    fn integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<Integration>> {
-        self.store.integrations(client)
+    fn integrations(&self, range: IntegrationRange) -> Answer<'_, Vec<Integration>> {
+        self.store.integrations(range)
+    }
+
+    fn integration_ids(&self, client: Option<ClientId>) -> Answer<'_, Vec<IntegrationId>> {
+        self.store.integration_ids(client)
     }
 
     fn integration_page(&self, query: IntegrationQuery) -> Answer<'_, IntegrationPage> {
@@ -686,6 +690,10 @@ impl Store for Jittery {
 
     fn link(&self, sha256: [u8; 32]) -> Answer<'_, Option<Link>> {
         self.store.link(sha256)
+    }
+
+    fn token_of_id(&self, id: TokenId) -> Answer<'_, Option<Token>> {
+        self.store.token_of_id(id)
     }
 
     fn tokens(&self, client: Option<ClientId>) -> Answer<'_, Vec<Token>> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
@@ -168,4 +168,53 @@ async fn a_client_that_holds_large_bodies_leaves_room_for_those_of_another() {
         other.send(&hitwire, &hit(100 + round)).await;
     }
     holding.abort_all();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_asks_without_end_waits_for_its_own_share_of_calls() {
+    let hitwire = Hitwire::start().await;
+    let client = hitwire.new_client("hostile").await;
+    let token = hitwire.new_token(&json!({"name": "x", "role": "admin", "clientid": client})).await;
+    let mut asking = JoinSet::new();
+    for _ in 0..80 {
+        let caller = hitwire.caller(&token);
+        asking.spawn(async move {
+            loop {
+                caller.get("/v1/activity?object_type=none").await.expect(200);
+            }
+        });
+    }
+    until(async || refusals(&hitwire, "calls").await > 0).await;
+    for number in 0..20 {
+        hitwire.send(&hit(number)).await.expect(202);
+        hitwire.admin().get("/v2/integration/overview").await.expect(200);
+    }
+    asking.abort_all();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_tries_tokens_without_end_waits_for_its_own_share_of_lookups() {
+    let hitwire = Hitwire::start().await;
+    let addr = hitwire.server().addr();
+    let token = hitwire.new_token(&json!({"name": "x", "role": "ingest"})).await;
+    let mut trying = JoinSet::new();
+    for _ in 0..60 {
+        trying.spawn(async move {
+            for number in 0.. {
+                let mut stream = connect_from(Ipv4Addr::new(127, 0, 0, 2), addr).await;
+                let head = format!(
+                    "GET /v1/sources HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {number:0>64}\r\n\r\n"
+                );
+                stream.write_all(head.as_bytes()).await.expect("sent");
+                let mut answer = Vec::new();
+                stream.read_to_end(&mut answer).await.expect("an answer");
+                assert!(answer.starts_with(b"HTTP/1.1 401"));
+            }
+        });
+    }
+    until(async || refusals(&hitwire, "token_lookups").await > 0).await;
+    for number in 0..20 {
+        hitwire.caller(&token).send("POST", "/v1/events", &hit(number)).await.expect(202);
+    }
+    trying.abort_all();
 }

@@ -7,15 +7,32 @@ use crate::{ActivityEntry, ActivityPage, ActivityQuery, ActivityRow, ActivitySou
 use hitwire_event::{Actor, ClientId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-/// Entries that are kept; some 300 bytes each.
-const ENTRIES_MAX: i64 = 1_000_000;
+/// How much is kept. An entry of a change takes some 500 bytes, one with a long filter or many headers more.
+struct Bounds {
+    /// Of all clients together.
+    total_bytes: i64,
+    /// Of one client: changes, sign-ins, refused sign-ins.
+    part_bytes: [i64; 3],
+}
 
-/// Entries above the bound are taken away once in so many.
-const PRUNED_EVERY: i64 = 256;
+const BOUNDS: Bounds = Bounds { total_bytes: 512 << 20, part_bytes: [128 << 20, 16 << 20, 4 << 20] };
+
+/// What an entry takes beside its texts: its row, and its places in two indices.
+const ENTRY_BYTES: usize = 100;
+
+/// The total is looked at once in so many entries.
+const ADDED_UP_EVERY: i64 = 64;
 
 const INSERT: &str = "INSERT INTO activity
-     (client, at_ms, actor_name, actor_email, source, action, object_type, object_id, object_name, changes)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+     (client, at_ms, actor_name, actor_email, source, action, object_type, object_id, object_name, changes, part, bytes)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+const GROW: &str = "INSERT INTO activity_size (client, part, bytes) VALUES (?1, ?2, ?3)
+     ON CONFLICT (client, part) DO UPDATE SET bytes = bytes + excluded.bytes RETURNING bytes";
+const SHRINK: &str = "UPDATE activity_size SET bytes = bytes - ?3 WHERE client = ?1 AND part = ?2";
+const OLDEST: &str = "SELECT id, bytes FROM activity WHERE client = ?1 AND part = ?2 ORDER BY id";
+const DROP: &str = "DELETE FROM activity WHERE client = ?1 AND part = ?2 AND id <= ?3";
+const ADD_UP: &str = "SELECT coalesce(sum(bytes), 0) FROM activity_size";
+const LARGEST: &str = "SELECT client, part FROM activity_size ORDER BY bytes DESC LIMIT 1";
 const ALL: &str = "SELECT id, client, at_ms, actor_name, actor_email, source, action, object_type, object_id,
      object_name, changes FROM activity WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
 const OF_CLIENT: &str =
@@ -27,25 +44,76 @@ const LAST: &str = "SELECT id FROM activity ORDER BY id DESC LIMIT 1";
 /// Entries that one page looks at for those that are wanted; whoever asks again goes on from there. It takes some milliseconds.
 const LOOKED_AT: usize = 5_000;
 
-/// Adds an entry.
+/// Adds an entry. Where the client has as much as it may have, its oldest entries of the same part go; where all have, the oldest of
+/// the client that has most.
 pub(super) fn record(context: &Context<'_>, entry: &ActivityEntry) -> Result<(), Trouble> {
-    let connection = context.connection;
+    add(context.connection, context.now_ms, entry, &BOUNDS)
+}
+
+fn add(connection: &Connection, now_ms: u64, entry: &ActivityEntry, bounds: &Bounds) -> Result<(), Trouble> {
+    let client = entry.client.0 as i64;
+    let (name, email) = match &entry.actor {
+        Some(Actor { name, email }) => (Some(name), email.as_ref()),
+        None => (None, None),
+    };
+    let changes = to_json(&entry.changes)?;
+    let texts = [&entry.action, &entry.object_type, &entry.object_id, &entry.object_name, &changes];
+    let texts = texts.into_iter().chain(name).chain(email).map(String::len).sum::<usize>();
+    let (part, bytes) = (part(entry), (texts + ENTRY_BYTES) as i64);
     connection.prepare_cached(INSERT)?.execute(params![
-        entry.client.0 as i64,
-        context.now_ms as i64,
-        entry.actor.as_ref().map(|actor| &actor.name),
-        entry.actor.as_ref().and_then(|actor| actor.email.as_ref()),
+        client,
+        now_ms as i64,
+        name,
+        email,
         entry.source.code(),
         entry.action,
         entry.object_type,
         entry.object_id,
         entry.object_name,
-        to_json(&entry.changes)?,
+        changes,
+        part as i64,
+        bytes,
     ])?;
     let id = connection.last_insert_rowid();
-    if id % PRUNED_EVERY == 0 {
-        connection.prepare_cached("DELETE FROM activity WHERE id <= ?1")?.execute([id - ENTRIES_MAX])?;
+    let has: i64 =
+        connection.prepare_cached(GROW)?.query_row(params![client, part as i64, bytes], |row| row.get(0))?;
+    drop_oldest(connection, client, part as i64, has - bounds.part_bytes[part])?;
+    if id % ADDED_UP_EVERY == 0 {
+        let all: i64 = connection.prepare_cached(ADD_UP)?.query_row([], |row| row.get(0))?;
+        let largest = connection.prepare_cached(LARGEST)?;
+        let largest = { largest }.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        if let Some((client, part)) = largest {
+            drop_oldest(connection, client, part, all - bounds.total_bytes)?;
+        }
     }
+    Ok(())
+}
+
+/// In which part of its client's entries one is: what strangers cause, or anybody by signing in, takes no room from changes.
+fn part(entry: &ActivityEntry) -> usize {
+    match (entry.object_type.as_str(), entry.action.as_str()) {
+        ("sign_in", "refuse") => 2,
+        ("sign_in", _) => 1,
+        _ => 0,
+    }
+}
+
+/// Takes the oldest entries of a part away, so many that at least these bytes are free.
+fn drop_oldest(connection: &Connection, client: i64, part: i64, over: i64) -> Result<(), Trouble> {
+    if over <= 0 {
+        return Ok(());
+    }
+    let (mut freed, mut last) = (0, 0);
+    let mut statement = connection.prepare_cached(OLDEST)?;
+    let mut rows = statement.query([client, part])?;
+    while freed < over
+        && let Some(row) = rows.next()?
+    {
+        last = row.get(0)?;
+        freed += row.get::<_, i64>(1)?;
+    }
+    connection.prepare_cached(DROP)?.execute([client, part, last])?;
+    connection.prepare_cached(SHRINK)?.execute([client, part, freed])?;
     Ok(())
 }
 
@@ -172,7 +240,9 @@ mod tests {
                     object,
                     "7",
                     "SIEM",
-                    "[]"
+                    "[]",
+                    0,
+                    100
                 ];
                 connection.prepare_cached(INSERT)?.execute(values)?;
             }
@@ -201,6 +271,105 @@ mod tests {
         query.before = page.next;
         let Ok(page) = load(&connection, &query) else { panic!("no page") };
         assert_eq!((page.rows.len(), page.next), (20, None));
+    }
+
+    fn entry_of(client: u64, object_type: &str, action: &str, bytes: usize) -> ActivityEntry {
+        ActivityEntry {
+            client: ClientId(client),
+            actor: None,
+            source: ActivitySource::Api,
+            action: action.to_owned(),
+            object_type: object_type.to_owned(),
+            object_id: "7".to_owned(),
+            object_name: "x".repeat(bytes),
+            changes: Vec::new(),
+        }
+    }
+
+    /// How many entries a client has in each part; and that what is kept of their size is right.
+    fn numbers(connection: &Connection, client: u64) -> [u64; 3] {
+        [0, 1, 2].map(|part| {
+            let sql = "SELECT count(*), coalesce(sum(bytes), 0), coalesce((SELECT bytes FROM activity_size
+                       WHERE client = ?1 AND part = ?2), 0) FROM activity WHERE client = ?1 AND part = ?2";
+            let row = connection.query_row(sql, [client as i64, part], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+            });
+            let (number, bytes, kept) = row.unwrap();
+            assert_eq!(bytes, kept);
+            number as u64
+        })
+    }
+
+    #[test]
+    fn a_client_that_writes_without_end_pushes_out_its_own_oldest_entries() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        schema::create(&path, Kind::State, |_| Ok(())).unwrap();
+        let connection = schema::open(&path, Kind::State, Access::Write).unwrap();
+        let bounds = Bounds { total_bytes: 100_000, part_bytes: [20_000, 5_000, 2_000] };
+        let add = |client, object_type, action, bytes| {
+            assert!(
+                add(&connection, SINCE_MS, &entry_of(client, object_type, action, bytes), &bounds).is_ok()
+            );
+        };
+        for _ in 0..5 {
+            add(1, "user", "update", 10);
+            add(1, "sign_in", "sign_in", 10);
+        }
+        for _ in 0..1_000 {
+            add(2, "integration", "update", 100);
+            add(2, "sign_in", "sign_in", 100);
+            add(2, "sign_in", "refuse", 100);
+            add(1, "sign_in", "refuse", 100);
+        }
+        let of_strangers = numbers(&connection, 1)[2];
+        assert_eq!(numbers(&connection, 1), [5, 5, of_strangers], "what others write takes none of it");
+        assert!((5..20).contains(&of_strangers), "{of_strangers}");
+        let [changes, sign_ins, refusals] = numbers(&connection, 2);
+        assert!((70..100).contains(&changes) && (20..25).contains(&sign_ins) && (5..20).contains(&refusals));
+        let query = ActivityQuery { client: Some(ClientId(2)), limit: 1, ..ActivityQuery::default() };
+        let Ok(page) = load(&connection, &query) else { panic!("no page") };
+        assert_eq!(page.rows[0].entry.action, "refuse", "the newest are there");
+        add(2, "integration", "update", 15_000);
+        assert!(numbers(&connection, 2)[0] < 40, "a long entry counts by its length");
+    }
+
+    #[test]
+    fn where_all_is_full_the_client_with_most_loses_its_oldest() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        schema::create(&path, Kind::State, |_| Ok(())).unwrap();
+        let connection = schema::open(&path, Kind::State, Access::Write).unwrap();
+        let bounds = Bounds { total_bytes: 50_000, part_bytes: [40_000, 5_000, 2_000] };
+        let add = |client| {
+            assert!(add(&connection, SINCE_MS, &entry_of(client, "user", "update", 100), &bounds).is_ok());
+        };
+        for _ in 0..20 {
+            add(1);
+        }
+        for _ in 0..1_000 {
+            add(2);
+            add(3);
+        }
+        assert_eq!(numbers(&connection, 1)[0], 20);
+        let both = [2, 3].map(|client| numbers(&connection, client)[0]);
+        assert!(both.into_iter().all(|number| number > 50), "{both:?}");
+    }
+
+    #[test]
+    fn entries_of_an_older_state_are_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        schema::create_older(&path, Kind::State, 5, |old| {
+            old.execute_batch(
+                "INSERT INTO activity (client, at_ms, source, action, object_type, object_id, object_name, changes)
+                 VALUES (1, 5, 0, 'update', 'user', '7', 'Ann', '[]'), (1, 6, 0, 'refuse', 'sign_in', '7', 'Ann', '[]'),
+                        (2, 7, 0, 'sign_in', 'sign_in', '7', 'Ann', '[]');",
+            )
+        });
+        let connection = schema::open(&path, Kind::State, Access::Write).unwrap();
+        assert_eq!(numbers(&connection, 1), [1, 0, 1]);
+        assert_eq!(numbers(&connection, 2), [0, 1, 0]);
     }
 
     #[test]

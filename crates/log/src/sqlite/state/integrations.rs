@@ -5,7 +5,8 @@ use super::work::Context;
 use super::{Trouble, authority, history, lanes, retire, target};
 use crate::sqlite::seal::Sealer;
 use crate::{
-    Activity, Integration, NewIntegration, Resume, StoreError, StreamFrom, Target, Ticked, UpdateIntegration,
+    Activity, Integration, IntegrationRange, NewIntegration, Resume, StoreError, StreamFrom, Target, Ticked,
+    UpdateIntegration,
 };
 use hitwire_courier::{LostRange, LostReason};
 use hitwire_event::rendering::{Format, Style};
@@ -13,23 +14,17 @@ use hitwire_event::{ClientId, IntegrationId, Kind, Lane, Seq, Stream};
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use std::collections::BTreeMap;
 
-const ALL: &str =
+const RANGE: &str =
     "SELECT id, client, name, disabled, created_at, created_by, revision, content_revision, target, secrets,
-     filter FROM integration ORDER BY id";
-const OF_CLIENT: &str =
-    "SELECT id, client, name, disabled, created_at, created_by, revision, content_revision, target, secrets,
-     filter FROM integration WHERE client = ?1 ORDER BY id";
+     filter FROM integration WHERE client = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 const ONE: &str =
     "SELECT id, client, name, disabled, created_at, created_by, revision, content_revision, target, secrets,
      filter FROM integration WHERE id = ?1";
-const SUBSCRIPTIONS: &str =
-    "SELECT integration, kind, active, with_headers, since FROM subscription WHERE until IS NULL
-     ORDER BY integration, place";
-const SUBSCRIPTIONS_OF_CLIENT: &str = "SELECT integration, kind, active, with_headers, since
-     FROM integration JOIN subscription ON subscription.integration = integration.id
-     WHERE client = ?1 AND until IS NULL ORDER BY integration, place";
-const SUBSCRIPTIONS_OF_ONE: &str = "SELECT integration, kind, active, with_headers, since FROM subscription
+pub(super) const SUBSCRIPTIONS: &str =
+    "SELECT integration, kind, active, with_headers, since FROM subscription
      WHERE integration = ?1 AND until IS NULL ORDER BY place";
+const IDS: &str = "SELECT id FROM integration ORDER BY id";
+const IDS_OF_CLIENT: &str = "SELECT id FROM integration WHERE client = ?1 ORDER BY id";
 const INSERT: &str = "INSERT INTO integration
      (id, client, name, disabled, created_at, created_by, revision, content_revision, target, secrets, filter)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1, 1, ?7, x'', ?8)";
@@ -48,48 +43,82 @@ const FORGET_SUBSCRIPTIONS: &str = "DELETE FROM subscription
 const DISABLE: &str =
     "UPDATE integration SET disabled = ?2, revision = revision + 1 WHERE id = ?1 AND disabled IS NULL";
 
+/// The columns of an integration that may be long: its target, the target's secrets, its filter.
+const TARGET: usize = 8;
+const SECRETS: usize = 9;
+const FILTER: usize = 10;
+
 /// In the column `disabled`: a user did it. Anything else is the JSON of hitwire's reason.
 const BY_USER: &str = "user";
 
-/// One integration, or those of a client, or all.
+/// One integration.
 pub(in crate::sqlite) fn load(
     connection: &Connection,
     sealer: &Sealer,
-    id: Option<IntegrationId>,
-    client: Option<ClientId>,
+    id: IntegrationId,
+) -> Result<Option<Integration>, Trouble> {
+    let mut statement = connection.prepare_cached(ONE)?;
+    let mut rows = statement.query([id.0 as i64])?;
+    rows.next()?.map(|row| integration(connection, sealer, row)).transpose()
+}
+
+/// A stretch of a client's integrations.
+pub(in crate::sqlite) fn range(
+    connection: &Connection,
+    sealer: &Sealer,
+    range: &IntegrationRange,
 ) -> Result<Vec<Integration>, Trouble> {
-    let (of, select, select_subscriptions) = match (id, client) {
-        (Some(id), _) => (Some(id.0 as i64), ONE, SUBSCRIPTIONS_OF_ONE),
-        (None, Some(client)) => (Some(client.0 as i64), OF_CLIENT, SUBSCRIPTIONS_OF_CLIENT),
-        (None, None) => (None, ALL, SUBSCRIPTIONS),
+    let bounded = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let mut statement = connection.prepare_cached(RANGE)?;
+    let mut rows = statement.query(params![
+        bounded(range.client.0),
+        bounded(range.after.0),
+        bounded(range.count_max as u64)
+    ])?;
+    let (mut found, mut bytes) = (Vec::new(), 0);
+    while bytes < range.bytes_max
+        && let Some(row) = rows.next()?
+    {
+        for column in TARGET..=FILTER {
+            bytes += row.get_ref(column)?.as_bytes()?.len();
+        }
+        found.push(integration(connection, sealer, row)?);
+    }
+    Ok(found)
+}
+
+/// All ids, or those of a client.
+pub(in crate::sqlite) fn ids(
+    connection: &Connection,
+    client: Option<ClientId>,
+) -> Result<Vec<IntegrationId>, Trouble> {
+    let (of, select) = match client {
+        Some(client) => (Some(client.0 as i64), IDS_OF_CLIENT),
+        None => (None, IDS),
     };
-    let mut subscriptions: BTreeMap<u64, Vec<Ticked>> = BTreeMap::new();
-    let mut statement = connection.prepare_cached(select_subscriptions)?;
-    let mut rows = statement.query(params_from_iter(of))?;
-    while let Some(row) = rows.next()? {
-        subscriptions.entry(row.get::<_, i64>(0)? as u64).or_default().push(ticked(row)?);
-    }
     let mut statement = connection.prepare_cached(select)?;
-    let mut rows = statement.query(params_from_iter(of))?;
-    let mut integrations = Vec::new();
-    while let Some(row) = rows.next()? {
-        let id = row.get::<_, i64>(0)? as u64;
-        let target = target::load(sealer, id, row.get_ref(8)?.as_bytes()?, row.get_ref(9)?.as_blob()?)?;
-        integrations.push(Integration {
-            id: IntegrationId(id),
-            client: ClientId(row.get::<_, i64>(1)? as u64),
-            name: row.get(2)?,
-            activity: activity(row)?,
-            created_at: row.get::<_, i64>(4)? as u64,
-            created_by: row.get(5)?,
-            target,
-            events: subscriptions.remove(&id).unwrap_or_default(),
-            filter: from_json(row.get_ref(10)?.as_bytes()?, 10)?,
-            revision: row.get::<_, i64>(6)? as u64,
-            content_revision: row.get::<_, i64>(7)? as u64,
-        });
-    }
-    Ok(integrations)
+    let ids =
+        statement.query_map(params_from_iter(of), |row| Ok(IntegrationId(row.get::<_, i64>(0)? as u64)))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// An integration of its row, with what it subscribes to.
+fn integration(connection: &Connection, sealer: &Sealer, row: &Row<'_>) -> Result<Integration, Trouble> {
+    let id: i64 = row.get(0)?;
+    let (plain, secrets) = (row.get_ref(TARGET)?.as_bytes()?, row.get_ref(SECRETS)?.as_blob()?);
+    Ok(Integration {
+        id: IntegrationId(id as u64),
+        client: ClientId(row.get::<_, i64>(1)? as u64),
+        name: row.get(2)?,
+        activity: activity(row)?,
+        created_at: row.get::<_, i64>(4)? as u64,
+        created_by: row.get(5)?,
+        target: target::load(sealer, id as u64, plain, secrets)?,
+        events: subscriptions(connection, id)?,
+        filter: from_json(row.get_ref(FILTER)?.as_bytes()?, FILTER)?,
+        revision: row.get::<_, i64>(6)? as u64,
+        content_revision: row.get::<_, i64>(7)? as u64,
+    })
 }
 
 /// Makes a new integration; its streams and its lanes begin at the end of the log.
@@ -302,8 +331,7 @@ fn skip(
 }
 
 fn load_one(context: &Context<'_>, id: IntegrationId) -> Result<Integration, Trouble> {
-    let mut found = load(context.connection, context.sealer, Some(id), None)?;
-    found.pop().ok_or_else(|| StoreError::NotFound.into())
+    load(context.connection, context.sealer, id)?.ok_or_else(|| StoreError::NotFound.into())
 }
 
 /// The stream of a kind, from where the subscription begins.
@@ -348,8 +376,19 @@ fn insert_subscription(
     Ok(())
 }
 
+/// What an integration subscribes to.
+pub(super) fn subscriptions(connection: &Connection, id: i64) -> Result<Vec<Ticked>, Trouble> {
+    let mut statement = connection.prepare_cached(SUBSCRIPTIONS)?;
+    let mut rows = statement.query([id])?;
+    let mut subscriptions = Vec::new();
+    while let Some(row) = rows.next()? {
+        subscriptions.push(ticked(row)?);
+    }
+    Ok(subscriptions)
+}
+
 /// A row of a subscription: integration, kind, active, with headers, since.
-pub(super) fn ticked(row: &Row<'_>) -> Result<Ticked, Trouble> {
+fn ticked(row: &Row<'_>) -> Result<Ticked, Trouble> {
     Ok(Ticked {
         kind: Kind::from_row(row.get(1)?)?,
         active: row.get(2)?,

@@ -2,7 +2,7 @@
 //! are is kept: a page costs the same however many integrations there are, and however long their settings.
 
 use super::Trouble;
-use super::integrations::{activity, ticked};
+use super::integrations::{activity, subscriptions};
 use crate::{IntegrationCounts, IntegrationPage, IntegrationQuery, IntegrationRow};
 use hitwire_event::{ClientId, IntegrationId};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -18,8 +18,6 @@ const DISABLED: &str =
     "SELECT id, name FROM integration WHERE client = ?1 AND id > ?2 AND disabled IS NOT NULL
      ORDER BY id LIMIT ?3";
 const ROW: &str = "SELECT id, client, name, disabled, created_at, created_by FROM integration WHERE id = ?1";
-const SUBSCRIPTIONS: &str = "SELECT integration, kind, active, with_headers, since FROM subscription
-     WHERE integration = ?1 AND until IS NULL ORDER BY place";
 
 /// A page.
 pub(in crate::sqlite) fn page(
@@ -75,25 +73,20 @@ fn row(connection: &Connection, id: i64) -> Result<Option<IntegrationRow>, Troub
     let mut statement = connection.prepare_cached(ROW)?;
     let mut rows = statement.query([id])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    let mut integration = IntegrationRow {
+    Ok(Some(IntegrationRow {
         id: IntegrationId(row.get::<_, i64>(0)? as u64),
         client: ClientId(row.get::<_, i64>(1)? as u64),
         name: row.get(2)?,
         activity: activity(row)?,
         created_at: row.get::<_, i64>(4)? as u64,
         created_by: row.get(5)?,
-        events: Vec::new(),
-    };
-    let mut statement = connection.prepare_cached(SUBSCRIPTIONS)?;
-    let mut rows = statement.query([id])?;
-    while let Some(row) = rows.next()? {
-        integration.events.push(ticked(row)?);
-    }
-    Ok(Some(integration))
+        events: subscriptions(connection, id)?,
+    }))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::integrations::SUBSCRIPTIONS;
     use super::*;
     use crate::sqlite::schema::{self, Access, Kind};
 

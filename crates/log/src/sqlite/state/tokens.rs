@@ -22,6 +22,10 @@ const SELECT_BY_HASH: &str =
     "SELECT id, sha256, client, user, role, name, created_at, created_by, expires_at, last_used_at
      FROM token WHERE sha256 = ?1";
 
+const SELECT_BY_ID: &str =
+    "SELECT id, sha256, client, user, role, name, created_at, created_by, expires_at, last_used_at
+     FROM token WHERE id = ?1";
+
 /// Puts a token, new or in place of the one with the same id.
 pub(super) fn put(connection: &Connection, token: &Token) -> Result<(), Trouble> {
     authority::client_exists(connection, token.client)?;
@@ -61,6 +65,11 @@ pub(super) fn used(connection: &Connection, used: &[(TokenId, u64)]) -> Result<(
 pub(in crate::sqlite) fn load(connection: &Connection, sha256: [u8; 32]) -> Result<Option<Token>, Trouble> {
     let mut statement = connection.prepare_cached(SELECT_BY_HASH)?;
     Ok(statement.query_row([sha256], token).optional()?)
+}
+
+/// The token with this number.
+pub(in crate::sqlite) fn of_id(connection: &Connection, id: TokenId) -> Result<Option<Token>, Trouble> {
+    Ok(connection.prepare_cached(SELECT_BY_ID)?.query_row([id.0 as i64], token).optional()?)
 }
 
 /// The tokens of one client or of all.

@@ -6,7 +6,7 @@ use crate::support::{
 };
 use hitwire_courier::Progress;
 use hitwire_event::{Kind, Lane};
-use hitwire_log::{Append, FaultPoint, Op, Options, SqliteStore, Store, StoreError};
+use hitwire_log::{Append, FaultPoint, IntegrationRange, Op, Options, SqliteStore, Store, StoreError};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -219,10 +219,13 @@ async fn a_failed_commit_of_the_state_counts_for_nothing_and_a_copy_takes_over()
         assert!(bench.path().join("state.db-wal").exists(), "the copy is written through a WAL again");
         save_cursor(&store, made.id, Lane::Bulk, 5).await;
         let second = create(&store, ONE, &[]).await;
-        assert_eq!(store.integrations(None).await.unwrap(), [made.clone(), second.clone()]);
+        assert_eq!(
+            store.integrations(IntegrationRange::all(ONE)).await.unwrap(),
+            [made.clone(), second.clone()]
+        );
         drop(store);
         let store = bench.start();
-        assert_eq!(store.integrations(None).await.unwrap(), [made.clone(), second]);
+        assert_eq!(store.integrations(IntegrationRange::all(ONE)).await.unwrap(), [made.clone(), second]);
         assert_eq!(store.attempts(made.id, None, 10).await.unwrap().len(), 1);
         assert_eq!(store.saved(made.id).await.unwrap().unwrap().lanes[1].cursor.0, 5);
     }
@@ -278,7 +281,7 @@ async fn a_damaged_row_is_refused_by_name_and_concerns_nobody_else() {
     let change = hitwire_log::UpdateIntegration { integration: two, resume: None };
     store.commit(vec![Op::UpdateIntegration(change)]).await.unwrap();
     commit(&store, Op::DeleteIntegration { id: one.id, revision: None }).await;
-    assert_eq!(store.integrations(None).await.unwrap().len(), 1);
+    assert_eq!(store.integration_ids(None).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `/v1/applications`: parts of what is protected, as their owners call them.
 
+use super::page::ListPage;
 use super::{asked, name, required};
 use crate::api::auth::Caller;
 use crate::api::description::schema::{ApplicationSettings, NewApplicationSettings, Success, SuccessList};
@@ -72,18 +73,22 @@ impl Asked {
     path = "/v1/applications",
     tag = "accounts",
     operation_id = "listApplications",
-    params(("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")),
+    params(
+        ("after" = Option<i64>, Query, description = "only those with higher ids: the last one of the answer before"),
+        ("limit" = Option<u64>, Query, description = "at most so many; without it all", minimum = 1, maximum = 500),
+        ("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")
+    ),
     responses((status = 200, description = "Applications.", body = SuccessList<ApplicationAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn list(
     State(api): State<Shared>,
-    caller: Caller,
+    mut caller: Caller,
     query: Query,
 ) -> Result<Response, Problem> {
-    query.finish()?;
+    let page = ListPage::asked(&api, &mut caller, query).await?;
     let applications = api.store.applications(caller.client()).await?;
-    Ok(success(applications.into_iter().map(ApplicationAnswer::from).collect::<Vec<_>>()))
+    Ok(page.of(applications, |application| application.id, ApplicationAnswer::from))
 }
 
 /// One application.
@@ -124,7 +129,7 @@ pub(in crate::api) async fn create(
     let caller = caller.naming(&api, asked.clientid)?;
     let client = caller.client();
     // From looking which ids are taken until one of them is: two callers must not get the same.
-    let _making = api.making.lock().await;
+    let _making = api.making.wait(caller.holder()).await;
     let there = api.store.applications(client).await?;
     let is_taken = |id: i64| there.iter().any(|application| application.id == id);
     if there.len() >= APPLICATIONS_MAX {
@@ -167,7 +172,7 @@ pub(in crate::api) async fn rename(
     let (caller, asked) =
         asked(&api, incoming, "changed", |fields, _| Asked::read(fields, id.parse().ok())).await?;
     let caller = caller.naming(&api, asked.clientid)?;
-    let _making = api.making.lock().await;
+    let _making = api.making.wait(caller.holder()).await;
     let before = find(&api, &caller, &id).await?;
     let after = Application { name: asked.name.unwrap_or_default(), ..before.clone() };
     let nonce = hitwire_log::new_uuid();
@@ -193,7 +198,7 @@ pub(in crate::api) async fn delete(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let _making = api.making.lock().await;
+    let _making = api.making.wait(caller.holder()).await;
     let application = find(&api, &caller, &id).await?;
     let ops = change::deleted(&application, &api.by(&caller), hitwire_log::new_uuid().as_bytes());
     commit(&api, &caller, ops, application.client).await?;

@@ -211,7 +211,7 @@ pub(in crate::api) async fn create(
     query.finish()?;
     let (caller, asked) =
         asked(&api, incoming, "created", |fields, errors| Asked::read(fields, errors, None)).await?;
-    let _making = api.making.lock().await;
+    let _making = api.making.wait(caller.holder()).await;
     if api.store.clients().await?.len() >= CLIENTS_MAX {
         return Err(Problem::conflict(format!(
             "there are {CLIENTS_MAX} clients, the most that there can be"

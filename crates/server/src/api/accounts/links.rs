@@ -56,7 +56,7 @@ pub(in crate::api) async fn make(
     query: Query,
 ) -> Result<Response, Problem> {
     query.finish()?;
-    let _making = api.making.lock().await;
+    let _making = api.making.wait(caller.holder()).await;
     let user = find(&api, &caller, &id).await?;
     no_more_than(&caller, user.role, "given a link")?;
     if caller.identity.user.as_ref().is_some_and(|own| own.id == user.id) {

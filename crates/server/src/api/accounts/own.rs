@@ -37,7 +37,7 @@ pub(in crate::api) async fn change(
     let Some(own) = &caller.identity.user else {
         return Err(Problem::conflict("the token belongs to no user, so there is no account of its own"));
     };
-    let _making = api.making.lock().await;
+    let _making = api.making.wait(caller.holder()).await;
     let Some(before) = api.store.user(own.id).await? else { return Err(Problem::internal()) };
     let mut after = before.clone();
     after.name = name.unwrap_or(after.name);

@@ -1,5 +1,6 @@
 //! `/v1/tokens`: what programs and people show to be let in.
 
+use super::page::ListPage;
 use super::{TOKEN_ROLES, asked, name, number, required, role};
 use crate::accounts::{capped, hash};
 use crate::api::auth::Caller;
@@ -105,18 +106,22 @@ impl Asked {
     path = "/v1/tokens",
     tag = "accounts",
     operation_id = "listTokens",
-    params(("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")),
+    params(
+        ("after" = Option<i64>, Query, description = "only those with higher ids: the last one of the answer before"),
+        ("limit" = Option<u64>, Query, description = "at most so many; without it all", minimum = 1, maximum = 500),
+        ("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")
+    ),
     responses((status = 200, description = "Tokens.", body = SuccessList<TokenAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn list(
     State(api): State<Shared>,
-    caller: Caller,
+    mut caller: Caller,
     query: Query,
 ) -> Result<Response, Problem> {
-    query.finish()?;
+    let page = ListPage::asked(&api, &mut caller, query).await?;
     let tokens = api.store.tokens(Some(caller.client())).await?;
-    Ok(success(tokens.iter().map(TokenAnswer::from).collect::<Vec<_>>()))
+    Ok(page.of(tokens, |token| token.id.0 as i64, |token| TokenAnswer::from(&token)))
 }
 
 /// One token.
@@ -161,7 +166,7 @@ pub(in crate::api) async fn create(
     let client = caller.client();
     let (Some(name), Some(role)) = (asked.name, asked.role) else { return Err(Problem::internal()) };
     no_more_than(&caller, role, "made")?;
-    let _making = api.making.lock().await;
+    let _making = api.making.wait(caller.holder()).await;
     let user = match asked.user {
         Some(user) => Some(owner(&api, client, user, role).await?),
         None => None,
@@ -230,9 +235,9 @@ fn no_more_than(caller: &Caller, role: Role, done: &str) -> Result<(), Problem> 
 
 /// The user whose a token with this role can be.
 async fn owner(api: &Shared, client: ClientId, user: u64, role: Role) -> Result<UserId, Problem> {
-    let users = api.store.users(Some(client)).await?;
+    let found = api.store.user(UserId(user)).await?.filter(|found| found.client == client);
     let refused = |pointer, words: String| invalid(vec![FieldError::at(pointer, words)], "created");
-    let Some(user) = users.into_iter().find(|other| other.id.0 == user) else {
+    let Some(user) = found else {
         return Err(refused(
             "/user",
             format!("client {client} has no user {user}; GET /v1/users lists them"),
@@ -247,8 +252,11 @@ async fn owner(api: &Shared, client: ClientId, user: u64, role: Role) -> Result<
 
 /// The token that a path names, if the caller's client has it. One of another client looks as if it were not there.
 async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<Token, Problem> {
-    let tokens = api.store.tokens(None).await?;
-    let found =
-        tokens.into_iter().find(|token| number(id) == Some(token.id.0) && caller.reaches(token.client));
-    found.ok_or_else(|| Problem::not_found("there is no such token; GET /v1/tokens lists them"))
+    let found = match number(id) {
+        Some(id) => api.store.token_of_id(TokenId(id)).await?,
+        None => None,
+    };
+    found
+        .filter(|token| caller.reaches(token.client))
+        .ok_or_else(|| Problem::not_found("there is no such token; GET /v1/tokens lists them"))
 }

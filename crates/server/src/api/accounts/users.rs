@@ -1,5 +1,6 @@
 //! `/v1/users`: people with an account.
 
+use super::page::ListPage;
 use super::{USER_ROLES, asked, name, number, pass_over, required, role, same_id, uuid};
 use crate::api::auth::Caller;
 use crate::api::description::schema::{NewUserSettings, Success, SuccessList, UserRole, UserSettings};
@@ -117,18 +118,22 @@ fn email(fields: &mut Fields<'_>) -> Option<String> {
     path = "/v1/users",
     tag = "accounts",
     operation_id = "listUsers",
-    params(("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")),
+    params(
+        ("after" = Option<i64>, Query, description = "only those with higher ids: the last one of the answer before"),
+        ("limit" = Option<u64>, Query, description = "at most so many; without it all", minimum = 1, maximum = 500),
+        ("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")
+    ),
     responses((status = 200, description = "Users.", body = SuccessList<UserAnswer>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(in crate::api) async fn list(
     State(api): State<Shared>,
-    caller: Caller,
+    mut caller: Caller,
     query: Query,
 ) -> Result<Response, Problem> {
-    query.finish()?;
+    let page = ListPage::asked(&api, &mut caller, query).await?;
     let users = api.store.users(Some(caller.client())).await?;
-    Ok(success(users.into_iter().map(UserAnswer::from).collect::<Vec<_>>()))
+    Ok(page.of(users, |user| user.id.0 as i64, UserAnswer::from))
 }
 
 /// One user.
@@ -173,7 +178,7 @@ pub(in crate::api) async fn create(
     if let Some(role) = asked.role {
         no_more_than(&caller, role, "made")?;
     }
-    let _making = api.making.lock().await;
+    let _making = api.making.wait(caller.holder()).await;
     if api.store.users(Some(client)).await?.len() >= USERS_MAX {
         return Err(Problem::conflict(format!(
             "client {client} has {USERS_MAX} users, the most that it can have"
@@ -225,7 +230,7 @@ pub(in crate::api) async fn change(
     let (caller, asked) =
         asked(&api, incoming, "changed", |fields, _| Asked::read(fields, Some(named))).await?;
     // Who is the last one who may, is so until the change is made. Taken after the body: nobody may hold it by sending slowly.
-    let _making = api.making.lock().await;
+    let _making = api.making.wait(caller.holder()).await;
     let before = find(&api, &caller, &id).await?;
     if_match.check(before.revision)?;
     if !caller.clone().naming(&api, asked.clientid)?.reaches(before.client) {
@@ -267,7 +272,7 @@ pub(in crate::api) async fn delete(
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
     // Nobody makes another token of his meanwhile.
-    let _making = api.making.lock().await;
+    let _making = api.making.wait(caller.holder()).await;
     let user = find(&api, &caller, &id).await?;
     if_match.check(user.revision)?;
     no_more_than(&caller, user.role, "deleted")?;

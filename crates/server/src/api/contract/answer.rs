@@ -68,12 +68,13 @@ pub(in crate::api) struct TargetAnswer<'a> {
     /// Names, and the mask in place of values.
     #[schema(value_type = std::collections::BTreeMap<String, String>)]
     headers: MaskedHeaders<'a>,
+    /// PEM; in a list the mask.
     ca_file: &'a str,
     ca_verify: bool,
     /// `AB:CD:...`, SHA-256.
     #[schema(value_type = Vec<String>)]
     pin_sha256: Vec<String>,
-    /// PEM, the key's certificate first.
+    /// PEM, the key's certificate first; in a list the mask.
     client_cert: &'a str,
     /// The mask; null if there is none.
     client_key: Option<&'static str>,
@@ -132,6 +133,18 @@ impl<'a> From<&'a Integration> for Answer<'a> {
             system_active: true,
             resource_type: "integration",
         }
+    }
+}
+
+impl Answer<'_> {
+    /// The same with certificates masked: they are long, and a list of many integrations is not asked for them.
+    pub(in crate::api) fn without_certificates(mut self) -> Self {
+        for certificates in [&mut self.target.ca_file, &mut self.target.client_cert] {
+            if !certificates.is_empty() {
+                *certificates = MASK;
+            }
+        }
+        self
     }
 }
 

@@ -391,7 +391,7 @@ pub(in crate::api) struct TargetSettings {
     /// Request headers: any number, 32 KiB of names and values in all. The values are secrets: they are never shown, and the
     /// mask stands for "as it was".
     headers: Option<BTreeMap<HeaderName, HeaderValue>>,
-    /// PEM: CA certificates that replace the public roots.
+    /// PEM: CA certificates that replace the public roots. The mask, which lists show, stands for "as it was".
     #[schema(max_length = 524_288)]
     ca_file: Option<String>,
     /// Verify the receiver's certificate. Default: true.
@@ -401,7 +401,7 @@ pub(in crate::api) struct TargetSettings {
     #[schema(max_items = 16)]
     pin_sha256: Option<Vec<Fingerprint>>,
     /// The client's certificate: PEM, the chain too, in any order; or the base64 of a PKCS#12 file. Left out, it stays as it
-    /// was; empty, it is taken away.
+    /// was, and so it does as its mask, which lists show; empty, it is taken away.
     #[schema(max_length = 524_288)]
     client_cert: Option<String>,
     /// PEM, plain or encrypted PKCS#8: the key of the client's certificate. It is never shown; left out, or the mask, it

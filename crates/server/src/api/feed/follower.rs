@@ -138,7 +138,8 @@ mod tests {
 
     fn follower(dir: &std::path::Path, stop: &CancellationToken) -> Follower {
         let store = Arc::new(SqliteStore::open(Options::new(dir)).expect("opened"));
-        let passage = Turnstile::new(1, 1).pass(ClientId(1), Duration::ZERO).expect("let through");
+        let passage =
+            Turnstile::new("streams", 1, 1, 1).pass(ClientId(1), Duration::ZERO).expect("let through");
         Follower::new(store, stop.clone(), Vec::new(), Seq::ZERO, Vec::new(), passage, None)
     }
 

@@ -11,6 +11,7 @@ mod pages;
 
 use super::auth::Caller;
 use super::description::schema::EventKindName;
+use super::places::leaving;
 use super::problem::Problem;
 use super::query::Query;
 use super::turnstile::{ComeAgain, Passage, Turnstile};
@@ -19,12 +20,12 @@ use crate::accounts::Pass;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use follower::Follower;
 use futures_util::stream;
 use hitwire_event::rendering::{Labels, Rendering, Style};
 use hitwire_event::{ClientId, Kind, Record, Seq, Stream};
 use hitwire_log::StreamFrom;
+use hitwire_share::{Holder, Shares};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use pages::{newest, page};
@@ -41,10 +42,12 @@ const LIMIT_MAX: u64 = 1_000;
 
 /// Streams of one client at once: a few terminals and programs. And how many may begin within a minute.
 const STREAMS_AT_ONCE: usize = 16;
+const STREAMS_OF_ALL: usize = 256;
 const STREAMS_A_MINUTE: usize = 120;
 
 /// Pages of one client at once, each of which may hold 8 MiB. And how many in a minute.
 const PAGES_AT_ONCE: usize = 4;
+const PAGES_OF_ALL: usize = 16;
 const PAGES_A_MINUTE: usize = 1_200;
 
 /// What the feed needs beside the store.
@@ -59,10 +62,17 @@ impl Feed {
     /// A feed whose streams end with `stop`.
     pub(crate) fn new(stop: CancellationToken) -> Self {
         Feed {
-            streams: Turnstile::new(STREAMS_A_MINUTE, STREAMS_AT_ONCE),
-            pages: Turnstile::new(PAGES_A_MINUTE, PAGES_AT_ONCE),
+            streams: Turnstile::new("streams", STREAMS_A_MINUTE, STREAMS_AT_ONCE, STREAMS_OF_ALL),
+            pages: Turnstile::new("pages", PAGES_A_MINUTE, PAGES_AT_ONCE, PAGES_OF_ALL),
             stop,
         }
+    }
+}
+
+impl Feed {
+    /// What streams and pages take a share of.
+    pub(crate) fn shares(&self) -> [Shares<Holder>; 2] {
+        [self.streams.shares(), self.pages.shares()]
     }
 }
 
@@ -146,12 +156,12 @@ pub(super) async fn read(
             "limit goes with after alone; a stream has no limit, and tail is one",
         ));
     }
-    let client = caller.client();
+    let (client, holder) = (caller.client(), caller.own_client());
     let wanted = Wanted { streams: streams(client, &kinds), begin };
     let passage = |turnstile: &Turnstile, what: &str, at_once: usize| {
-        turnstile.pass(client, api.clock.now()).map_err(|ComeAgain(wait)| {
+        turnstile.pass(holder, api.clock.now()).map_err(|ComeAgain(wait)| {
             let detail = format!(
-                "a client may have {at_once} {what} of the log at once; the header Retry-After says when to come again"
+                "a client may have {at_once} {what} of the log at once, fewer while many clients read; the header Retry-After says when to come again"
             );
             Problem::too_many(detail, wait)
         })
@@ -170,19 +180,7 @@ pub(super) async fn read(
     };
     let events = records.iter().map(|record| event(record)).collect::<Result<_, _>>()?;
     let text = json_text(&Events { events, next: next.0 });
-    Ok(json_bytes(StatusCode::OK, Bytes::from_owner(Leaving { text, _passage: passage })))
-}
-
-/// A page on its way out. Until all of it has left it is in memory, and counts as under way.
-struct Leaving {
-    text: Vec<u8>,
-    _passage: Passage,
-}
-
-impl AsRef<[u8]> for Leaving {
-    fn as_ref(&self) -> &[u8] {
-        &self.text
-    }
+    Ok(json_bytes(StatusCode::OK, leaving(text, passage)))
 }
 
 /// The kinds that names stand for; all of them if there is no name.
