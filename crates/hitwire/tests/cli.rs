@@ -11,6 +11,7 @@ mod demo;
 mod descriptors;
 mod ecosystem;
 mod history;
+mod hostile;
 mod import;
 mod integration;
 mod kill;
