@@ -180,12 +180,19 @@ pub enum LostReason {
     Unticked,
     /// Skipped: enabled again "from now".
     EnabledFromNow,
+    /// Dead: a file of the log is damaged or missing.
+    Damaged,
 }
 
 impl LostReason {
     /// All of them.
-    pub const ALL: [LostReason; 4] =
-        [LostReason::GaveUp, LostReason::Retention, LostReason::Unticked, LostReason::EnabledFromNow];
+    pub const ALL: [LostReason; 5] = [
+        LostReason::GaveUp,
+        LostReason::Retention,
+        LostReason::Unticked,
+        LostReason::EnabledFromNow,
+        LostReason::Damaged,
+    ];
 
     /// The place among all.
     pub const fn index(self) -> usize {
@@ -199,12 +206,13 @@ impl LostReason {
             LostReason::Retention => "retention",
             LostReason::Unticked => "unticked",
             LostReason::EnabledFromNow => "enabled_from_now",
+            LostReason::Damaged => "damaged",
         }
     }
 
     /// True for a dead range, false for a skipped one.
     pub const fn is_dead(self) -> bool {
-        matches!(self, LostReason::GaveUp | LostReason::Retention)
+        matches!(self, LostReason::GaveUp | LostReason::Retention | LostReason::Damaged)
     }
 }
 

@@ -57,6 +57,7 @@ pub struct Counts {
     pub state_commit_us: Distribution,
     log_failures: AtomicU64,
     state_failures: AtomicU64,
+    damaged_ranges: AtomicU64,
     /// By the place in [`LostReason::ALL`].
     lost: [AtomicU64; LostReason::ALL.len()],
 }
@@ -69,6 +70,7 @@ impl Default for Counts {
             state_commit_us: Distribution::new(&COMMIT_US),
             log_failures: AtomicU64::new(0),
             state_failures: AtomicU64::new(0),
+            damaged_ranges: AtomicU64::new(0),
             lost: Default::default(),
         }
     }
@@ -83,6 +85,11 @@ impl Counts {
     /// How often the state's file was given up because it could not be written.
     pub fn state_failures(&self) -> u64 {
         self.state_failures.load(Ordering::Relaxed)
+    }
+
+    /// Ranges of the log that readers found to be unreadable, damaged or missing.
+    pub fn damaged_ranges(&self) -> u64 {
+        self.damaged_ranges.load(Ordering::Relaxed)
     }
 
     /// Events that integrations did not get, for this reason: each counts once for each integration.
@@ -105,6 +112,10 @@ impl Counts {
 
     pub(crate) fn state_failed(&self) {
         self.state_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn found_damage(&self) {
+        self.damaged_ranges.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn lost(&self, reason: LostReason, events: u64) {

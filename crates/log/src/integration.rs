@@ -270,6 +270,19 @@ pub struct IntegrationCounts {
     pub disabled: u64,
 }
 
+/// An integration whose row cannot be read: it sends nothing, can be deleted, and concerns no other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenIntegration {
+    /// Unique over all clients.
+    pub id: IntegrationId,
+    /// The tenant.
+    pub client: ClientId,
+    /// For people.
+    pub name: String,
+    /// Why, and what to do.
+    pub why: String,
+}
+
 /// An integration without its settings: what a list shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IntegrationRow {

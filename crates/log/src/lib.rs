@@ -40,12 +40,12 @@ pub use authority::{Authority, Revoked};
 pub use counts::{Counts, Distribution, Figures};
 pub use details::{AttemptKey, AttemptTimings, DELIVERED_OF_EACH, Detail, Details, Draft, ResponseDetail};
 pub use integration::{
-    Activity, HttpMethod, HttpVersion, Integration, IntegrationCounts, IntegrationPage, IntegrationQuery,
-    IntegrationRange, IntegrationRow, NewIntegration, PreviousSecret, Target, Ticked,
+    Activity, BrokenIntegration, HttpMethod, HttpVersion, Integration, IntegrationCounts, IntegrationPage,
+    IntegrationQuery, IntegrationRange, IntegrationRow, NewIntegration, PreviousSecret, Target, Ticked,
 };
 pub use ops::{
     Append, Appended, AttemptPage, AttemptQuery, AttemptRow, Done, Lag, LostRow, Op, Page, Read, Resume,
-    StreamFrom, UpdateIntegration,
+    StreamFrom, Unreadable, UpdateIntegration,
 };
 pub use secret::{MASK, Secret};
 pub use sqlite::{FaultHook, FaultPoint, MonotonicClock, Options, SqliteStore, ThreadFailed, WallClock};

@@ -31,6 +31,9 @@ pub enum Op {
     },
     /// One step of a courier.
     Save(Lease, Progress),
+    /// An integration does not get a range of the log, as it cannot be read. Ranges that follow each other become one; what is
+    /// on record already is not recorded again.
+    RecordLost(IntegrationId, LostRange),
     /// Reserves an id, so that all that belongs to the making of something can name it in one transaction.
     NextId(Sequence),
     /// A client, new (revision 0) or changed (the revision that the change was made from).
@@ -215,10 +218,39 @@ pub struct Read {
 pub struct Page {
     /// The events, oldest first.
     pub records: Vec<Arc<Record>>,
-    /// Every event of the streams up to here (inclusive) was returned, or is no longer in the log.
+    /// Every event of the streams up to here (inclusive) was returned, is no longer in the log, or is in `unreadable`.
     pub scanned_to: Seq,
     /// There is more of the streams, or more to search, before the end of the log (or `through`).
     pub more: bool,
+    /// A range that cannot be read, passed by this page. Such a page has no events: what lies before was returned by the page
+    /// before.
+    pub unreadable: Option<Unreadable>,
+}
+
+/// A range of the log that cannot be read, because a file is damaged or missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its first position.
+    pub first: Seq,
+    /// Its last position.
+    pub last: Seq,
+    /// How many events of the streams that were asked for it holds.
+    pub events: u64,
+    /// The number of events is known; otherwise it is an estimate: all that can have been there.
+    pub exact: bool,
+    /// What is wrong, in words for people. Names a file, but no directory.
+    pub why: String,
+}
+
+impl Unreadable {
+    /// What is told of it on a dead range.
+    pub fn detail(&self) -> String {
+        if self.exact {
+            self.why.clone()
+        } else {
+            format!("{}; how many events it had is not known, the number is an estimate", self.why)
+        }
+    }
 }
 
 /// How far something is behind.

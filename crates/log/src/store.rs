@@ -1,9 +1,10 @@
 //! The trait that every store fulfils.
 
 use crate::{
-    ActivityPage, ActivityQuery, Application, AttemptPage, AttemptQuery, AttemptRow, Client, Counts,
-    Credential, Done, Figures, Integration, IntegrationPage, IntegrationQuery, IntegrationRange, Lag, Link,
-    LostRow, Op, Page, Read, Revoked, Session, StreamFrom, Token, TokenId, User, UserId,
+    ActivityPage, ActivityQuery, Application, AttemptPage, AttemptQuery, AttemptRow, BrokenIntegration,
+    Client, Counts, Credential, Done, Figures, Integration, IntegrationPage, IntegrationQuery,
+    IntegrationRange, Lag, Link, LostRow, Op, Page, Read, Revoked, Session, StreamFrom, Token, TokenId, User,
+    UserId,
 };
 use hitwire_courier::Saved;
 use hitwire_event::{ClientId, Event, IntegrationId, Seq, Stream};
@@ -73,6 +74,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The ids of all integrations, of one client or of all.
     fn integration_ids(&self, client: Option<ClientId>) -> Answer<'_, Vec<IntegrationId>>;
+
+    /// The integrations whose rows cannot be read, of one client or of all, by id.
+    fn broken_integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<BrokenIntegration>>;
 
     /// A page of a client's integrations, without their settings. What it costs does not grow with their number.
     fn integration_page(&self, query: IntegrationQuery) -> Answer<'_, IntegrationPage>;
@@ -165,6 +169,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// What the store counted since it was opened.
     fn counts(&self) -> Arc<Counts>;
+
+    /// What is to be said of each file in use that was deleted or moved, as far as was noticed; looked for twice a second.
+    fn missing_files(&self) -> Vec<String>;
 
     /// What of that the log's and the state's files say, without counts of what is in the state: costs a look at each file.
     fn file_figures(&self) -> Answer<'_, Figures>;

@@ -3,6 +3,7 @@
 mod accounts;
 mod api;
 mod console;
+mod damage;
 mod delivery;
 mod dispatch;
 mod import;

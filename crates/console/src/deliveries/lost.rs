@@ -118,6 +118,7 @@ fn in_words(reason: &str) -> &'static str {
     match reason {
         "gave_up" => "The retry schedule ended without a success",
         "retention" => "The log made room before they were delivered",
+        "damaged" => "A file of the log is damaged or missing",
         "unticked" => "The event was unticked",
         "enabled_from_now" => "The integration was enabled again from that moment on",
         _ => "Another reason",
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn every_reason_has_words() {
-        for reason in ["gave_up", "retention", "unticked", "enabled_from_now"] {
+        for reason in ["gave_up", "retention", "damaged", "unticked", "enabled_from_now"] {
             assert_ne!(in_words(reason), in_words("something else"));
         }
     }

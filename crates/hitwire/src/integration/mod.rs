@@ -297,12 +297,28 @@ impl Desk {
     }
 
     async fn delete(&mut self, which: &str, yes: bool) -> Result<(), Failure> {
-        let integration = self.find(which).await?;
+        let integration = match self.find(which).await {
+            Ok(integration) => integration,
+            // One whose settings are damaged is in no list; the server knows whether there is one.
+            Err(unlisted) => match which.parse::<u64>() {
+                Ok(id) => return self.delete_unlisted(id, yes).await,
+                Err(_) => return Err(unlisted),
+            },
+        };
         let id = id_of(&integration)?;
         let name = integration.text("/name").unwrap_or_default();
         let question =
             format!("Deleting {} cannot be undone; its secrets are wiped.", show::name(&integration));
         ask::to_type(name, &question, yes)?;
+        let path = self.tenant.path(&format!("{PATH}/{id}"));
+        let deleted = self.session.object(Method::DELETE, &path, ()).await?;
+        self.output.print(&deleted.json, |_| format!("deleted {}", show::name(&deleted)))
+    }
+
+    async fn delete_unlisted(&mut self, id: u64, yes: bool) -> Result<(), Failure> {
+        let question =
+            format!("Integration {id} is not in the list; if it is broken, deleting it cannot be undone.");
+        ask::to_type(&id.to_string(), &question, yes)?;
         let path = self.tenant.path(&format!("{PATH}/{id}"));
         let deleted = self.session.object(Method::DELETE, &path, ()).await?;
         self.output.print(&deleted.json, |_| format!("deleted {}", show::name(&deleted)))

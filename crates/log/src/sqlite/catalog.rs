@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 /// One slice of the log.
 #[derive(Debug)]
@@ -17,9 +18,16 @@ pub(super) struct Slice {
     pub packed: bool,
     oldest_ms: AtomicU64,
     newest_ms: AtomicU64,
+    /// The last position it holds, once it has ended; [`WRITTEN`] until then.
+    last: AtomicU64,
     given_up: AtomicBool,
     removed: AtomicBool,
+    /// When the disk began to refuse to read it, as the monotonic clock says in milliseconds; 0: it does not.
+    refused_since_ms: AtomicU64,
 }
+
+/// The last position of a slice that is still being written, or of which it is not known.
+const WRITTEN: u64 = u64::MAX;
 
 impl Slice {
     /// A slice whose events were appended between these times; none yet: `None`.
@@ -33,8 +41,40 @@ impl Slice {
             packed,
             oldest_ms: AtomicU64::new(oldest_ms),
             newest_ms: AtomicU64::new(newest_ms),
+            last: AtomicU64::new(WRITTEN),
             given_up: AtomicBool::new(false),
             removed: AtomicBool::new(false),
+            refused_since_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// The same, ended at this position.
+    pub(super) fn ended_at(self, last: u64) -> Self {
+        self.last.store(last, Ordering::Relaxed);
+        self
+    }
+
+    /// Says that its last position is this one, unless that is known already.
+    fn end(&self, last: u64) {
+        let _ = self.last.compare_exchange(WRITTEN, last, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The last position it holds; [`u64::MAX`] while it is written.
+    pub(super) fn last(&self) -> u64 {
+        self.last.load(Ordering::Relaxed)
+    }
+
+    /// The disk refuses to read it: how long it has done so. It is asked with times that never go back.
+    pub(super) fn refused_for(&self, now: Duration) -> Duration {
+        let now_ms = (now.as_millis() as u64).max(1);
+        let since = self.refused_since_ms.compare_exchange(0, now_ms, Ordering::Relaxed, Ordering::Relaxed);
+        Duration::from_millis(now_ms.saturating_sub(since.err().unwrap_or(now_ms)))
+    }
+
+    /// The disk reads it again.
+    pub(super) fn reads(&self) {
+        if self.refused_since_ms.load(Ordering::Relaxed) != 0 {
+            self.refused_since_ms.store(0, Ordering::Relaxed);
         }
     }
 
@@ -87,53 +127,117 @@ pub(super) struct Part {
 }
 
 /// All slices, oldest first. A slice counts from its first position to the one before the next slice's first: what a
-/// failed commit left behind that is never seen.
+/// failed commit left behind that is never seen. What lies between the log's beginning and its end and in no slice is missing.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
-    slices: RwLock<Vec<Arc<Slice>>>,
+    listed: RwLock<Listed>,
+}
+
+#[derive(Debug, Default)]
+struct Listed {
+    slices: Vec<Arc<Slice>>,
+    /// The first position that the log should hold: what was before it was dropped, and is settled.
+    begins: u64,
+    /// Positions that no event ever had (both inclusive): a new slice began behind them, as it was not known where the one
+    /// before it ended.
+    unused: Vec<(u64, u64)>,
+}
+
+/// A range of the log, cut where slices end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Parts {
+    /// The parts of the slices, oldest first.
+    pub parts: Vec<Part>,
+    /// The first position wanted that the log should hold; what the parts do not cover from there on is missing.
+    pub first: u64,
+    /// The last one.
+    pub last: u64,
+}
+
+impl Parts {
+    /// What of the range lies in no slice, as first and last positions.
+    pub(super) fn missing(&self) -> Vec<(u64, u64)> {
+        let mut missing = Vec::new();
+        let mut next = self.first;
+        for part in &self.parts {
+            if part.first > next {
+                missing.push((next, part.first - 1));
+            }
+            next = part.last + 1;
+        }
+        if next <= self.last {
+            missing.push((next, self.last));
+        }
+        missing
+    }
 }
 
 impl Catalog {
-    /// The parts of the slices that lie in `after < seq <= through`, oldest first.
-    pub(super) fn parts(&self, after: u64, through: u64) -> Vec<Part> {
-        let slices = self.slices.read().unwrap_or_else(PoisonError::into_inner);
+    /// A catalog of a log that should begin at a position, with the ranges that no event ever had.
+    pub(super) fn new(begins: u64, unused: Vec<(u64, u64)>) -> Self {
+        Catalog { listed: RwLock::new(Listed { slices: Vec::new(), begins, unused }) }
+    }
+
+    /// The parts of the slices that lie in `after < seq <= through`.
+    pub(super) fn parts(&self, after: u64, through: u64) -> Parts {
+        let listed = self.listed();
         let mut parts = Vec::new();
-        for (at, slice) in slices.iter().enumerate() {
-            let end = slices.get(at + 1).map_or(u64::MAX, |next| next.first - 1);
+        for (at, slice) in listed.slices.iter().enumerate() {
+            let end = listed.slices.get(at + 1).map_or(u64::MAX, |next| next.first - 1);
             let first = slice.first.max(after.saturating_add(1));
-            let last = end.min(through);
+            let last = end.min(slice.last()).min(through);
             if first <= last {
                 parts.push(Part { slice: slice.clone(), first, last });
             }
         }
-        parts
+        Parts { parts, first: listed.begins.max(after.saturating_add(1)), last: through }
     }
 
-    /// All slices, oldest first.
+    /// The first position that the log should hold.
+    pub(super) fn begins(&self) -> u64 {
+        self.listed().begins
+    }
+
+    /// How many events a range (both inclusive) can have had at most.
+    pub(super) fn events_at_most(&self, first: u64, last: u64) -> u64 {
+        let length = |first: u64, last: u64| (last + 1).saturating_sub(first);
+        let unused = self.listed().unused.clone();
+        let never = unused.iter().map(|&(from, to)| length(from.max(first), to.min(last)));
+        length(first, last).saturating_sub(never.sum())
+    }
+
+    /// All slices.
     pub(super) fn all(&self) -> Vec<Arc<Slice>> {
-        self.slices.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.listed().slices.clone()
     }
 
-    /// Adds the newest slice. One that begins at the same position holds nothing that counts, and is replaced.
+    /// Adds the newest slice; the one before it has ended. One that begins at the same position holds nothing that counts,
+    /// and is replaced.
     pub(super) fn push(&self, slice: Arc<Slice>) {
-        let mut slices = self.slices.write().unwrap_or_else(PoisonError::into_inner);
-        slices.retain(|other| other.first < slice.first);
-        slices.push(slice);
+        let mut listed = self.listed_to_change();
+        listed.slices.retain(|other| other.first < slice.first);
+        if let Some(before) = listed.slices.last() {
+            before.end(slice.first - 1);
+        }
+        listed.slices.push(slice);
     }
 
-    /// Takes a slice away.
+    /// Takes a slice away, which nobody needs any more.
     pub(super) fn remove(&self, slice: &Slice) {
-        self.slices
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|other| other.generation != slice.generation);
+        let mut listed = self.listed_to_change();
+        listed.slices.retain(|other| other.generation != slice.generation);
+        if let Some(first) = listed.slices.first().map(|oldest| oldest.first)
+            && first > slice.first
+        {
+            listed.begins = listed.begins.max(first);
+        }
         slice.remove();
     }
 
     /// Puts a slice with the same events into another one's place. `false`: that one was taken away meanwhile.
     pub(super) fn replace(&self, slice: &Slice, by: Arc<Slice>) -> bool {
-        let mut slices = self.slices.write().unwrap_or_else(PoisonError::into_inner);
-        let place = slices.iter_mut().find(|other| other.generation == slice.generation);
+        let mut listed = self.listed_to_change();
+        let place = listed.slices.iter_mut().find(|other| other.generation == slice.generation);
         let found = place.map(|place| *place = by).is_some();
         if found {
             slice.remove();
@@ -143,9 +247,17 @@ impl Catalog {
 
     /// The slice that took another one's place; none if that one is still there, or was taken away.
     pub(super) fn successor(&self, slice: &Slice) -> Option<Arc<Slice>> {
-        let slices = self.slices.read().unwrap_or_else(PoisonError::into_inner);
-        let other = slices.iter().find(|other| other.first == slice.first)?;
+        let listed = self.listed();
+        let other = listed.slices.iter().find(|other| other.first == slice.first)?;
         (other.generation != slice.generation).then(|| Arc::clone(other))
+    }
+
+    fn listed(&self) -> RwLockReadGuard<'_, Listed> {
+        self.listed.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listed_to_change(&self) -> RwLockWriteGuard<'_, Listed> {
+        self.listed.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -161,8 +273,8 @@ mod tests {
         catalog
     }
 
-    fn ranges(parts: &[Part]) -> Vec<(u64, u64, u64)> {
-        parts.iter().map(|part| (part.slice.first, part.first, part.last)).collect()
+    fn ranges(parts: &Parts) -> Vec<(u64, u64, u64)> {
+        parts.parts.iter().map(|part| (part.slice.first, part.first, part.last)).collect()
     }
 
     #[test]
@@ -177,5 +289,21 @@ mod tests {
     fn a_slice_that_begins_at_the_same_position_takes_the_others_place() {
         let catalog = catalog(&[1, 10, 10]);
         assert_eq!(ranges(&catalog.parts(0, 12)), [(1, 1, 9), (10, 10, 12)]);
+    }
+
+    #[test]
+    fn what_no_slice_covers_is_missing() {
+        let catalog = Catalog::new(3, vec![(31, 40)]);
+        for (first, last) in [(5, 9), (20, 24), (41, 45)] {
+            catalog.push(Arc::new(Slice::new(first, PathBuf::new(), None, false).ended_at(last)));
+        }
+        assert_eq!(catalog.parts(0, 45).missing(), [(3, 4), (10, 19), (25, 40)]);
+        assert_eq!(catalog.parts(6, 21).missing(), [(10, 19)]);
+        assert_eq!(catalog.parts(11, 12).missing(), [(12, 12)]);
+        assert_eq!(catalog.parts(45, 45).missing(), []);
+        assert_eq!(catalog.events_at_most(25, 40), 6);
+        assert_eq!(catalog.events_at_most(35, 42), 2);
+        catalog.remove(&catalog.all()[0]);
+        assert_eq!(catalog.parts(0, 45).missing(), [(25, 40)], "what was dropped on purpose is not missing");
     }
 }

@@ -84,7 +84,7 @@ impl DataDir {
 
     /// The database of integrations, lanes and their history.
     pub(super) fn state(&self) -> PathBuf {
-        self.path.join("state.db")
+        state_file(&self.path)
     }
 
     /// A complete copy of the state that is to take its place.
@@ -94,7 +94,12 @@ impl DataDir {
 
     /// The key that secrets are sealed with.
     pub(super) fn secret_key(&self) -> PathBuf {
-        self.path.join("secret.key")
+        key_file(&self.path)
+    }
+
+    /// A key that is to take the place of the one before, while a rotation is under way.
+    pub(super) fn next_secret_key(&self) -> PathBuf {
+        self.path.join("secret.key.next")
     }
 
     /// The slice that begins at this position.
@@ -109,20 +114,7 @@ impl DataDir {
 
     /// All slices, oldest first, a slice before what it was packed into.
     pub(super) fn slices(&self) -> io::Result<Vec<SliceFile>> {
-        let mut slices = Vec::new();
-        for entry in fs::read_dir(&self.path)? {
-            let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let Some(name) = name.strip_prefix("log-").and_then(|rest| rest.strip_suffix(".db")) else {
-                continue;
-            };
-            let (digits, packed) = name.strip_suffix(PACKED).map_or((name, false), |digits| (digits, true));
-            if let Ok(first) = digits.parse() {
-                slices.push(SliceFile { first, packed, path });
-            }
-        }
-        slices.sort_unstable();
-        Ok(slices)
+        slices_in(&self.path)
     }
 
     /// Makes what was created, renamed or removed in the directory survive a power loss.
@@ -152,6 +144,54 @@ impl DataDir {
         }
         Ok(())
     }
+}
+
+/// The state's file in a directory.
+pub(super) fn state_file(directory: &Path) -> PathBuf {
+    directory.join("state.db")
+}
+
+/// The file of the key that secrets are sealed with.
+pub(super) fn key_file(directory: &Path) -> PathBuf {
+    directory.join("secret.key")
+}
+
+/// All slices in a directory, oldest first, a slice before what it was packed into.
+pub(super) fn slices_in(directory: &Path) -> io::Result<Vec<SliceFile>> {
+    let mut slices = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let Some(name) = name.strip_prefix("log-").and_then(|rest| rest.strip_suffix(".db")) else {
+            continue;
+        };
+        let (digits, packed) = name.strip_suffix(PACKED).map_or((name, false), |digits| (digits, true));
+        if let Ok(first) = digits.parse() {
+            slices.push(SliceFile { first, packed, path });
+        }
+    }
+    slices.sort_unstable();
+    Ok(slices)
+}
+
+/// The first slice in a directory that begins at a position or after it; the packed one of two.
+pub(super) fn slice_from(directory: &Path, first: u64) -> io::Result<Option<SliceFile>> {
+    let slices = slices_in(directory)?;
+    let next = slices.iter().find(|slice| slice.first >= first).map(|slice| slice.first);
+    Ok(slices.into_iter().rev().find(|slice| Some(slice.first) == next))
+}
+
+/// Refuses to write on if a file in use was deleted or moved: what is written to it then is gone with the process.
+pub(super) fn must_be_there(path: &Path) -> Result<(), StoreError> {
+    if path.exists() { Ok(()) } else { Err(StoreError::Unavailable(deleted(path))) }
+}
+
+/// What is said of a file in use that was deleted or moved.
+pub(super) fn deleted(path: &Path) -> String {
+    format!(
+        "{} was deleted or moved while hitwire runs; put it back, or stop hitwire, restore a backup and start it again",
+        path.display()
+    )
 }
 
 /// Opens a file that only its owner may read, made if it is missing.
@@ -187,8 +227,10 @@ pub(crate) fn remove_database(path: &Path) -> io::Result<()> {
 
 /// Notes that a slice was given up after this position, for a start that comes before a new slice is made. It need not
 /// be synced: after a power loss the file is what the disk has, and nothing in memory deceives.
-pub(super) fn note_given_up(path: &Path, last_acknowledged: u64) -> io::Result<()> {
-    private_file(&with_ending(path, GIVEN_UP))?.write_all(last_acknowledged.to_string().as_bytes())
+pub(super) fn note_given_up(path: &Path, last_acknowledged: u64) -> io::Result<PathBuf> {
+    let note = with_ending(path, GIVEN_UP);
+    private_file(&note)?.write_all(last_acknowledged.to_string().as_bytes())?;
+    Ok(note)
 }
 
 /// The last position of a slice that was given up; `None` if it was not.

@@ -1,6 +1,6 @@
 //! What a read wants, and what it has got so far; the same for the tail and for the disk.
 
-use crate::{Page, Read, StreamFrom};
+use crate::{Page, Read, StreamFrom, Unreadable};
 use hitwire_event::{Record, Seq};
 use std::sync::Arc;
 
@@ -30,12 +30,13 @@ pub(super) struct Gatherer<'a> {
     records: Vec<Arc<Record>>,
     bytes: usize,
     scanned_to: u64,
+    unreadable: Option<Unreadable>,
 }
 
 impl<'a> Gatherer<'a> {
     /// An empty page for this read.
     pub(super) fn new(read: &'a Read, wanted: Wanted) -> Self {
-        Gatherer { read, wanted, records: Vec::new(), bytes: 0, scanned_to: read.after.0 }
+        Gatherer { read, wanted, records: Vec::new(), bytes: 0, scanned_to: read.after.0, unreadable: None }
     }
 
     /// The streams that are wanted; none: all.
@@ -61,7 +62,26 @@ impl<'a> Gatherer<'a> {
 
     /// No further event finds room.
     pub(super) fn is_full(&self) -> bool {
-        self.records.len() >= self.read.max_events
+        self.unreadable.is_some() || self.records.len() >= self.read.max_events
+    }
+
+    /// A range cannot be read. A page that has events ends before it; the next one tells of it, and of nothing else, so that
+    /// who reads has dealt with all that lies before.
+    pub(super) fn cannot_read(&mut self, unreadable: Unreadable) -> Gathered {
+        if self.records.is_empty() && self.unreadable.is_none() {
+            self.passed(unreadable.last.0);
+            // A subscription that began later has nothing to lose there.
+            let concerns = |stream: &StreamFrom| stream.from <= unreadable.last;
+            if self.streams().is_none_or(|streams| streams.iter().any(concerns)) {
+                self.unreadable = Some(unreadable);
+            }
+        }
+        Gathered::Full
+    }
+
+    /// Everything up to here was searched.
+    pub(super) fn scanned_to(&self) -> u64 {
+        self.scanned_to
     }
 
     /// Everything up to here was searched, and what is wanted was taken.
@@ -71,7 +91,12 @@ impl<'a> Gatherer<'a> {
 
     /// The page of a read that ends at `through`.
     pub(super) fn finish(self, through: u64) -> Page {
-        Page { more: self.scanned_to < through, scanned_to: Seq(self.scanned_to), records: self.records }
+        Page {
+            more: self.scanned_to < through,
+            scanned_to: Seq(self.scanned_to),
+            records: self.records,
+            unreadable: self.unreadable,
+        }
     }
 }
 

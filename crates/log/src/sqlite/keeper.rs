@@ -7,10 +7,12 @@ use super::files;
 use super::pack::Packing;
 use super::schema::{self, Access, Kind};
 use super::slice_writer::checkpoint;
+use super::state::log_memory::LogMark;
 use super::state::{Answer, RangeCounts, Retire, Work, running};
 use crate::StoreError;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
@@ -87,6 +89,8 @@ pub(super) struct Keeper {
     /// The log's end at the last checkpoint.
     checkpointed_to: u64,
     retained_at: Option<Duration>,
+    /// What the state remembers of the log.
+    marked: Option<LogMark>,
 }
 
 impl Keeper {
@@ -100,6 +104,7 @@ impl Keeper {
             checkpointed_at: ground.clock.elapsed(),
             checkpointed_to: 0,
             retained_at: None,
+            marked: None,
             ground,
         }
     }
@@ -107,7 +112,47 @@ impl Keeper {
     /// Makes room for the slice that has begun.
     pub(super) fn rotated(&mut self, ask: Ask<'_>) {
         self.log_connection = None;
+        self.mark(true, ask);
         self.retain(ask);
+    }
+
+    /// Tells of files in use that were deleted or moved, once, and again when they are back.
+    fn look_for_files(&mut self) {
+        let slices = self.ground.log.catalog.all();
+        // Asked in this order: a slice is marked before its file is removed on purpose.
+        let gone = slices.iter().filter(|slice| !slice.path.exists() && !slice.is_removed());
+        let mut missing: Vec<PathBuf> = gone.map(|slice| slice.path.clone()).collect();
+        let state = self.ground.state.path();
+        if !state.exists() {
+            missing.push(state.clone());
+        }
+        self.ground.missing.send_if_modified(|before| {
+            if *before == missing {
+                return false;
+            }
+            for path in missing.iter().filter(|path| !before.contains(path)) {
+                tracing::error!("{}", files::deleted(path));
+            }
+            for path in before.iter().filter(|path| !missing.contains(path)) {
+                tracing::info!(file = %path.display(), "a file that was missing is there again, or not needed any more");
+            }
+            *before = missing;
+            true
+        });
+    }
+
+    /// Has the state remember how far the log is.
+    fn mark(&mut self, synced: bool, ask: Ask<'_>) {
+        let Some(slice) = self.ground.log.catalog.all().last().map(|slice| slice.first) else { return };
+        let mark = LogMark { slice, end: self.ground.log.head() };
+        if self.marked == Some(mark) {
+            return;
+        }
+        match ask(Work::Mark { mark, synced }) {
+            Ok(_) => self.marked = Some(mark),
+            Err(StoreError::Closed) => {}
+            Err(error) => tracing::debug!(%error, "how far the log is could not be remembered"),
+        }
     }
 
     /// Whether there is a slice to pack.
@@ -173,7 +218,10 @@ impl Keeper {
     /// What is to be done now and then. `true`: the minute's work was due.
     pub(super) fn tick(&mut self, ask: Ask<'_>) -> bool {
         let now = self.ground.clock.elapsed();
-        self.checkpoint(now);
+        self.look_for_files();
+        if self.checkpoint(now) {
+            self.mark(false, ask);
+        }
         if self.retained_at.is_some_and(|at| now.saturating_sub(at) < RETENTION_EVERY) {
             return false;
         }
@@ -198,14 +246,15 @@ impl Keeper {
         true
     }
 
-    /// Moves what the WALs hold into their databases.
-    fn checkpoint(&mut self, now: Duration) {
+    /// Moves what the WALs hold into their databases. `true`: it was time for more than large ones.
+    fn checkpoint(&mut self, now: Duration) -> bool {
         let due = now.saturating_sub(self.checkpointed_at) >= CHECKPOINT_EVERY;
         if due {
             self.checkpointed_at = now;
         }
         self.checkpoint_log(due);
         self.checkpoint_state(due);
+        due
     }
 
     fn checkpoint_log(&mut self, due: bool) {
@@ -320,7 +369,8 @@ impl Keeper {
                 format!("events are kept for {} hours", retention_age.as_secs() / 3600)
             };
             let retire = Retire {
-                first: slice.first,
+                // What is missing before the oldest slice goes with it.
+                first: if at == 0 { slice.first.min(self.ground.log.catalog.begins()) } else { slice.first },
                 last,
                 unless_needed: !too_large && within_lag_budget,
                 detail,

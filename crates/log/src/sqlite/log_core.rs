@@ -12,6 +12,7 @@ use super::dedup::{Dedup, Known};
 use super::files;
 use super::keeper::Keeping;
 use super::options::FaultPoint;
+use super::recovery::SLICE_POSITIONS_MAX;
 use super::slice_writer::{self, SliceWriter};
 use super::view::Checkpoints;
 use crate::StoreError;
@@ -109,6 +110,7 @@ impl LogCore {
 
     /// Sees to it that there is a slice to write to, with room in it and on the disk.
     fn be_ready(&mut self) -> Result<(), StoreError> {
+        self.look_for_files()?;
         let now = self.ground.clock.elapsed();
         if let Some((at, why)) = &self.failure
             && now.saturating_sub(*at) < RETRY_AFTER
@@ -130,8 +132,11 @@ impl LogCore {
     fn is_full(&self, now: Duration) -> bool {
         let has_events = self.writer.as_ref().is_some_and(|writer| writer.slice.first <= self.head);
         let age = now.saturating_sub(self.writer_since);
+        let positions =
+            self.writer.as_ref().map_or(0, |writer| (self.head + 1).saturating_sub(writer.slice.first));
         has_events
-            && (self.slice_bytes >= self.ground.options.slice_bytes_full()
+            && (positions >= SLICE_POSITIONS_MAX
+                || self.slice_bytes >= self.ground.options.slice_bytes_full()
                 || age >= self.ground.options.slice_age)
     }
 
@@ -175,6 +180,14 @@ impl LogCore {
             SliceWriter::create(&self.ground.directory, self.head + 1, &self.ground.log.checkpoints())?;
         self.ground.log.catalog.push(writer.slice.clone());
         Ok(writer)
+    }
+
+    /// With each group: what is written to a file that was deleted is gone with the process.
+    fn look_for_files(&self) -> Result<(), StoreError> {
+        if let Some(writer) = &self.writer {
+            files::must_be_there(&writer.slice.path)?;
+        }
+        files::must_be_there(self.ground.state.path())
     }
 
     /// With each group: between two looks a burst could fill the disk.

@@ -25,6 +25,7 @@ mod block;
 mod cache;
 mod catalog;
 mod clock;
+mod damage;
 mod dedup;
 mod figures;
 pub(crate) mod files;
@@ -51,9 +52,9 @@ pub use options::{FaultHook, FaultPoint, MonotonicClock, Options, ThreadFailed, 
 
 use crate::{
     ActivityPage, ActivityQuery, Answer, Append, Appended, Application, AttemptPage, AttemptQuery,
-    AttemptRow, Client, Counts, Credential, Done, Figures, Integration, IntegrationPage, IntegrationQuery,
-    IntegrationRange, Lag, Lease, Link, LostRow, Op, Page, Read, Session, Store, StoreError, StreamFrom,
-    Token, TokenId, Touched, User, UserId,
+    AttemptRow, BrokenIntegration, Client, Counts, Credential, Done, Figures, Integration, IntegrationPage,
+    IntegrationQuery, IntegrationRange, Lag, Lease, Link, LostRow, Op, Page, Read, Session, Store,
+    StoreError, StreamFrom, Token, TokenId, Touched, User, UserId,
 };
 use append::Prepared;
 use clock::Clock;
@@ -65,9 +66,11 @@ use hitwire_event::{ClientId, Event, IntegrationId, Seq};
 use inline::Inline;
 use keeper::{Keeper, Keeping};
 use log_core::LogCore;
+use recovery::KnownOfLog;
 use seal::Sealer;
 use state::view::StateView;
 use state::{StateCore, Trouble};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use threads::Threads;
@@ -111,6 +114,8 @@ struct Ground {
     log: Arc<LogView>,
     state: Arc<StateView>,
     counts: Arc<Counts>,
+    /// Files in use that were deleted or moved.
+    missing: watch::Sender<Vec<PathBuf>>,
 }
 
 /// The parts that the writers are made of.
@@ -143,22 +148,31 @@ fn open(options: Options) -> Result<Opened, StoreError> {
         None => Sealer::from_file(&directory, state::file::is_sealed(&state_path)?)?,
     };
     let (connection, lease) = state::file::open(&state_path, &sealer)?;
-    let failed = |error| schema::damaged(&state_path, &error);
-    let settled_to = state::lanes::settled_to(&connection).map_err(failed)?;
-    let ran_before = state::running::before(&connection).map_err(failed)?;
+    let damaged = |error: state::Trouble| match error {
+        Trouble::Sql(error) => schema::damaged(&state_path, &error),
+        Trouble::Store(error) => error,
+    };
+    let known = KnownOfLog {
+        settled_to: state::lanes::settled_to(&connection).map_err(|error| damaged(error.into()))?,
+        memory: state::log_memory::load(&connection).map_err(damaged)?,
+    };
+    let ran_before = state::running::before(&connection).map_err(|error| damaged(error.into()))?;
     let clock = Arc::new(Clock::new(&options, ran_before));
 
     let fingerprinter = Fingerprinter::new()?;
-    let recovered = recovery::open(&directory, &options, &clock, &fingerprinter, settled_to)?;
+    let counts = Arc::default();
+    let recovered = recovery::open(&directory, &options, &counts, &clock, &fingerprinter, known)?;
+    state::file::remember(&connection, &recovered.memory).map_err(damaged)?;
     state::running::forget_after(&connection, recovered.view.head())
-        .map_err(|error| schema::damaged(&state_path, &error))?;
+        .map_err(|error| damaged(error.into()))?;
     let ground = Ground {
         options,
         clock,
         directory,
         log: recovered.view,
         state: Arc::new(StateView::new(state_path)),
-        counts: Arc::default(),
+        counts,
+        missing: watch::Sender::default(),
     };
     let (keeping, to_keeper, notices) = Keeping::new();
     let lease = Lease(lease);
@@ -340,7 +354,7 @@ impl Store for SqliteStore {
     }
 
     fn lag(&self, streams: Vec<StreamFrom>, after: Seq, through: Seq) -> Answer<'_, Lag> {
-        Box::pin(self.read_log(move |log| log.count(&streams, after.0, through.0)))
+        Box::pin(self.read_log(move |log| log.count(&streams, after.0, through.0).map(|count| count.lag)))
     }
 
     fn position_at(&self, appended_ms: u64) -> Answer<'_, Seq> {
@@ -362,6 +376,11 @@ impl Store for SqliteStore {
 
     fn integration_ids(&self, client: Option<ClientId>) -> Answer<'_, Vec<IntegrationId>> {
         Box::pin(self.read_state(move |connection| state::integrations::ids(connection, client)))
+    }
+
+    fn broken_integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<BrokenIntegration>> {
+        let sealer = self.sealer.clone();
+        Box::pin(self.read_state(move |connection| state::integrations::broken(connection, &sealer, client)))
     }
 
     fn integration_page(&self, query: IntegrationQuery) -> Answer<'_, IntegrationPage> {
@@ -489,6 +508,10 @@ impl Store for SqliteStore {
 
     fn counts(&self) -> Arc<Counts> {
         self.ground.counts.clone()
+    }
+
+    fn missing_files(&self) -> Vec<String> {
+        self.ground.missing.borrow().iter().map(|path| files::deleted(path)).collect()
     }
 
     fn file_figures(&self) -> Answer<'_, Figures> {

@@ -39,6 +39,8 @@ pub enum FaultPoint {
     LogAfterCommit,
     /// While a new slice is made.
     SliceCreate,
+    /// While a slice is read.
+    SliceRead,
     /// Before a commit of the state.
     StateBeforeCommit,
 }

@@ -3,11 +3,12 @@
 //! The new file is made beside the old one and complete, synced and renamed before it takes the old one's place. So at any
 //! moment one of them is whole.
 
-use super::block::PACKED_EVENTS_MAX;
+use super::block::{BlockError, PACKED_EVENTS_MAX};
 use super::catalog::Slice;
+use super::damage::ReadError;
 use super::files::{self, DataDir};
 use super::schema::{self, Access, Kind};
-use super::slice_reader::{ReadError, firsts_newest_first, open_block};
+use super::slice_reader::{firsts_newest_first, open_block};
 use super::slice_writer::{self, BlockWriter};
 use crate::StoreError;
 use rusqlite::Connection;
@@ -27,6 +28,8 @@ pub(super) struct Packing {
     source: Connection,
     /// Where the blocks begin that are still to come, the last one first.
     firsts: Vec<u64>,
+    /// Where the next one must begin.
+    next: u64,
     target: Connection,
     blocks: BlockWriter,
     new: PathBuf,
@@ -46,7 +49,8 @@ impl Packing {
         slice_writer::put_checkpoints(&target, last, &checkpoints)
             .map_err(|error| schema::damaged(&new, &error))?;
         let blocks = BlockWriter::new(PACKED_EVENTS_MAX, LEVEL)?;
-        Ok(Packing { slice, last, source, firsts, target, blocks, new })
+        let next = slice.first;
+        Ok(Packing { slice, last, source, firsts, next, target, blocks, new })
     }
 
     /// The slice that is being packed.
@@ -64,8 +68,14 @@ impl Packing {
     fn go_on(&mut self, has_time: impl Fn() -> bool) -> Result<(), ReadError> {
         let transaction = self.target.unchecked_transaction()?;
         while let Some(first) = self.firsts.pop() {
+            // A slice that lacks a block stays as it is, for whoever repairs it.
+            if first != self.next {
+                return Err(BlockError::Damaged(self.next).into());
+            }
             let opened = open_block(&self.source, first)?;
-            for event in opened.events()?.iter().filter(|event| event.seq <= self.last) {
+            let events = opened.events()?;
+            self.next += events.len() as u64;
+            for event in events.iter().filter(|event| event.seq <= self.last) {
                 self.blocks.push(&transaction, event)?;
             }
             if !has_time() {

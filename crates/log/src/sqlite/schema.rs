@@ -134,37 +134,75 @@ pub(super) fn create_unsafe(path: &Path, kind: Kind) -> Result<Connection, Store
     Ok(connection)
 }
 
+/// Why a database that exists cannot be opened.
+#[derive(Debug)]
+pub(super) enum OpenError {
+    /// SQLite says so.
+    Sqlite(rusqlite::Error),
+    /// It is another program's.
+    NotOurs,
+    /// It is of a version that is not read any more.
+    Old,
+    /// It is of a version that is not known yet.
+    New {
+        /// Its version.
+        version: usize,
+        /// The newest one that is known.
+        newest: usize,
+    },
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        OpenError::Sqlite(error)
+    }
+}
+
+impl OpenError {
+    /// What is said of it.
+    pub(super) fn of(&self, path: &Path) -> StoreError {
+        let path_name = path.display();
+        StoreError::Open(match self {
+            OpenError::Sqlite(error) => return damaged(path, error),
+            OpenError::NotOurs => {
+                format!("{path_name}: this file was not made by hitwire; move it out of the data directory")
+            }
+            OpenError::Old => format!(
+                "{path_name}: this file was made by hitwire 0.1, whose data this version does not read; choose an empty data directory"
+            ),
+            OpenError::New { version, newest } => format!(
+                "{path_name}: this file has version {version}, and this hitwire knows versions up to {newest}; it was written by a \
+                 newer hitwire: run that one, or restore a backup from before the update"
+            ),
+        })
+    }
+}
+
 /// Opens a database that exists. A writer brings an older schema up to date; a newer one is refused.
 pub(super) fn open(path: &Path, kind: Kind, access: Access) -> Result<Connection, StoreError> {
-    let failed = |error: rusqlite::Error| damaged(path, &error);
-    let connection = Connection::open_with_flags(path, flags(access)).map_err(failed)?;
-    configure(&connection, kind, access).map_err(failed)?;
-    let application: i32 = pragma(&connection, "application_id").map_err(failed)?;
+    try_open(path, kind, access).map_err(|error| error.of(path))
+}
+
+/// The same, for a caller who tells the reasons apart.
+pub(super) fn try_open(path: &Path, kind: Kind, access: Access) -> Result<Connection, OpenError> {
+    let connection = Connection::open_with_flags(path, flags(access))?;
+    configure(&connection, kind, access)?;
+    let application: i32 = pragma(&connection, "application_id")?;
     if application != kind.application_id() {
-        return Err(StoreError::Open(format!(
-            "{}: this file was not made by hitwire; move it out of the data directory",
-            path.display()
-        )));
+        return Err(OpenError::NotOurs);
     }
-    let version: i64 = pragma(&connection, "user_version").map_err(failed)?;
+    let version: i64 = pragma(&connection, "user_version")?;
     // A negative version was never written by us; it is refused like one of the future.
     let version = usize::try_from(version).unwrap_or(usize::MAX);
     let (oldest, newest) = (kind.oldest_version(), kind.newest_version());
     if version < oldest {
-        return Err(StoreError::Open(format!(
-            "{}: this file was made by hitwire 0.1, whose data this version does not read; choose an empty data directory",
-            path.display()
-        )));
+        return Err(OpenError::Old);
     }
     if version > newest {
-        return Err(StoreError::Open(format!(
-            "{}: this file has version {version}, and this hitwire knows versions up to {newest}; it was written by a \
-             newer hitwire: run that one, or restore a backup from before the update",
-            path.display()
-        )));
+        return Err(OpenError::New { version, newest });
     }
     if access == Access::Write && version < newest {
-        migrate(&connection, kind, version).map_err(failed)?;
+        migrate(&connection, kind, version)?;
     }
     Ok(connection)
 }

@@ -1,14 +1,17 @@
 //! Reading one slice: the spans first, then the headers of blocks, then only the blocks that hold something.
 
-use super::block::{self, BlockError, Header, Opened, StreamSum};
+use super::block::{self, Header, Opened, StreamSum};
 use super::cache::{BlockCache, DecodedBlock};
 use super::catalog::{Part, Slice};
+use super::damage::{self, ReadResult, SliceFault};
 use super::gather::{Gathered, Gatherer, wants};
 use super::schema::{self, Access, Kind};
-use crate::{Lag, StoreError, StreamFrom};
+use crate::{Lag, StreamFrom, Unreadable};
+use hitwire_event::Seq;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// How much one read searches at most, in events of opened blocks and headers of others: some 50 ms, so that no read holds
 /// back checkpoints for long.
@@ -30,21 +33,8 @@ const HEADERS_APPENDED_BY: &str = "SELECT first FROM block
      WHERE first BETWEEN ?1 AND ?2 AND oldest_ms <= ?3 ORDER BY first DESC";
 const BLOCK: &str =
     "SELECT first, events, oldest_ms, newest_ms, format, plain_bytes, hash, body FROM block WHERE first = ?1";
+const NEXT_BLOCK: &str = "SELECT first FROM block WHERE first > ?1 ORDER BY first LIMIT 1";
 const FIRSTS_NEWEST_FIRST: &str = "SELECT first FROM block WHERE first BETWEEN ?1 AND ?2 ORDER BY first DESC";
-
-/// Why a slice cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
-    /// SQLite says so.
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-    /// A block's bytes are not what was written.
-    #[error(transparent)]
-    Block(#[from] BlockError),
-}
-
-/// What reading gives.
-pub(super) type ReadResult<T> = Result<T, ReadError>;
 
 /// Read-only connections to slices, kept for the next reader.
 #[derive(Debug, Default)]
@@ -54,22 +44,24 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// Runs a reading function on a slice. `None`: the slice is no longer there.
+    /// Runs a reading function on a slice. `None`: the slice was taken away.
     pub(super) fn with<T>(
         &self,
         slice: &Slice,
+        now: Duration,
         work: impl FnOnce(&Connection) -> ReadResult<T>,
-    ) -> Result<Option<T>, StoreError> {
+    ) -> Result<Option<T>, SliceFault> {
         let connection = match self.take(slice.generation) {
             Some(connection) => connection,
-            None if !slice.path.exists() => return Ok(None),
-            None => match schema::open(&slice.path, Kind::Log, Access::Read) {
-                // Removed between the two looks.
-                Err(_) if !slice.path.exists() => return Ok(None),
-                opened => opened?,
+            None => match schema::try_open(&slice.path, Kind::Log, Access::Read) {
+                Ok(connection) => connection,
+                Err(_) if slice.is_removed() => return Ok(None),
+                Err(_) if !slice.path.exists() => return Err(SliceFault::missing(slice)),
+                Err(error) => return Err(SliceFault::of_opening(slice, error, now)),
             },
         };
-        let answer = work(&connection).map_err(|error| schema::damaged(&slice.path, &error))?;
+        let answer = work(&connection).map_err(|error| SliceFault::of(slice, &error, now))?;
+        slice.reads();
         let mut idle = self.idle();
         if slice.is_removed() {
             return Ok(Some(answer));
@@ -127,6 +119,7 @@ impl<'a> SliceReader<'a> {
         let mut headers = self.connection.prepare_cached(HEADERS)?;
         for (first, last) in self.worth_searching(part, gatherer.streams())? {
             gatherer.passed(first - 1);
+            let mut next = first;
             let mut rows = headers.query(params![self.block_at(first)? as i64, last as i64])?;
             while let Some(row) = rows.next()? {
                 if *searched >= SEARCHED_MAX {
@@ -134,13 +127,22 @@ impl<'a> SliceReader<'a> {
                 }
                 *searched += 1;
                 let block = BlockRange::of(row)?;
-                let (from, to) = (first.max(block.first), last.min(block.last));
-                if from > to {
+                if block.first > next {
+                    let why = format!("{} lacks a block", damage::name(&part.slice.path));
+                    return Ok(gatherer.cannot_read(unknown(next, block.first - 1, why)));
+                }
+                if block.last < next {
                     continue;
                 }
                 if block.may_hold(row, gatherer.streams())? {
-                    *searched += to - from;
-                    for record in self.block(part, block.first)?.between(from, to) {
+                    *searched += last.min(block.last) - next;
+                    let events = match self.block(part, block.first) {
+                        Err(error) if error.is_damage() => {
+                            return Ok(gatherer.cannot_read(self.damaged(part, &block, row, next, gatherer)?));
+                        }
+                        events => events?,
+                    };
+                    for record in events.between(next, last.min(block.last)) {
                         let (stream, seq) = (record.event.stream(), record.seq.0);
                         if gatherer.wants(stream.client.0, stream.kind.code(), seq)
                             && gatherer.offer(record.event.body.len(), || Arc::clone(record))
@@ -154,7 +156,12 @@ impl<'a> SliceReader<'a> {
                         }
                     }
                 }
-                gatherer.passed(to);
+                gatherer.passed(last.min(block.last));
+                next = block.last + 1;
+            }
+            if next <= last {
+                let why = format!("{} lacks its last blocks", damage::name(&part.slice.path));
+                return Ok(gatherer.cannot_read(unknown(next, last, why)));
             }
             gatherer.passed(last);
         }
@@ -162,25 +169,84 @@ impl<'a> SliceReader<'a> {
         Ok(Gathered::All)
     }
 
+    /// What is lost with a block that does not open, from a position in it on.
+    fn damaged(
+        self,
+        part: &Part,
+        block: &BlockRange,
+        row: &Row<'_>,
+        from: u64,
+        gatherer: &Gatherer<'_>,
+    ) -> ReadResult<Unreadable> {
+        let last = self.before_the_next_block(part, block.first)?.max(from);
+        let why = format!("a block of {} is damaged", damage::name(&part.slice.path));
+        let mut unreadable = unknown(from, last, why);
+        // What its directory says is checked, unless it is damaged too.
+        if let Some(streams) = block.streams(row)?
+            && block.last == last
+        {
+            let of_wanted = streams.filter(|(client, kind, _)| gatherer.wants(*client, *kind, last));
+            unreadable.events = of_wanted.map(|(_, _, sum)| sum.events).sum();
+            unreadable.exact = from == block.first;
+        }
+        Ok(unreadable)
+    }
+
+    /// The position before the next block that begins after a position, or the part's last one.
+    fn before_the_next_block(self, part: &Part, after: u64) -> ReadResult<u64> {
+        let next =
+            self.connection.prepare_cached(NEXT_BLOCK)?.query_row([after as i64], |row| number(row, 0));
+        Ok(next.optional()?.map_or(part.last, |next| part.last.min(next - 1)))
+    }
+
+    /// The last position of a part, from `first` on, that cannot be read because the table of blocks is damaged there.
+    pub(super) fn unreadable_to(self, part: &Part, first: u64) -> u64 {
+        let to = |after: u64| self.before_the_next_block(part, after).ok().filter(|to| *to >= first);
+        // Whatever is asked for on a damaged page fails: its end is looked for with ever longer steps, then more closely.
+        if let Some(to) = to(first) {
+            return to;
+        }
+        let (mut fails, mut step) = (first, 1);
+        let (mut works, mut found) = loop {
+            let at = first.saturating_add(step);
+            if at >= part.last {
+                return part.last;
+            }
+            match to(at) {
+                Some(to) => break (at, to),
+                None => fails = at,
+            }
+            step *= 2;
+        };
+        while works - fails > 1 {
+            let middle = fails + (works - fails) / 2;
+            match to(middle) {
+                Some(to) => (works, found) = (middle, to),
+                None => fails = middle,
+            }
+        }
+        found
+    }
+
     /// Counts the events of a part, exactly: whole spans and blocks from their directories, the rest event by event.
-    pub(super) fn count(self, part: &Part, streams: &[StreamFrom]) -> ReadResult<Lag> {
-        let covered_to = self.covered_to(part)?;
-        let mut lag = Lag::default();
+    pub(super) fn count(self, part: &Part, streams: &[StreamFrom]) -> ReadResult<PartCount> {
+        let mut count = PartCount::default();
         let mut partial: BTreeMap<(u64, u64), Vec<StreamFrom>> = BTreeMap::new();
+        let covered_to = self.covered_to(part)?;
         for stream in streams {
             for span in self.spans_of(part, covered_to, stream)? {
                 if part.first.max(stream.from.0) <= span.first && span.last <= part.last {
-                    lag.add(span.events, span.oldest_ms);
+                    count.lag.add(span.events, span.oldest_ms);
                 } else {
                     partial.entry((span.first, span.last)).or_default().push(*stream);
                 }
             }
         }
         for ((first, last), streams) in partial {
-            self.count_blocks(part, first.max(part.first), last.min(part.last), &streams, &mut lag)?;
+            self.count_blocks(part, first.max(part.first), last.min(part.last), &streams, &mut count)?;
         }
-        self.count_blocks(part, (covered_to + 1).max(part.first), part.last, streams, &mut lag)?;
-        Ok(lag)
+        self.count_blocks(part, (covered_to + 1).max(part.first), part.last, streams, &mut count)?;
+        Ok(count)
     }
 
     /// The last position of a part that was appended at or before a time.
@@ -211,7 +277,11 @@ impl<'a> SliceReader<'a> {
         let mut blocks = self.connection.prepare_cached(HEADERS_APPENDED_BY)?;
         let mut blocks = blocks.query(params![self.block_at(first)? as i64, last as i64, at])?;
         while let Some(row) = blocks.next()? {
-            let block = self.block(part, number(row, 0)?)?;
+            let block = match self.block(part, number(row, 0)?) {
+                // What cannot be read is at no time; the one before it is.
+                Err(error) if error.is_damage() => continue,
+                block => block?,
+            };
             let by = block.between(first, last).filter(|record| record.appended_ms <= appended_ms).last();
             if let Some(record) = by {
                 return Ok(Some(record.seq.0));
@@ -226,34 +296,56 @@ impl<'a> SliceReader<'a> {
         first: u64,
         last: u64,
         streams: &[StreamFrom],
-        lag: &mut Lag,
+        count: &mut PartCount,
     ) -> ReadResult<()> {
         if first > last {
             return Ok(());
         }
         let mut headers = self.connection.prepare_cached(HEADERS)?;
         let mut rows = headers.query(params![self.block_at(first)? as i64, last as i64])?;
+        let mut next = first;
         while let Some(row) = rows.next()? {
             let block = BlockRange::of(row)?;
-            let (from, to) = (first.max(block.first), last.min(block.last));
-            if from > to || !block.may_hold(row, Some(streams))? {
+            if block.first > next {
+                count.unread.push((next, block.first - 1));
+                next = block.first;
+            }
+            if block.last < next {
+                continue;
+            }
+            let (from, to) = (next, last.min(block.last));
+            next = block.last + 1;
+            if !block.may_hold(row, Some(streams))? {
                 continue;
             }
             let whole = (from, to) == (block.first, block.last);
-            if whole && streams.iter().all(|stream| stream.from.0 <= block.first) {
-                for (client, kind, sum) in block.streams(row)? {
+            if whole
+                && streams.iter().all(|stream| stream.from.0 <= block.first)
+                && let Some(sums) = block.streams(row)?
+            {
+                for (client, kind, sum) in sums {
                     if wants(streams, client, kind, block.first) {
-                        lag.add(sum.events, sum.oldest_ms);
+                        count.lag.add(sum.events, sum.oldest_ms);
                     }
                 }
                 continue;
             }
-            for record in self.block(part, block.first)?.between(from, to) {
+            let events = match self.block(part, block.first) {
+                Err(error) if error.is_damage() => {
+                    count.unread.push((from, to));
+                    continue;
+                }
+                events => events?,
+            };
+            for record in events.between(from, to) {
                 let stream = record.event.stream();
                 if wants(streams, stream.client.0, stream.kind.code(), record.seq.0) {
-                    lag.add(1, record.appended_ms);
+                    count.lag.add(1, record.appended_ms);
                 }
             }
+        }
+        if next <= last {
+            count.unread.push((next, last));
         }
         Ok(())
     }
@@ -300,15 +392,25 @@ impl<'a> SliceReader<'a> {
         Ok(spans.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The ranges of a part that may hold events of the streams, in order.
-    fn worth_searching(self, part: &Part, streams: Option<&[StreamFrom]>) -> ReadResult<Vec<(u64, u64)>> {
-        let Some(streams) = streams else { return Ok(vec![(part.first, part.last)]) };
+    /// How far the spans of a part reach, and those with events of the streams.
+    fn spans_of_streams(self, part: &Part, streams: &[StreamFrom]) -> ReadResult<(u64, Vec<(u64, u64)>)> {
         let covered_to = self.covered_to(part)?;
         let mut spans = Vec::new();
         for stream in streams {
             let found = self.spans_of(part, covered_to, stream)?;
             spans.extend(found.iter().map(|span| (span.first, span.last)));
         }
+        Ok((covered_to, spans))
+    }
+
+    /// The ranges of a part that may hold events of the streams, in order.
+    fn worth_searching(self, part: &Part, streams: Option<&[StreamFrom]>) -> ReadResult<Vec<(u64, u64)>> {
+        let Some(streams) = streams else { return Ok(vec![(part.first, part.last)]) };
+        let (covered_to, mut spans) = match self.spans_of_streams(part, streams) {
+            // Spans only save work: without them every block is looked at.
+            Err(error) if error.is_damage() => return Ok(vec![(part.first, part.last)]),
+            spans => spans?,
+        };
         spans.sort_unstable();
         spans.dedup();
         let covered = spans.into_iter().map(|(first, last)| (first.max(part.first), last.min(part.last)));
@@ -336,27 +438,48 @@ struct SpanSum {
 struct BlockRange {
     first: u64,
     last: u64,
+    events: u32,
     oldest_ms: u64,
+    newest_ms: u64,
 }
 
 impl BlockRange {
     fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let (first, events) = (number(row, 0)?, number(row, 1)?);
-        Ok(BlockRange { first, last: first + events.max(1) - 1, oldest_ms: number(row, 2)? })
+        let (first, events) = (number(row, 0)?, row.get::<_, u32>(1)?);
+        let last = first + u64::from(events.max(1)) - 1;
+        Ok(BlockRange { first, last, events, oldest_ms: number(row, 2)?, newest_ms: number(row, 3)? })
     }
 
+    /// What it holds of each stream; none if that is damaged.
     fn streams<'r>(
         &self,
         row: &'r Row<'_>,
-    ) -> rusqlite::Result<impl Iterator<Item = (u64, u8, StreamSum)> + use<'r>> {
-        Ok(block::streams_in(row.get_ref(4)?.as_blob()?, self.oldest_ms))
+    ) -> rusqlite::Result<Option<impl Iterator<Item = (u64, u8, StreamSum)> + use<'r>>> {
+        let described = row.get_ref(4)?.as_blob()?;
+        let bytes = block::directory_in(described, self.first, self.events, self.oldest_ms, self.newest_ms);
+        Ok(bytes.map(|bytes| block::streams_in(bytes, self.oldest_ms)))
     }
 
-    /// Whether it holds an event of the streams; none: of any.
+    /// Whether it may hold an event of the streams; none: of any. A block whose directory is damaged may hold anything, and
+    /// must be opened.
     fn may_hold(&self, row: &Row<'_>, streams: Option<&[StreamFrom]>) -> rusqlite::Result<bool> {
-        let Some(streams) = streams else { return Ok(true) };
-        Ok(self.streams(row)?.any(|(client, kind, _)| wants(streams, client, kind, self.last)))
+        let (Some(wanted), Some(mut held)) = (streams, self.streams(row)?) else { return Ok(true) };
+        Ok(held.any(|(client, kind, _)| wants(wanted, client, kind, self.last)))
     }
+}
+
+/// A range of which nothing is known. How many events it can have had, the catalog knows.
+fn unknown(first: u64, last: u64, why: String) -> Unreadable {
+    Unreadable { first: Seq(first), last: Seq(last), events: 0, exact: false, why }
+}
+
+/// What there is in a part of some streams.
+#[derive(Debug, Default)]
+pub(super) struct PartCount {
+    /// What could be counted.
+    pub lag: Lag,
+    /// What could not be read, as first and last positions.
+    pub unread: Vec<(u64, u64)>,
 }
 
 impl Lag {

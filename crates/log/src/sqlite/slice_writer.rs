@@ -1,10 +1,11 @@
 //! Writing one slice: blocks, the spans over them, checkpoints.
 
-use super::block::{self, Builder, Compressor, Directory, EVENTS_MAX, Placed, Sealed};
+use super::block::{self, BlockError, Builder, Compressor, Directory, EVENTS_MAX, Placed, Sealed};
 use super::catalog::{Part, Slice};
+use super::damage::{ReadError, ReadResult};
 use super::files::{self, DataDir};
-use super::schema::{self, Access, Kind};
-use super::slice_reader::{ReadResult, block_holding, firsts_newest_first, open_block};
+use super::schema::{self, Access, Kind, OpenError};
+use super::slice_reader::{block_holding, firsts_newest_first, open_block};
 use super::view::Checkpoints;
 use crate::StoreError;
 use rusqlite::{Connection, params};
@@ -114,7 +115,7 @@ impl BlockWriter {
             header.events,
             header.oldest_ms as i64,
             header.newest_ms as i64,
-            directory.to_bytes(header.oldest_ms),
+            block::described(&directory, header.first, header.events, header.oldest_ms, header.newest_ms),
             header.format,
             header.plain_bytes as i64,
             header.hash as i64,
@@ -188,10 +189,10 @@ impl SliceWriter {
     }
 
     /// Opens the newest slice to go on writing.
-    pub(super) fn open(slice: Arc<Slice>) -> Result<Self, StoreError> {
-        let connection = schema::open(&slice.path, Kind::Log, Access::Write)?;
-        let mut blocks = BlockWriter::new(EVENTS_MAX, LEVEL)?;
-        recount(&connection, &mut blocks.span).map_err(|error| schema::damaged(&slice.path, &error))?;
+    pub(super) fn open(slice: Arc<Slice>) -> Result<Self, LookFault> {
+        let connection = schema::open(&slice.path, Kind::Log, Access::Write).map_err(LookFault::Refused)?;
+        let mut blocks = BlockWriter::new(EVENTS_MAX, LEVEL).map_err(LookFault::Refused)?;
+        recount(&connection, &mut blocks.span).map_err(|error| LookFault::of(&slice.path, &error))?;
         Ok(SliceWriter { slice, connection, blocks })
     }
 
@@ -264,12 +265,35 @@ pub(super) fn put_checkpoints(
 }
 
 /// Looks into a slice without changing it.
-pub(super) fn look(path: &Path) -> Result<Found, StoreError> {
-    let failed = |error| schema::damaged(path, &error);
-    let connection = schema::open(path, Kind::Log, Access::Read)?;
-    let last = last(&connection).map_err(failed)?;
-    let times_ms = times(&connection).map_err(failed)?;
-    Ok(Found { last, times_ms })
+pub(super) fn look(path: &Path) -> Result<Found, LookFault> {
+    let look = |connection: &Connection| -> ReadResult<Found> {
+        Ok(Found { last: last(connection)?, times_ms: times(connection)? })
+    };
+    let connection = schema::try_open(path, Kind::Log, Access::Read).map_err(|error| match error {
+        OpenError::Sqlite(error) => LookFault::of(path, &error.into()),
+        error => LookFault::Refused(error.of(path)),
+    })?;
+    look(&connection).map_err(|error| LookFault::of(path, &error))
+}
+
+/// Why a slice cannot be looked into at a start.
+#[derive(Debug)]
+pub(super) enum LookFault {
+    /// What it holds cannot be read; the log goes on without it.
+    Unreadable(String),
+    /// Somebody must do something first: it is not ours, of another version, or not ours to open.
+    Refused(StoreError),
+}
+
+impl LookFault {
+    /// Of an error.
+    pub(super) fn of(path: &Path, error: &ReadError) -> Self {
+        if error.is_damage() || error.is_of_the_disk() {
+            LookFault::Unreadable(error.to_string())
+        } else {
+            LookFault::Refused(schema::damaged(path, error))
+        }
+    }
 }
 
 /// Whether an event is at this position, and can be read, through a fresh connection.
@@ -352,18 +376,20 @@ fn times(connection: &Connection) -> rusqlite::Result<Option<(u64, u64)>> {
 }
 
 /// Adds up again what the blocks since the last span hold, after a start.
-fn recount(connection: &Connection, span: &mut OpenSpan) -> rusqlite::Result<()> {
+fn recount(connection: &Connection, span: &mut OpenSpan) -> ReadResult<()> {
     let covered: Option<i64> = connection.query_row("SELECT max(last) FROM span", [], |row| row.get(0))?;
     let mut statement = connection.prepare(HEADERS_FROM)?;
     let mut rows = statement.query([covered.unwrap_or(0) + 1])?;
     while let Some(row) = rows.next()? {
         let number = |column| row.get::<_, i64>(column).map(|value| value as u64);
-        let (first, events, times_ms) = (number(0)?, number(1)?, (number(2)?, number(3)?));
+        let (first, events, times_ms) = (number(0)?, row.get::<_, u32>(1)?, (number(2)?, number(3)?));
+        let bytes = block::directory_in(row.get_ref(4)?.as_blob()?, first, events, times_ms.0, times_ms.1)
+            .ok_or(BlockError::Damaged(first))?;
         let mut directory = Directory::default();
-        for (client, kind, sum) in block::streams_in(row.get_ref(4)?.as_blob()?, times_ms.0) {
+        for (client, kind, sum) in block::streams_in(bytes, times_ms.0) {
             directory.add(client, kind, sum);
         }
-        span.add(first, first + events.max(1) - 1, times_ms, &directory);
+        span.add(first, first + u64::from(events.max(1)) - 1, times_ms, &directory);
     }
     Ok(())
 }

@@ -2,13 +2,16 @@
 
 use super::cache::BlockCache;
 use super::catalog::{Catalog, Part};
+use super::damage::{self, DamageReport, ReadResult, SliceFault};
 use super::gather::{Gathered, Gatherer, Wanted, wants};
-use super::slice_reader::{Connections, ReadResult, SliceReader};
+use super::options::{FaultPoint, Options};
+use super::slice_reader::{Connections, PartCount, SliceReader};
 use super::tail::Tail;
-use crate::{Lag, Page, Read, StoreError, StreamFrom, Touched};
+use crate::{Counts, Lag, Page, Read, StoreError, StreamFrom, Touched, Unreadable};
 use hitwire_event::{Record, Seq, Stream};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Slices that one read looks into at most.
@@ -31,18 +34,37 @@ pub(super) struct LogView {
     tail: RwLock<Tail>,
     head: watch::Sender<Seq>,
     checkpoints: RwLock<Checkpoints>,
+    options: Arc<Options>,
+    damage: DamageReport,
+}
+
+/// How many events there are of some streams in a range of the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct RangeCount {
+    /// Those that are there, and the most that there can be in what cannot be read.
+    pub lag: Lag,
+    /// Something could not be read, and this is wrong with it.
+    pub unreadable: Option<String>,
 }
 
 impl LogView {
     /// The view of a log that ends at `head`.
-    pub(super) fn new(catalog: Catalog, head: u64, tail_bytes: usize, checkpoints: Checkpoints) -> Self {
+    pub(super) fn new(
+        catalog: Catalog,
+        head: u64,
+        options: Arc<Options>,
+        counts: Arc<Counts>,
+        checkpoints: Checkpoints,
+    ) -> Self {
         LogView {
             catalog,
             connections: Connections::default(),
             blocks: BlockCache::new(CACHE_BYTES),
-            tail: RwLock::new(Tail::new(head, tail_bytes)),
+            tail: RwLock::new(Tail::new(head, options.tail_bytes)),
             head: watch::Sender::new(Seq(head)),
             checkpoints: RwLock::new(checkpoints),
+            options,
+            damage: DamageReport::new(counts),
         }
     }
 
@@ -110,48 +132,132 @@ impl LogView {
         let through = self.clip(read.through);
         let on_disk_to = through.min(self.tail_first() - 1);
         let mut gatherer = Gatherer::new(read, wanted);
-        let parts = self.catalog.parts(read.after.0, on_disk_to);
-        let unfinished = parts.len() > SLICES_PER_READ;
+        let range = self.catalog.parts(read.after.0, on_disk_to);
+        let mut missing = range.missing().into_iter().peekable();
+        let unfinished = range.parts.len() > SLICES_PER_READ;
         let mut searched = 0;
-        for part in parts.iter().take(SLICES_PER_READ) {
-            // What lies between two slices, or before the first one, is no longer in the log.
+        for part in range.parts.iter().take(SLICES_PER_READ) {
+            if let Some((first, last)) = missing.next_if(|(first, _)| *first < part.first) {
+                gatherer.passed(first - 1);
+                gatherer.cannot_read(self.missing(first, last));
+                return Ok(self.finish(gatherer, through));
+            }
+            // What lies before the log's beginning is no longer in it.
             gatherer.passed(part.first - 1);
-            let gathered =
-                self.with(part, |reader, part| reader.gather(part, &mut searched, &mut gatherer))?;
-            match gathered {
-                Some(Gathered::Full) => return Ok(gatherer.finish(through)),
-                Some(Gathered::All) => {}
-                None => gatherer.passed(part.last),
+            if self.gather(part, &mut searched, &mut gatherer)? == Gathered::Full {
+                return Ok(self.finish(gatherer, through));
             }
         }
         if !unfinished {
-            gatherer.passed(on_disk_to);
+            if let Some((first, last)) = missing.next() {
+                gatherer.passed(first - 1);
+                gatherer.cannot_read(self.missing(first, last));
+            } else {
+                gatherer.passed(on_disk_to);
+            }
         }
-        Ok(gatherer.finish(through))
+        Ok(self.finish(gatherer, through))
+    }
+
+    /// Gathers the events of a part, up to what cannot be read.
+    fn gather(
+        &self,
+        part: &Part,
+        searched: &mut u64,
+        gatherer: &mut Gatherer<'_>,
+    ) -> Result<Gathered, StoreError> {
+        match self.with(part, |reader, part| reader.gather(part, searched, gatherer)) {
+            Ok(Some(gathered)) => Ok(gathered),
+            Ok(None) => {
+                gatherer.passed(part.last);
+                Ok(Gathered::All)
+            }
+            Err(SliceFault::Later(error)) => Err(error),
+            Err(SliceFault::Damaged(why)) => {
+                let first = part.first.max(gatherer.scanned_to() + 1);
+                let end = self.with(part, |reader, part| Ok(reader.unreadable_to(part, first)));
+                let last = if let Ok(Some(last)) = end { last } else { part.last };
+                let (first, last) = (Seq(first), Seq(last));
+                Ok(gatherer.cannot_read(Unreadable { first, last, events: 0, exact: false, why }))
+            }
+        }
+    }
+
+    /// What is told of positions that no slice holds.
+    fn missing(&self, first: u64, last: u64) -> Unreadable {
+        let before = self.catalog.all().into_iter().rev().find(|slice| slice.first <= first);
+        let why = match before {
+            Some(slice) => format!("the file that follows {} is missing", damage::name(&slice.path)),
+            None => "the oldest files of the log are missing".to_owned(),
+        };
+        Unreadable { first: Seq(first), last: Seq(last), events: 0, exact: false, why }
+    }
+
+    /// Ends a page, and tells of what it could not read.
+    fn finish(&self, gatherer: Gatherer<'_>, through: u64) -> Page {
+        let mut page = gatherer.finish(through);
+        if let Some(unreadable) = &mut page.unreadable {
+            let (first, last) = (unreadable.first.0, unreadable.last.0);
+            if !unreadable.exact && unreadable.events == 0 {
+                unreadable.events = self.catalog.events_at_most(first, last);
+            }
+            self.damage.passed(&unreadable.why, first, last, self.now());
+        }
+        page
     }
 
     /// Counts the events of the streams in `after < seq <= through`. May read the disk.
-    pub(super) fn count(&self, streams: &[StreamFrom], after: u64, through: u64) -> Result<Lag, StoreError> {
+    pub(super) fn count(
+        &self,
+        streams: &[StreamFrom],
+        after: u64,
+        through: u64,
+    ) -> Result<RangeCount, StoreError> {
         let through = self.clip(Some(Seq(through)));
-        let mut lag = Lag::default();
+        let mut count = RangeCount::default();
         // Tail and disk are counted apart: the tail's beginning is taken once, so that nothing is counted twice.
         let in_memory_from = {
             let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
             let from = tail.first().max(after.saturating_add(1));
             for record in tail.from(from).take_while(|record| record.seq.0 <= through) {
                 if wants(streams, record.event.client.0, record.event.kind.code(), record.seq.0) {
-                    lag.add(1, record.appended_ms);
+                    count.lag.add(1, record.appended_ms);
                 }
             }
             from
         };
-        for part in self.catalog.parts(after, through.min(in_memory_from - 1)) {
-            let counted = self.with(&part, |reader, part| reader.count(part, streams))?;
-            if let Some(Lag { events, oldest_ms: Some(oldest_ms) }) = counted {
-                lag.add(events, oldest_ms);
+        let mut counted = Vec::new();
+        let begins = streams.iter().map(|stream| stream.from.0).min().unwrap_or(u64::MAX);
+        let mut unread = |first: u64, last: u64, why: String| {
+            let first = first.max(begins);
+            if first <= last {
+                count.lag.events += self.catalog.events_at_most(first, last);
+                count.unreadable = Some(why);
+            }
+        };
+        let range = self.catalog.parts(after, through.min(in_memory_from - 1));
+        for (first, last) in range.missing() {
+            unread(first, last, self.missing(first, last).why);
+        }
+        for part in &range.parts {
+            match self.with(part, |reader, part| reader.count(part, streams)) {
+                Ok(None) => {}
+                Ok(Some(PartCount { lag, unread: damaged })) => {
+                    for (first, last) in damaged {
+                        unread(first, last, format!("{} is damaged", damage::name(&part.slice.path)));
+                    }
+                    if let Some(oldest_ms) = lag.oldest_ms {
+                        counted.push((lag.events, oldest_ms));
+                    }
+                }
+                Err(SliceFault::Damaged(why)) => unread(part.first, part.last, why),
+                Err(SliceFault::Later(error)) => return Err(error),
             }
         }
-        Ok(lag)
+        for (events, oldest_ms) in counted {
+            count.lag.add(events, oldest_ms);
+        }
+        Ok(count)
     }
 
     /// The last position appended at or before this time; 0 if there is none. May read the disk.
@@ -163,13 +269,15 @@ impl LogView {
         if let Some(seq) = in_memory {
             return Ok(seq);
         }
-        for part in self.catalog.parts(0, on_disk_to).iter().rev() {
+        for part in self.catalog.parts(0, on_disk_to).parts.iter().rev() {
             if part.slice.oldest_ms() > appended_ms {
                 continue;
             }
-            let found = self.with(part, |reader, part| reader.position_at(part, appended_ms))?;
-            if let Some(Some(seq)) = found {
-                return Ok(seq);
+            match self.with(part, |reader, part| reader.position_at(part, appended_ms)) {
+                Ok(Some(Some(seq))) => return Ok(seq),
+                // What cannot be read is at no time; what lies before it is.
+                Ok(_) | Err(SliceFault::Damaged(_)) => {}
+                Err(SliceFault::Later(error)) => return Err(error),
             }
         }
         Ok(0)
@@ -180,18 +288,25 @@ impl LogView {
         &self,
         part: &Part,
         mut work: impl FnMut(SliceReader<'_>, &Part) -> ReadResult<T>,
-    ) -> Result<Option<T>, StoreError> {
+    ) -> Result<Option<T>, SliceFault> {
         let mut part = part.clone();
         loop {
-            let answer = self
-                .connections
-                .with(&part.slice, |connection| work(SliceReader::new(connection, &self.blocks), &part))?;
+            let answer = self.connections.with(&part.slice, self.now(), |connection| {
+                if self.options.fails_at(FaultPoint::SliceRead) {
+                    return Err(damage::injected());
+                }
+                work(SliceReader::new(connection, &self.blocks), &part)
+            })?;
             if answer.is_some() {
                 return Ok(answer);
             }
             let Some(slice) = self.catalog.successor(&part.slice) else { return Ok(None) };
             part.slice = slice;
         }
+    }
+
+    fn now(&self) -> Duration {
+        (self.options.elapsed)()
     }
 
     fn clip(&self, through: Option<Seq>) -> u64 {

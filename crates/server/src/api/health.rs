@@ -101,6 +101,10 @@ pub(super) async fn ready(State(api): State<Shared>) -> Result<Response, Problem
             "nothing is delivered: the dispatch has ended; hitwire's log says why",
         ));
     }
+    let missing = api.store.missing_files();
+    if !missing.is_empty() {
+        return Err(Problem::unavailable(missing.join("\n")));
+    }
     api.readiness.ask(&*api.store).await.map_err(Problem::unavailable)?;
     Ok(json(StatusCode::OK, &json!({"status": "ready"})))
 }

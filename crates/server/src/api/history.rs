@@ -87,7 +87,7 @@ pub(super) struct Lost {
     events: u64,
     /// `dead` (given up on) or `skipped` (not asked for).
     range: &'static str,
-    /// `gave_up`, `retention`, `unticked`, `enabled_from_now`
+    /// `gave_up`, `retention`, `damaged`, `unticked`, `enabled_from_now`
     #[schema(value_type = String)]
     reason: LostReason,
     detail: String,

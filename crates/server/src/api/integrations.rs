@@ -13,7 +13,7 @@ use super::query::Query;
 use super::rules::{self, Author, Random, RuleContext};
 use super::status::courier;
 use super::turnstile::ComeAgain;
-use super::{Shared, quota, success, unknown_applications, with_warnings};
+use super::{Shared, broken, quota, success, unknown_applications, with_warnings};
 use crate::change::integration::{self as change, Undelivered};
 use crate::dispatch::lane_streams;
 use axum::extract::{Path, State};
@@ -165,7 +165,13 @@ pub(super) async fn delete(
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
     for _ in 0..CHANGE_TRIES {
-        let integration = find(&api, &caller, &id).await?;
+        let integration = match find(&api, &caller, &id).await {
+            Ok(integration) => integration,
+            Err(problem) => {
+                let broken = broken::find(&api, &caller, &id).await?.ok_or(problem)?;
+                return broken::delete(&api, &caller, broken).await;
+            }
+        };
         if_match.check(integration.revision)?;
         let undelivered = undelivered(&api, &integration).await?;
         let (ops, event) = change::deleted(&integration, &undelivered, &api.by(&caller));

@@ -26,6 +26,7 @@ mod activity;
 mod attempt;
 mod auth;
 pub(crate) mod body;
+mod broken;
 mod contract;
 mod counters;
 mod description;

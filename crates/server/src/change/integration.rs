@@ -130,6 +130,19 @@ pub(crate) fn deleted(before: &Integration, undelivered: &[Undelivered], by: &By
     (ops, event)
 }
 
+/// An integration that goes for good and of which little is known, as its row is damaged.
+pub(crate) fn deleted_broken(client: ClientId, id: IntegrationId, name: &str, why: &str, by: &By) -> Vec<Op> {
+    let broken = FieldChange { field: "broken".to_owned(), old: why.into(), new: Value::Null };
+    let integration = IntegrationRef { id, name: name.to_owned() };
+    let event = System::IntegrationDeleted { integration, by: by.actor.clone() };
+    vec![
+        Op::DeleteIntegration { id, revision: None },
+        record(Some(by), "delete", object(client, id, name), vec![broken]),
+        // Its revision is not known; that it is none of the others tells the event from those before.
+        Op::Announce(event.to_event(client, by.now_s, &Revision::of(id, u64::MAX).parts())),
+    ]
+}
+
 /// What belongs to a step by which hitwire itself disables an integration.
 pub(crate) fn broken(integration: &Integration, reason: &DisableReason, now_s: u64) -> Vec<Op> {
     let (client, id) = (integration.client, integration.id);

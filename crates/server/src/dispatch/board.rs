@@ -82,7 +82,12 @@ impl Dispatch {
         let store = &surroundings.store;
         // Before the list is read: what is appended from here on wakes couriers by its stream.
         let matched = *store.head().borrow();
-        let ids = store.integration_ids(None).await?;
+        let mut ids = store.integration_ids(None).await?;
+        for broken in store.broken_integrations(None).await? {
+            let (integration, name, why) = (broken.id, broken.name, broken.why);
+            tracing::error!(%integration, name, why, "an integration is broken and sends nothing; the others do");
+            ids.retain(|id| *id != integration);
+        }
         let (notes, inbox) = mpsc::unbounded_channel();
         let context = Arc::new(Context::new(surroundings, notes));
         let ended = CancellationToken::new();

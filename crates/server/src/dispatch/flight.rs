@@ -6,6 +6,7 @@ use super::detail;
 use super::failing;
 use super::refused;
 use super::search::{self, Found};
+use super::unreadable;
 use crate::metrics::Ended;
 use bytes::Bytes;
 use futures_util::poll;
@@ -67,7 +68,12 @@ pub(super) async fn read(context: Arc<Context>, integration: Arc<Integration>, w
     let page_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
     let found =
         search::forward(&context, &integration, streams, after, max_events as usize, page_bytes).await;
-    let Ok(Found { records, scanned_to, skipped, more }) = found else { return Landed::Nothing };
+    let Ok(Found { records, scanned_to, skipped, more, unreadable }) = found else { return Landed::Nothing };
+    if let Some(unreadable) = &unreadable
+        && unreadable::record(&context, &integration, lane, unreadable).await.is_err()
+    {
+        return Landed::Nothing;
+    }
     let labels = context.names.labels(integration.client);
     let cut = batch_body::cut(&integration, &labels, &records, scanned_to, max_events, max_bytes);
     let (cut, bytes) = cut.unzip();
@@ -77,7 +83,7 @@ pub(super) async fn read(context: Arc<Context>, integration: Arc<Integration>, w
         lane,
         cut,
         scanned_to,
-        skipped,
+        skipped: skipped || unreadable.is_some(),
         more: more || left_over,
         webhook_id: context.webhook_id(),
     };

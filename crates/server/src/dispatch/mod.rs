@@ -49,6 +49,7 @@ mod settings_cache;
 mod shell;
 pub mod transport;
 mod trial;
+mod unreadable;
 
 pub use crate::metrics::Deliveries;
 pub(crate) use again::{Again, WhyNot};

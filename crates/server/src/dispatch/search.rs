@@ -7,7 +7,7 @@
 
 use super::context::{Context, Interrupt};
 use hitwire_event::{Record, Seq};
-use hitwire_log::{Integration, Page, Read, StreamFrom};
+use hitwire_log::{Integration, Page, Read, StreamFrom, Unreadable};
 use std::sync::Arc;
 
 /// Pages that one search reads at most.
@@ -31,6 +31,8 @@ pub(super) struct Found {
     pub(super) skipped: bool,
     /// There is more, or more to search.
     pub(super) more: bool,
+    /// This cannot be read, and was passed; then there are no records.
+    pub(super) unreadable: Option<Unreadable>,
 }
 
 /// The next wanted events of these streams after a position: at most so many events, and bytes of bodies (a single larger
@@ -48,8 +50,8 @@ pub(super) async fn forward(
     }
     let mut read = Read { streams, after, through: None, max_events, max_bytes };
     if integration.filter.is_empty() {
-        let Page { records, scanned_to, more } = context.read(integration.client, read).await?;
-        return Ok(Found { records, scanned_to, skipped: false, more });
+        let Page { records, scanned_to, more, unreadable } = context.read(integration.client, read).await?;
+        return Ok(Found { records, scanned_to, skipped: false, more, unreadable });
     }
     read.max_events = max_events.max(PAGE_EVENTS);
     read.max_bytes = max_bytes.max(PAGE_BYTES);
@@ -57,6 +59,16 @@ pub(super) async fn forward(
     let mut bytes = 0;
     for _ in 0..PAGES_MAX {
         let page = context.read(integration.client, read.clone()).await?;
+        if let Some(mut unreadable) = page.unreadable {
+            // What was found before it is sent first.
+            if found.records.is_empty() {
+                // Nobody knows what the filter would have let pass of it.
+                unreadable.exact = false;
+                let (scanned_to, more) = (page.scanned_to, page.more);
+                return Ok(Found { scanned_to, more, unreadable: Some(unreadable), ..found });
+            }
+            break;
+        }
         for record in page.records {
             if !integration.filter.matches(&record) {
                 found.skipped = true;
@@ -103,6 +115,9 @@ pub(super) async fn exactly(
             max_bytes: if all { usize::MAX } else { PAGE_BYTES },
         };
         let page = context.read(integration.client, read).await?;
+        if page.unreadable.is_some() {
+            return Ok(None);
+        }
         records.extend(page.records.into_iter().filter(|record| integration.filter.matches(record)));
         if records.len() > events {
             return Ok(None);

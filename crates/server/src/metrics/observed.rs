@@ -333,6 +333,8 @@ impl Observed {
         let help = "How often a file was given up because it could not be written";
         let failures = files.map(|(file, count)| ([("file", file)], count));
         counters(encoder, family("store_failures", help), failures)?;
+        let help = "Ranges of the log that could not be read, because a file is damaged or missing";
+        counter(encoder, family("log_damaged_ranges", help), self.counts.damaged_ranges())?;
         let help =
             "Events that an integration did not get, by reason; dead: given up, skipped: by a user's change";
         let lost = LostReason::ALL.map(|reason| {

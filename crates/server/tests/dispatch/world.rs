@@ -11,9 +11,10 @@ use hitwire_event::rendering::Format;
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, WebhookId};
 use hitwire_log::{
     Activity, ActivityPage, ActivityQuery, Answer, Append, Application, AttemptPage, AttemptQuery,
-    AttemptRow, Client, Credential, Done, Integration, IntegrationPage, IntegrationQuery, IntegrationRange,
-    Lag, Lease, Link, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Session, SqliteStore, Store,
-    StoreError, StreamFrom, Target, Ticked, Token, TokenId, Touched, UpdateIntegration, User, UserId,
+    AttemptRow, BrokenIntegration, Client, Credential, Done, Integration, IntegrationPage, IntegrationQuery,
+    IntegrationRange, Lag, Lease, Link, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Session,
+    SqliteStore, Store, StoreError, StreamFrom, Target, Ticked, Token, TokenId, Touched, UpdateIntegration,
+    User, UserId,
 };
 use hitwire_server::dispatch::{Bounds, Clock, Deliveries, Dispatch, Surroundings};
 use hitwire_server::{Clients, Names};
@@ -597,6 +598,14 @@ impl Store for Jittery {
 
     fn integration_ids(&self, client: Option<ClientId>) -> Answer<'_, Vec<IntegrationId>> {
         self.store.integration_ids(client)
+    }
+
+    fn missing_files(&self) -> Vec<String> {
+        self.store.missing_files()
+    }
+
+    fn broken_integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<BrokenIntegration>> {
+        self.store.broken_integrations(client)
     }
 
     fn integration_page(&self, query: IntegrationQuery) -> Answer<'_, IntegrationPage> {

@@ -58,7 +58,7 @@ impl Directory {
     }
 }
 
-/// Reads a stored directory, stream by stream. Ends at the first damage: the block's own hash tells of that.
+/// Reads a stored directory, stream by stream. Ends at the first damage, of which its check tells.
 pub(in crate::sqlite) fn streams_in(
     bytes: &[u8],
     oldest_ms: u64,

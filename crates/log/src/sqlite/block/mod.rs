@@ -36,6 +36,9 @@ const PLAIN_BYTES_MAX: u64 = 64 << 20;
 /// Below this many events compression costs more than it saves.
 const COMPRESSED_EVENTS_MIN: u32 = 4;
 
+/// Bytes of the check of a stored directory.
+const CHECK_BYTES: usize = 4;
+
 /// How a body is stored: as it is.
 const PLAIN: u8 = 0;
 
@@ -66,6 +69,43 @@ impl Header {
     pub(super) fn last(&self) -> u64 {
         self.first + u64::from(self.events.max(1)) - 1
     }
+}
+
+/// A directory as it is stored beside its block: with a check of what readers believe without opening the block, so that a
+/// damaged directory hides no event.
+pub(super) fn described(
+    directory: &Directory,
+    first: u64,
+    events: u32,
+    oldest_ms: u64,
+    newest_ms: u64,
+) -> Vec<u8> {
+    let mut bytes = directory.to_bytes(oldest_ms);
+    let check = check(&bytes, first, events, oldest_ms, newest_ms);
+    bytes.extend_from_slice(&check);
+    bytes
+}
+
+/// The directory in what [`described`] made; none if it, or what it is checked against, is damaged.
+pub(super) fn directory_in(
+    described: &[u8],
+    first: u64,
+    events: u32,
+    oldest_ms: u64,
+    newest_ms: u64,
+) -> Option<&[u8]> {
+    let (bytes, stored) = described.split_last_chunk::<CHECK_BYTES>()?;
+    (*stored == check(bytes, first, events, oldest_ms, newest_ms)).then_some(bytes)
+}
+
+fn check(directory: &[u8], first: u64, events: u32, oldest_ms: u64, newest_ms: u64) -> [u8; CHECK_BYTES] {
+    let mut hasher = SipHasher13::new();
+    hasher.write_u64(first);
+    hasher.write_u32(events);
+    hasher.write_u64(oldest_ms);
+    hasher.write_u64(newest_ms);
+    hasher.write(directory);
+    (hasher.finish() as u32).to_le_bytes()
 }
 
 /// A block on its way to the disk.

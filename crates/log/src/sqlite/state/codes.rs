@@ -47,13 +47,12 @@ impl Code for LostReason {
             LostReason::Retention => 2,
             LostReason::Unticked => 3,
             LostReason::EnabledFromNow => 4,
+            LostReason::Damaged => 5,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        let all =
-            [LostReason::GaveUp, LostReason::Retention, LostReason::Unticked, LostReason::EnabledFromNow];
-        all.into_iter().find(|reason| reason.code() == code)
+        LostReason::ALL.into_iter().find(|reason| reason.code() == code)
     }
 }
 

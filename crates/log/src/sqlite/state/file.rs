@@ -4,6 +4,8 @@
 //! copied into a new file, which is synced and then takes the old one's name. The copy is complete before anything of the
 //! old file is touched, and a replacement that was cut short is finished at the next start.
 
+use super::Trouble;
+use super::log_memory::{self, LogMemory};
 use super::view::StateView;
 use crate::StoreError;
 use crate::sqlite::files::{self, DataDir};
@@ -51,16 +53,36 @@ pub(in crate::sqlite) fn is_sealed(path: &Path) -> Result<bool, StoreError> {
     Ok(meta::<Vec<u8>>(&connection, path, "canary")?.is_some())
 }
 
+/// What is said of another key.
+pub(in crate::sqlite) fn other_key(path: &Path) -> StoreError {
+    StoreError::Open(format!(
+        "{}: the secrets in this file were sealed with another key; give the key that was used before",
+        path.display()
+    ))
+}
+
+/// Has another key prove itself from now on.
+pub(in crate::sqlite) fn seal_canary(connection: &Connection, sealer: &Sealer) -> Result<(), Trouble> {
+    Ok(put_meta(connection, "canary", sealer.seal(CANARY_PLACE, CANARY)?)?)
+}
+
+/// Whether the secrets in a file were sealed with this key. In a file in which nothing is sealed yet, any fits.
+pub(in crate::sqlite) fn key_fits(
+    connection: &Connection,
+    path: &Path,
+    sealer: &Sealer,
+) -> Result<bool, StoreError> {
+    let canary = meta::<Vec<u8>>(connection, path, "canary")?;
+    Ok(canary.is_none_or(|sealed| sealer.open(CANARY_PLACE, &sealed).is_ok()))
+}
+
 /// Opens the file for writing, proves the key, and takes the next lease.
 pub(in crate::sqlite) fn open(path: &Path, sealer: &Sealer) -> Result<(Connection, u64), StoreError> {
     let failed = |error: rusqlite::Error| schema::damaged(path, &error);
     let connection = schema::open(path, Kind::State, Access::Write)?;
     match meta::<Vec<u8>>(&connection, path, "canary")? {
         Some(sealed) if sealer.open(CANARY_PLACE, &sealed).is_err() => {
-            return Err(StoreError::Open(format!(
-                "{}: the secrets in this file were sealed with another key; give the key that was used before",
-                path.display()
-            )));
+            return Err(other_key(path));
         }
         Some(_) => {}
         None => put_meta(&connection, "canary", sealer.seal(CANARY_PLACE, CANARY)?).map_err(failed)?,
@@ -70,6 +92,16 @@ pub(in crate::sqlite) fn open(path: &Path, sealer: &Sealer) -> Result<(Connectio
     put_meta(&connection, "lease", lease).map_err(failed)?;
     connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
     Ok((connection, lease as u64))
+}
+
+/// Remembers what a start found of the log; synced.
+pub(in crate::sqlite) fn remember(connection: &Connection, memory: &LogMemory) -> Result<(), Trouble> {
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let transaction = connection.unchecked_transaction()?;
+    log_memory::put(&transaction, memory)?;
+    transaction.commit()?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    Ok(())
 }
 
 /// Puts a copy in the place of a file whose sync failed, and opens it. The failed writer's connection must still be

@@ -5,8 +5,8 @@ use super::work::Context;
 use super::{Trouble, authority, history, lanes, retire, target};
 use crate::sqlite::seal::Sealer;
 use crate::{
-    Activity, Integration, IntegrationRange, NewIntegration, Resume, StoreError, StreamFrom, Target, Ticked,
-    UpdateIntegration,
+    Activity, BrokenIntegration, Integration, IntegrationRange, NewIntegration, Resume, StoreError,
+    StreamFrom, Target, Ticked, UpdateIntegration,
 };
 use hitwire_courier::{LostRange, LostReason};
 use hitwire_event::rendering::{Format, Style};
@@ -121,6 +121,33 @@ fn integration(connection: &Connection, sealer: &Sealer, row: &Row<'_>) -> Resul
     })
 }
 
+/// The integrations whose rows cannot be read, of a client or of all.
+pub(in crate::sqlite) fn broken(
+    connection: &Connection,
+    sealer: &Sealer,
+    client: Option<ClientId>,
+) -> Result<Vec<BrokenIntegration>, Trouble> {
+    let mut broken = Vec::new();
+    for id in ids(connection, client)? {
+        let why = match load(connection, sealer, id) {
+            Ok(_) => continue,
+            Err(trouble) if trouble.concerns_the_file() => return Err(trouble),
+            Err(Trouble::Store(error)) => error.to_string(),
+            Err(Trouble::Sql(_)) => format!(
+                "the settings of integration {id} cannot be read: its row is damaged; delete the integration and set it up again"
+            ),
+        };
+        let mut statement = connection.prepare_cached(ONE)?;
+        let mut rows = statement.query([id.0 as i64])?;
+        if let Some(row) = rows.next()? {
+            // A name that is no text is as good as none.
+            let name = String::from_utf8_lossy(row.get_ref(2)?.as_bytes().unwrap_or_default()).into_owned();
+            broken.push(BrokenIntegration { id, client: ClientId(row.get::<_, i64>(1)? as u64), name, why });
+        }
+    }
+    Ok(broken)
+}
+
 /// Makes a new integration; its streams and its lanes begin at the end of the log.
 pub(super) fn create(context: &Context<'_>, new: &NewIntegration) -> Result<Integration, Trouble> {
     let connection = context.connection;
@@ -191,6 +218,24 @@ pub(super) fn update(
         skip_to(context, &old, &new_events, head)?;
     }
     Ok((load_one(context, new.id)?, enabled && from_now))
+}
+
+/// Seals the secrets of all integrations with another key. Answers how many.
+pub(in crate::sqlite) fn seal_anew(
+    connection: &Connection,
+    old: &Sealer,
+    new: &Sealer,
+) -> Result<u64, Trouble> {
+    let mut statement = connection.prepare("SELECT id, secrets FROM integration ORDER BY id")?;
+    let mut rows = statement.query([])?;
+    let mut sealed = 0;
+    while let Some(row) = rows.next()? {
+        let id = row.get::<_, i64>(0)?;
+        let anew = target::seal_anew(old, new, id as u64, row.get_ref(1)?.as_blob()?)?;
+        connection.prepare_cached(SET_SECRETS)?.execute(params![id, anew])?;
+        sealed += 1;
+    }
+    Ok(sealed)
 }
 
 /// Takes an integration away. `false`: there was none. Attempts beyond a first portion go as they grow old.

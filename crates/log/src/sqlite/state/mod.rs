@@ -10,6 +10,7 @@ pub(super) mod history;
 pub(super) mod integrations;
 pub(super) mod lanes;
 pub(super) mod listing;
+pub(super) mod log_memory;
 pub(super) mod outbox;
 mod retire;
 pub(super) mod running;
@@ -172,10 +173,17 @@ impl StateCore {
         {
             tracing::warn!(%error, "the time since the last minute's note does not count for the age of events");
         }
-        if let Some(connection) = self.connection.take()
-            && !self.ground.state.is_poisoned()
-            && let Err(error) = checkpoint(&connection, "TRUNCATE")
-        {
+        let Some(connection) = self.connection.take() else { return };
+        if self.ground.state.is_poisoned() {
+            return;
+        }
+        if let Some(slice) = self.ground.log.catalog.all().last() {
+            let mark = log_memory::LogMark { slice: slice.first, end: self.ground.log.head() };
+            if log_memory::put_mark(&connection, mark).is_err() {
+                tracing::warn!("how far the log is could not be remembered; the next start looks for itself");
+            }
+        }
+        if let Err(error) = checkpoint(&connection, "TRUNCATE") {
             tracing::warn!(%error, "the state's WAL stays as it is; it is read at the next start");
         }
     }
@@ -188,6 +196,8 @@ impl StateCore {
         {
             return Err(StoreError::Unavailable(why.clone()));
         }
+        // What is not on record must not be sent: a step that would be written to a file that is gone is refused.
+        files::must_be_there(self.ground.state.path())?;
         if self.ground.state.is_poisoned() && self.connection.is_some() {
             self.broken = self.connection.take();
         }
@@ -229,6 +239,9 @@ impl StateCore {
         attempts: &mut i64,
     ) -> Result<Answer, Trouble> {
         let connection = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
+        if let Work::Mark { mark, .. } = work {
+            return log_memory::put_mark(connection, *mark).map(|()| Answer::Marked);
+        }
         if let Work::Prune = work {
             let now_ms = self.ground.clock.age_now_ms();
             return Ok(Answer::Pruned(self.pruner.step(connection, now_ms)?));
@@ -256,7 +269,7 @@ impl StateCore {
             Work::Ran => {
                 running::note(connection, self.ground.clock.ran(), context.head()).map(|()| Answer::Noted)
             }
-            Work::Prune => Ok(Answer::Pruned(false)),
+            Work::Prune | Work::Mark { .. } => Ok(Answer::Pruned(false)),
         };
         match result {
             Ok(answer) => {
@@ -345,6 +358,8 @@ fn carry_out_op(
         }
         Op::Save(held, _) if *held != lease => Err(StoreError::LeaseLost.into()),
         Op::Save(_, progress) => lanes::save(context, progress).map(|()| Done::Saved),
+        Op::RecordLost(id, _) if !integrations::exists(connection, *id)? => Err(StoreError::NotFound.into()),
+        Op::RecordLost(id, range) => history::record_unreadable(context, id.0, range).map(|()| Done::Kept),
         Op::NextId(sequence) => accounts::next_id(connection, *sequence).map(Done::Id),
         Op::PutClient(client) => accounts::put_client(connection, client).map(|()| Done::Kept),
         Op::DeleteClient { id } => accounts::delete_client(connection, *id).map(Done::Deleted),

@@ -2,8 +2,8 @@
 
 use super::codes::Code;
 use super::work::Context;
-use super::{Trouble, history, integrations, lanes};
-use crate::sqlite::view::LogView;
+use super::{Trouble, history, integrations, lanes, log_memory};
+use crate::sqlite::view::{LogView, RangeCount};
 use crate::{StoreError, StreamFrom};
 use hitwire_courier::{LaneState, LostRange, LostReason};
 use hitwire_event::{ClientId, IntegrationId, Kind, Lane, Seq, Stream};
@@ -41,7 +41,7 @@ impl Retire {
 
 /// Counts of events in ranges of the log. Each is made once, however many lanes stand at the same place.
 #[derive(Clone, Debug, Default)]
-pub(in crate::sqlite) struct RangeCounts(RefCell<HashMap<CountedRange, Result<u64, StoreError>>>);
+pub(in crate::sqlite) struct RangeCounts(RefCell<HashMap<CountedRange, Result<RangeCount, StoreError>>>);
 
 /// Streams (client, kind, from) in `after < seq <= through`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -58,7 +58,7 @@ impl RangeCounts {
         streams: &[StreamFrom],
         after: u64,
         through: u64,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<RangeCount, StoreError> {
         // Where a subscription began is the same to all for whom it began before the range.
         let from = |stream: &StreamFrom| stream.from.0.max(after + 1);
         let mut key: Vec<_> = streams
@@ -68,8 +68,7 @@ impl RangeCounts {
         key.sort_unstable();
         let key = CountedRange { streams: key, after, through };
         let mut counts = self.0.borrow_mut();
-        let count = || view.count(streams, after, through).map(|lag| lag.events);
-        counts.entry(key).or_insert_with(count).clone()
+        counts.entry(key).or_insert_with(|| view.count(streams, after, through)).clone()
     }
 }
 
@@ -81,7 +80,7 @@ struct Loser {
     /// What it loses, in parts of the log that are not settled: the position before each, its last one, and its events.
     parts: Vec<(u64, u64, u64)>,
     /// Why some of the events could not be counted: then their number is the most that it can be.
-    uncounted: Option<StoreError>,
+    uncounted: Option<String>,
 }
 
 impl Loser {
@@ -118,6 +117,7 @@ pub(super) fn retire(context: &Context<'_>, retire: &Retire) -> Result<Option<Ve
         moved.push(IntegrationId(loser.integration));
     }
     moved.dedup();
+    log_memory::put_begin(context.connection, retire.last + 1)?;
     Ok(Some(moved))
 }
 
@@ -142,11 +142,17 @@ fn losers(connection: &Connection, view: &LogView, retire: &Retire) -> Result<Op
         let state = lanes::lane(connection, integration, lane)?;
         let mut uncounted = None;
         let parts = parts_of(&state, retire.last, |after, through| {
-            Ok(retire.counts.events(view, &streams, after, through).unwrap_or_else(|error| {
-                // What cannot be read is lost too: it must not keep the slice for ever.
-                uncounted = Some(error);
-                through - after.max(retire.first - 1)
-            }))
+            // What cannot be read is lost too: it must not keep the slice for ever.
+            match retire.counts.events(view, &streams, after, through) {
+                Ok(RangeCount { lag, unreadable }) => {
+                    uncounted = unreadable.or(uncounted.take());
+                    Ok(lag.events)
+                }
+                Err(error) => {
+                    uncounted = Some(error.to_string());
+                    Ok(view.catalog.events_at_most(retire.first.max(after + 1), through))
+                }
+            }
         })?;
         if parts.is_empty() {
             continue;
@@ -169,7 +175,7 @@ pub(super) fn outstanding(
     state: &LaneState,
     last: u64,
 ) -> Result<Vec<(u64, u64, u64)>, Trouble> {
-    parts_of(state, last, |after, through| Ok(context.view.count(streams, after, through)?.events))
+    parts_of(state, last, |after, through| Ok(context.view.count(streams, after, through)?.lag.events))
 }
 
 fn parts_of(
@@ -203,10 +209,13 @@ fn subscriptions(connection: &Connection, last: u64) -> Result<BTreeMap<u64, Vec
 mod tests {
     use super::*;
     use crate::sqlite::catalog::Catalog;
+    use crate::sqlite::options::Options;
+    use std::sync::Arc;
 
     #[test]
     fn lanes_that_stand_at_the_same_place_are_counted_once() {
-        let view = LogView::new(Catalog::default(), 100, 0, BTreeMap::new());
+        let options = Arc::new(Options::new("nowhere"));
+        let view = LogView::new(Catalog::default(), 100, options, Arc::default(), BTreeMap::new());
         let counts = RangeCounts::default();
         let from =
             |from| StreamFrom { stream: Stream { client: ClientId(1), kind: Kind::Hit }, from: Seq(from) };

@@ -94,13 +94,21 @@ pub(super) fn seal(context: &Context<'_>, id: u64, target: &Target) -> Result<Ve
 
 /// The target of these columns.
 pub(super) fn load(sealer: &Sealer, id: u64, plain: &[u8], sealed: &[u8]) -> Result<Target, Trouble> {
-    let opened = sealer.open(place(id), sealed).map_err(|_| {
-        StoreError::Open(format!(
-            "the secrets of integration {id} do not open: its row is damaged, or was changed from outside; delete the \
-             integration and set it up again"
-        ))
-    })?;
+    let opened = sealer.open(place(id), sealed).map_err(|_| unopened(id))?;
     Ok(join(from_json(plain, 8)?, from_json(&opened, 9)?))
+}
+
+/// The same secrets, sealed with another key; whether they can be read is for who reads them.
+pub(super) fn seal_anew(old: &Sealer, new: &Sealer, id: u64, sealed: &[u8]) -> Result<Vec<u8>, Trouble> {
+    let opened = old.open(place(id), sealed).map_err(|_| unopened(id))?;
+    Ok(new.seal(place(id), &opened)?)
+}
+
+fn unopened(id: u64) -> StoreError {
+    StoreError::Open(format!(
+        "the secrets of integration {id} do not open: its row is damaged, or was changed from outside; delete the \
+         integration and set it up again"
+    ))
 }
 
 const fn place(id: u64) -> Place {

@@ -1,6 +1,7 @@
 //! What is asked of the state's writer, what it answers, and what a step works with.
 
 use super::Retire;
+use super::log_memory::LogMark;
 use crate::sqlite::seal::Sealer;
 use crate::sqlite::view::LogView;
 use crate::{Done, Op, StoreError};
@@ -91,6 +92,13 @@ pub(in crate::sqlite) enum Work {
     Prune,
     /// Notes how long hitwire has run, and where the log ends.
     Ran,
+    /// How far the log is.
+    Mark {
+        /// It.
+        mark: LogMark,
+        /// A slice has begun: that must be known after a power loss too.
+        synced: bool,
+    },
 }
 
 impl Work {
@@ -102,6 +110,7 @@ impl Work {
             }),
             Work::Retire(_) => true,
             Work::Prune | Work::Ran => false,
+            Work::Mark { synced, .. } => *synced,
         }
     }
 }
@@ -117,6 +126,8 @@ pub(in crate::sqlite) enum Answer {
     Pruned(bool),
     /// To a note.
     Noted,
+    /// To a mark.
+    Marked,
 }
 
 /// Work, and who waits for it.
@@ -132,6 +143,6 @@ pub(in crate::sqlite) struct Job {
 pub(in crate::sqlite) fn done(answer: Result<Answer, StoreError>) -> Result<Vec<Done>, StoreError> {
     match answer? {
         Answer::Done(done) => Ok(done),
-        Answer::Retired(_) | Answer::Pruned(_) | Answer::Noted => Err(StoreError::Closed),
+        Answer::Retired(_) | Answer::Pruned(_) | Answer::Noted | Answer::Marked => Err(StoreError::Closed),
     }
 }

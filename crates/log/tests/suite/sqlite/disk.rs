@@ -5,7 +5,7 @@ use crate::support::{
     new_integration, progress, read_all, save_cursor, stream,
 };
 use hitwire_courier::Progress;
-use hitwire_event::{Kind, Lane};
+use hitwire_event::{Kind, Lane, Seq};
 use hitwire_log::{Append, FaultPoint, IntegrationRange, Op, Options, SqliteStore, Store, StoreError};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
@@ -244,27 +244,38 @@ async fn random_failures_lose_nothing_that_was_acknowledged_and_show_nothing_tha
         move |_| !calm.load(Ordering::Relaxed) && count.fetch_add(1, Ordering::Relaxed) % 7 == 6
     }));
     let mut store = SqliteStore::open(options.clone()).unwrap();
-    let mut acknowledged = Vec::new();
+    let (mut acknowledged, mut acknowledged_to) = (Vec::new(), None);
     let large = "x".repeat(20_000);
     for round in 0..300_u64 {
         let events: Vec<_> =
             (0..=round % 5).map(|n| event(ONE, Kind::Hit, &format!("{round}-{n}"), &large)).collect();
-        let append =
-            Append { events: events.clone(), deduplicate: round.is_multiple_of(2), checkpoint: None };
+        let checkpoint = Some(("file".to_owned(), round.to_be_bytes().to_vec()));
+        let append = Append { events: events.clone(), deduplicate: round.is_multiple_of(2), checkpoint };
         if store.commit(vec![Op::Append(append)]).await.is_ok() {
             acknowledged.extend(events.iter().map(|event| event.id.as_str().to_owned()));
+            acknowledged_to = Some(round.to_be_bytes().to_vec());
         }
         bench.pass(Duration::from_secs(1));
+        // Reads fail as well, for a moment; what is read is what was acknowledged.
+        let after = Seq(round % (acknowledged.len() as u64 + 1));
+        if let Ok(page) = store.follow(after, 10, 1 << 20).await {
+            assert_eq!(page.unreadable, None, "a moment is no damage");
+            let expected = acknowledged.iter().skip(after.0 as usize).take(page.records.len());
+            assert_eq!(ids(&page.records), expected.collect::<Vec<_>>());
+        }
+        assert_eq!(store.checkpoint("file").await.unwrap(), acknowledged_to);
         if round % 50 == 49 {
             drop(store);
             store = SqliteStore::open(options.clone()).unwrap();
         }
     }
     assert!(acknowledged.len() > 200);
-    assert_eq!(all_ids(&store).await, acknowledged);
     calm.store(true, Ordering::Relaxed);
+    assert_eq!(all_ids(&store).await, acknowledged);
     drop(store);
-    assert_eq!(all_ids(&bench.start()).await, acknowledged);
+    let store = bench.start();
+    assert_eq!(all_ids(&store).await, acknowledged);
+    assert_eq!(store.checkpoint("file").await.unwrap(), acknowledged_to);
 }
 
 #[tokio::test]

@@ -134,6 +134,9 @@ impl Found {
             State::FilteredOut => "the filter does not let it pass",
             State::Lost(LostReason::GaveUp) => "given up: the retry schedule ended",
             State::Lost(LostReason::Retention) => "given up: it left the log before it was delivered",
+            State::Lost(LostReason::Damaged) => {
+                "given up: it could not be read, a file of the log is damaged or missing"
+            }
             State::Lost(LostReason::Unticked) => "skipped: its kind was unticked",
             State::Lost(LostReason::EnabledFromNow) => "skipped: the integration was enabled again from now",
             State::NotSubscribed => "its kind is not ticked, or was ticked later",
