@@ -3,8 +3,8 @@
 use crate::accounts::{application, client, token, user};
 use crate::failure::Failure;
 use crate::{
-    activity, apply, attempt, check_config, demo, import, integration, listen, lost, manual, send, serve,
-    source, tail,
+    activity, apply, attempt, care, check_config, demo, import, integration, listen, lost, manual, send,
+    serve, source, tail,
 };
 use clap::{CommandFactory, Parser, Subcommand};
 use hitwire_server::prepare_thread;
@@ -100,6 +100,24 @@ enum Command {
     Application(application::Args),
     /// The activity log of a running server: who changed what
     Activity(activity::Args),
+    /// Look whether a data directory, or a backup, is whole
+    ///
+    /// Files, blocks and their hashes, continuity of positions, cursors, sealed secrets. It changes nothing, and a server may
+    /// run on the directory meanwhile. Exit code 1 if something is damaged or missing. Sealed secrets are opened with
+    /// the key in the directory, or in HITWIRE_SECRET_KEY.
+    Verify(care::VerifyArgs),
+    /// Copy a data directory, while the server runs or not
+    ///
+    /// All that was acknowledged before it began is in it, and all that was delivered is known in it as delivered. The key
+    /// that opens the secrets is not in it, nor are the details of attempts and the index of the console.
+    Backup(care::BackupArgs),
+    /// Bring a backup back into a new data directory
+    ///
+    /// Every file is proved first. The key must be put there, or set, before the server is started.
+    Restore(care::RestoreArgs),
+    /// The key that seals secrets at rest: rotate
+    #[command(subcommand)]
+    Key(care::KeyCommand),
     /// Print the script that completes this command line in a shell
     ///
     /// For bash: hitwire completions bash > /etc/bash_completion.d/hitwire
@@ -133,6 +151,10 @@ pub fn main() -> ExitCode {
             Command::CheckConfig(args) => check_config::run(*args),
             Command::Completions(args) => manual::completions(&args, Cli::command()),
             Command::Man(args) => manual::man(&args, Cli::command()),
+            Command::Verify(args) => care::verify(&args),
+            Command::Backup(args) => care::backup(&args),
+            Command::Restore(args) => care::restore(&args),
+            Command::Key(command) => care::key(&command),
             Command::Tail(args) => tail::run(args).await,
             Command::Token(args) => token::run(args).await,
             Command::User(args) => user::run(args).await,

@@ -9,7 +9,7 @@
 //! - `serve`: flags, variables and the configuration file into a [`Config`](hitwire_server::Config); signals.
 //! - `logging`: what `serve` says on standard error, without ever waiting or failing for it.
 //! - `check_config`: the same, without running; `manual`: completions and manual pages.
-//! - `accounts`: `token`, `client`, `user`, `application`.
+//! - `accounts`: `token`, `client`, `user`, `application`. `care`: `verify`, `backup`, `restore`, `key`, on the files themselves.
 //! - `activity`, `apply`, `attempt`, `demo`, `import`, `integration`, `lost`, `send`, `source`, `tail`: the commands of these names; `upload`: what those that send events share.
 //! - `remote`: a running server, as commands see it: flags, token, calls. `failure`: how a command ends when it does not
 //!   end well, and its exit code.
@@ -28,6 +28,7 @@ pub mod api;
 mod apply;
 mod ask;
 mod attempt;
+mod care;
 mod check_config;
 mod cli;
 mod demo;

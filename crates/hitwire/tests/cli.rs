@@ -4,6 +4,7 @@
 
 mod accounts;
 mod apply;
+mod care;
 mod clock;
 mod commands;
 mod console;

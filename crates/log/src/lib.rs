@@ -48,5 +48,8 @@ pub use ops::{
     StreamFrom, Unreadable, UpdateIntegration,
 };
 pub use secret::{MASK, Secret};
-pub use sqlite::{FaultHook, FaultPoint, MonotonicClock, Options, SqliteStore, ThreadFailed, WallClock};
+pub use sqlite::{
+    Backup, BackupFile, FaultHook, FaultPoint, Finding, KeyRotation, MonotonicClock, Options, SqliteStore,
+    ThreadFailed, Verification, WallClock, back_up, restore, rotate_key, verify,
+};
 pub use store::{Answer, Lease, Store, StoreError, Touched};

@@ -21,6 +21,7 @@
 //! 3. A slice is only dropped after what integrations lose with it is on record.
 
 mod append;
+mod backup;
 mod block;
 mod cache;
 mod catalog;
@@ -38,6 +39,7 @@ mod pack;
 #[cfg(test)]
 mod plans;
 mod recovery;
+mod rotate;
 mod schema;
 mod seal;
 mod slice_reader;
@@ -45,8 +47,13 @@ mod slice_writer;
 mod state;
 mod tail;
 mod threads;
+mod verify;
 mod view;
 mod writer;
+
+pub use backup::{Backup, BackupFile, back_up, restore};
+pub use rotate::{KeyRotation, rotate_key};
+pub use verify::{Finding, Verification, verify};
 
 pub use options::{FaultHook, FaultPoint, MonotonicClock, Options, ThreadFailed, WallClock};
 
@@ -142,6 +149,7 @@ fn open(options: Options) -> Result<Opened, StoreError> {
     let directory = Arc::new(DataDir::open(&options.data_dir)?);
 
     state::file::prepare(&directory)?;
+    rotate::settle(&directory)?;
     let state_path = directory.state();
     let sealer = match &options.secret_key {
         Some(key) => Sealer::new(key),

@@ -47,6 +47,15 @@ const WHOLE: &[(&str, &str)] = &[
     ),
     ("DELETE FROM session WHERE created_at", "every few minutes: sessions are a hundred a user at most"),
     ("DELETE FROM link WHERE expires_at", "with them; links end within days"),
+    (
+        "SELECT user FROM credential ORDER BY user",
+        "`hitwire verify` and `hitwire key rotate`, which look at everything",
+    ),
+    ("SELECT id, secrets FROM integration ORDER BY id", "the same"),
+    ("SELECT user, totp FROM credential WHERE totp IS NOT NULL", "the same"),
+    ("SELECT first, last FROM span ORDER BY first", "the same"),
+    ("SELECT first, client, kind, events, bytes, oldest_ms FROM span_stream", "the same"),
+    ("SELECT id FROM integration ORDER BY id", "the same"),
     ("UPDATE sqlite_sequence SET seq", "SQLite's own, one row for each of five tables"),
     ("SELECT source, position FROM checkpoint", "at the start; one row for each source"),
     (

@@ -9,6 +9,7 @@ use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 use std::fs;
 use std::io::{self, Read, Write};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// Bytes of the key.
@@ -59,41 +60,36 @@ impl Sealer {
     /// With the key file of the data directory. It is made if there is none, but only before anything was sealed.
     pub(super) fn from_file(directory: &DataDir, anything_sealed: bool) -> Result<Self, StoreError> {
         let path = directory.secret_key();
-        let failed = |what: String| StoreError::Open(format!("{}: {what}", path.display()));
-        let unreadable =
-            |error: io::Error| failed(format!("the key of the secrets cannot be read or made: {error}"));
-        if path.exists() {
-            let mut text = Zeroizing::new(String::new());
-            let file = fs::File::open(&path).map_err(unreadable)?;
-            file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
-            let key = from_hex(text.trim()).ok_or_else(|| {
-                failed(
-                    "this is not a key: 64 hexadecimal digits are expected; restore it from a backup"
-                        .to_owned(),
-                )
-            })?;
-            return Ok(Sealer::new(&key));
+        if let Some(sealer) = Sealer::in_file(&path)? {
+            return Ok(sealer);
         }
         if anything_sealed {
-            return Err(failed(
-                "the key of the secrets is missing; restore the file from a backup, or give the key itself"
-                    .to_owned(),
-            ));
+            return Err(StoreError::Open(format!(
+                "{}: the key of the secrets is missing; restore the file from a backup, or give the key itself",
+                path.display()
+            )));
         }
-        let mut key = Zeroizing::new([0; KEY_BYTES]);
-        random(key.as_mut())?;
-        let new = files::unfinished(&path);
-        files::private_file(&new)
-            .and_then(|mut file| {
-                let mut text = Zeroizing::new(to_hex(key.as_ref()));
-                text.push('\n');
-                file.write_all(text.as_bytes())?;
-                file.sync_all()
-            })
-            .and_then(|()| fs::rename(&new, &path))
-            .and_then(|()| directory.sync())
-            .map_err(unreadable)?;
+        let key = new_key()?;
+        write_key(directory, &path, &key)?;
         Ok(Sealer::new(&key))
+    }
+
+    /// With the key in this file; none if there is no such file.
+    pub(super) fn in_file(path: &Path) -> Result<Option<Self>, StoreError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let mut text = Zeroizing::new(String::new());
+        fs::File::open(path)
+            .and_then(|file| file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text))
+            .map_err(|error| key_trouble(path, &error))?;
+        let key = from_hex(text.trim()).ok_or_else(|| {
+            StoreError::Open(format!(
+                "{}: this is not a key: 64 hexadecimal digits are expected; restore it from a backup",
+                path.display()
+            ))
+        })?;
+        Ok(Some(Sealer::new(&key)))
     }
 
     /// Seals a value for its place.
@@ -118,6 +114,32 @@ impl Sealer {
             .map(Zeroizing::new)
             .map_err(|_| Unopened)
     }
+}
+
+/// A key that nobody can guess.
+pub(super) fn new_key() -> Result<Zeroizing<[u8; KEY_BYTES]>, StoreError> {
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    random(key.as_mut())?;
+    Ok(key)
+}
+
+/// Writes a key into a file that only its owner may read; complete and synced when this returns.
+pub(super) fn write_key(directory: &DataDir, path: &Path, key: &[u8; KEY_BYTES]) -> Result<(), StoreError> {
+    let new = files::unfinished(path);
+    files::private_file(&new)
+        .and_then(|mut file| {
+            let mut text = Zeroizing::new(to_hex(key));
+            text.push('\n');
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&new, path))
+        .and_then(|()| directory.sync())
+        .map_err(|error| key_trouble(path, &error))
+}
+
+fn key_trouble(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Open(format!("{}: the key of the secrets cannot be read or made: {error}", path.display()))
 }
 
 /// Bytes nobody can guess.

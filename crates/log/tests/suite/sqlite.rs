@@ -1,5 +1,6 @@
 //! What is particular to the embedded store: files, locks, keys, slices, retention, broken disks.
 
+mod care;
 mod damage;
 mod disk;
 mod files;

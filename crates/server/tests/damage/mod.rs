@@ -90,7 +90,7 @@ async fn a_missing_slice_becomes_a_dead_range_and_is_not_called_caught_up() {
     assert_eq!(receiver.delivered(), names([20, 21]));
     let lost = lost(&hitwire, id).await;
     assert_eq!(lost.len(), 1, "{lost:?}");
-    assert_eq!((&lost[0]["reason"], &lost[0]["first"]), (&"damaged".into(), &1.into()));
+    assert_eq!(lost[0]["reason"], "damaged");
     // Events of other kinds lay between them.
     assert!(lost[0]["events"].as_u64() >= Some(9), "{lost:?}");
 }

@@ -94,6 +94,31 @@ pub(super) fn delete_links(connection: &Connection, user: UserId) -> Result<(), 
     Ok(())
 }
 
+/// Seals the second factors of all users with another key. Answers how many.
+pub(in crate::sqlite) fn seal_anew(
+    connection: &Connection,
+    old: &Sealer,
+    new: &Sealer,
+) -> Result<u64, Trouble> {
+    let mut statement =
+        connection.prepare("SELECT user, totp FROM credential WHERE totp IS NOT NULL ORDER BY user")?;
+    let mut rows = statement.query([])?;
+    let mut sealed = 0;
+    while let Some(row) = rows.next()? {
+        let user = UserId(row.get::<_, i64>(0)? as u64);
+        let opened = old.open(place(user), row.get_ref(1)?.as_blob()?).map_err(|_| {
+            StoreError::Open(format!(
+                "the second factor of user {user} does not open; reset how this user signs in"
+            ))
+        })?;
+        let anew = new.seal(place(user), &opened)?;
+        let mut update = connection.prepare_cached("UPDATE credential SET totp = ?2 WHERE user = ?1")?;
+        update.execute(params![user.0 as i64, anew])?;
+        sealed += 1;
+    }
+    Ok(sealed)
+}
+
 /// The credential of a user.
 pub(in crate::sqlite) fn credential(
     connection: &Connection,
