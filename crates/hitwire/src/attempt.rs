@@ -85,6 +85,10 @@ struct Filter {
     #[arg(long, value_name = "ID", conflicts_with = "seq")]
     event: Option<String>,
 
+    /// Only attempts of the batch with this webhook-id
+    #[arg(long, value_name = "ID")]
+    webhook_id: Option<String>,
+
     /// Only attempts whose batch covers this position of the log
     #[arg(long, value_name = "POSITION")]
     seq: Option<u64>,
@@ -97,14 +101,17 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     match command {
         Command::List { which, filter, paging } => {
             let id = id_of(&integration::named(&mut session, tenant, &which).await?)?;
-            let Filter { outcome, status, from, until, event, seq } = filter;
+            let Filter { outcome, status, from, until, event, webhook_id, seq } = filter;
             let query = Query::default()
                 .set("outcome", outcome)
                 .set("status", status)
                 .set("from", from)
                 .set("until", until)
                 .set("event", event)
+                .set("webhook_id", webhook_id)
                 .set("seq", seq);
+            // People read how many there are; programs read the rows.
+            let query = if output.is_json() { query } else { query.counted() };
             let path = format!("{}/{id}/attempts", integration::PATH);
             let listing = session.listing(&path, "attempts", query, paging, tenant).await?;
             listing.print(output, "attempt", table)

@@ -32,22 +32,27 @@ pub(crate) struct Paging {
 
 /// The query of a call, parameter by parameter.
 #[derive(Debug, Default)]
-pub(crate) struct Query(Vec<(&'static str, String)>);
+pub(crate) struct Query {
+    filters: Vec<(&'static str, String)>,
+    /// The first answer shall say how many rows match in all.
+    counted: bool,
+}
 
 impl Query {
     /// Adds a parameter, if there is a value.
     pub(crate) fn set(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
-        self.0.extend(value.map(|value| (name, value.to_string())));
+        self.filters.extend(value.map(|value| (name, value.to_string())));
         self
     }
 
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// The same, and the API is asked for the number of all rows. Not every list can tell it.
+    pub(crate) fn counted(self) -> Self {
+        Query { counted: true, ..self }
     }
 
     /// The path with these parameters.
     fn of(&self, path: &str) -> String {
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish();
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.filters).finish();
         format!("{path}?{query}")
     }
 }
@@ -60,9 +65,17 @@ pub(crate) struct Listing {
     rows: Vec<Object>,
     /// Where older rows begin, if there are more.
     next: Option<u64>,
-    /// How many match in all, where the API says so.
-    total: Option<u64>,
+    /// How many match in all, where the API was asked.
+    total: Option<Total>,
     filtered: bool,
+}
+
+/// How many rows match in all.
+#[derive(Clone, Copy, Debug)]
+struct Total {
+    count: u64,
+    /// There are more, or there may be: the API's counting has a bound.
+    is_more: bool,
 }
 
 impl Session {
@@ -75,16 +88,28 @@ impl Session {
         paging: Paging,
         tenant: Tenant,
     ) -> Result<Listing, Failure> {
-        let mut listing =
-            Listing { name, rows: Vec::new(), next: paging.before, total: None, filtered: !query.is_empty() };
-        for _ in 0..PAGES_MAX {
+        let mut listing = Listing {
+            name,
+            rows: Vec::new(),
+            next: paging.before,
+            total: None,
+            filtered: !query.filters.is_empty(),
+        };
+        for page in 0..PAGES_MAX {
             let missing = paging.limit - listing.rows.len() as u64;
             let limit = missing.min(PAGE_ROWS_MAX);
-            let page = Query(query.0.clone()).set("limit", Some(limit)).set("before", listing.next);
-            let answer = self.raw(&tenant.path(&page.of(path))).await?;
+            let count = (query.counted && page == 0).then_some(true);
+            let asked = Query { filters: query.filters.clone(), counted: false }
+                .set("limit", Some(limit))
+                .set("before", listing.next)
+                .set("count", count);
+            let answer = self.raw(&tenant.path(&asked.of(path))).await?;
             listing.rows.extend(self.members(&answer, name)?);
             listing.next = answer.number("/next");
-            listing.total = answer.number("/total");
+            let total = answer.number("/total/count");
+            listing.total = listing
+                .total
+                .or_else(|| total.map(|count| Total { count, is_more: answer.is("/total/is_more") }));
             if listing.next.is_none() || listing.rows.len() as u64 >= paging.limit {
                 break;
             }
@@ -121,8 +146,9 @@ impl Listing {
         let mut words = match (count, self.total) {
             (0, _) if self.filtered => format!("no {what} matches"),
             (0, _) => format!("no {what}s"),
-            (count, Some(total)) if total > count => {
-                format!("{} of {}", units::count(count), units::counted(total, what))
+            (count, Some(Total { count: total, is_more })) if total > count || is_more => {
+                let bound = if is_more { "at least " } else { "" };
+                format!("{} of {bound}{}", units::count(count), units::counted(total, what))
             }
             (count, _) => units::counted(count, what),
         };
@@ -151,7 +177,8 @@ pub(crate) fn moment(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    fn listing(rows: usize, next: Option<u64>, total: Option<u64>, filtered: bool) -> String {
+    fn listing(rows: usize, next: Option<u64>, total: Option<(u64, bool)>, filtered: bool) -> String {
+        let total = total.map(|(count, is_more)| Total { count, is_more });
         let value = Value::Null;
         let row = Object { json: serde_json::value::to_raw_value(&value).unwrap(), value };
         Listing { name: "attempts", rows: vec![row; rows], next, total, filtered }.footer("attempt")
@@ -164,7 +191,14 @@ mod tests {
         assert_eq!(listing(0, Some(9), None, true), "no attempt matches; older ones: --before 9");
         assert_eq!(listing(1, None, None, false), "1 attempt");
         assert_eq!(listing(2, Some(7), None, false), "2 attempts; older ones: --before 7");
-        assert_eq!(listing(2, Some(7), Some(1_234), true), "2 of 1,234 attempts; older ones: --before 7");
+        let total = Some((1_234, false));
+        assert_eq!(listing(2, Some(7), total, true), "2 of 1,234 attempts; older ones: --before 7");
+        let total = Some((10_000, true));
+        assert_eq!(
+            listing(2, Some(7), total, true),
+            "2 of at least 10,000 attempts; older ones: --before 7"
+        );
+        assert_eq!(listing(2, None, Some((2, false)), true), "2 attempts");
     }
 
     #[test]

@@ -48,7 +48,10 @@ async fn the_delivery_log_is_listed_filtered_and_shown() {
     assert_eq!(newest["attempts"], value!([attempts[0]]));
     let next = newest["next"].to_string();
     let text = succeeds(&server, &["attempt", "list", "SIEM", "--limit", "1"]).await;
-    assert!(text.ends_with(&format!("1 attempt; older ones: --before {next}\n")), "{text}");
+    assert!(text.ends_with(&format!("\n1 of 3 attempts; older ones: --before {next}\n")), "{text}");
+    let webhook_id = attempts[1]["webhook_id"].as_str().unwrap();
+    let of_batch = json(&server, &["attempt", "list", "SIEM", "--webhook-id", webhook_id]).await;
+    assert_eq!(of_batch["attempts"], value!([attempts[1]]));
     let older = json(&server, &["attempt", "list", "SIEM", "--before", &next]).await;
     assert_eq!(older["attempts"], value!(attempts[1..]), "the rest, and no more");
 
