@@ -124,8 +124,11 @@ fn seen(
     Ok(Seen { times, throughput })
 }
 
+/// What a row is called, and where it is found.
+type Row<T> = (&'static str, fn(&Seen) -> T);
+
 fn compare(table: &mut Table, alone: &Seen, beside: &Seen) {
-    let times: [(&str, fn(&Seen) -> u64); 4] = [
+    let times: [Row<u64>; 4] = [
         ("ingest, p50", |seen| seen.times.0.ack_p50_us),
         ("ingest, p99", |seen| seen.times.0.ack_p99_us),
         ("deliveries, p50", |seen| seen.times.1.p50_us),
@@ -136,7 +139,7 @@ fn compare(table: &mut Table, alone: &Seen, beside: &Seen) {
         let ratio = beside as f64 / alone.max(1) as f64;
         table.row(what, format!("{:>12}  {:>12}  x {ratio:.2}", micros(alone), micros(beside)));
     }
-    let rates: [(&str, fn(&Seen) -> f64); 2] = [
+    let rates: [Row<f64>; 2] = [
         ("acknowledged events a second", |seen| seen.throughput.0),
         ("delivered events a second", |seen| seen.throughput.1),
     ];

@@ -145,6 +145,7 @@ mod tests {
             created_at: 0,
             created_by: String::new(),
             revision: 1,
+            time_zone: None,
         };
         let from = From { address: address.to_owned(), agent: String::new() };
         Refusal { user, why: "wrong password", from }

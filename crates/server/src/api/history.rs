@@ -53,7 +53,8 @@ pub(super) struct Attempt {
 
 /// A page of the delivery log.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Attempts {
+#[schema(as = Attempts)]
+pub(super) struct DeliveryLogPage {
     attempts: Vec<Attempt>,
     /// Ask again with `before` set to this for the next older ones; null: there are none.
     next: Option<u64>,
@@ -119,7 +120,7 @@ pub(super) struct LostRanges {
         ("webhook_id" = Option<String>, Query, description = "only those of the batch with this `webhook-id`"),
         ("count" = Option<bool>, Query, description = "`true`: the answer says in `total` how many attempts fit, on whatever page")
     ),
-    responses((status = 200, description = "Attempts.", body = Attempts)),
+    responses((status = 200, description = "Attempts.", body = DeliveryLogPage)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn attempts(
@@ -134,7 +135,7 @@ pub(super) async fn attempts(
     let total = if wanted.counts { Some(wanted.count(&api, &integration).await?) } else { None };
     let AttemptPage { rows, next } = wanted.find(&api, &integration, before, limit).await?;
     let attempts = rows.into_iter().map(|row| Attempt::of(row, caller.role())).collect();
-    Ok(json(StatusCode::OK, &Attempts { attempts, next, total }))
+    Ok(json(StatusCode::OK, &DeliveryLogPage { attempts, next, total }))
 }
 
 /// Dead and skipped ranges, newest first.

@@ -16,10 +16,11 @@ const QUIET: Duration = Duration::from_mins(10);
 
 /// Integrations that fail, and those that were told of lately. One entry for each integration at most.
 #[derive(Debug, Default)]
-pub(super) struct Failing(Mutex<HashMap<IntegrationId, Told>>);
+pub(super) struct Failing(Mutex<HashMap<IntegrationId, Episode>>);
 
+/// A time in which an integration fails.
 #[derive(Clone, Copy, Debug, Default)]
-struct Told {
+struct Episode {
     /// When it began to fail, monotonic; none: it is well.
     since: Option<Duration>,
     failures: u32,
@@ -39,12 +40,12 @@ enum News {
 impl Failing {
     fn outcome(&self, id: IntegrationId, delivered: bool, now: Duration) -> Option<News> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_quiet = |told: &Told| told.told_at.is_some_and(|at| now.saturating_sub(at) < QUIET);
+        let is_quiet = |told: &Episode| told.told_at.is_some_and(|at| now.saturating_sub(at) < QUIET);
         if delivered {
             let told = all.get_mut(&id)?;
-            let Told { since, failures, is_told, told_at } = *told;
+            let Episode { since, failures, is_told, told_at } = *told;
             if is_quiet(told) {
-                *told = Told { told_at, ..Told::default() };
+                *told = Episode { told_at, ..Episode::default() };
             } else {
                 all.remove(&id);
             }

@@ -2,6 +2,7 @@
 
 use super::users::UserAnswer;
 use super::{asked, name};
+use crate::api::contract::OwnSetting;
 use crate::api::description::schema::{OwnSettings, Success};
 use crate::api::fields::Fields;
 use crate::api::incoming::IncomingCall;
@@ -41,29 +42,29 @@ pub(in crate::api) async fn change(
     let Some(before) = api.store.user(own.id).await? else { return Err(Problem::internal()) };
     let mut after = before.clone();
     after.name = name.unwrap_or(after.name);
-    after.time_zone = time_zone.unwrap_or(after.time_zone);
+    after.time_zone = time_zone.or(Some(before.time_zone.clone()), None);
     if let Some(ops) = change::changed(&before, after.clone(), &api.by(&caller)) {
         api.accounts.commit(&caller.identity, ops).await?;
     }
     Ok(success(UserAnswer::from(after)))
 }
 
-/// Takes the name of a time zone, in the spelling of the time zone database; `Some(None)`: the browser's.
-fn time_zone(fields: &mut Fields<'_>) -> Option<Option<String>> {
+/// Takes the name of a time zone, in the spelling of the time zone database. The default is the browser's.
+fn time_zone(fields: &mut Fields<'_>) -> OwnSetting<Option<String>> {
     if !fields.has("time_zone") {
-        return None;
+        return OwnSetting::LeftOut;
     }
     if !fields.tells("time_zone") {
         fields.raw("time_zone");
-        return Some(None);
+        return OwnSetting::Default;
     }
-    let name = fields.string("time_zone")?;
+    // What is wrong is noted, and then this is of no use.
+    let Some(name) = fields.string("time_zone") else { return OwnSetting::LeftOut };
     let known = (name.len() <= TIME_ZONE_CHARS_MAX).then(|| TimeZone::get(&name).ok()).flatten();
-    match known.as_ref().and_then(TimeZone::iana_name) {
-        Some(name) => Some(Some(name.to_owned())),
-        None => {
-            fields.refuse("time_zone", "is not one that this system knows; write it as Europe/Berlin");
-            None
-        }
+    if let Some(name) = known.as_ref().and_then(TimeZone::iana_name) {
+        OwnSetting::Given(Some(name.to_owned()))
+    } else {
+        fields.refuse("time_zone", "is not one that this system knows; write it as Europe/Berlin");
+        OwnSetting::LeftOut
     }
 }
