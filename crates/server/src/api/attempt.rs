@@ -3,12 +3,13 @@
 use super::auth::Caller;
 use super::contract::{ResponseAnswer, TimingsAnswer, Values, by_name};
 use super::history::{Attempt, sees_receivers};
+use super::path::Path;
 use super::problem::Problem;
 use super::query::Query;
 use super::{Shared, integrations, json};
 use crate::dispatch::{Again, WhyNot};
 use crate::hex;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use hitwire_courier::Verdict;

@@ -2,10 +2,11 @@
 
 use super::auth::Caller;
 use super::description::schema;
+use super::path::Path;
 use super::problem::Problem;
 use super::query::Query;
 use super::{Shared, integrations, json, rfc3339};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use hitwire_courier::{LostReason, Verdict};
 use hitwire_event::{Lane, Seq, WebhookId};

@@ -7,6 +7,7 @@ use super::description::schema::{
 };
 use super::fields::{self, Errors};
 use super::incoming::IncomingCall;
+use super::path::Path;
 use super::precondition::{IfMatch, with_etag};
 use super::problem::{FieldError, Problem};
 use super::query::Query;
@@ -16,7 +17,7 @@ use super::turnstile::ComeAgain;
 use super::{Shared, broken, quota, success, unknown_applications, with_warnings};
 use crate::change::integration::{self as change, Undelivered};
 use crate::dispatch::lane_streams;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use hitwire_endpoint::sign;
 use hitwire_event::{ClientId, IntegrationId, Lane};

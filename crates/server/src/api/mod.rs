@@ -44,6 +44,7 @@ mod metrics;
 mod name;
 mod observe;
 mod overview;
+mod path;
 mod places;
 mod precondition;
 mod previews;

@@ -2,12 +2,13 @@
 
 use super::auth::Caller;
 use super::history::Attempt;
+use super::path::Path;
 use super::problem::Problem;
 use super::trust::{self, Certificates};
 use super::{Shared, integrations, json, rfc3339, unknown_applications};
 use crate::change::integration::in_words;
 use crate::dispatch::{CourierStatus, LaneNow, lane_streams};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use hitwire_courier::OpenBatch;
 use hitwire_event::{ClientId, IntegrationId, Lane, Seq};

@@ -7,13 +7,14 @@ use super::description::schema::{SuccessWithWarnings, TestSettings, UnsavedSetti
 use super::fields::{self, Errors, Fields};
 use super::incoming::IncomingCall;
 use super::integrations::{as_changed, as_new, find, invalid};
+use super::path::Path;
 use super::problem::{FieldError, Problem};
 use super::query::Query;
 use super::turnstile::ComeAgain;
 use super::{Shared, with_warnings};
 use crate::dispatch::{compose, try_once};
 use crate::server::webhook_id;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use hitwire_event::{IntegrationId, Kind};
 use hitwire_log::{Activity, Integration};

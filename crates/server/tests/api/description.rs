@@ -41,6 +41,24 @@ async fn every_call_of_the_documentation_is_described_and_every_described_call_i
     }
 }
 
+#[tokio::test]
+async fn a_path_that_is_no_text_names_nothing() {
+    let hitwire = Hitwire::start().await;
+    let document = hitwire.nobody().get("/openapi.json").await.expect(200);
+    let mut asked = 0;
+    for (path, item) in document["paths"].as_object().expect("an object") {
+        let parts = path.split('/').map(|part| if part.starts_with('{') { "%ff" } else { part });
+        let bad: Vec<_> = parts.collect();
+        for method in item.as_object().expect("an object").keys().filter(|_| path.contains('{')) {
+            let answer = hitwire.admin().call(&method.to_uppercase(), &bad.join("/")).await;
+            assert_eq!(answer.headers["content-type"], "application/problem+json", "{method} {path}");
+            answer.expect(404);
+            asked += 1;
+        }
+    }
+    assert!(asked > 15, "{asked}");
+}
+
 /// Each call with the statuses that it may be answered with. [`Caller`](crate::support::Caller) holds every answer of every test to
 /// this list.
 #[tokio::test]

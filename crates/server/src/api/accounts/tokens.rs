@@ -8,12 +8,13 @@ use crate::api::description::schema::{NewTokenSettings, Success, SuccessList, To
 use crate::api::fields::Fields;
 use crate::api::incoming::IncomingCall;
 use crate::api::integrations::invalid;
+use crate::api::path::Path;
 use crate::api::problem::{FieldError, Problem};
 use crate::api::query::Query;
 use crate::api::{Shared, success};
 use crate::change::token as change;
 use crate::random_token::random_token;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use hitwire_event::ClientId;
 use hitwire_log::{Role, Sequence, Token, TokenId, UserId};
