@@ -12,6 +12,8 @@
 //!
 //! Nothing is asserted about time: the figures are for reading, on the machine where they were seen.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 mod bare;
 mod baseline;
 mod certificate;

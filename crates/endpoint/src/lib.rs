@@ -33,9 +33,6 @@
 //!
 //! What this crate deliberately does not do: decide when to send again (courier), or know batches and logs.
 
-// Printing panics if the reader is gone: log with `tracing`, or return the failure to the caller.
-#![deny(clippy::print_stdout, clippy::print_stderr)]
-
 mod body;
 mod connection;
 mod connector;

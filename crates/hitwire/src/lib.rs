@@ -19,9 +19,6 @@
 //!
 //! What it deliberately does not do: anything that an embedding program could want; that is in `hitwire-server` and below.
 
-// Printing panics if the reader is gone: log with `tracing`, or return the failure to the caller.
-#![deny(clippy::print_stdout, clippy::print_stderr)]
-
 mod accounts;
 mod activity;
 pub mod api;

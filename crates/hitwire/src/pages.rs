@@ -194,10 +194,7 @@ mod tests {
         let total = Some((1_234, false));
         assert_eq!(listing(2, Some(7), total, true), "2 of 1,234 attempts; older ones: --before 7");
         let total = Some((10_000, true));
-        assert_eq!(
-            listing(2, Some(7), total, true),
-            "2 of at least 10,000 attempts; older ones: --before 7"
-        );
+        assert_eq!(listing(2, Some(7), total, true), "2 of at least 10,000 attempts; older ones: --before 7");
         assert_eq!(listing(2, None, Some((2, false)), true), "2 attempts");
     }
 

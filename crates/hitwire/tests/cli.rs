@@ -2,6 +2,8 @@
 //!
 //! Everything runs on loopback addresses and in temporary directories.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 mod accounts;
 mod apply;
 mod care;

@@ -3,6 +3,8 @@
 //! Appends hits as a site under attack has them, then indexes them from the disk, and says the time of each. Searching is
 //! measured over what is there then.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 use hitwire_event::hit::{BlockStatus, Hit};
 use hitwire_event::{ClientId, Event};
 use hitwire_index::{Index, Options, Search, TopOf};

@@ -15,9 +15,6 @@
 //!
 //! It knows nothing of HTTP, and takes no decision about delivery: couriers decide, the store keeps.
 
-// Printing panics if the reader is gone: log with `tracing`, or return the failure to the caller.
-#![deny(clippy::print_stdout, clippy::print_stderr)]
-
 mod access;
 mod account;
 mod authority;

@@ -13,6 +13,8 @@
 //! A failing seed is printed. `HITWIRE_SEED=<n>` replays it alone, with a trace of every input and command;
 //! `HITWIRE_DEEP=1` runs thirty times as many seeds.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 mod check;
 mod model;
 mod random;
