@@ -145,7 +145,7 @@ struct Listed {
 
 /// A range of the log, cut where slices end.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Parts {
+pub(super) struct CutRange {
     /// The parts of the slices, oldest first.
     pub parts: Vec<Part>,
     /// The first position wanted that the log should hold; what the parts do not cover from there on is missing.
@@ -154,7 +154,7 @@ pub(super) struct Parts {
     pub last: u64,
 }
 
-impl Parts {
+impl CutRange {
     /// What of the range lies in no slice, as first and last positions.
     pub(super) fn missing(&self) -> Vec<(u64, u64)> {
         let mut missing = Vec::new();
@@ -179,7 +179,7 @@ impl Catalog {
     }
 
     /// The parts of the slices that lie in `after < seq <= through`.
-    pub(super) fn parts(&self, after: u64, through: u64) -> Parts {
+    pub(super) fn parts(&self, after: u64, through: u64) -> CutRange {
         let listed = self.listed();
         let mut parts = Vec::new();
         for (at, slice) in listed.slices.iter().enumerate() {
@@ -190,7 +190,7 @@ impl Catalog {
                 parts.push(Part { slice: slice.clone(), first, last });
             }
         }
-        Parts { parts, first: listed.begins.max(after.saturating_add(1)), last: through }
+        CutRange { parts, first: listed.begins.max(after.saturating_add(1)), last: through }
     }
 
     /// The first position that the log should hold.
@@ -273,7 +273,7 @@ mod tests {
         catalog
     }
 
-    fn ranges(parts: &Parts) -> Vec<(u64, u64, u64)> {
+    fn ranges(parts: &CutRange) -> Vec<(u64, u64, u64)> {
         parts.parts.iter().map(|part| (part.slice.first, part.first, part.last)).collect()
     }
 

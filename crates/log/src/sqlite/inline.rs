@@ -1,7 +1,7 @@
 //! The store without threads, for deterministic simulation: the same cores, on the caller's thread, in the order of the
 //! calls.
 
-use super::Parts;
+use super::CutRange;
 use super::append::{self, Prepared};
 use super::keeper::{Keeper, Notice};
 use super::log_core::LogCore;
@@ -25,8 +25,8 @@ struct Cores {
 
 impl Inline {
     /// The cores behind one lock.
-    pub(super) fn new(parts: Parts) -> Self {
-        let Parts { log, state, keeper, notices, to_keeper: _ } = parts;
+    pub(super) fn new(parts: CutRange) -> Self {
+        let CutRange { log, state, keeper, notices, to_keeper: _ } = parts;
         Inline { cores: Mutex::new(Some(Cores { log, state, keeper, notices })) }
     }
 

@@ -126,7 +126,7 @@ struct Ground {
 }
 
 /// The parts that the writers are made of.
-struct Parts {
+struct CutRange {
     log: LogCore,
     state: StateCore,
     keeper: Keeper,
@@ -140,7 +140,7 @@ struct Opened {
     sealer: Sealer,
     fingerprinter: Fingerprinter,
     lease: Lease,
-    parts: Parts,
+    parts: CutRange,
 }
 
 /// Opens the files, and makes the parts that work on them.
@@ -184,7 +184,7 @@ fn open(options: Options) -> Result<Opened, StoreError> {
     };
     let (keeping, to_keeper, notices) = Keeping::new();
     let lease = Lease(lease);
-    let parts = Parts {
+    let parts = CutRange {
         log: LogCore::new(ground.clone(), keeping, recovered.dedup, recovered.writer),
         state: StateCore::new(ground.clone(), sealer.clone(), connection, lease)?,
         keeper: Keeper::new(ground.clone()),

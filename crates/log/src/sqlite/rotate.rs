@@ -50,13 +50,12 @@ pub fn rotate_key(directory: &Path, keys: &KeyRotation) -> Result<u64, StoreErro
             ))
         })?,
     };
-    let new = match &keys.new {
-        Some(key) => Sealer::new(key),
-        None => {
-            let key = seal::new_key()?;
-            seal::write_key(&data, &data.next_secret_key(), &key)?;
-            Sealer::new(&key)
-        }
+    let new = if let Some(key) = &keys.new {
+        Sealer::new(key)
+    } else {
+        let key = seal::new_key()?;
+        seal::write_key(&data, &data.next_secret_key(), &key)?;
+        Sealer::new(&key)
     };
     let path = data.state();
     let sealed = seal_anew(&path, &old, &new);

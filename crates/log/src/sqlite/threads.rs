@@ -1,6 +1,6 @@
 //! The store with its threads: who starts them, how they are reached, how they end.
 
-use super::Parts;
+use super::CutRange;
 use super::append::{self, Prepared};
 use super::keeper::Notice;
 use super::options::ThreadFailed;
@@ -29,7 +29,7 @@ struct Running {
 
 impl Threads {
     /// Starts them.
-    pub(super) fn start(parts: Parts, failed: Option<&ThreadFailed>) -> Result<Self, StoreError> {
+    pub(super) fn start(parts: CutRange, failed: Option<&ThreadFailed>) -> Result<Self, StoreError> {
         let (log, log_jobs) = Queue::new();
         let (state, state_jobs) = Queue::new();
         let (weak_log, weak_state) = (log.weak(), state.weak());

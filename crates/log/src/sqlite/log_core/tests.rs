@@ -1,7 +1,7 @@
 //! The log's writer alone.
 
 use super::*;
-use crate::sqlite::Parts;
+use crate::sqlite::CutRange;
 use crate::sqlite::options::Options;
 use crate::{Append, Appended};
 use hitwire_event::{ClientId, Event, EventId, Kind};
@@ -41,7 +41,7 @@ fn a_file_that_sqlite_finds_full_is_given_up_and_the_log_goes_on() {
     let clock = now_ms.clone();
     let options = Options::new(directory.path())
         .with_simulated_clock(Arc::new(move || clock.load(std::sync::atomic::Ordering::Relaxed)));
-    let Parts { log: mut core, .. } = crate::sqlite::open(options).unwrap().parts;
+    let CutRange { log: mut core, .. } = crate::sqlite::open(options).unwrap().parts;
     let append = |core: &mut LogCore, ids, bytes| {
         let (job, mut answer) = job(ids, bytes);
         core.group(job, &mut || None);
@@ -63,7 +63,7 @@ fn a_file_that_sqlite_finds_full_is_given_up_and_the_log_goes_on() {
 #[test]
 fn several_callers_share_a_transaction_in_the_order_they_came() {
     let directory = tempfile::tempdir().unwrap();
-    let Parts { log: mut core, .. } = crate::sqlite::open(Options::new(directory.path())).unwrap().parts;
+    let CutRange { log: mut core, .. } = crate::sqlite::open(Options::new(directory.path())).unwrap().parts;
     let wal_bytes =
         |core: &LogCore| files::file_bytes(&files::wal(&core.writer.as_ref().unwrap().slice.path));
     let before = wal_bytes(&core);

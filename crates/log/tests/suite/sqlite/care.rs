@@ -47,7 +47,7 @@ fn slices(directory: &Path) -> Vec<PathBuf> {
     let mut slices: Vec<_> = files
         .filter(|path| {
             let name = path.file_name().unwrap().to_str().unwrap();
-            name.starts_with("log-") && name.ends_with(".db")
+            name.starts_with("log-") && path.extension().is_some_and(|extension| extension == "db")
         })
         .collect();
     slices.sort();
