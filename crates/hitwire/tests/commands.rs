@@ -30,7 +30,7 @@ async fn leaves() -> Vec<Leaf> {
 }
 
 /// Commands that print no data: they run, play, or describe the command line itself.
-const WITHOUT_DATA: [&str; 4] = ["serve", "demo", "completions", "man"];
+const WITHOUT_DATA: [&str; 5] = ["serve", "demo", "completions", "man", "key rotate"];
 
 #[tokio::test]
 async fn every_command_that_prints_data_has_the_same_flag_for_its_format() {
@@ -92,7 +92,8 @@ const CALLS: &[&[&str]] = &[
 ];
 
 /// Commands that talk to no server.
-const WITHOUT_SERVER: [&str; 6] = ["serve", "check-config", "listen", "demo", "completions", "man"];
+const WITHOUT_SERVER: [&str; 10] =
+    ["serve", "check-config", "listen", "demo", "completions", "man", "verify", "backup", "restore", "key"];
 
 #[tokio::test]
 async fn errors_name_flags_of_the_command_in_hand() {
