@@ -143,10 +143,10 @@ fn too_many() -> Failure {
 }
 
 /// Says that something has come, until the browser leaves, the session ends (or its user's role changes), or hitwire stops. A browser
-/// whose stream has ended asks again by itself, and is told then that nobody is signed in any more.
+/// reconnects by itself when its stream ends, and then learns that the session is over.
 async fn news(State(console): State<Shared>, session: Session) -> Result<Response, Failure> {
     let place = console.live.streams.take(session.user.client, session.user.id).ok_or_else(too_many)?;
-    // A browser that begins to listen is told at once: something may have come while nobody listened.
+    // The first message is sent at once: events may have come while the browser was not listening.
     let told: Option<(Seq, u64)> = None;
     let news = stream::unfold((console.index.progress(), told), async |(mut progress, told)| {
         if told.is_some() {

@@ -86,7 +86,7 @@ impl FromRequestParts<Shared> for Session {
     }
 }
 
-/// Whether somebody asked for this. What a page asks for by itself is no use of the session: an open window does not keep it alive.
+/// Whether a person made this request. Requests that a page makes by itself do not keep the session alive.
 fn is_use(parts: &Parts) -> bool {
     // A browser opens streams without headers of ours.
     !parts.headers.contains_key(IN_BACKGROUND) && parts.uri.path() != crate::live::PATH

@@ -71,7 +71,7 @@ pub(crate) enum End {
     Through,
 }
 
-/// A moment as somebody typed it, in milliseconds since the Unix epoch: as RFC 3339 says it, or as a field of a form does, in the zone of
+/// Parses a moment into milliseconds since the Unix epoch. The text is RFC 3339, or the value of a form's field in the time zone of
 /// the page. Where clocks were set back and a time came twice, a span of time has both.
 ///
 /// # Errors

@@ -34,7 +34,7 @@ pub(crate) struct Paging {
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     filters: Vec<(&'static str, String)>,
-    /// The first answer shall say how many rows match in all.
+    /// Ask for the number of all rows that match, with the first page.
     counted: bool,
 }
 

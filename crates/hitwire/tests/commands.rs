@@ -125,7 +125,7 @@ async fn errors_name_flags_of_the_command_in_hand() {
                 word => word,
             })
             .collect();
-        // Each of them fails, and `run_with_input` looks at what it says.
+        // Each call fails, and `run_with_input` checks the flags that its message names.
         for (flags, variables) in [
             (&["--no-such-flag"][..], &[][..]),
             (&["--data", "/nonexistent"], &[local]),
@@ -140,7 +140,7 @@ async fn errors_name_flags_of_the_command_in_hand() {
             assert!(matches!(finished.code, Some(1 | 2)), "{call:?} {flags:?}: {finished:?}");
             assert!(finished.stderr.starts_with("error: "), "{call:?} {flags:?}: {}", finished.stderr);
         }
-        // With the right token: if it fails, what it says is looked at too.
+        // With the right token, too: a message of a failure is checked in the same way.
         hitwire_with(&server, &[], &call).await;
     }
     for command in WITHOUT_SERVER {

@@ -297,7 +297,7 @@ async fn live_rows(
     Ok(live::rows(told?, indexed_to.0))
 }
 
-/// The rows that a search finds; empty: none. Those up to `known_to` are on the page.
+/// The rows that a search finds, or nothing if there are none. Rows up to `known_to` are on the page already.
 async fn told(
     console: &Console,
     session: &Session,

@@ -36,7 +36,7 @@ pub(super) struct Row {
     pub(super) block: &'static str,
     pub(super) discovered_by: String,
     pub(super) delivered: Vec<DeliveredTo>,
-    /// It came lately, and somebody may get it yet: an open page asks again.
+    /// The event is recent and may still be delivered: an open page asks again.
     pub(super) is_open: bool,
 }
 
@@ -135,7 +135,7 @@ pub(super) fn delivered_to(
     named.collect()
 }
 
-/// Whether somebody may get an event yet that came lately.
+/// Whether a recent event may still be delivered.
 pub(super) fn is_open(event: &EventRow, delivered: &[DeliveredTo], known: &[Known], now_ms: u64) -> bool {
     let is_late = now_ms.saturating_sub(event.appended_ms) > OPEN_FOR_MS;
     let waits = |known: &&Known| {

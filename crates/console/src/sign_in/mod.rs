@@ -6,7 +6,7 @@
 //! What they stand on knows neither pages nor the store: [`password`], [`totp`], [`recovery`] (what proves who somebody is),
 //! [`limiter`] (how often it may be tried), [`ticket`] (what the browser keeps between two steps), [`oidc`] (what is said with a
 //! provider). [`record`]: what the activity log says;
-//! [`refusals`]: how often it says that somebody was refused.
+//! [`refusals`]: how often a refused sign-in is recorded.
 
 mod candidates;
 mod first;

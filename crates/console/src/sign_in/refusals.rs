@@ -91,7 +91,7 @@ impl Refusals {
     }
 }
 
-/// Writes down that somebody was not let in, beside the answer: its time must not tell who has an account.
+/// Records a refused sign-in without delaying the answer: its timing must not show who has an account.
 pub(super) fn note(console: &Shared, user: &User, why: &'static str, from: &From) {
     tracing::info!(user = %user.id, why, address = from.address, "sign-in refused");
     let refusal = Refusal { user: user.clone(), why, from: from.clone() };

@@ -27,8 +27,8 @@ impl Machine {
         }
     }
 
-    /// It works, as somebody has seen: nobody is to be told of older failures any more, and what waits finds out at once. For
-    /// giving up a test counts nothing.
+    /// A test was delivered, so the endpoint works: older failures are no longer shown, and waiting lanes try again at once. A test
+    /// does not count towards giving up.
     pub(super) fn test_delivered(&mut self) {
         self.unsaved.endpoint |= self.endpoint.failures_in_a_row() > 0;
         self.endpoint.forget_failures_in_a_row();

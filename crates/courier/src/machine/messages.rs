@@ -130,7 +130,7 @@ pub enum Input {
         /// The cursor now.
         cursor: Seq,
     },
-    /// A test message that somebody sent to the endpoint was delivered: what waits tries again at once.
+    /// A test message to the endpoint was delivered: waiting lanes try again at once.
     TestDelivered,
     /// [`Machine::wake_at`](crate::Machine::wake_at) has come.
     Due,
