@@ -1,9 +1,8 @@
 //! `hitwire activity`: who changed what.
 
 use crate::failure::Failure;
-use crate::output::Output;
 use crate::pages::{Paging, Query, moment};
-use crate::remote::{Object, Remote, Tenant};
+use crate::remote::{Common, Object};
 use crate::table::{Cell, Table};
 use crate::terminal::Style;
 use serde_json::Value;
@@ -39,18 +38,13 @@ pub(crate) struct Args {
     paging: Paging,
 
     #[command(flatten)]
-    output: Output,
-
-    #[command(flatten)]
-    tenant: Tenant,
-
-    #[command(flatten)]
-    remote: Remote,
+    common: Common,
 }
 
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let Args { object_type, object_id, action, actor, from, until, paging, output, tenant, remote } = args;
+    let Args { object_type, object_id, action, actor, from, until, paging, common } = args;
+    let Common { output, tenant, remote } = common;
     let query = Query::default()
         .set("object_type", object_type)
         .set("object_id", object_id)

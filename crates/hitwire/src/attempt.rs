@@ -3,9 +3,8 @@
 use crate::api::ApiError;
 use crate::failure::Failure;
 use crate::integration::{self, id_of};
-use crate::output::Output;
 use crate::pages::{Paging, Query, moment};
-use crate::remote::{Object, Remote, Tenant};
+use crate::remote::{Common, Object};
 use crate::table::{Cell, Facts, Table};
 use crate::terminal::{self, Style, Terminal};
 use crate::units;
@@ -25,13 +24,7 @@ pub(crate) struct Args {
     command: Command,
 
     #[command(flatten)]
-    output: Output,
-
-    #[command(flatten)]
-    tenant: Tenant,
-
-    #[command(flatten)]
-    remote: Remote,
+    common: Common,
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,7 +89,7 @@ struct Filter {
 
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let Args { command, output, tenant, remote } = args;
+    let Args { command, common: Common { output, tenant, remote } } = args;
     let mut session = remote.session()?;
     match command {
         Command::List { which, filter, paging } => {

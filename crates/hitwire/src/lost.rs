@@ -2,9 +2,8 @@
 
 use crate::failure::Failure;
 use crate::integration::{self, id_of};
-use crate::output::Output;
 use crate::pages::{Paging, Query};
-use crate::remote::{Object, Remote, Tenant};
+use crate::remote::{Common, Object};
 use crate::table::Table;
 use crate::units;
 use serde_json::Value;
@@ -20,18 +19,12 @@ pub(crate) struct Args {
     paging: Paging,
 
     #[command(flatten)]
-    output: Output,
-
-    #[command(flatten)]
-    tenant: Tenant,
-
-    #[command(flatten)]
-    remote: Remote,
+    common: Common,
 }
 
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let Args { which, paging, output, tenant, remote } = args;
+    let Args { which, paging, common: Common { output, tenant, remote } } = args;
     let mut session = remote.session()?;
     let id = id_of(&integration::named(&mut session, tenant, &which).await?)?;
     let path = format!("{}/{id}/lost", integration::PATH);

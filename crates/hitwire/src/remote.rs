@@ -3,6 +3,7 @@
 
 use crate::api::{Answer, ApiError, Body, Client, Connection, FieldError};
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::terminal::{self, safe};
 use clap::ArgAction;
 use clap::builder::BoolishValueParser;
@@ -73,6 +74,19 @@ pub(crate) struct Tenant {
         help_heading = "The server"
     )]
     tenant: Option<u64>,
+}
+
+/// The server that is meant, the client, and for whom the output is: what most commands take that talk to a server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    pub(crate) output: Output,
+
+    #[command(flatten)]
+    pub(crate) tenant: Tenant,
+
+    #[command(flatten)]
+    pub(crate) remote: Remote,
 }
 
 impl Tenant {

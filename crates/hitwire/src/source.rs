@@ -1,8 +1,7 @@
 //! `hitwire source`: what a server follows, and how far it is.
 
 use crate::failure::Failure;
-use crate::output::Output;
-use crate::remote::{Remote, Tenant};
+use crate::remote::Common;
 use crate::table::{Cell, Table};
 use crate::terminal::{self, Style, Terminal};
 use crate::units;
@@ -17,13 +16,7 @@ pub(crate) struct Args {
     command: Command,
 
     #[command(flatten)]
-    output: Output,
-
-    #[command(flatten)]
-    tenant: Tenant,
-
-    #[command(flatten)]
-    remote: Remote,
+    common: Common,
 }
 
 #[derive(Debug, Subcommand)]
@@ -36,7 +29,7 @@ enum Command {
 
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let Args { command: Command::List, output, tenant, remote } = args;
+    let Args { command: Command::List, common: Common { output, tenant, remote } } = args;
     let answer = remote.session()?.raw(&tenant.path("/v1/sources")).await?;
     let sources = answer.value["sources"].as_array().map_or(&[][..], Vec::as_slice);
     output.print(&answer.json, |terminal| page(sources, terminal))

@@ -12,24 +12,11 @@ use crate::ask;
 use crate::failure::{Failure, Origins};
 use crate::integration::{find, id_of};
 use crate::output::Output;
-use crate::remote::{Object, Remote, Session, Tenant};
+use crate::remote::{Common, Object, Session, Tenant};
 use crate::table::{Cell, Table};
 use crate::terminal::{self, Style, Terminal};
 use http::Method;
 use serde_json::{Map, Value};
-
-/// The server that is meant, and for whom the output is.
-#[derive(Debug, clap::Args)]
-struct Common {
-    #[command(flatten)]
-    output: Output,
-
-    #[command(flatten)]
-    tenant: Tenant,
-
-    #[command(flatten)]
-    remote: Remote,
-}
 
 /// One sort of account on a server.
 struct Book {

@@ -16,7 +16,7 @@ use crate::ask;
 use crate::failure::Failure;
 use crate::integration::{PATH, id_of};
 use crate::output::{Output, print};
-use crate::remote::{Object, Remote, Session, Tenant};
+use crate::remote::{Common, Object, Session, Tenant};
 use crate::terminal::{self, Terminal};
 use crate::units;
 use document::Desired;
@@ -58,27 +58,23 @@ pub(crate) struct Args {
     secrets_out: Option<PathBuf>,
 
     #[command(flatten)]
-    output: Output,
-
-    #[command(flatten)]
-    tenant: Tenant,
-
-    #[command(flatten)]
-    remote: Remote,
+    common: Common,
 }
 
 /// Plans, shows the plan, asks, and carries it out.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let desired = read(&args.file)?;
-    let mut session = args.remote.session()?;
-    let current = session.listed(&args.tenant.path(&format!("{PATH}?certificates=true"))).await?;
+    let Common { output, tenant, remote } = &args.common;
+    let (output, tenant) = (*output, *tenant);
+    let mut session = remote.session()?;
+    let current = session.listed(&tenant.path(&format!("{PATH}?certificates=true"))).await?;
     let steps = plan::plan(desired, &current, args.prune, args.resend_secrets).map_err(Failure::Usage)?;
     let to_do = steps.iter().filter(|step| !matches!(step, Step::Unchanged { .. })).count();
     if args.dry_run || to_do == 0 {
-        print_plan(args.output, &steps, false)?;
+        print_plan(output, &steps, false)?;
         return if to_do == 0 { Ok(()) } else { Err(Failure::Differences) };
     }
-    if !args.output.is_json() {
+    if !output.is_json() {
         print(&show::plan(&steps, Terminal::stdout()))?;
     }
     let changes = units::counted(to_do as u64, "change");
@@ -86,15 +82,15 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     // Opened before anything is made: a secret that cannot be kept would be lost.
     let mut secrets = Secrets::open(args.secrets_out.as_deref())?;
     for step in &steps {
-        let done = carry_out(&mut session, args.tenant, step).await?;
-        if let (Some(done), false) = (&done, args.output.is_json()) {
+        let done = carry_out(&mut session, tenant, step).await?;
+        if let (Some(done), false) = (&done, output.is_json()) {
             print(&show::done(step, done))?;
         }
         if let (Step::Create { desired }, Some(created)) = (step, &done) {
-            secrets.keep(&desired.name, created, args.output)?;
+            secrets.keep(&desired.name, created, output)?;
         }
     }
-    if args.output.is_json() { print_plan(args.output, &steps, true) } else { Ok(()) }
+    if output.is_json() { print_plan(output, &steps, true) } else { Ok(()) }
 }
 
 fn print_plan(output: Output, steps: &[Step], applied: bool) -> Result<(), Failure> {

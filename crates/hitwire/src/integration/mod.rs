@@ -19,7 +19,7 @@ use crate::api::Body;
 use crate::ask;
 use crate::failure::Failure;
 use crate::output::{Output, print};
-use crate::remote::{Object, Remote, Session, Tenant};
+use crate::remote::{Common, Object, Session, Tenant};
 use crate::units;
 use clap::{Subcommand, ValueEnum};
 use flags::{ORIGINS, Settings, Unset};
@@ -47,13 +47,7 @@ pub(crate) struct Args {
     command: Command,
 
     #[command(flatten)]
-    output: Output,
-
-    #[command(flatten)]
-    tenant: Tenant,
-
-    #[command(flatten)]
-    remote: Remote,
+    common: Common,
 }
 
 #[derive(Debug, Subcommand)]
@@ -180,7 +174,7 @@ enum Resume {
 
 /// Runs the command.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let Args { command, output, tenant, remote } = args;
+    let Args { command, common: Common { output, tenant, remote } } = args;
     let session = remote.session()?;
     let mut desk = Desk { session, tenant, output };
     match command {

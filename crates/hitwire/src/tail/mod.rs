@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::integration::flags::event_names;
 use crate::listen::line;
 use crate::output::{Output, print_while_read};
-use crate::remote::{Remote, Tenant};
+use crate::remote::Common;
 use crate::terminal::{self, Terminal};
 use bytes::Bytes;
 use http::Method;
@@ -45,13 +45,7 @@ pub(crate) struct Args {
     no_follow: bool,
 
     #[command(flatten)]
-    output: Output,
-
-    #[command(flatten)]
-    tenant: Tenant,
-
-    #[command(flatten)]
-    remote: Remote,
+    common: Common,
 }
 
 /// An event, as far as is needed to go on and to show it.
@@ -66,10 +60,10 @@ struct Event<'a> {
 
 /// Shows events until nobody reads them any more.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let client = args.remote.client()?;
+    let client = args.common.remote.client()?;
     let kinds = if args.kinds.is_empty() { String::new() } else { format!("&kind={}", args.kinds.join(",")) };
-    let path = |from: &str| args.tenant.path(&format!("/v1/events?{from}{kinds}"));
-    let screen = Screen { output: args.output, terminal: Terminal::stdout() };
+    let path = |from: &str| args.common.tenant.path(&format!("/v1/events?{from}{kinds}"));
+    let screen = Screen { output: args.common.output, terminal: Terminal::stdout() };
     let newest = newest(&client, &path(&format!("tail={}", args.lines)), screen).await?;
     let Some(mut after) = newest.filter(|_| !args.no_follow) else { return Ok(()) };
     let mut failures = 0;
