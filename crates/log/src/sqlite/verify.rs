@@ -1,5 +1,5 @@
-//! Looks whether a data directory is whole, and changes nothing. A server may run on it meanwhile: slices that retention drops
-//! or the keeper packs while they are looked at are looked for again.
+//! Looks whether a data directory is whole, and changes nothing. A server may run on it meanwhile: slices that retention drops,
+//! the keeper packs or the writer ends while they are looked at are looked at again.
 
 use super::block::{self, Directory};
 use super::damage::name;
@@ -20,7 +20,7 @@ use std::path::Path;
 /// Findings of one file that are listed; of more only their number is told.
 const OF_EACH_MAX: usize = 100;
 
-/// How often a slice that vanished while it was looked at is looked for again.
+/// How often slices that vanished or ended while they were looked at are looked at again.
 const TRIES_MAX: usize = 100;
 
 /// What was looked at, and what is wrong.
@@ -233,8 +233,12 @@ impl Verifier<'_> {
             }
             let next = files::slice_from(self.directory, slice.first + 1)?;
             let last = self.slice(&slice, next.as_ref());
-            if !slice.path.exists() && tries < TRIES_MAX {
-                // Packed or dropped meanwhile: what was found of it does not count.
+            let gone = !slice.path.exists();
+            let may_have_grown =
+                next.is_none() && files::slice_from(self.directory, slice.first + 1)?.is_some();
+            if (gone || may_have_grown) && tries < TRIES_MAX {
+                // What was found of it does not count: it was packed or dropped meanwhile; or it was the newest one, and
+                // blocks may have come into it between the look at it and the beginning of the next.
                 self.found = before;
                 tries += 1;
                 continue;
