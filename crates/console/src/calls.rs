@@ -5,7 +5,7 @@ use crate::failure::{FieldError, Refused};
 use crate::session::Session;
 use axum::body::Body;
 use bytes::Bytes;
-use hitwire_log::Role;
+use hitwire_store::Role;
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde::Deserialize;

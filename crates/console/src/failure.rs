@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use hitwire_log::StoreError;
+use hitwire_store::StoreError;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use serde::Deserialize;

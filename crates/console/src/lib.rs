@@ -57,7 +57,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use hitwire_event::ClientId;
 use hitwire_index::Index;
-use hitwire_log::{Op, Role, Store, User};
+use hitwire_store::{Op, Role, Store, User};
 use http::{HeaderMap, Method, StatusCode};
 use session::Session;
 use std::net::SocketAddr;

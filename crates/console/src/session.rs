@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hitwire_log::{Op, Role, Session as Kept, Store, StoreError, User};
+use hitwire_store::{Op, Role, Session as Kept, Store, StoreError, User};
 use http::header::{HOST, ORIGIN, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};

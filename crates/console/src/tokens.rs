@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use hitwire_log::Role;
+use hitwire_store::Role;
 use http::Method;
 use serde::Deserialize;
 use serde_json::json;

@@ -19,7 +19,7 @@
 //! - [`test_message()`]: an example of a kind, marked as one.
 //!
 //! This crate knows no IO and no clock. What it deliberately does not do: decide when anything is sent (courier), keep
-//! anything (log), or read other tools' formats (source).
+//! anything (store), or read other tools' formats (source).
 
 mod counter;
 pub mod escape;

@@ -4,9 +4,9 @@ use crate::failure::Failure;
 use crate::output::{Output, print};
 use crate::terminal;
 use clap::Subcommand;
-use hitwire_log::{Backup, KeyRotation, StoreError, Verification};
 use hitwire_server::Config;
 use hitwire_server::config::SecretKey;
+use hitwire_store::{Backup, KeyRotation, StoreError, Verification};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::path::{Path, PathBuf};
@@ -92,7 +92,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         })
         .map_err(|error| Failure::Usage(error.to_string()))?;
     let key = config.secret_key.as_ref().map(SecretKey::bytes);
-    let found = hitwire_log::verify(&args.directory, key).map_err(failed)?;
+    let found = hitwire_store::verify(&args.directory, key).map_err(failed)?;
     args.output.print(&json(&found)?, |_| report(&args.directory, &found))?;
     match found.findings.len() {
         0 => Ok(()),
@@ -103,7 +103,7 @@ pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
 
 /// Copies the data directory, while a server runs or not.
 pub(crate) fn backup(args: &BackupArgs) -> Result<(), Failure> {
-    let backup = hitwire_log::back_up(&args.data.path, &args.to).map_err(failed)?;
+    let backup = hitwire_store::back_up(&args.data.path, &args.to).map_err(failed)?;
     args.output.print(&json(&backup)?, |_| {
         format!(
             "backed up {} to {}: {}\nThe key that opens the secrets is not in it. Keep {} apart, or the key that you set:\n\
@@ -118,7 +118,7 @@ pub(crate) fn backup(args: &BackupArgs) -> Result<(), Failure> {
 
 /// Brings a backup back.
 pub(crate) fn restore(args: &RestoreArgs) -> Result<(), Failure> {
-    let backup = hitwire_log::restore(&args.from, &args.data.path).map_err(failed)?;
+    let backup = hitwire_store::restore(&args.from, &args.data.path).map_err(failed)?;
     args.output.print(&json(&backup)?, |_| {
         format!(
             "restored {} into {}: {}\nThe key that opens the secrets is not in a backup. Before the next start, put it into {},\n\
@@ -138,7 +138,7 @@ pub(crate) fn key(command: &KeyCommand) -> Result<(), Failure> {
         old: read_key(args.old_key_file.as_deref())?,
         new: read_key(args.new_key_file.as_deref())?,
     };
-    let sealed = hitwire_log::rotate_key(&args.data.path, &keys).map_err(failed)?;
+    let sealed = hitwire_store::rotate_key(&args.data.path, &keys).map_err(failed)?;
     let key = match &args.new_key_file {
         Some(file) => format!("Set the key in {} before the next start", shown(file)),
         None => format!("The new key is {}", shown(&args.data.path.join("secret.key"))),

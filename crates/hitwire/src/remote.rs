@@ -7,7 +7,7 @@ use crate::output::Output;
 use crate::terminal::{self, safe};
 use clap::ArgAction;
 use clap::builder::BoolishValueParser;
-use hitwire_log::Secret;
+use hitwire_store::Secret;
 use http::{HeaderMap, Method};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

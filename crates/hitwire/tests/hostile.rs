@@ -93,7 +93,7 @@ async fn thirty_four_hanging_integrations_of_one_client_leave_the_other_alone() 
         make(&server, "/v2/integration", body).await;
     }
     let hostile =
-        hitwire::api::Client::new(server.url(), Some(hitwire_log::Secret::new(&*token)), None).unwrap();
+        hitwire::api::Client::new(server.url(), Some(hitwire_store::Secret::new(&*token)), None).unwrap();
     for n in 0..16 {
         let mut event = hits::hit("hostile", 1, n);
         event["payloads"] = json!(["x".repeat(1_000_000)]);

@@ -8,7 +8,7 @@
 use hitwire_event::hit::{BlockStatus, Hit};
 use hitwire_event::{ClientId, Event};
 use hitwire_index::{Index, Options, Search, TopOf};
-use hitwire_log::{Append, Op, SqliteStore, Store};
+use hitwire_store::{Append, Op, SqliteStore, Store};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -51,7 +51,7 @@ fn cpu() -> Duration {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let hits: u64 = std::env::args().nth(1).map_or(Ok(100_000), |number| number.parse())?;
     let directory = tempfile::tempdir()?;
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(hitwire_log::Options::new(directory.path()))?);
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(hitwire_store::Options::new(directory.path()))?);
     let began = cpu();
     for from in (0..hits).step_by(AT_ONCE as usize) {
         let events = (from..from + AT_ONCE).map(hit).collect();

@@ -7,7 +7,7 @@ use crate::file::is_damage;
 use crate::read::{IndexError, Shared};
 use crate::write::{Portion, Writer};
 use hitwire_event::Seq;
-use hitwire_log::{Store, StoreError};
+use hitwire_store::{Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;

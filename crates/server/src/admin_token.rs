@@ -2,7 +2,7 @@
 
 use crate::StartError;
 use crate::random_token::random_token;
-use hitwire_log::Secret;
+use hitwire_store::Secret;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;

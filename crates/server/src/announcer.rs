@@ -4,7 +4,7 @@
 //! again at the next start and recognised by its id, so it is told once.
 
 use crate::metrics::{Intake, Origin};
-use hitwire_log::{Append, Done, Op, Store, StoreError};
+use hitwire_store::{Append, Done, Op, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
     use hitwire_event::system::System;
     use hitwire_event::{ClientId, Event, Kind, Seq, Stream};
-    use hitwire_log::{Options, Read, SqliteStore, StreamFrom};
+    use hitwire_store::{Options, Read, SqliteStore, StreamFrom};
 
     fn event(n: u64) -> Event {
         let source = format!("source {n}");

@@ -51,7 +51,7 @@ impl LogLines {
         let (queue, jobs) = mpsc::sync_channel(LINES_MAX);
         let bytes = Arc::new(AtomicUsize::new(0));
         let waiting = Arc::clone(&bytes);
-        let thread = thread::Builder::new().name("hitwire-log-lines".to_owned());
+        let thread = thread::Builder::new().name("hitwire-store-lines".to_owned());
         let started = thread.spawn(move || run(sink, &jobs, &waiting, between));
         LogLines { queue: started.is_ok().then_some(queue), bytes }
     }

@@ -9,7 +9,7 @@ use crate::processors::requests_per_hour::Processor;
 use crate::supervisor::Supervisor;
 use hitwire_console::Lifetime;
 use hitwire_index::Following;
-use hitwire_log::Store;
+use hitwire_store::Store;
 use std::future::Future;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;

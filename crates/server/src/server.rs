@@ -24,8 +24,8 @@ use hitwire_console::{Console, Installation, Setting, set_up};
 use hitwire_endpoint::{Guard, Resolver, Sender};
 use hitwire_event::WebhookId;
 use hitwire_index::{Following, Index};
-use hitwire_log::{Details, Options, Secret, SqliteStore, Store, StoreError};
 use hitwire_share::{Shares, Turns};
+use hitwire_store::{Details, Options, Secret, SqliteStore, Store, StoreError};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -467,7 +467,7 @@ fn index(config: &Config, store: &Arc<dyn Store>, clock: Clock) -> (Index, Follo
 
 /// A fresh id for a batch: unique over all installations, and of the order in which they were made.
 pub(crate) fn webhook_id() -> WebhookId {
-    WebhookId(format!("msg_{}", hitwire_log::new_uuid().simple()).into_boxed_str())
+    WebhookId(format!("msg_{}", hitwire_store::new_uuid().simple()).into_boxed_str())
 }
 
 /// Listens; `flag` chooses another address.

@@ -3,7 +3,7 @@
 use super::filters::Filters;
 use crate::session::Session;
 use crate::text;
-use hitwire_log::Role;
+use hitwire_store::Role;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;

@@ -19,7 +19,7 @@ use axum::routing::get;
 use health::{IntegrationHealth, SourceHealth};
 use hitwire_event::Kind;
 use hitwire_index::{Search, TopOf};
-use hitwire_log::Figures;
+use hitwire_store::Figures;
 use http::Method;
 use now::Now;
 

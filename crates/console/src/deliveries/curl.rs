@@ -13,13 +13,13 @@ pub(super) fn command<'a>(
     headers: impl Iterator<Item = Header<'a>>,
     file: &str,
 ) -> String {
-    let target = match url.strip_suffix(hitwire_log::MASK) {
+    let target = match url.strip_suffix(hitwire_store::MASK) {
         Some(open) => format!("{}\"$PATH_AND_QUERY\"", quoted(open)),
         None => quoted(url),
     };
     let mut lines = vec![format!("curl -sS -i -X {} {target}", quoted(method))];
     for Header { name, value } in headers {
-        lines.push(if value == hitwire_log::MASK {
+        lines.push(if value == hitwire_store::MASK {
             format!("-H {}\"${}\"", quoted(&format!("{name}: ")), placeholder(name))
         } else {
             format!("-H {}", quoted(&format!("{name}: {value}")))

@@ -22,7 +22,7 @@ use axum::response::{Html, Redirect, Response};
 use axum::routing::get;
 use hitwire_event::{IntegrationId, Seq};
 use hitwire_index::{COUNTED_MAX, Count, EventRow, Found, Progress, Search};
-use hitwire_log::{Activity, IntegrationQuery};
+use hitwire_store::{Activity, IntegrationQuery};
 use http::Method;
 use row::{Known, Row};
 use tokio::sync::Semaphore;

@@ -4,7 +4,7 @@ use super::show::Way;
 use hitwire_event::hit::BlockStatus;
 use hitwire_event::{IntegrationId, Kind, Risk};
 use hitwire_index::{DeliveredBatch, EventRow};
-use hitwire_log::Ticked;
+use hitwire_store::Ticked;
 
 /// How long it is looked again whether an event was delivered, milliseconds.
 const OPEN_FOR_MS: u64 = 600_000;

@@ -9,7 +9,7 @@ use crate::sign_in::{changed, confirmed, password};
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::cookie::CookieJar;
-use hitwire_log::Secret;
+use hitwire_store::Secret;
 
 pub(super) async fn change(
     State(console): State<Shared>,

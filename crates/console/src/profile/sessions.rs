@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::cookie::CookieJar;
 use data_encoding::HEXLOWER;
-use hitwire_log::{Op, Session as Kept};
+use hitwire_store::{Op, Session as Kept};
 
 /// A session as the page shows it.
 #[derive(Debug)]

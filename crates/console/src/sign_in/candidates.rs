@@ -8,7 +8,7 @@ use super::password::Verdict;
 use crate::Console;
 use crate::failure::Failure;
 use hitwire_event::ClientId;
-use hitwire_log::{Credential, Secret, StoreError, User};
+use hitwire_store::{Credential, Secret, StoreError, User};
 
 /// Users with the same e-mail whose passwords are tried. Beyond that the client must be named.
 const TRIED_MAX: usize = 10;

@@ -12,7 +12,7 @@ use axum::extract::{Query, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum_extra::extract::cookie::CookieJar;
 use hitwire_event::ClientId;
-use hitwire_log::{Op, Secret};
+use hitwire_store::{Op, Secret};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use serde::Deserialize;

@@ -34,7 +34,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum_extra::extract::cookie::{Cookie, CookieJar};
 use hitwire_endpoint::Sender;
-use hitwire_log::{Credential, Op, Secret, StoreError, User};
+use hitwire_store::{Credential, Op, Secret, StoreError, User};
 use http::StatusCode;
 use ipnet::IpNet;
 use limiter::{Limiter, Wait};
@@ -116,7 +116,7 @@ pub(crate) fn routes() -> Router<Shared> {
 #[derive(Clone, Copy, Debug)]
 struct Proof<'a> {
     user: &'a User,
-    /// As [`hitwire_log::Session::signed_in_with`].
+    /// As [`hitwire_store::Session::signed_in_with`].
     with: &'static str,
     from: &'a From,
 }

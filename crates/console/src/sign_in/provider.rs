@@ -11,7 +11,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::cookie::CookieJar;
 use hitwire_event::ClientId;
-use hitwire_log::{Credential, Done, Op, Sequence, StoreError, User, UserId};
+use hitwire_store::{Credential, Done, Op, Sequence, StoreError, User, UserId};
 use http::StatusCode;
 use serde::Deserialize;
 use std::time::Duration;
@@ -179,7 +179,7 @@ async fn user_of(
     let name = person.name.unwrap_or_else(|| email.clone());
     let user = User {
         id,
-        uuid: hitwire_log::new_uuid().to_string(),
+        uuid: hitwire_store::new_uuid().to_string(),
         client: CLIENT,
         name: name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect(),
         role,

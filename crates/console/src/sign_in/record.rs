@@ -2,10 +2,10 @@
 
 use crate::session::From;
 use hitwire_event::{Actor, ClientId};
-use hitwire_log::{ActivityEntry, ActivitySource, FieldChange, Op, User};
+use hitwire_store::{ActivityEntry, ActivitySource, FieldChange, Op, User};
 use serde_json::Value;
 
-/// Somebody signed in. `with`: as [`hitwire_log::Session::signed_in_with`].
+/// Somebody signed in. `with`: as [`hitwire_store::Session::signed_in_with`].
 pub(crate) fn signed_in(user: &User, with: &str, from: &From) -> Op {
     let changes = vec![new("with", with), new("address", &from.address), new("agent", &from.agent)];
     entry(user, true, "sign_in", "sign_in", changes)

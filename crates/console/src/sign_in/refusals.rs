@@ -5,8 +5,8 @@ use super::record;
 use crate::Shared;
 use crate::session::From;
 use hitwire_event::ClientId;
-use hitwire_log::{Op, User, UserId};
 use hitwire_share::network;
+use hitwire_store::{Op, User, UserId};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -131,7 +131,7 @@ async fn commit(console: &Shared, entry: Op) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hitwire_log::Role;
+    use hitwire_store::Role;
 
     fn refusal(client: u64, user: u64, address: &str) -> Refusal {
         let user = User {

@@ -9,7 +9,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum_extra::extract::cookie::CookieJar;
-use hitwire_log::{Credential, Op, User, UserId};
+use hitwire_store::{Credential, Op, User, UserId};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use serde::{Deserialize, Serialize};

@@ -11,7 +11,7 @@ use axum::extract::{Path as UrlPath, State};
 use axum::response::{Html, IntoResponse, Response};
 use axum_extra::extract::cookie::CookieJar;
 use hitwire_event::ClientId;
-use hitwire_log::{Credential, Done, Link, Op, Role, Secret, Sequence, Store, StoreError, User, UserId};
+use hitwire_store::{Credential, Done, Link, Op, Role, Secret, Sequence, Store, StoreError, User, UserId};
 use http::StatusCode;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -145,7 +145,7 @@ async fn first(
     let now_s = console.now_s();
     let user = User {
         id,
-        uuid: hitwire_log::new_uuid().to_string(),
+        uuid: hitwire_store::new_uuid().to_string(),
         client: ClientId(1),
         email: email.to_owned(),
         name: name.to_owned(),

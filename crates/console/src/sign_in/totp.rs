@@ -1,7 +1,7 @@
 //! The second factor: codes of six digits that change every 30 seconds (RFC 6238), as authenticator apps show them.
 
 use data_encoding::BASE32_NOPAD;
-use hitwire_log::Secret;
+use hitwire_store::Secret;
 use hmac::{Hmac, Mac as _};
 use qrcode::{Color, EcLevel, QrCode};
 use sha1::Sha1;

@@ -10,7 +10,7 @@ use crate::session::Session;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use hitwire_log::Role;
+use hitwire_store::Role;
 use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};

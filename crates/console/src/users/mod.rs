@@ -14,7 +14,7 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::response::Html;
 use axum::routing::{get, post};
-use hitwire_log::{Role, UserId};
+use hitwire_store::{Role, UserId};
 use http::Method;
 use serde::Deserialize;
 use url::form_urlencoded::byte_serialize;

@@ -129,7 +129,7 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 fn without_token(made: &Object) -> Result<Box<serde_json::value::RawValue>, Failure> {
     let mut value = made.value.clone();
     if let Some(members) = value.as_object_mut() {
-        members.insert("token".to_owned(), json!(hitwire_log::MASK));
+        members.insert("token".to_owned(), json!(hitwire_store::MASK));
     }
     serde_json::value::to_raw_value(&value).map_err(Failure::runtime)
 }

@@ -14,7 +14,7 @@ pub use answer::{Answer, ApiError, FieldError};
 pub use connection::{Connection, Lines};
 
 use bytes::Bytes;
-use hitwire_log::Secret;
+use hitwire_store::Secret;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::Full;

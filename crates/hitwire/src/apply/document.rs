@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::integration::secret;
 use hitwire_event::Kind;
 use hitwire_event::filter::Filter;
-use hitwire_log::MASK;
+use hitwire_store::MASK;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Visitor};

@@ -3,7 +3,7 @@
 use super::flags::{Settings, Unset};
 use super::secret;
 use crate::failure::Failure;
-use hitwire_log::MASK;
+use hitwire_store::MASK;
 use serde_json::{Map, Value, json};
 
 impl Settings {

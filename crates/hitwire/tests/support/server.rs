@@ -2,7 +2,7 @@
 
 use super::{PATIENCE, Program, in_time};
 use hitwire::api::Client;
-use hitwire_log::Secret;
+use hitwire_store::Secret;
 use http::{Method, StatusCode};
 use rustix::process::{Pid, Signal};
 use std::path::Path;

@@ -15,7 +15,7 @@ use crate::write::tops::TopOf;
 use crate::write::{ATTEMPTS, verdict_code, volumes};
 use hitwire_courier::Verdict;
 use hitwire_event::{ClientId, IntegrationId, Lane, Seq, WebhookId};
-use hitwire_log::Store;
+use hitwire_store::Store;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -132,7 +132,7 @@ pub struct Delivery {
     pub status: Option<u16>,
     /// When it ended: milliseconds since the Unix epoch.
     pub ended_ms: u64,
-    /// The integration's [content revision](hitwire_log::Integration::content_revision) with which the batch was cut; none: not known.
+    /// The integration's [content revision](hitwire_store::Integration::content_revision) with which the batch was cut; none: not known.
     pub content_revision: Option<u64>,
 }
 

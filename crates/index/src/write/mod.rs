@@ -11,7 +11,7 @@ use crate::sql;
 use hitwire_courier::Verdict;
 use hitwire_event::hit::BlockStatus;
 use hitwire_event::{IntegrationId, Kind, Record, Seq};
-use hitwire_log::AttemptRow;
+use hitwire_store::AttemptRow;
 use rollups::Rollups;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,7 +5,7 @@ use hitwire_event::filter::Filter;
 use hitwire_event::hit::{BlockStatus, Hit};
 use hitwire_event::{ClientId, Event, IntegrationId, Lane, Seq, WebhookId};
 use hitwire_index::{Bounds, Following, Index, Options};
-use hitwire_log::{Append, Client, Done, NewIntegration, Op, SqliteStore, Store, Target};
+use hitwire_store::{Append, Client, Done, NewIntegration, Op, SqliteStore, Store, Target};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,11 +32,11 @@ impl World {
     }
 
     /// `change` sets up the log.
-    pub(crate) fn with(change: impl FnOnce(&mut hitwire_log::Options)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut hitwire_store::Options)) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let now_ms = Arc::new(AtomicU64::new(BEGIN_MS));
         let clock = Arc::clone(&now_ms);
-        let mut options = hitwire_log::Options::new(dir.path().join("log"))
+        let mut options = hitwire_store::Options::new(dir.path().join("log"))
             .with_simulated_clock(Arc::new(move || clock.load(Ordering::Relaxed)));
         options.inline = true;
         options.secret_key = Some([9; 32]);

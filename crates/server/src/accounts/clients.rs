@@ -1,7 +1,7 @@
 //! What is known of clients (tenants) without asking the store: what every request and every courier wants to know.
 
 use hitwire_event::ClientId;
-use hitwire_log::{Client, ClientLimits};
+use hitwire_store::{Client, ClientLimits};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 

@@ -17,7 +17,7 @@ use crate::Names;
 use crate::dispatch::Dispatch;
 use hitwire_endpoint::Guard;
 use hitwire_event::{Actor, ClientId};
-use hitwire_log::{
+use hitwire_store::{
     ActivitySource, Authority, Done, Op, Role, Secret, Sequence, Store, StoreError, Token, TokenId, User,
 };
 use std::sync::Arc;
@@ -283,7 +283,7 @@ mod tests {
     #[tokio::test]
     async fn a_commit_is_refused_once_its_token_is_revoked() {
         let dir = tempfile::tempdir().expect("a directory");
-        let store = hitwire_log::SqliteStore::open(hitwire_log::Options::new(dir.path())).expect("open");
+        let store = hitwire_store::SqliteStore::open(hitwire_store::Options::new(dir.path())).expect("open");
         let token = Token {
             id: TokenId(7),
             sha256: [7; 32],
@@ -309,7 +309,7 @@ mod tests {
         assert!(matches!(done[..], [Done::Kept]), "one answer for each op: {done:?}");
         store.commit(vec![Op::DeleteToken { id: TokenId(7) }]).await.expect("revoked");
         let refused = by.commit(&store, change("after")).await.expect_err("refused");
-        assert_eq!(refused, StoreError::Revoked(hitwire_log::Revoked::Token));
+        assert_eq!(refused, StoreError::Revoked(hitwire_store::Revoked::Token));
         assert_eq!(store.remembered("changed").await.expect("read").as_deref(), Some("before"));
     }
 

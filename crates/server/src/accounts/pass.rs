@@ -2,7 +2,7 @@
 
 use super::{Accounts, Identity, Refusal};
 use crate::dispatch::Clock;
-use hitwire_log::Role;
+use hitwire_store::Role;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;

@@ -4,7 +4,7 @@
 //! file and starts again has taken the old token back.
 
 use hitwire_event::ClientId;
-use hitwire_log::{Role, Secret, Store, StoreError, Token, TokenId, User};
+use hitwire_store::{Role, Secret, Store, StoreError, Token, TokenId, User};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

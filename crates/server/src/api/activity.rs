@@ -6,7 +6,7 @@ use super::query::Query;
 use super::{Shared, json, rfc3339};
 use axum::extract::State;
 use axum::response::Response;
-use hitwire_log::{ActivityPage, ActivityQuery, ActivityRow, ActivitySource, Role};
+use hitwire_store::{ActivityPage, ActivityQuery, ActivityRow, ActivitySource, Role};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;

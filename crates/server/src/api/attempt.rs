@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use hitwire_courier::Verdict;
-use hitwire_log::{ActivityQuery, AttemptKey, DELIVERED_OF_EACH, Detail, Integration, MASK};
+use hitwire_store::{ActivityQuery, AttemptKey, DELIVERED_OF_EACH, Detail, Integration, MASK};
 use http::StatusCode;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,7 +6,7 @@ use super::{Shared, success};
 use crate::change::integration as change;
 use axum::response::Response;
 use hitwire_event::IntegrationId;
-use hitwire_log::{BrokenIntegration, StoreError};
+use hitwire_store::{BrokenIntegration, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -10,7 +10,7 @@ use crate::processors::requests_per_hour::hour_of;
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_event::{ClientId, Counter};
-use hitwire_log::{Append, Done, Op};
+use hitwire_store::{Append, Done, Op};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -75,7 +75,7 @@ pub(super) async fn post(
     let mut events = Vec::with_capacity(sent.len());
     for Sent { id, counter } in &sent {
         late += u64::from(hour_of(counter.at, now_s).1);
-        let own = || hitwire_log::new_uuid().simple().to_string();
+        let own = || hitwire_store::new_uuid().simple().to_string();
         events.push(counter.to_event(&id.clone().unwrap_or_else(own)));
     }
     let mut answer = Answer { accepted: 0, duplicates: 0, late };

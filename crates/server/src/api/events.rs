@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::Response;
 use hitwire_event::ingest::{self, IngestError, Invalid, ItemError, Lines, Taken};
 use hitwire_event::{ClientId, Event};
-use hitwire_log::{Append, Appended, Done, Op};
+use hitwire_store::{Append, Appended, Done, Op};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;

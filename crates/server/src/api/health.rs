@@ -6,7 +6,7 @@ use super::{Shared, json};
 use crate::accounts::FIRST_CLIENT;
 use axum::extract::State;
 use axum::response::Response;
-use hitwire_log::{Append, Op, Store, StoreError};
+use hitwire_store::{Append, Op, Store, StoreError};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;

@@ -11,7 +11,7 @@ use axum::response::Response;
 use hitwire_courier::{LostReason, Verdict};
 use hitwire_event::{Lane, Seq, WebhookId};
 use hitwire_index::{IndexError, Search};
-use hitwire_log::{AttemptPage, AttemptQuery, AttemptRow, Integration, LostRow, Role};
+use hitwire_store::{AttemptPage, AttemptQuery, AttemptRow, Integration, LostRow, Role};
 use http::StatusCode;
 use serde::Serialize;
 use std::cmp::Reverse;

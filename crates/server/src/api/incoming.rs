@@ -3,7 +3,7 @@
 //! A body may take minutes to arrive, and meanwhile the token may be revoked, its user disabled, or its client deleted. So the
 //! caller is identified twice: before the first byte, so that strangers take up no memory, and after the last one. The handler
 //! gets the second answer. What is taken from the caller after that is noticed by the commit
-//! ([`Op::Require`](hitwire_log::Op::Require)).
+//! ([`Op::Require`](hitwire_store::Op::Require)).
 
 use super::Shared;
 use super::auth::Caller;

@@ -21,7 +21,7 @@ use axum::extract::State;
 use axum::response::Response;
 use hitwire_endpoint::sign;
 use hitwire_event::{ClientId, IntegrationId, Lane};
-use hitwire_log::{Done, Integration, NewIntegration, Op, Resume, Sequence, StoreError};
+use hitwire_store::{Done, Integration, NewIntegration, Op, Resume, Sequence, StoreError};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 

@@ -13,8 +13,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use hitwire_event::IntegrationId;
-use hitwire_log::IntegrationRange;
 use hitwire_share::{Holder, Share};
+use hitwire_store::IntegrationRange;
 use http::StatusCode;
 use std::io;
 

@@ -10,7 +10,7 @@ use crate::dispatch::{CourierStatus, streams_of};
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_event::{IntegrationId, Lane};
-use hitwire_log::{Activity, IntegrationQuery, IntegrationRow};
+use hitwire_store::{Activity, IntegrationQuery, IntegrationRow};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;

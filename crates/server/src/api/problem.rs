@@ -1,7 +1,7 @@
 //! Errors on the wire: `application/problem+json` (RFC 9457), each with words that a user can act on.
 
 use axum::response::{IntoResponse, Response};
-use hitwire_log::{Revoked, StoreError};
+use hitwire_store::{Revoked, StoreError};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;

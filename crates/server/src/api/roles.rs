@@ -1,7 +1,7 @@
 //! Who may make which call: the one place that says so. What does not stand here is nobody's call.
 
-use hitwire_log::Role;
-use hitwire_log::Role::{Administrator, Analyst, Ingest, Operator, ReadOnly};
+use hitwire_store::Role;
+use hitwire_store::Role::{Administrator, Analyst, Ingest, Operator, ReadOnly};
 use http::Method;
 
 const OPERATORS: &[Role] = &[Operator];

@@ -12,7 +12,7 @@ use crate::change::integration as change;
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_endpoint::sign;
-use hitwire_log::{PreviousSecret, Secret};
+use hitwire_store::{PreviousSecret, Secret};
 use serde::Serialize;
 use std::ops::RangeInclusive;
 use utoipa::ToSchema;

@@ -10,7 +10,7 @@ use hitwire_courier::Preset;
 use hitwire_endpoint::{Guard, Pin, TlsIdentity, check_headers, sign};
 use hitwire_event::rendering::Style;
 use hitwire_event::{ClientId, Kind, Seq};
-use hitwire_log::{Activity, HttpVersion, Integration, MASK, NewIntegration, Secret, Target, Ticked};
+use hitwire_store::{Activity, HttpVersion, Integration, MASK, NewIntegration, Secret, Target, Ticked};
 use std::collections::{BTreeSet, HashMap};
 use url::Url;
 

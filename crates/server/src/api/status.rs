@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::response::Response;
 use hitwire_courier::OpenBatch;
 use hitwire_event::{ClientId, IntegrationId, Lane, Seq};
-use hitwire_log::{Activity, Integration, Lag, Ticked};
+use hitwire_store::{Activity, Integration, Lag, Ticked};
 use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -17,7 +17,7 @@ use crate::server::webhook_id;
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_event::{IntegrationId, Kind};
-use hitwire_log::{Activity, Integration};
+use hitwire_store::{Activity, Integration};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 

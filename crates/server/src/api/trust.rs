@@ -1,7 +1,7 @@
 //! Whom an integration trusts and as whom it appears, told to people.
 
 use hitwire_endpoint::{CertificateFacts, TlsField, Validity, describe};
-use hitwire_log::Target;
+use hitwire_store::Target;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;

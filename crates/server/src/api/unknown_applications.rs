@@ -5,7 +5,7 @@ use super::problem::{FieldError, Problem};
 use hitwire_event::ClientId;
 use hitwire_event::escape::visible;
 use hitwire_event::filter::Filter;
-use hitwire_log::Application;
+use hitwire_store::Application;
 
 /// A warning for each entry that is neither id nor name of an application of the client. It is no error: events may carry
 /// names that are set up nowhere.

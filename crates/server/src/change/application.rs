@@ -6,7 +6,7 @@
 use super::plain::{Fields, differences};
 use super::{By, Object, record};
 use hitwire_event::system::{ApplicationRef, System};
-use hitwire_log::{Application, Op};
+use hitwire_store::{Application, Op};
 
 /// A new application.
 pub(crate) fn created(application: Application, by: &By, nonce: &[u8]) -> Vec<Op> {
@@ -41,7 +41,7 @@ pub(crate) fn deleted(application: &Application, by: &By, nonce: &[u8]) -> Vec<O
 fn ends(
     action: &str,
     application: &Application,
-    changes: Vec<hitwire_log::FieldChange>,
+    changes: Vec<hitwire_store::FieldChange>,
     event: &System,
     by: &By,
     nonce: &[u8],

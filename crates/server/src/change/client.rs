@@ -2,7 +2,7 @@
 
 use super::plain::{Fields, action, differences};
 use super::{By, Object, record};
-use hitwire_log::{Client, Op};
+use hitwire_store::{Client, Op};
 
 /// A new client.
 pub(crate) fn created(client: Client, by: &By) -> Vec<Op> {

@@ -6,7 +6,7 @@ use hitwire_courier::{DisableReason, OpenBatch};
 use hitwire_event::rules_and_triggers::{Change, RulesAndTriggers, Subject};
 use hitwire_event::system::{IntegrationRef, System};
 use hitwire_event::{ClientId, Event, IntegrationId, Lane};
-use hitwire_log::{Activity, FieldChange, Integration, NewIntegration, Op, Resume, UpdateIntegration};
+use hitwire_store::{Activity, FieldChange, Integration, NewIntegration, Op, Resume, UpdateIntegration};
 use serde_json::{Value, json};
 
 /// What of a lane was not delivered when its integration was deleted.

@@ -18,7 +18,7 @@ pub(crate) mod token;
 pub(crate) mod user;
 
 use hitwire_event::{Actor, ClientId};
-use hitwire_log::{ActivityEntry, ActivitySource, FieldChange, Op};
+use hitwire_store::{ActivityEntry, ActivitySource, FieldChange, Op};
 
 /// Who wants a change, and when.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Fields of things that hold no secret, and what differs between two.
 
-use hitwire_log::FieldChange;
+use hitwire_store::FieldChange;
 use serde_json::Value;
 
 /// Fields by their names, none of them secret; the same ones in the same order for each thing of a sort.

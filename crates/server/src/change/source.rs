@@ -2,7 +2,7 @@
 
 use hitwire_event::rules_and_triggers::{Change, RulesAndTriggers, Subject};
 use hitwire_event::{Actor, ClientId};
-use hitwire_log::{ActivityEntry, ActivitySource, FieldChange, Op};
+use hitwire_store::{ActivityEntry, ActivitySource, FieldChange, Op};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,7 +5,7 @@ use super::*;
 use hitwire_courier::{DisableReason, OpenBatch};
 use hitwire_event::filter::Filter;
 use hitwire_event::{IntegrationId, Kind, Lane, Seq, WebhookId};
-use hitwire_log::{Activity, Integration, MASK, NewIntegration, Resume, Secret, Target, Ticked};
+use hitwire_store::{Activity, Integration, MASK, NewIntegration, Resume, Secret, Target, Ticked};
 use serde_json::{Value, json};
 
 const SECRETS: [&str; 6] = ["in-the-path", "header-value", "the-key", "whsec_", "other-path", "other-value"];

@@ -3,7 +3,7 @@
 use super::plain::{Fields, differences, part};
 use super::{By, Object, record};
 use hitwire_event::system::{System, TokenRef};
-use hitwire_log::{Op, Token};
+use hitwire_store::{Op, Token};
 
 /// A new token.
 pub(crate) fn created(token: Token, by: &By) -> Vec<Op> {

@@ -4,7 +4,7 @@ use super::plain::{Fields, action, differences, part};
 use super::{By, Object, record, token};
 use hitwire_event::Actor;
 use hitwire_event::system::{self, System};
-use hitwire_log::{ActivitySource, Credential, Link, Op, Token, User};
+use hitwire_store::{ActivitySource, Credential, Link, Op, Token, User};
 
 /// A new user.
 pub(crate) fn created(user: User, by: &By) -> Vec<Op> {

@@ -139,7 +139,7 @@ fn provider(file: &mut File, oidc: &OidcSettings) {
     file.text("issuer", issuer);
     file.text("client_id", client_id);
     file.text("name", name);
-    file.maybe("new_users", new_users.map(hitwire_log::Role::name));
+    file.maybe("new_users", new_users.map(hitwire_store::Role::name));
     file.maybe("ca_file", ca_file.as_ref().map(|path| path.display()));
     file.list("allow_targets", allow_targets);
 }
@@ -252,7 +252,7 @@ fn in_units(number: u64, units: &[(&str, u64)]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hitwire_log::Secret;
+    use hitwire_store::Secret;
 
     fn read(text: &str) -> Config {
         Config::from_toml(text).unwrap_or_else(|error| panic!("{error}\n{text}"))

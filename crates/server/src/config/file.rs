@@ -6,8 +6,8 @@ use super::{
 };
 use hitwire_event::hit::AttackType;
 use hitwire_event::rendering::Style;
-use hitwire_log::Role;
 use hitwire_source::RuleRange;
+use hitwire_store::Role;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, de};

@@ -24,7 +24,7 @@ pub use sign_in::{ConsoleSettings, OidcSettings};
 pub use source_spec::{SourceFormat, SourceSpec};
 
 use hitwire_event::rendering::Style;
-use hitwire_log::Secret;
+use hitwire_store::Secret;
 use ipnet::IpNet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use super::{Config, ConfigError};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use hitwire_log::Secret;
+use hitwire_store::Secret;
 use std::fmt;
 use std::path::Path;
 

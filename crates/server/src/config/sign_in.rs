@@ -1,7 +1,7 @@
 //! How people sign in to the console.
 
 use super::{Config, ConfigError};
-use hitwire_log::{Role, Secret};
+use hitwire_store::{Role, Secret};
 use ipnet::IpNet;
 use std::path::PathBuf;
 use std::time::Duration;

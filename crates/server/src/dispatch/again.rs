@@ -5,7 +5,7 @@ use super::context::Context;
 use bytes::Bytes;
 use hitwire_courier::Attempt;
 use hitwire_event::{Record, Seq};
-use hitwire_log::{Integration, Read, StoreError};
+use hitwire_store::{Integration, Read, StoreError};
 use std::sync::Arc;
 
 /// Pages of the log that are read for it at most: a filter may have passed a great many events between two that were sent.

@@ -1,7 +1,7 @@
 //! Applications in filters: by name or by id, whichever an event carries.
 
 use hitwire_event::filter::Filter;
-use hitwire_log::{Application, Integration, Store, StoreError};
+use hitwire_store::{Application, Integration, Store, StoreError};
 
 /// The filter as events are to be matched with it: what it names by id is found by name too, and the other way round.
 pub(crate) async fn matching(

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hitwire_courier::{Cut, batch};
 use hitwire_event::rendering::{self, Labels, Rendering};
 use hitwire_event::{ClientId, Kind, Lane, Record, Seq};
-use hitwire_log::{Integration, StreamFrom, Ticked};
+use hitwire_store::{Integration, StreamFrom, Ticked};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 

@@ -16,7 +16,7 @@ use crate::{Clients, Names};
 use hitwire_courier::{Attempt, Input, Machine};
 use hitwire_event::filter::Filter;
 use hitwire_event::{ClientId, Event, IntegrationId, Lane, Seq, Stream, WebhookId};
-use hitwire_log::{Details, Integration, IntegrationRange, Store, StoreError, StreamFrom};
+use hitwire_store::{Details, Integration, IntegrationRange, Store, StoreError, StreamFrom};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use super::transport::Transport;
 use crate::metrics::Deliveries;
 use crate::{Clients, Names};
 use hitwire_event::{ClientId, IntegrationId, WebhookId};
-use hitwire_log::{Activity, Details, Integration, Op, Page, Read, Store, StoreError, StreamFrom};
+use hitwire_store::{Activity, Details, Integration, Op, Page, Read, Store, StoreError, StreamFrom};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -194,7 +194,7 @@ impl Context {
     /// Asks the store until it answers: a disk that refuses for a while delays couriers and loses nothing.
     pub(super) async fn patiently<'a, T, F>(&'a self, mut ask: F) -> Result<T, Interrupt>
     where
-        F: FnMut(&'a dyn hitwire_log::Store) -> hitwire_log::Answer<'a, T>,
+        F: FnMut(&'a dyn hitwire_store::Store) -> hitwire_store::Answer<'a, T>,
     {
         loop {
             match ask(&*self.store).await {

@@ -4,7 +4,7 @@ use super::echo::without_secrets;
 use super::transport::{Delivery, Exchange};
 use hitwire_courier::{OpenBatch, Reply};
 use hitwire_endpoint::{Cause, RESPONSE_BYTES_MAX, Response, Timings, WEBHOOK_SIGNATURE};
-use hitwire_log::{
+use hitwire_store::{
     AttemptKey, AttemptTimings, Detail, Draft, HttpMethod, Integration, MASK, ResponseDetail, Target,
 };
 use http::{HeaderMap, HeaderName};
@@ -119,8 +119,8 @@ mod tests {
 
     fn target() -> Target {
         let mut target = crate::change::tests::integration().target;
-        target.url = hitwire_log::Secret::new("https://user.example:8443/secret-path?key=secret-query");
-        target.headers = vec![("Authorization".to_owned(), hitwire_log::Secret::new("Bearer abcdefghij"))];
+        target.url = hitwire_store::Secret::new("https://user.example:8443/secret-path?key=secret-query");
+        target.headers = vec![("Authorization".to_owned(), hitwire_store::Secret::new("Bearer abcdefghij"))];
         target
     }
 

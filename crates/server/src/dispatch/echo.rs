@@ -1,6 +1,6 @@
 //! What a receiver answers may be what it was sent: a debug page, an echo service. Secrets must not come back that way.
 
-use hitwire_log::{MASK, Secret, Target};
+use hitwire_store::{MASK, Secret, Target};
 use std::cmp::Reverse;
 use url::{Position, Url, form_urlencoded};
 

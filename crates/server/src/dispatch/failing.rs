@@ -6,7 +6,7 @@ use hitwire_courier::refusal::classify;
 use hitwire_courier::{Reply, Verdict};
 use hitwire_event::IntegrationId;
 use hitwire_event::escape::visible;
-use hitwire_log::Integration;
+use hitwire_store::Integration;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -6,7 +6,7 @@ use super::budget::ShareOf;
 use super::context::Context;
 use hitwire_endpoint::Message;
 use hitwire_event::{Event, IntegrationId, Record, Seq};
-use hitwire_log::{Activity, Integration};
+use hitwire_store::{Activity, Integration};
 use std::sync::Arc;
 
 /// An integration as it was, and the event of its deletion.

@@ -13,7 +13,7 @@ use futures_util::poll;
 use hitwire_courier::{Input, OpenBatch};
 use hitwire_endpoint::{Cause, Message};
 use hitwire_event::{Lane, Seq};
-use hitwire_log::{Activity, Integration};
+use hitwire_store::{Activity, Integration};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;

@@ -2,7 +2,7 @@
 
 use hitwire_courier::{Machine, OpenBatch};
 use hitwire_event::{IntegrationId, Lane, Seq};
-use hitwire_log::StreamFrom;
+use hitwire_store::StreamFrom;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;

@@ -7,7 +7,7 @@
 use super::context::Context;
 use hitwire_event::filter::Filter;
 use hitwire_event::{Seq, Stream};
-use hitwire_log::{Read, StoreError, StreamFrom};
+use hitwire_store::{Read, StoreError, StreamFrom};
 use std::collections::VecDeque;
 
 /// Events of one page.

@@ -7,7 +7,7 @@ use hitwire_courier::refusal::classify;
 use hitwire_endpoint::{Cause, Rule};
 use hitwire_event::system::{IntegrationRef, System};
 use hitwire_event::{Event, IntegrationId};
-use hitwire_log::{Integration, Op};
+use hitwire_store::{Integration, Op};
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use url::Url;

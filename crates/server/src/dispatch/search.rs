@@ -7,7 +7,7 @@
 
 use super::context::{Context, Interrupt};
 use hitwire_event::{Record, Seq};
-use hitwire_log::{Integration, Page, Read, StreamFrom, Unreadable};
+use hitwire_store::{Integration, Page, Read, StreamFrom, Unreadable};
 use std::sync::Arc;
 
 /// Pages that one search reads at most.

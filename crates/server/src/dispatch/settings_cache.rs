@@ -1,7 +1,7 @@
 //! Settings of integrations that were active lately.
 
 use hitwire_event::IntegrationId;
-use hitwire_log::Integration;
+use hitwire_store::Integration;
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -8,7 +8,7 @@ use super::inbox::{CourierStatus, Flags, Inbox};
 use crate::change;
 use hitwire_courier::{Command, DisableReason, Input, Limits, Machine, Settings};
 use hitwire_event::{IntegrationId, Lane};
-use hitwire_log::{Activity, Integration, Op, StreamFrom};
+use hitwire_store::{Activity, Integration, Op, StreamFrom};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;

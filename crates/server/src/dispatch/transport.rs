@@ -3,7 +3,7 @@
 use super::echo::without_secrets;
 use hitwire_courier::Reply;
 use hitwire_endpoint::{self as endpoint, Cause, Message, Response, Timings};
-use hitwire_log::{HttpMethod, HttpVersion, Integration, Target};
+use hitwire_store::{HttpMethod, HttpVersion, Integration, Target};
 use http::HeaderMap;
 use std::future::Future;
 use std::pin::Pin;

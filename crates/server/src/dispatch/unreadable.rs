@@ -3,7 +3,7 @@
 use super::context::{Context, Interrupt};
 use hitwire_courier::{LostRange, LostReason};
 use hitwire_event::{Kind, Lane};
-use hitwire_log::{Integration, Op, Unreadable};
+use hitwire_store::{Integration, Op, Unreadable};
 
 /// Records that the integration does not get a range, before its lane passes it.
 pub(super) async fn record(

@@ -2,7 +2,7 @@
 
 use super::Fixed;
 use hitwire_event::{Event, Kind};
-use hitwire_log::Appended;
+use hitwire_store::Appended;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;

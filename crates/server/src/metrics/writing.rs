@@ -1,6 +1,6 @@
 //! Writing series, a few words shorter.
 
-use hitwire_log::Distribution;
+use hitwire_store::Distribution;
 use prometheus_client::encoding::{
     DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeLabelSet, MetricEncoder, NoLabelSet,
 };

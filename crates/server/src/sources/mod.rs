@@ -19,9 +19,9 @@ use crate::config::{Config, SourceSpec};
 use crate::dispatch::Clock;
 use crate::metrics::Intake;
 use crate::supervisor::Supervisor;
-use hitwire_log::Store;
 use hitwire_source::Settings;
 use hitwire_source::follow::{Follower, Start, Waker, Watch};
+use hitwire_store::Store;
 use runner::Runner;
 use std::sync::Arc;
 use std::thread;
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
     use crate::metrics::Restarts;
     use hitwire_event::{Kind, Seq, Stream};
-    use hitwire_log::{FaultPoint, Options, Read, SqliteStore, StreamFrom};
+    use hitwire_store::{FaultPoint, Options, Read, SqliteStore, StreamFrom};
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// Generous: only against hanging.

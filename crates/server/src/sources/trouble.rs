@@ -9,7 +9,7 @@ use crate::dispatch::Clock;
 use crate::metrics::{Intake, Origin};
 use hitwire_event::Event;
 use hitwire_event::system::System;
-use hitwire_log::{Append, Done, Op, Store, StoreError};
+use hitwire_store::{Append, Done, Op, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use crate::SourceSpec;
     use hitwire_event::{Kind, Seq, Stream};
-    use hitwire_log::{Options, Read, SqliteStore, StreamFrom};
+    use hitwire_store::{Options, Read, SqliteStore, StreamFrom};
 
     /// The types of the system events in the log.
     async fn told(store: &dyn Store) -> Vec<String> {

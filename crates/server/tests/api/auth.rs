@@ -84,7 +84,9 @@ async fn the_made_token_is_in_its_file_and_dies_with_it() {
 #[tokio::test]
 async fn an_operator_who_changes_the_token_takes_the_old_one_back() {
     let mut hitwire = Hitwire::start().await;
-    hitwire.restart_with(|config| config.admin_token = Some(hitwire_log::Secret::new("x".repeat(40)))).await;
+    hitwire
+        .restart_with(|config| config.admin_token = Some(hitwire_store::Secret::new("x".repeat(40))))
+        .await;
     hitwire.admin().get("/v2/integration").await.expect(401);
     hitwire.caller(&"x".repeat(40)).get("/v2/integration").await.expect(200);
 }

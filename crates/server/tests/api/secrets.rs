@@ -2,7 +2,7 @@
 
 use crate::support::{Hitwire, Receiver, hit, until};
 use hitwire_event::{ClientId, Event, EventId, Kind};
-use hitwire_log::{Append, Op, Options, SqliteStore, Store};
+use hitwire_store::{Append, Op, Options, SqliteStore, Store};
 use serde_json::{Value, json};
 
 const SECRET: &str = "Bearer of-the-receiver-7f3a9c";

@@ -1,7 +1,7 @@
 //! Links, passwords, sessions, forms of others.
 
 use crate::support::{Browser, Hitwire, PASSWORD, until};
-use hitwire_log::{Link, Op, Options, Session, SqliteStore, Store, UserId};
+use hitwire_store::{Link, Op, Options, Session, SqliteStore, Store, UserId};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -3,7 +3,7 @@
 use crate::support::{Hitwire, Received, Receiver, hit, until};
 use hitwire_event::requests_per_hour::RequestsPerHour;
 use hitwire_event::{ClientId, Kind};
-use hitwire_log::{Append, Op, Options, SqliteStore, Store};
+use hitwire_store::{Append, Op, Options, SqliteStore, Store};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 

@@ -3,7 +3,7 @@
 use super::network::Arrival;
 use super::world::{KINDS, Known, Sent, Wants, World, is_urgent};
 use hitwire_event::{IntegrationId, Lane, Seq, Stream};
-use hitwire_log::{LostRow, Read, Store, StreamFrom};
+use hitwire_store::{LostRow, Read, Store, StreamFrom};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How long after an event was appended, or after the process came up, a healthy receiver has it, whatever the others

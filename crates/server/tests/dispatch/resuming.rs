@@ -3,9 +3,9 @@
 use super::small_world::{append_hits, integration, surroundings};
 use hitwire_courier::{LostReason, Preset, Reply};
 use hitwire_event::{IntegrationId, Seq};
-use hitwire_log::{Integration, Options, SqliteStore, Store};
 use hitwire_server::dispatch::transport::Sending;
 use hitwire_server::dispatch::{Clock, Delivery, Dispatch, Message, Transport};
+use hitwire_store::{Integration, Options, SqliteStore, Store};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -2,9 +2,9 @@
 
 use hitwire_event::filter::Filter;
 use hitwire_event::{ClientId, Event, EventId, Kind, Seq, WebhookId};
-use hitwire_log::{Append, Done, Integration, NewIntegration, Op, Store, Target, Ticked};
 use hitwire_server::dispatch::{Bounds, Clock, Deliveries, Surroundings, Transport};
 use hitwire_server::{Clients, Names};
+use hitwire_store::{Append, Done, Integration, NewIntegration, Op, Store, Target, Ticked};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

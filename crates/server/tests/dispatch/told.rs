@@ -2,9 +2,9 @@
 
 use super::small_world::{append_hits, integration, surroundings};
 use hitwire_courier::Reply;
-use hitwire_log::{Integration, Options, SqliteStore, Store};
 use hitwire_server::dispatch::transport::Sending;
 use hitwire_server::dispatch::{Clock, Delivery, Dispatch, Message, Transport};
+use hitwire_store::{Integration, Options, SqliteStore, Store};
 use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};

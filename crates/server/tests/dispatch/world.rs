@@ -9,15 +9,15 @@ use hitwire_event::Seq;
 use hitwire_event::filter::Filter;
 use hitwire_event::rendering::Format;
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, WebhookId};
-use hitwire_log::{
+use hitwire_server::dispatch::{Bounds, Clock, Deliveries, Dispatch, Surroundings};
+use hitwire_server::{Clients, Names};
+use hitwire_store::{
     Activity, ActivityPage, ActivityQuery, Answer, Append, Application, AttemptPage, AttemptQuery,
     AttemptRow, BrokenIntegration, Client, Credential, Done, Integration, IntegrationPage, IntegrationQuery,
     IntegrationRange, Lag, Lease, Link, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Session,
     SqliteStore, Store, StoreError, StreamFrom, Target, Ticked, Token, TokenId, Touched, UpdateIntegration,
     User, UserId,
 };
-use hitwire_server::dispatch::{Bounds, Clock, Deliveries, Dispatch, Surroundings};
-use hitwire_server::{Clients, Names};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -733,15 +733,15 @@ impl Store for Jittery {
         self.store.moved()
     }
 
-    fn counts(&self) -> Arc<hitwire_log::Counts> {
+    fn counts(&self) -> Arc<hitwire_store::Counts> {
         self.store.counts()
     }
 
-    fn file_figures(&self) -> Answer<'_, hitwire_log::Figures> {
+    fn file_figures(&self) -> Answer<'_, hitwire_store::Figures> {
         self.store.file_figures()
     }
 
-    fn figures(&self) -> Answer<'_, hitwire_log::Figures> {
+    fn figures(&self) -> Answer<'_, hitwire_store::Figures> {
         self.store.figures()
     }
 

@@ -171,12 +171,14 @@ async fn a_checkpoint_that_cannot_be_read_is_told_at_the_start() {
     File::create(&log).expect("made");
     hitwire.stop().await;
     let store =
-        hitwire_log::SqliteStore::open(hitwire_log::Options::new(hitwire.data_dir())).expect("opened");
+        hitwire_store::SqliteStore::open(hitwire_store::Options::new(hitwire.data_dir())).expect("opened");
     let name = format!("modsecurity:{}", log.display());
-    let append =
-        hitwire_log::Append { checkpoint: Some((name.clone(), b"nonsense".to_vec())), ..Default::default() };
-    hitwire_log::Store::commit(&store, vec![hitwire_log::Op::Append(append)]).await.expect("kept");
-    hitwire_log::Store::close(&store).await.expect("closed");
+    let append = hitwire_store::Append {
+        checkpoint: Some((name.clone(), b"nonsense".to_vec())),
+        ..Default::default()
+    };
+    hitwire_store::Store::commit(&store, vec![hitwire_store::Op::Append(append)]).await.expect("kept");
+    hitwire_store::Store::close(&store).await.expect("closed");
     drop(store);
     let mut config = Config { data_dir: hitwire.data_dir().to_owned(), ..Config::default() };
     config.listen = ([127, 0, 0, 1], 0).into();

@@ -1,8 +1,8 @@
 //! A running hitwire.
 
 use super::{Answer, Caller};
-use hitwire_log::Secret;
 use hitwire_server::{Config, Server};
+use hitwire_store::Secret;
 use serde_json::{Value, json};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};

@@ -19,7 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use discovery::Endpoints;
 use hitwire_endpoint::{Fetch, SendError, Sender, TlsIdentity};
-use hitwire_log::{Role, Secret};
+use hitwire_store::{Role, Secret};
 use keys::Keys;
 use serde::Deserialize;
 use std::sync::Arc;

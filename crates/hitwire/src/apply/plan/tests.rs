@@ -1,7 +1,7 @@
 //! Plans, from what a file says and what a server answers.
 
 use super::*;
-use hitwire_log::MASK;
+use hitwire_store::MASK;
 use serde_json::json;
 
 fn desired(name: &str) -> Desired {

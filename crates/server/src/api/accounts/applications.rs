@@ -14,7 +14,7 @@ use crate::change::application as change;
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_event::ClientId;
-use hitwire_log::{Application, Op, Sequence};
+use hitwire_store::{Application, Op, Sequence};
 use serde::Serialize;
 use std::ops::RangeInclusive;
 use utoipa::ToSchema;
@@ -146,7 +146,7 @@ pub(in crate::api) async fn create(
         None => free_id(&api, is_taken).await?,
     };
     let application = Application { client, id, name: asked.name.unwrap_or_default() };
-    let ops = change::created(application.clone(), &api.by(&caller), hitwire_log::new_uuid().as_bytes());
+    let ops = change::created(application.clone(), &api.by(&caller), hitwire_store::new_uuid().as_bytes());
     commit(&api, &caller, ops, client).await?;
     tracing::info!(application = id, %client, by = caller.name(), "application created");
     Ok(success(ApplicationAnswer::from(application)))
@@ -176,7 +176,7 @@ pub(in crate::api) async fn rename(
     let _making = api.making.wait(caller.holder()).await;
     let before = find(&api, &caller, &id).await?;
     let after = Application { name: asked.name.unwrap_or_default(), ..before.clone() };
-    let nonce = hitwire_log::new_uuid();
+    let nonce = hitwire_store::new_uuid();
     if let Some(ops) = change::renamed(&before, after.clone(), &api.by(&caller), nonce.as_bytes()) {
         commit(&api, &caller, ops, after.client).await?;
         tracing::info!(application = after.id, client = %after.client, by = caller.name(), "application renamed");
@@ -201,7 +201,7 @@ pub(in crate::api) async fn delete(
 ) -> Result<Response, Problem> {
     let _making = api.making.wait(caller.holder()).await;
     let application = find(&api, &caller, &id).await?;
-    let ops = change::deleted(&application, &api.by(&caller), hitwire_log::new_uuid().as_bytes());
+    let ops = change::deleted(&application, &api.by(&caller), hitwire_store::new_uuid().as_bytes());
     commit(&api, &caller, ops, application.client).await?;
     tracing::info!(application = application.id, client = %application.client, by = caller.name(), "application deleted");
     Ok(success(ApplicationAnswer::from(application)))

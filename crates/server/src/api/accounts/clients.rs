@@ -15,7 +15,7 @@ use crate::change::client as change;
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_event::ClientId;
-use hitwire_log::{Client, ClientLimits, Role, Sequence, StoreError};
+use hitwire_store::{Client, ClientLimits, Role, Sequence, StoreError};
 use ipnet::IpNet;
 use serde::Serialize;
 use std::ops::RangeInclusive;

@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hitwire_log::Link;
+use hitwire_store::Link;
 use serde::Serialize;
 use utoipa::ToSchema;
 

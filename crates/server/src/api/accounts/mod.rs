@@ -21,7 +21,7 @@ use super::fields::{self, Errors, Fields};
 use super::incoming::IncomingCall;
 use super::problem::Problem;
 use super::{Shared, integrations};
-use hitwire_log::Role;
+use hitwire_store::Role;
 
 /// The roles that people have, and all that tokens have.
 const USER_ROLES: [Role; 4] = [Role::Operator, Role::Administrator, Role::Analyst, Role::ReadOnly];
@@ -94,5 +94,5 @@ fn number(path: &str) -> Option<u64> {
 
 /// An id that nothing else has.
 fn uuid() -> String {
-    hitwire_log::new_uuid().to_string()
+    hitwire_store::new_uuid().to_string()
 }

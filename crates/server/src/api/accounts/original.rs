@@ -11,7 +11,7 @@ use crate::api::query::Query;
 use crate::api::{Shared, older_success};
 use axum::extract::State;
 use axum::response::Response;
-use hitwire_log::Role;
+use hitwire_store::Role;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -200,7 +200,7 @@ async fn found(api: &Shared, caller: &Caller, wanted: &Wanted) -> Result<Respons
     });
     let offset = usize::try_from(wanted.offset.unwrap_or(0)).unwrap_or(usize::MAX);
     let limit = wanted.limit.unwrap_or(LIMIT_MAX) as usize;
-    let answer = |client: hitwire_log::Client| FoundClient {
+    let answer = |client: hitwire_store::Client| FoundClient {
         id: client.id.0,
         uuid: client.uuid,
         name: client.name,

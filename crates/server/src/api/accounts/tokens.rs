@@ -17,7 +17,7 @@ use crate::random_token::random_token;
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_event::ClientId;
-use hitwire_log::{Role, Sequence, Token, TokenId, UserId};
+use hitwire_store::{Role, Sequence, Token, TokenId, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 

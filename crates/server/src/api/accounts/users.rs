@@ -14,7 +14,7 @@ use crate::api::{Shared, success};
 use crate::change::user as change;
 use axum::extract::State;
 use axum::response::Response;
-use hitwire_log::{Role, Sequence, User, UserId};
+use hitwire_store::{Role, Sequence, User, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 

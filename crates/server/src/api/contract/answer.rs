@@ -9,7 +9,7 @@ use hitwire_endpoint::{Pin, sign};
 use hitwire_event::Kind;
 use hitwire_event::filter::Filter;
 use hitwire_event::rendering::Format;
-use hitwire_log::{Activity, HttpMethod, Integration, MASK, Target, Ticked};
+use hitwire_store::{Activity, HttpMethod, Integration, MASK, Target, Ticked};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;

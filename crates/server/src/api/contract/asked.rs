@@ -10,7 +10,7 @@ use hitwire_endpoint::{HEADERS_BYTES_MAX, PINS_MAX, Pin};
 use hitwire_event::Kind;
 use hitwire_event::filter::Filter;
 use hitwire_event::rendering::{Format, Style};
-use hitwire_log::{HttpMethod, HttpVersion, MASK, Secret};
+use hitwire_store::{HttpMethod, HttpVersion, MASK, Secret};
 use serde_json::value::RawValue;
 
 /// Entries in `events`: more than there are names, older ones included.

@@ -7,7 +7,7 @@ use crate::dispatch::{Trial, Tried, refusal_in_words, without_secrets};
 use hitwire_endpoint::{Message, Response, Timings};
 use hitwire_event::Kind;
 use hitwire_event::escape::{visible, visible_lines};
-use hitwire_log::{AttemptTimings, HttpMethod, Integration, MASK, ResponseDetail, Role, Target};
+use hitwire_store::{AttemptTimings, HttpMethod, Integration, MASK, ResponseDetail, Role, Target};
 use http::HeaderMap;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -155,7 +155,7 @@ mod tests {
     use super::schema;
     use hitwire_event::Kind;
     use hitwire_event::rendering::Style;
-    use hitwire_log::{HttpVersion, Role};
+    use hitwire_store::{HttpVersion, Role};
     use serde_json::Value;
     use utoipa::PartialSchema;
 

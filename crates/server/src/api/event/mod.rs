@@ -18,7 +18,7 @@ use axum::response::Response;
 use hitwire_courier::{Saved, Verdict};
 use hitwire_event::{IntegrationId, Kind, Record, Seq};
 use hitwire_index::Delivery;
-use hitwire_log::{Activity, IntegrationQuery, IntegrationRow, LostRow};
+use hitwire_store::{Activity, IntegrationQuery, IntegrationRow, LostRow};
 use http::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;

@@ -7,7 +7,7 @@
 use hitwire_courier::{LaneState, LostReason, Verdict};
 use hitwire_event::Seq;
 use hitwire_index::Delivery;
-use hitwire_log::{LostRow, Ticked};
+use hitwire_store::{LostRow, Ticked};
 
 /// What is known.
 pub(super) struct Known<'a> {

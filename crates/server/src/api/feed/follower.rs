@@ -7,7 +7,7 @@ use crate::accounts::Pass;
 use crate::api::turnstile::Passage;
 use axum::body::Bytes;
 use hitwire_event::{Record, Seq};
-use hitwire_log::{Read, Store, StreamFrom};
+use hitwire_store::{Read, Store, StreamFrom};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
     use crate::api::turnstile::Turnstile;
     use hitwire_event::ClientId;
-    use hitwire_log::{Options, SqliteStore};
+    use hitwire_store::{Options, SqliteStore};
 
     fn follower(dir: &std::path::Path, stop: &CancellationToken) -> Follower {
         let store = Arc::new(SqliteStore::open(Options::new(dir)).expect("opened"));

@@ -1,7 +1,7 @@
 //! Events after a position, or the newest ones.
 
 use hitwire_event::{Record, Seq};
-use hitwire_log::{Read, Store, StoreError, StreamFrom};
+use hitwire_store::{Read, Store, StoreError, StreamFrom};
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use crate::api::contract::AskedClient;
 use crate::api::fields::Errors;
 use hitwire_endpoint::{ClientIdentity, PASSWORD_BYTES_MAX, TlsConfigError, client_identity};
-use hitwire_log::{MASK, Secret, Target};
+use hitwire_store::{MASK, Secret, Target};
 
 const CERTIFICATE_AT: &str = "/target/client_cert";
 const KEY_AT: &str = "/target/client_key";

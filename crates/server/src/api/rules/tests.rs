@@ -108,7 +108,7 @@ fn with_every_own_setting() -> Integration {
     }}));
     current.target.signing_secret = Secret::new("whsec_rotated");
     current.target.previous_secret =
-        Some(hitwire_log::PreviousSecret { secret: Secret::new("whsec_before"), expires_at: 5 });
+        Some(hitwire_store::PreviousSecret { secret: Secret::new("whsec_before"), expires_at: 5 });
     let new = created(&at_example()).target;
     for (own, default) in own_settings(&current.target).iter().zip(own_settings(&new)) {
         assert_ne!(*own, default, "the test must set {} to another value than the default", own.0);

@@ -10,7 +10,7 @@ pub(crate) use hours::hour_of;
 use crate::dispatch::Clock;
 use crate::metrics::{Intake, Origin};
 use hitwire_event::{ClientId, Counter, Event, Kind, Seq, Stream};
-use hitwire_log::{Append, Done, Op, Read, Store, StoreError, StreamFrom};
+use hitwire_store::{Append, Done, Op, Read, Store, StoreError, StreamFrom};
 use hours::Hours;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The processor with the real store, under simulated time: what a life appends and leaves, and how the next one goes on.
 
 use super::*;
-use hitwire_log::{Options, SqliteStore};
+use hitwire_store::{Options, SqliteStore};
 use std::path::Path;
 
 /// A full hour, in milliseconds.

@@ -2,7 +2,7 @@
 
 use crate::suite::{token, user};
 use crate::support::{BEGIN_MS, Backend, ONE, TWO, commit, make_client, new_integration};
-use hitwire_log::{
+use hitwire_store::{
     Application, Authority, Credential, Link, Op, Revoked, Role, Session, Store, StoreError, Token, TokenId,
     User, UserId,
 };
@@ -77,9 +77,9 @@ pub(crate) async fn a_change_is_refused_once_what_allowed_it_is_gone(backend: &d
     refused(&by_token, Revoked::Token).await;
     let by_nobody = Authority { client: TWO, token: None, session: None, user: None };
     let by_user = Authority { user: Some((UserId(1), Role::Analyst)), ..by_nobody.clone() };
-    commit(&*store, Op::PutClient(hitwire_log::Client { enabled: false, ..two.clone() })).await;
+    commit(&*store, Op::PutClient(hitwire_store::Client { enabled: false, ..two.clone() })).await;
     refused(&by_nobody, Revoked::ClientDisabled).await;
-    commit(&*store, Op::PutClient(hitwire_log::Client { revision: 2, ..two })).await;
+    commit(&*store, Op::PutClient(hitwire_store::Client { revision: 2, ..two })).await;
     commit(&*store, Op::DeleteUser { id: UserId(1) }).await;
     refused(&by_user, Revoked::User).await;
     commit(&*store, Op::DeleteClient { id: TWO }).await;

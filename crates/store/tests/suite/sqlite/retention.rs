@@ -6,7 +6,7 @@ use crate::support::{
 };
 use hitwire_courier::{DisableReason, LaneState, LostReason, Progress};
 use hitwire_event::{Kind, Lane, Seq};
-use hitwire_log::{Op, Options, SqliteStore, Store};
+use hitwire_store::{Op, Options, SqliteStore, Store};
 use std::path::Path;
 use std::time::Duration;
 
@@ -332,7 +332,7 @@ async fn a_reader_in_the_middle_goes_on_with_what_is_left() {
     }
     let first = first_position(&store).await;
     assert!(first > 1);
-    let read = hitwire_log::Read {
+    let read = hitwire_store::Read {
         streams: vec![stream(ONE, Kind::Hit)],
         after: Seq(0),
         through: Some(Seq(first + 2)),

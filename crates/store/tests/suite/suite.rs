@@ -9,7 +9,7 @@ use crate::support::{
 use hitwire_courier::{DisableReason, EndpointState, LostReason, Progress};
 use hitwire_event::rendering::Format;
 use hitwire_event::{Actor, ClientId, IntegrationId, Kind, Lane, Seq};
-use hitwire_log::{
+use hitwire_store::{
     Activity, ActivityEntry, ActivityQuery, ActivitySource, Append, Application, Client, ClientLimits,
     Credential, Done, FieldChange, Integration, IntegrationCounts, IntegrationQuery, IntegrationRange,
     IntegrationRow, Lag, Lease, Link, NewIntegration, Op, Read, Resume, Role, Secret, Sequence, Session,

@@ -3,7 +3,7 @@
 use crate::support::{Bench, ONE, append, commit, create, event, hits, ids, stream};
 use hitwire_courier::{LostRange, LostReason};
 use hitwire_event::{Kind, Lane, Seq};
-use hitwire_log::{Op, Page, Read, SqliteStore, Store, StoreError, Unreadable};
+use hitwire_store::{Op, Page, Read, SqliteStore, Store, StoreError, Unreadable};
 use std::path::PathBuf;
 
 const FIRST: &str = "log-00000000000000000001.db";
@@ -252,7 +252,7 @@ async fn slices_that_are_missing_at_the_beginning_and_between_are_told() {
 
 #[tokio::test]
 async fn a_disk_that_does_not_read_for_a_moment_costs_nothing_but_the_wait() {
-    use hitwire_log::FaultPoint;
+    use hitwire_store::FaultPoint;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
     let bench = Bench::new(true);

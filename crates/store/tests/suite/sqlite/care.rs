@@ -6,7 +6,7 @@ use crate::support::{
 };
 use hitwire_courier::Progress;
 use hitwire_event::{Kind, Lane};
-use hitwire_log::{
+use hitwire_store::{
     Append, IntegrationRange, KeyRotation, Op, Options, SqliteStore, Store, Verification, back_up, restore,
     rotate_key, verify,
 };

@@ -1,6 +1,6 @@
 //! One suite for every store, and what is particular to the embedded one.
 //!
-//! - `suite`: what any store must do, written against [`hitwire_log::Store`]; run here on the embedded store with its
+//! - `suite`: what any store must do, written against [`hitwire_store::Store`]; run here on the embedded store with its
 //!   threads and without.
 //! - `model`: random histories against a naive model in memory.
 //! - `rights`: the part of the suite about changes whose author, client or user is gone when they are committed.

@@ -34,7 +34,7 @@ impl Threads {
         let (state, state_jobs) = Queue::new();
         let (weak_log, weak_state) = (log.weak(), state.weak());
         let threads = [
-            spawn("hitwire-log", failed, move || writer::run_log(parts.log, log_jobs))?,
+            spawn("hitwire-store", failed, move || writer::run_log(parts.log, log_jobs))?,
             spawn("hitwire-state", failed, move || writer::run_state(parts.state, state_jobs))?,
             spawn("hitwire-keeper", failed, move || {
                 writer::run_keeper(parts.keeper, parts.notices, weak_log, weak_state);

@@ -7,7 +7,7 @@ use hitwire_event::filter::Filter;
 use hitwire_event::{
     ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, Seq, Stream, WebhookId,
 };
-use hitwire_log::{
+use hitwire_store::{
     Activity, Append, Appended, Client, Done, HttpVersion, Integration, NewIntegration, Op, Options,
     PreviousSecret, Read, Secret, SqliteStore, Store, StreamFrom, Target, Ticked, UpdateIntegration,
 };

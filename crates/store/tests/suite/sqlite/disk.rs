@@ -6,7 +6,7 @@ use crate::support::{
 };
 use hitwire_courier::Progress;
 use hitwire_event::{Kind, Lane, Seq};
-use hitwire_log::{Append, FaultPoint, IntegrationRange, Op, Options, SqliteStore, Store, StoreError};
+use hitwire_store::{Append, FaultPoint, IntegrationRange, Op, Options, SqliteStore, Store, StoreError};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -75,7 +75,7 @@ async fn a_failed_commit_is_survived(point: FaultPoint, inline: bool) {
 #[tokio::test]
 async fn a_writer_that_panics_is_told_and_nothing_is_acknowledged_after_it() {
     for (point, thread) in
-        [(FaultPoint::LogBeforeCommit, "hitwire-log"), (FaultPoint::StateBeforeCommit, "hitwire-state")]
+        [(FaultPoint::LogBeforeCommit, "hitwire-store"), (FaultPoint::StateBeforeCommit, "hitwire-state")]
     {
         let bench = Bench::new(false);
         let (failed, told) = std::sync::mpsc::channel();
@@ -92,7 +92,7 @@ async fn a_writer_that_panics_is_told_and_nothing_is_acknowledged_after_it() {
         let store = SqliteStore::open(options).expect("opened");
         append(&store, hits(1..=3)).await;
         armed.store(true, Ordering::Relaxed);
-        let op = if thread == "hitwire-log" { append_op(4..=4) } else { Op::TokensUsed(Vec::new()) };
+        let op = if thread == "hitwire-store" { append_op(4..=4) } else { Op::TokensUsed(Vec::new()) };
         assert!(matches!(store.commit(vec![op]).await, Err(StoreError::Closed)));
         assert_eq!(told.recv().expect("told"), thread);
         store.close().await.expect("the others end in order");
@@ -286,10 +286,10 @@ async fn a_damaged_row_is_refused_by_name_and_concerns_nobody_else() {
     let state = rusqlite::Connection::open(bench.path().join("state.db")).unwrap();
     state.execute("UPDATE integration SET target = 'no JSON' WHERE id = ?1", [one.id.0 as i64]).unwrap();
     drop(state);
-    let change = hitwire_log::UpdateIntegration { integration: one.clone(), resume: None };
+    let change = hitwire_store::UpdateIntegration { integration: one.clone(), resume: None };
     let refused = store.commit(vec![Op::UpdateIntegration(change)]).await.unwrap_err().to_string();
     assert!(refused.contains("state.db"), "{refused}");
-    let change = hitwire_log::UpdateIntegration { integration: two, resume: None };
+    let change = hitwire_store::UpdateIntegration { integration: two, resume: None };
     store.commit(vec![Op::UpdateIntegration(change)]).await.unwrap();
     commit(&store, Op::DeleteIntegration { id: one.id, revision: None }).await;
     assert_eq!(store.integration_ids(None).await.unwrap().len(), 1);

@@ -7,7 +7,7 @@ use crate::support::{
 };
 use hitwire_courier::{DisableReason, LaneState, LostRange, LostReason, Progress};
 use hitwire_event::{ClientId, Event, IntegrationId, Kind, Lane, Seq, Stream};
-use hitwire_log::{
+use hitwire_store::{
     Activity, Append, Done, Integration, IntegrationQuery, Op, Read, Resume, Store, StoreError, StreamFrom,
     UpdateIntegration,
 };
