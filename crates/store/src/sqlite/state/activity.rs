@@ -357,22 +357,6 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_an_older_state_are_counted() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("state.db");
-        schema::create_older(&path, Kind::State, 5, |old| {
-            old.execute_batch(
-                "INSERT INTO activity (client, at_ms, source, action, object_type, object_id, object_name, changes)
-                 VALUES (1, 5, 0, 'update', 'user', '7', 'Ann', '[]'), (1, 6, 0, 'refuse', 'sign_in', '7', 'Ann', '[]'),
-                        (2, 7, 0, 'sign_in', 'sign_in', '7', 'Ann', '[]');",
-            )
-        });
-        let connection = schema::open(&path, Kind::State, Access::Write).unwrap();
-        assert_eq!(numbers(&connection, 1), [1, 0, 1]);
-        assert_eq!(numbers(&connection, 2), [0, 1, 0]);
-    }
-
-    #[test]
     fn entries_of_a_time_are_found_wherever_they_are() {
         let directory = tempfile::tempdir().unwrap();
         let connection = state(&directory, 1_000);

@@ -200,7 +200,7 @@ pub(in crate::sqlite) fn lost(
             recorded_ms: row.get::<_, i64>(7)? as u64,
             range: LostRange {
                 lane,
-                kinds: kinds(row.get_ref(8)?.as_blob_or_null()?, lane)?,
+                kinds: kinds(row.get_ref(8)?.as_blob()?)?,
                 first: seq(row, 2)?,
                 last: seq(row, 3)?,
                 events: row.get::<_, i64>(4)? as u64,
@@ -312,12 +312,9 @@ fn kind_codes(kinds: &[Kind]) -> Vec<u8> {
     codes
 }
 
-/// The kinds that were written down. Rows of the first version do not say them: any kind of the lane may have been lost.
-fn kinds(codes: Option<&[u8]>, lane: Lane) -> FromSqlResult<Vec<Kind>> {
-    match codes {
-        Some(codes) => codes.iter().map(|&code| Kind::from_row(code.into())).collect(),
-        None => Ok(Kind::ALL.into_iter().filter(|kind| kind.lane() == lane).collect()),
-    }
+/// The kinds that were written down.
+fn kinds(codes: &[u8]) -> FromSqlResult<Vec<Kind>> {
+    codes.iter().map(|&code| Kind::from_row(code.into())).collect()
 }
 
 fn bound(before: Option<u64>) -> i64 {

@@ -119,27 +119,4 @@ mod tests {
             "SEARCH subscription USING INDEX subscription_by_integration (integration=? AND until=?)";
         assert_eq!(plan(&connection, SUBSCRIPTIONS), [subscriptions]);
     }
-
-    #[test]
-    fn the_counts_of_an_older_state_are_made_of_what_is_in_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("state.db");
-        schema::create_older(&path, Kind::State, 3, |connection| {
-            connection.execute_batch(
-                "INSERT INTO integration VALUES (1, 7, 'a', NULL, 0, '', 1, 1, '{}', x'', '{}'),
-                     (2, 7, 'b', 'user', 0, '', 1, 1, '{}', x'', '{}'), (3, 7, 'c', NULL, 0, '', 1, 1, '{}', x'', '{}');",
-            )
-        });
-        let connection = schema::open(&path, Kind::State, Access::Write).unwrap();
-        let query = IntegrationQuery {
-            client: ClientId(7),
-            enabled: Some(false),
-            name: String::new(),
-            after: IntegrationId(0),
-            limit: 5,
-        };
-        let Ok(page) = page(&connection, &query) else { panic!("no page") };
-        assert_eq!(page.counts, IntegrationCounts { enabled: 2, disabled: 1 });
-        assert_eq!(page.rows.iter().map(|row| &*row.name).collect::<Vec<_>>(), ["b"]);
-    }
 }

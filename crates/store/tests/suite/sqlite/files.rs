@@ -79,6 +79,52 @@ async fn a_newer_schema_is_refused_with_the_file_and_both_versions() {
 }
 
 #[tokio::test]
+async fn a_data_directory_of_the_first_version_is_refused_in_plain_words_and_stays_as_it_was() {
+    // A state, and a slice beside it, as 0.1 left them: the state is looked at first.
+    let bench = Bench::new(false);
+    sqlite(&bench.path().join("state.db"))
+        .execute_batch(
+            "PRAGMA journal_mode = WAL;
+             PRAGMA application_id = 0x68777374;
+             PRAGMA user_version = 7;
+             CREATE TABLE integration (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL) STRICT;
+             INSERT INTO integration VALUES (1, 'SIEM');",
+        )
+        .unwrap();
+    let slice = bench.path().join("log-00000000000000000001.db");
+    sqlite(&slice)
+        .execute_batch(
+            "PRAGMA journal_mode = WAL;
+             PRAGMA application_id = 0x68776c67;
+             PRAGMA user_version = 1;
+             CREATE TABLE event (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;",
+        )
+        .unwrap();
+    let databases =
+        || ["state.db", "log-00000000000000000001.db"].map(|name| fs::read(bench.path().join(name)).unwrap());
+    let before = databases();
+    let mut options = bench.options();
+    options.secret_key = None;
+    for _ in 0..2 {
+        let refused = SqliteStore::open(options.clone()).map(drop).unwrap_err().to_string();
+        assert!(refused.contains("state.db: this file was made by hitwire 0.1"), "{refused}");
+        assert!(refused.contains("choose an empty data directory"), "{refused}");
+        assert!(databases() == before);
+        assert!(!bench.path().join("secret.key").exists());
+    }
+
+    // A slice of 0.1 beside a state of today.
+    fs::remove_file(bench.path().join("state.db")).unwrap();
+    let moved = bench.path().join("moved");
+    fs::rename(&slice, &moved).unwrap();
+    drop(bench.start());
+    fs::rename(&moved, &slice).unwrap();
+    let refused = refusal(&bench);
+    assert!(refused.contains("log-00000000000000000001.db: this file was made by hitwire 0.1"), "{refused}");
+    assert!(fs::read(&slice).unwrap() == before[1]);
+}
+
+#[tokio::test]
 async fn a_file_of_something_else_is_refused_by_name() {
     let bench = Bench::new(false);
     bench.start();

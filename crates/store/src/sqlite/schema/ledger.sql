@@ -1,0 +1,89 @@
+-- What became of events for each integration: lanes, batches on their way, attempts, lost ranges; and what the store knows
+-- of the log.
+
+-- name: 'lease' = the lease that was given last; 'canary' = a sealed word that proves the key; 'running_ms' = how long hitwire
+-- has run.
+CREATE TABLE meta (
+    name  TEXT PRIMARY KEY,
+    value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The endpoint's schedule and health, as the courier wrote them.
+CREATE TABLE endpoint (
+    integration INTEGER PRIMARY KEY,
+    state       TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE lane (
+    integration INTEGER NOT NULL,
+    lane        INTEGER NOT NULL,
+    cursor      INTEGER NOT NULL,
+    PRIMARY KEY (integration, lane)
+) STRICT, WITHOUT ROWID;
+
+-- The batches on their way, in log order; what lies between two of a lane is settled. settled_behind: so many events after
+-- last, up to through, were settled before the batch.
+CREATE TABLE open_batch (
+    integration      INTEGER NOT NULL,
+    lane             INTEGER NOT NULL,
+    first            INTEGER NOT NULL,
+    last             INTEGER NOT NULL,
+    through          INTEGER NOT NULL,
+    settled_behind   INTEGER NOT NULL,
+    events           INTEGER NOT NULL,
+    webhook_id       TEXT    NOT NULL,
+    content_revision INTEGER NOT NULL,
+    body_bytes       INTEGER NOT NULL,
+    body_sha256      BLOB    NOT NULL,
+    tries            INTEGER NOT NULL,
+    refusal          TEXT,
+    PRIMARY KEY (integration, lane, first)
+) STRICT, WITHOUT ROWID;
+
+-- The delivery log.
+CREATE TABLE attempt (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    integration      INTEGER NOT NULL,
+    lane             INTEGER NOT NULL,
+    webhook_id       TEXT    NOT NULL,
+    number           INTEGER NOT NULL,
+    first            INTEGER NOT NULL,
+    last             INTEGER NOT NULL,
+    events           INTEGER NOT NULL,
+    body_bytes       INTEGER NOT NULL,
+    started_ms       INTEGER NOT NULL,
+    took_us          INTEGER NOT NULL,
+    status           INTEGER,
+    verdict          INTEGER NOT NULL,
+    address          TEXT,
+    error            TEXT,
+    body_sha256      BLOB,
+    content_revision INTEGER
+) STRICT;
+CREATE INDEX attempt_by_integration ON attempt (integration, id);
+-- Failures, which are few among many successes (verdict 1).
+CREATE INDEX attempt_failed ON attempt (integration, id) WHERE verdict <> 1;
+-- The attempts that an event was in: those that end at it or soon after it.
+CREATE INDEX attempt_by_last ON attempt (integration, last);
+
+-- Dead and skipped ranges. kinds: the numbers of the lost kinds, one byte each.
+CREATE TABLE lost (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    integration INTEGER NOT NULL,
+    lane        INTEGER NOT NULL,
+    first       INTEGER NOT NULL,
+    last        INTEGER NOT NULL,
+    events      INTEGER NOT NULL,
+    reason      INTEGER NOT NULL,
+    detail      TEXT    NOT NULL,
+    recorded_ms INTEGER NOT NULL,
+    kinds       BLOB    NOT NULL
+) STRICT;
+CREATE INDEX lost_by_integration ON lost (integration, id);
+
+-- How old positions are, in time that hitwire ran: where the log ended after so much of it. The sum itself is in meta as
+-- running_ms.
+CREATE TABLE running (
+    ran_ms INTEGER PRIMARY KEY,
+    head   INTEGER NOT NULL
+) STRICT;
