@@ -1,7 +1,6 @@
 //! An event, before and after it has its place in the log.
 
 use crate::facets::{Facets, Found};
-use crate::rendering::{Labels, Rendered, Rendering, rendered_bytes_max};
 use crate::{ClientId, EventId, Kind, Seq, Stream};
 use std::sync::OnceLock;
 
@@ -69,15 +68,19 @@ pub struct Record {
     pub event: Event,
     /// It happened to nobody: it only shows what would be sent.
     test: bool,
-    rendered: Rendered,
+    /// What was made of it so far; see [`Record::made`].
+    made: [OnceLock<Option<Box<str>>>; MADE_MAX],
     found: OnceLock<Found>,
 }
 
+/// How many texts a record keeps of those that are made of it; see [`Record::made`].
+pub const MADE_MAX: usize = 4;
+
 impl Record {
-    /// A record without renderings yet.
+    /// A record of which nothing was made yet.
     pub fn new(seq: Seq, appended_ms: u64, id_reused: bool, event: Event) -> Self {
-        let (rendered, found) = (Rendered::default(), OnceLock::new());
-        Record { seq, appended_ms, id_reused, event, test: false, rendered, found }
+        let (made, found) = (Default::default(), OnceLock::new());
+        Record { seq, appended_ms, id_reused, event, test: false, made, found }
     }
 
     /// An event that did not happen: outside of the log, and marked as a test message in every rendering.
@@ -85,10 +88,16 @@ impl Record {
         Record { test: true, ..Record::new(Seq::ZERO, 0, false, event) }
     }
 
-    /// The object as `rendering` writes it, without blanks. Made at most once for each rendering and shared by every
-    /// integration that asks for it. `labels` are those of the event's client; see [`Labels`] for when they change.
-    pub fn rendered(&self, rendering: Rendering, labels: &Labels) -> &str {
-        self.rendered.get_or_render(rendering, labels, &self.event, self.test)
+    /// Whether it is a test message.
+    pub const fn is_test(&self) -> bool {
+        self.test
+    }
+
+    /// A text that is made of this record, such as a rendering, by its place (below [`MADE_MAX`]). Made when it is first asked
+    /// for, kept as long as the record, and shared by everybody who asks. `None` from `make` stands for the body as it is
+    /// stored: no copy is kept.
+    pub fn made(&self, place: usize, make: impl FnOnce() -> Option<Box<str>>) -> &str {
+        self.made[place].get_or_init(make).as_deref().unwrap_or(&self.event.body)
     }
 
     /// What filters look at. The body is read for it at most once, whoever asks, and nothing of it is copied.
@@ -97,12 +106,9 @@ impl Record {
         Facets::new(&self.event.body, found)
     }
 
-    /// Bytes of memory that this record takes, its renderings included as if all were made. Always the same for a record: its
-    /// facets are a part of it.
+    /// Bytes of memory that this record takes, without what is made of it. Always the same for a record: its facets are a part
+    /// of it.
     pub fn weight(&self) -> usize {
-        std::mem::size_of::<Self>()
-            + self.event.body.len()
-            + self.event.id.as_str().len()
-            + rendered_bytes_max(&self.event)
+        std::mem::size_of::<Self>() + self.event.body.len() + self.event.id.as_str().len()
     }
 }

@@ -219,7 +219,7 @@ fn short(scope_type: ScopeType, text: &str) -> Option<Box<RawValue>> {
 }
 
 /// What people call the object: `192.0.2.1`, `example.com`, `192.0.2.1:443/tcp`. None if it is not one of this type.
-pub(crate) fn named(scope_type: ScopeType, entity: &str) -> Option<String> {
+pub fn named(scope_type: ScopeType, entity: &str) -> Option<String> {
     let members = json::members(entity)?;
     match scope_type {
         ScopeType::Ip => string(&members, "ip").filter(|ip| is_network(ip)),

@@ -6,7 +6,7 @@ use crate::signals::{HangUps, Interrupts};
 use crate::terminal::{self, Terminal};
 use clap::ArgAction;
 use clap::builder::BoolishValueParser;
-use hitwire_event::rendering::Style;
+use hitwire_receiver::Style;
 use hitwire_server::config::{parse_duration, parse_listen, parse_size};
 use hitwire_server::{Config, Server, SourceSpec, StartError, descriptors};
 use ipnet::IpNet;

@@ -1,7 +1,7 @@
 //! What the installation and its clients are called in envelopes.
 
 use hitwire_event::ClientId;
-use hitwire_event::rendering::Labels;
+use hitwire_receiver::Labels;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -3,8 +3,8 @@
 use crate::Secret;
 use hitwire_courier::{DisableReason, Preset};
 use hitwire_event::filter::{Filter, TEXT_CHARS_MAX};
-use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, IntegrationId, Kind, Seq};
+use hitwire_receiver::{Format, Style};
 use serde::{Deserialize, Serialize};
 
 /// The HTTP method of a delivery.

@@ -36,7 +36,7 @@ pub fn headers<'a>(lines: impl IntoIterator<Item = (&'a str, &'a str)>) -> Box<R
 
 /// The `headers` of somebody who kept secrets in them, without; none if there are none in them. Where there were several
 /// values, one mask stands for all.
-pub(crate) fn without_secrets(headers: &str) -> Option<Box<RawValue>> {
+pub fn without_secrets(headers: &str) -> Option<Box<RawValue>> {
     let members = json::members(headers)?;
     if !members.iter().any(|member| is_secret(&member.name) && !is_redacted(member.value)) {
         return None;

@@ -4,7 +4,7 @@ mod head;
 mod identity;
 mod murmur;
 
-pub(crate) use head::without_secrets;
+pub use head::without_secrets;
 pub use head::{REDACTED, headers, is_secret};
 pub use identity::{DEFAULT_ENV, DOCUMENT_ID_LEN, HASH_OF_NONE, document_id, index, stamps_hash};
 

@@ -11,9 +11,10 @@ mod text;
 mod write;
 
 pub(crate) use compact::compact;
-pub(crate) use open::{Marks, push_token};
-pub(crate) use scan::{Fault, Member, Raw, Scanner, Shape};
-pub(crate) use write::ObjectWriter;
+pub use open::Marks;
+pub(crate) use open::push_token;
+pub use scan::{Fault, Member, Raw, Scanner, Shape};
+pub use write::{Element, ObjectWriter};
 
 /// Whether `text` is a number by the grammar of JSON.
 pub(crate) fn is_number(text: &str) -> bool {
@@ -22,7 +23,7 @@ pub(crate) fn is_number(text: &str) -> bool {
 }
 
 /// Characters of a number that is taken. A double needs 24 at most.
-pub(crate) const NUMBER_CHARS_MAX: usize = 64;
+pub const NUMBER_CHARS_MAX: usize = 64;
 
 /// Digits of an exponent that are looked at: doubles go up to 308.
 const EXPONENT_DIGITS_MAX: usize = 3;
@@ -30,7 +31,7 @@ const EXPONENT_DIGITS_MAX: usize = 3;
 /// Whether every receiver can read a number, which `text` must be: it has at most [`NUMBER_CHARS_MAX`] characters, and a double
 /// holds it. One too large for a double makes some readers fail, and so does one that is so close to zero that a double takes
 /// it for zero: readers with decimals of any size write it out.
-pub(crate) fn is_portable(text: &str) -> bool {
+pub fn is_portable(text: &str) -> bool {
     if text.len() > NUMBER_CHARS_MAX {
         return false;
     }
@@ -45,24 +46,25 @@ pub(crate) fn is_portable(text: &str) -> bool {
 }
 
 /// The members of an object, in its order; none if `text` is no object.
-pub(crate) fn members(text: &str) -> Option<Vec<Member<'_>>> {
+pub fn members(text: &str) -> Option<Vec<Member<'_>>> {
     let mut members = Vec::new();
     Scanner::new(text).object(&mut members).ok()?;
     Some(members)
 }
 
 /// The elements of an array that has passed the scanner.
-pub(crate) fn elements(array: Raw<'_>) -> Elements<'_> {
+pub fn elements(array: Raw<'_>) -> Elements<'_> {
     elements_of(array.text)
 }
 
 /// The same, of its text.
-pub(crate) fn elements_of(array: &str) -> Elements<'_> {
+pub fn elements_of(array: &str) -> Elements<'_> {
     Elements { scanner: Scanner::starting_at(array, 1) }
 }
 
 /// See [`elements`].
-pub(crate) struct Elements<'a> {
+#[derive(Debug)]
+pub struct Elements<'a> {
     scanner: Scanner<'a>,
 }
 

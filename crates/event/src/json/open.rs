@@ -19,11 +19,11 @@ pub(super) struct Open<'a> {
 
 /// What is well-formed JSON, but not taken: the first such place of each sort, as a JSON pointer (RFC 6901).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Marks {
+pub struct Marks {
     /// A name that stands for the second time in its object.
-    pub(crate) repeated: Option<String>,
+    pub repeated: Option<String>,
     /// A number that not every receiver can read ([`is_portable`](super::is_portable)).
-    pub(crate) number: Option<String>,
+    pub number: Option<String>,
 }
 
 impl Marks {

@@ -11,27 +11,33 @@ const NESTING_MAX: usize = 10_000;
 
 /// Where the input stops being JSON, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub struct Fault {
     /// Offset in bytes; the length of the input if it ended too early.
-    pub(crate) at: usize,
+    pub at: usize,
     /// What is wrong, as the middle of a sentence.
-    pub(crate) message: &'static str,
+    pub message: &'static str,
 }
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub enum Shape {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool,
+    /// A number.
     Number,
+    /// A string.
     String,
+    /// An array.
     Array,
+    /// An object.
     Object,
 }
 
 impl Shape {
     /// The type with its article, for messages.
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Shape::Null => "null",
             Shape::Bool => "a boolean",
@@ -45,22 +51,22 @@ impl Shape {
 
 /// A value that was scanned: its text, and what was seen on the way.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Raw<'a> {
+pub struct Raw<'a> {
     /// The value as it stands in the input, from its first to its last byte.
-    pub(crate) text: &'a str,
+    pub text: &'a str,
     /// Its type.
-    pub(crate) shape: Shape,
+    pub shape: Shape,
     /// How deep it nests: 0 for a scalar, 1 for an array or object of scalars or of nothing.
-    pub(crate) depth: usize,
+    pub depth: usize,
     /// There are backslashes in its strings.
-    pub(crate) escapes: bool,
+    pub escapes: bool,
     /// It is not canonical: it has blanks between tokens, or halves of surrogate pairs in strings.
-    pub(crate) loose: bool,
+    pub loose: bool,
 }
 
 impl<'a> Raw<'a> {
     /// The text that a string stands for; the value must be one.
-    pub(crate) fn unquoted(&self) -> Cow<'a, str> {
+    pub fn unquoted(&self) -> Cow<'a, str> {
         debug_assert_eq!(self.shape, Shape::String);
         let inner = self.text.get(1..self.text.len().saturating_sub(1)).unwrap_or_default();
         if self.escapes { Cow::Owned(text::unescape(inner)) } else { Cow::Borrowed(inner) }
@@ -69,11 +75,11 @@ impl<'a> Raw<'a> {
 
 /// A member of an object.
 #[derive(Clone, Debug)]
-pub(crate) struct Member<'a> {
+pub struct Member<'a> {
     /// Its name.
-    pub(crate) name: Cow<'a, str>,
+    pub name: Cow<'a, str>,
     /// Its value.
-    pub(crate) value: Raw<'a>,
+    pub value: Raw<'a>,
 }
 
 /// Reads JSON from the front of a text. Recursion is on a stack of its own, so that no nesting can exhaust the thread's.
@@ -81,7 +87,7 @@ pub(crate) struct Member<'a> {
 /// Names that begin more than [`EVENT_BYTES_MAX`] after the value that they are in are checked, but not kept: such a value
 /// will be refused for its length, and a body of nothing but names must not take many times its size in memory.
 #[derive(Debug)]
-pub(crate) struct Scanner<'a> {
+pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
     open: Open<'a>,
@@ -92,22 +98,23 @@ pub(crate) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    pub(crate) fn new(text: &'a str) -> Self {
+    /// Starts at the front of a text.
+    pub fn new(text: &'a str) -> Self {
         Self::starting_at(text, 0)
     }
 
     /// Starts in the middle; offsets still count from the front of `text`.
-    pub(crate) fn starting_at(text: &'a str, at: usize) -> Self {
+    pub fn starting_at(text: &'a str, at: usize) -> Self {
         Scanner { text, at, open: Open::default(), kept_to: 0, escapes: false, loose: false }
     }
 
     /// The next byte, if the text goes on.
-    pub(crate) fn peek(&self) -> Option<u8> {
+    pub fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
     /// Passes blanks.
-    pub(crate) fn skip_blanks(&mut self) {
+    pub fn skip_blanks(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
             self.at += 1;
             self.loose = true;
@@ -115,7 +122,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Passes `byte`, or says that `message` was expected.
-    pub(crate) fn expect(&mut self, byte: u8, message: &'static str) -> Result<(), Fault> {
+    pub fn expect(&mut self, byte: u8, message: &'static str) -> Result<(), Fault> {
         if self.peek() == Some(byte) {
             self.at += 1;
             Ok(())
@@ -125,12 +132,12 @@ impl<'a> Scanner<'a> {
     }
 
     /// A fault at the next byte.
-    pub(crate) fn fault(&self, message: &'static str) -> Fault {
+    pub fn fault(&self, message: &'static str) -> Fault {
         Fault { at: self.at, message }
     }
 
     /// Reads one value, which must begin at the next byte.
-    pub(crate) fn value(&mut self) -> Result<Raw<'a>, Fault> {
+    pub fn value(&mut self) -> Result<Raw<'a>, Fault> {
         let start = self.at;
         let mut depth = 0;
         self.kept_to = start + EVENT_BYTES_MAX;
@@ -160,13 +167,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// What was found in the value that was read last.
-    pub(crate) fn take_marks(&mut self) -> Marks {
+    pub fn take_marks(&mut self) -> Marks {
         self.open.clear()
     }
 
     /// Reads one object, which must begin at the next byte, and splits it into its members. Answers with its text and depth,
     /// and what was found in it.
-    pub(crate) fn object(&mut self, members: &mut Vec<Member<'a>>) -> Result<(Raw<'a>, Marks), Fault> {
+    pub fn object(&mut self, members: &mut Vec<Member<'a>>) -> Result<(Raw<'a>, Marks), Fault> {
         members.clear();
         let start = self.at;
         let mut depth = 1;

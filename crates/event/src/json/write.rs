@@ -10,58 +10,60 @@ const TYPICAL_BYTES: usize = 1024;
 
 /// A compact JSON object in the making.
 #[derive(Debug)]
-pub(crate) struct ObjectWriter {
+pub struct ObjectWriter {
     out: String,
 }
 
 /// What an array can hold.
-pub(crate) trait Element {
+pub trait Element {
+    /// Puts the element at the end of `out`, as JSON.
     fn write(&self, out: &mut String);
 }
 
 impl ObjectWriter {
-    pub(crate) fn new() -> Self {
+    /// Room for a typical hit.
+    pub fn new() -> Self {
         Self::with_capacity(TYPICAL_BYTES)
     }
 
     /// Room for an object of so many bytes.
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
+    pub fn with_capacity(bytes: usize) -> Self {
         let mut out = String::with_capacity(bytes);
         out.push('{');
         ObjectWriter { out }
     }
 
     /// The finished object.
-    pub(crate) fn finish(mut self) -> String {
+    pub fn finish(mut self) -> String {
         self.out.push('}');
         self.out
     }
 
     /// Begins a member that is an object; what is written next stands in it, until it is [closed](Self::close).
-    pub(crate) fn open(&mut self, name: &'static str) {
+    pub fn open(&mut self, name: &'static str) {
         self.raw(name, "{");
     }
 
     /// Ends the innermost object that was opened.
-    pub(crate) fn close(&mut self) {
+    pub fn close(&mut self) {
         self.out.push('}');
     }
 
     /// The finished object as a raw value.
-    pub(crate) fn finish_raw(self) -> Box<RawValue> {
+    pub fn finish_raw(self) -> Box<RawValue> {
         let raw = RawValue::from_string(self.finish());
         debug_assert!(raw.is_ok(), "the writer writes JSON");
         raw.unwrap_or_default()
     }
 
     /// A member whose name anybody may have chosen; its value is JSON already, and compact.
-    pub(crate) fn member(&mut self, name: &str, value: &str) {
+    pub fn member(&mut self, name: &str, value: &str) {
         self.any_name(name);
         self.out.push_str(value);
     }
 
     /// A member whose name anybody may have chosen, with a string, or an array of strings if it is not exactly one.
-    pub(crate) fn string_or_strings(&mut self, name: &str, values: &[&str]) {
+    pub fn string_or_strings(&mut self, name: &str, values: &[&str]) {
         self.any_name(name);
         match values {
             [value] => value.write(&mut self.out),
@@ -70,34 +72,38 @@ impl ObjectWriter {
     }
 
     /// A value that is JSON already, and compact.
-    pub(crate) fn raw(&mut self, name: &'static str, value: &str) {
+    pub fn raw(&mut self, name: &'static str, value: &str) {
         self.name(name);
         self.out.push_str(value);
     }
 
-    pub(crate) fn string(&mut self, name: &'static str, value: &str) {
+    /// A member that is a string.
+    pub fn string(&mut self, name: &'static str, value: &str) {
         self.name(name);
         value.write(&mut self.out);
     }
 
-    pub(crate) fn string_or_null(&mut self, name: &'static str, value: Option<&str>) {
+    /// A member that is a string, or null.
+    pub fn string_or_null(&mut self, name: &'static str, value: Option<&str>) {
         match value {
             Some(value) => self.string(name, value),
             None => self.raw(name, "null"),
         }
     }
 
-    pub(crate) fn number_or_null(&mut self, name: &'static str, value: Option<&Number>) {
+    /// A member that is a number as it was written, or null.
+    pub fn number_or_null(&mut self, name: &'static str, value: Option<&Number>) {
         self.raw(name, value.map_or("null", Number::as_str));
     }
 
     /// A value whose display is its JSON: an integer.
-    pub(crate) fn plain(&mut self, name: &'static str, value: impl Display) {
+    pub fn plain(&mut self, name: &'static str, value: impl Display) {
         self.name(name);
         write_display(&mut self.out, format_args!("{value}"));
     }
 
-    pub(crate) fn plain_or_null(&mut self, name: &'static str, value: Option<impl Display>) {
+    /// A member whose value is shown as it is, such as a whole number; or null.
+    pub fn plain_or_null(&mut self, name: &'static str, value: Option<impl Display>) {
         match value {
             Some(value) => self.plain(name, value),
             None => self.raw(name, "null"),
@@ -105,14 +111,15 @@ impl ObjectWriter {
     }
 
     /// A value whose display is a string without anything to escape: an address.
-    pub(crate) fn quoted_or_null(&mut self, name: &'static str, value: Option<impl Display>) {
+    pub fn quoted_or_null(&mut self, name: &'static str, value: Option<impl Display>) {
         match value {
             Some(value) => self.plain(name, format_args!("\"{value}\"")),
             None => self.raw(name, "null"),
         }
     }
 
-    pub(crate) fn array<E: Element>(&mut self, name: &'static str, elements: &[E]) {
+    /// A member that is an array.
+    pub fn array<E: Element>(&mut self, name: &'static str, elements: &[E]) {
         self.name(name);
         self.elements(elements);
     }

@@ -3,7 +3,7 @@
 //! hitwire alone makes these events. Each is a flat object, `summary` first. The types of `notification_type` are the
 //! original's published names where it has one, and follow their manner where it has none.
 
-pub(crate) mod notices;
+pub mod notices;
 
 use crate::{Actor, ClientId, Event, IntegrationId};
 

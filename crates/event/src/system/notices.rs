@@ -8,13 +8,13 @@ use crate::{Actor, Kind};
 use std::fmt;
 
 /// The type of the only event whose classic form is published in full.
-pub(crate) const CREATE_USER: &str = "create_user";
+pub const CREATE_USER: &str = "create_user";
 
 /// What that form consists of; a receiver of 2020 knows no other fields.
-pub(crate) const CREATE_USER_CLASSIC: [&str; 4] = ["summary", "email", "role", "created_by"];
+pub const CREATE_USER_CLASSIC: [&str; 4] = ["summary", "email", "role", "created_by"];
 
 /// The summary that the original's envelope has for it, in place of the classic one.
-pub(crate) const CREATE_USER_ENVELOPE: &str = "New user was added to the company account";
+pub const CREATE_USER_ENVELOPE: &str = "New user was added to the company account";
 
 /// What `integration_type` is: the name of webhooks in the API.
 const WEB_HOOKS: &str = "web_hooks";

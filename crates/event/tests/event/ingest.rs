@@ -427,7 +427,7 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4), declared in any::<bool>(),
     ) {
         let lines = if declared { Lines::Declared } else { Lines::Detect };
-        let mut bytes = include_bytes!("../payloads/classic/hit.json").to_vec();
+        let mut bytes = include_bytes!("../../../receiver/tests/payloads/classic/hit.json").to_vec();
         for (place, byte) in changes {
             let place = place.index(bytes.len());
             bytes[place] = byte;

@@ -1,13 +1,7 @@
 //! The crate as its users see it: bytes in, bodies out.
 
-mod envelope;
 mod filter;
-mod golden;
 mod ingest;
-mod passing_on;
-mod rendering;
-mod test_messages;
-mod told;
 
 use hitwire_event::ingest::{Invalid, Lines, Taken, parse};
 use hitwire_event::{ClientId, Event, Record, Seq};

@@ -3,7 +3,7 @@
 use crate::hex;
 use hitwire_courier::Preset;
 use hitwire_event::filter::Filter;
-use hitwire_event::rendering::Format;
+use hitwire_receiver::Format;
 use hitwire_store::{
     Activity, FieldChange, HttpMethod, Integration, MASK, NewIntegration, Secret, Target, Ticked,
 };

@@ -5,7 +5,7 @@ use super::{
     Config, ConfigError, OidcSettings, SourceFormat, SourceSpec, parse_duration, parse_size, secrets,
 };
 use hitwire_event::hit::AttackType;
-use hitwire_event::rendering::Style;
+use hitwire_receiver::Style;
 use hitwire_source::RuleRange;
 use hitwire_store::Role;
 use ipnet::IpNet;

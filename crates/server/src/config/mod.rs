@@ -23,7 +23,7 @@ pub use serving::TlsFiles;
 pub use sign_in::{ConsoleSettings, OidcSettings};
 pub use source_spec::{SourceFormat, SourceSpec};
 
-use hitwire_event::rendering::Style;
+use hitwire_receiver::Style;
 use hitwire_store::Secret;
 use ipnet::IpNet;
 use std::net::{Ipv4Addr, SocketAddr};

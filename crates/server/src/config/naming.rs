@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use hitwire_endpoint::check_url_spelling;
-use hitwire_event::rendering::{CLOUD, Labels, PRODUCT};
+use hitwire_receiver::{CLOUD, Labels, PRODUCT};
 use url::Url;
 
 /// The longest name: it stands in every envelope, and in the subject of what receivers make of it.

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use hitwire_courier::{Cut, batch};
-use hitwire_event::rendering::{self, Labels, Rendering};
 use hitwire_event::{ClientId, Kind, Lane, Record, Seq};
+use hitwire_receiver::{Labels, Rendered as _, Rendering, object_len};
 use hitwire_store::{Integration, StreamFrom, Ticked};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub(super) fn cut(
 ) -> Option<(Cut, Bytes)> {
     let style = rendering(integration);
     let items = records.iter().map(|record| {
-        let bytes = rendering::object_len(record.rendered(style, labels), integration.target.format);
+        let bytes = object_len(record.rendered(style, labels), integration.target.format);
         (record.event.kind.object_type(), bytes)
     });
     let taken = batch::take(items, max_events, max_bytes);
@@ -64,7 +64,7 @@ pub(super) fn cut(
 
 /// The body that these records make.
 pub(super) fn body(integration: &Integration, labels: &Labels, records: &[Arc<Record>]) -> Bytes {
-    Bytes::from(rendering::body(records, rendering(integration), labels, integration.target.format))
+    Bytes::from(hitwire_receiver::body(records, rendering(integration), labels, integration.target.format))
 }
 
 /// Whether this is the body that was recorded.

@@ -3,8 +3,8 @@
 use super::batch_body;
 use super::transport::target_of;
 use hitwire_endpoint::{Message, Sender, Sent, Target, request_headers};
-use hitwire_event::rendering::Labels;
 use hitwire_event::{Kind, WebhookId, test_message};
+use hitwire_receiver::Labels;
 use hitwire_store::Integration;
 use http::HeaderMap;
 use std::sync::Arc;

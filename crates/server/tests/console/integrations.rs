@@ -252,7 +252,7 @@ async fn a_test_shows_request_and_response_before_anything_is_saved() {
 
 #[tokio::test]
 async fn the_installations_default_rendering_is_what_a_new_integration_has() {
-    use hitwire_event::rendering::Style;
+    use hitwire_receiver::Style;
     let hitwire = Hitwire::start_with(|config| config.default_rendering = Style::Envelope).await;
     let target = json!({"url": "https://example.com/"});
     let created = hitwire.create(&json!({"target": target})).await;

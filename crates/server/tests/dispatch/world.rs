@@ -7,8 +7,8 @@ use hitwire_courier::Preset;
 use hitwire_courier::Saved;
 use hitwire_event::Seq;
 use hitwire_event::filter::Filter;
-use hitwire_event::rendering::Format;
 use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, WebhookId};
+use hitwire_receiver::Format;
 use hitwire_server::dispatch::{Bounds, Clock, Deliveries, Dispatch, Surroundings};
 use hitwire_server::{Clients, Names};
 use hitwire_store::{

@@ -3,6 +3,7 @@
 
 use super::block::{BlockError, Opened};
 use hitwire_event::Record;
+use hitwire_receiver::Rendered as _;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ impl DecodedBlock {
     /// The events of an opened block.
     pub(super) fn new(first: u64, opened: &Opened) -> Result<Self, BlockError> {
         let records: Vec<_> = opened.events()?.iter().map(super::block::Placed::record).collect();
-        let weight = records.iter().flatten().map(|record| record.weight()).sum();
+        let weight = records.iter().flatten().map(|record| record.weight_rendered()).sum();
         Ok(DecodedBlock { first, records, weight })
     }
 

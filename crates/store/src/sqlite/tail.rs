@@ -2,6 +2,7 @@
 
 use super::gather::{Gathered, Gatherer};
 use hitwire_event::Record;
+use hitwire_receiver::Rendered as _;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -33,11 +34,11 @@ impl Tail {
                 self.bytes = 0;
                 self.first = record.seq.0;
             }
-            self.bytes += record.weight();
+            self.bytes += record.weight_rendered();
             self.records.push_back(record);
             while self.bytes > self.bytes_max {
                 let Some(oldest) = self.records.pop_front() else { break };
-                self.bytes -= oldest.weight();
+                self.bytes -= oldest.weight_rendered();
                 self.first += 1;
             }
         }

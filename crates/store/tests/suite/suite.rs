@@ -7,8 +7,8 @@ use crate::support::{
     read_all, save_cursor, stream, ticked, unsettled, update, update_with,
 };
 use hitwire_courier::{DisableReason, EndpointState, LostReason, Progress};
-use hitwire_event::rendering::Format;
 use hitwire_event::{Actor, ClientId, IntegrationId, Kind, Lane, Seq};
+use hitwire_receiver::Format;
 use hitwire_store::{
     Activity, ActivityEntry, ActivityQuery, ActivitySource, Append, Application, Client, ClientLimits,
     Credential, Done, FieldChange, Integration, IntegrationCounts, IntegrationQuery, IntegrationRange,

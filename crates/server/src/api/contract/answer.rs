@@ -8,7 +8,7 @@ use hitwire_courier::Preset;
 use hitwire_endpoint::{Pin, sign};
 use hitwire_event::Kind;
 use hitwire_event::filter::Filter;
-use hitwire_event::rendering::Format;
+use hitwire_receiver::Format;
 use hitwire_store::{Activity, HttpMethod, Integration, MASK, Target, Ticked};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};

@@ -9,7 +9,7 @@ use hitwire_courier::Preset;
 use hitwire_endpoint::{HEADERS_BYTES_MAX, PINS_MAX, Pin};
 use hitwire_event::Kind;
 use hitwire_event::filter::Filter;
-use hitwire_event::rendering::{Format, Style};
+use hitwire_receiver::{Format, Style};
 use hitwire_store::{HttpMethod, HttpVersion, MASK, Secret};
 use serde_json::value::RawValue;
 

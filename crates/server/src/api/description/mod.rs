@@ -154,7 +154,7 @@ fn without_null(schema: &mut Value) {
 mod tests {
     use super::schema;
     use hitwire_event::Kind;
-    use hitwire_event::rendering::Style;
+    use hitwire_receiver::Style;
     use hitwire_store::{HttpVersion, Role};
     use serde_json::Value;
     use utoipa::PartialSchema;

@@ -9,8 +9,8 @@ use crate::{
     StreamFrom, Target, Ticked, UpdateIntegration,
 };
 use hitwire_courier::{LostRange, LostReason};
-use hitwire_event::rendering::{Format, Style};
 use hitwire_event::{ClientId, IntegrationId, Kind, Lane, Seq, Stream};
+use hitwire_receiver::{Format, Style};
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use std::collections::BTreeMap;
 

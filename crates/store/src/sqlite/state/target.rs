@@ -6,7 +6,7 @@ use super::work::Context;
 use crate::sqlite::seal::{Place, Sealer};
 use crate::{HttpMethod, HttpVersion, PreviousSecret, Secret, StoreError, Target};
 use hitwire_courier::Preset;
-use hitwire_event::rendering::{Format, Style};
+use hitwire_receiver::{Format, Style};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 

@@ -7,9 +7,9 @@ mod lines;
 
 pub use labels::{CLOUD, Labels, PRODUCT};
 
-use crate::{Event, Kind, Record};
+use hitwire_event::{Event, Kind, MADE_MAX, Record};
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// The shape of the objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,14 +53,14 @@ pub struct Rendering {
 }
 
 impl Rendering {
-    /// How many renderings there are.
-    const COUNT: usize = 4;
-
-    /// The place of this rendering among all.
+    /// The place of this rendering among all, and among what a record keeps.
     const fn index(self) -> usize {
         self.style as usize * 2 + self.with_headers as usize
     }
 }
+
+/// A record must have a place for each rendering.
+const _: () = assert!(2 * Style::ALL.len() == MADE_MAX);
 
 /// How the objects of a batch make a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -83,37 +83,37 @@ impl Format {
     }
 }
 
-/// The renderings of one record, each made at most once, when it is first asked for.
-#[derive(Debug, Default)]
-pub(crate) struct Rendered {
-    /// By [`Rendering::index`]; `None` inside stands for "as stored".
-    made: [OnceLock<Option<Box<str>>>; Rendering::COUNT],
+/// What a record is in a rendering.
+pub trait Rendered {
+    /// The object as `rendering` writes it, without blanks. Made at most once for each rendering and shared by every
+    /// integration that asks for it. `labels` are those of the event's client; see [`Labels`] for when they change. Where it is
+    /// the stored body, it is the stored body: no copy is made.
+    fn rendered(&self, rendering: Rendering, labels: &Labels) -> &str;
+
+    /// Bytes of memory that the record takes, as if all renderings were made. Always the same for a record.
+    fn weight_rendered(&self) -> usize;
 }
 
-impl Rendered {
-    /// The object as `rendering` writes it. Where that is the stored body, it is the stored body: no copy is made.
-    pub(crate) fn get_or_render<'a>(
-        &'a self,
-        rendering: Rendering,
-        labels: &Labels,
-        event: &'a Event,
-        test: bool,
-    ) -> &'a str {
+impl Rendered for Record {
+    fn rendered(&self, rendering: Rendering, labels: &Labels) -> &str {
         // Most hits have no headers: whether they would be sent makes no difference to them, and no second copy.
-        let with_headers = rendering.with_headers && may_have_headers(event);
+        let with_headers = rendering.with_headers && may_have_headers(&self.event);
         let rendering = Rendering { with_headers, ..rendering };
-        let made = self.made[rendering.index()].get_or_init(|| match rendering.style {
-            Style::Classic => classic::render(event, labels, with_headers, test),
-            Style::Envelope => envelope::render(event, labels, with_headers, test),
-        });
-        made.as_deref().unwrap_or(&event.body)
+        self.made(rendering.index(), || match rendering.style {
+            Style::Classic => classic::render(&self.event, labels, with_headers, self.is_test()),
+            Style::Envelope => envelope::render(&self.event, labels, with_headers, self.is_test()),
+        })
+    }
+
+    fn weight_rendered(&self) -> usize {
+        self.weight() + rendered_bytes_max(&self.event)
     }
 }
 
 /// Bytes that the renderings of an event take at most, if all are made, but for what labels are longer than usual, and for a
 /// copy with masked headers: those come masked, but in events that an older version took in, and these are read from the
 /// disk alone.
-pub(crate) fn rendered_bytes_max(event: &Event) -> usize {
+fn rendered_bytes_max(event: &Event) -> usize {
     let body = event.body.len();
     match event.kind {
         // Classic without headers, and two envelopes.

@@ -9,9 +9,9 @@ mod scope;
 mod vulnerability;
 
 use super::{Labels, TEST_PREFIX};
-use crate::escape::visible;
-use crate::json::{self, Member, ObjectWriter, Shape};
-use crate::{Event, Kind};
+use hitwire_event::escape::visible;
+use hitwire_event::json::{self, Member, ObjectWriter, Shape};
+use hitwire_event::{Event, Kind};
 
 /// Room for what an envelope has beside the object: a little more than its fixed words and ordinary labels.
 pub(super) const ENVELOPE_BYTES: usize = 384;

@@ -1,7 +1,7 @@
 //! `new_hits`: the hit as its newest public examples write it. It has no description.
 
 use super::{Frame, Stored};
-use crate::hit::without_secrets;
+use hitwire_event::hit::without_secrets;
 
 /// The fields of a hit in the order of the examples, under the names that they are stored by. What a source adds of the
 /// node's fields (`brute_counter` to `wallarm_mode`, `applications`) takes its place among them.

@@ -1,10 +1,10 @@
 //! The classic rendering: the stored object, bare.
 
 use super::{Labels, TEST_PREFIX, may_have_headers};
-use crate::hit::without_secrets;
-use crate::json::{self, Member, ObjectWriter, Shape};
-use crate::system::notices::{CREATE_USER, CREATE_USER_CLASSIC};
-use crate::{Event, Kind};
+use hitwire_event::hit::without_secrets;
+use hitwire_event::json::{self, Member, ObjectWriter, Shape};
+use hitwire_event::system::notices::{CREATE_USER, CREATE_USER_CLASSIC};
+use hitwire_event::{Event, Kind};
 use serde_json::value::RawValue;
 
 /// The object as the classic rendering writes it, or none if that is the stored body as it is: the canonical form already

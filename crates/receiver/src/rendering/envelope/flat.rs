@@ -1,7 +1,7 @@
 //! What hitwire tells about itself: the flat fields as they are stored, among the details.
 
 use super::{Frame, Stored};
-use crate::system::notices::{CREATE_USER, CREATE_USER_ENVELOPE};
+use hitwire_event::system::notices::{CREATE_USER, CREATE_USER_ENVELOPE};
 
 pub(super) fn render(stored: &Stored<'_>, frame: Frame<'_>) -> String {
     let event = stored.event;

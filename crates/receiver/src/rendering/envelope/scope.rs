@@ -1,9 +1,9 @@
 //! `new_scope_object_*`: what came into the network perimeter, and `scope_object`: what changed in it or left it.
 
 use super::{Frame, Stored};
-use crate::escape::visible;
-use crate::json::{ObjectWriter, Shape, elements};
-use crate::scope::{Action, SUMMARY, ScopeType, named};
+use hitwire_event::escape::visible;
+use hitwire_event::json::{ObjectWriter, Shape, elements};
+use hitwire_event::scope::{Action, SUMMARY, ScopeType, named};
 use serde_json::value::RawValue;
 
 pub(super) fn render(stored: &Stored<'_>, frame: Frame<'_>) -> String {
