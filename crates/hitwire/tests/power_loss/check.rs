@@ -7,7 +7,9 @@ use super::random::Random;
 use super::server::TOKEN_FILE;
 use super::trace::Trace;
 use hitwire_event::{ClientId, Event, IntegrationId, Kind, Record, Seq, Stream};
-use hitwire_store::{Append, Integration, Op, Options, Read, SqliteStore, Store, StreamFrom};
+use hitwire_store::{
+    Append, Integration, Ledger, Log, Op, Options, Outbox, Read, Registry, SqliteStore, Store, StreamFrom,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;

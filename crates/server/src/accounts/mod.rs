@@ -279,6 +279,7 @@ pub(crate) fn capped(token: Role, user: Role) -> Option<Role> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hitwire_store::Registry;
 
     #[tokio::test]
     async fn a_commit_is_refused_once_its_token_is_revoked() {

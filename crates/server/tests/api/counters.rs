@@ -3,7 +3,7 @@
 use crate::support::{Hitwire, until};
 use hitwire_event::{ClientId, Counter, Kind, Seq, Stream};
 use hitwire_server::SourceSpec;
-use hitwire_store::{Options, Read, SqliteStore, Store, StreamFrom};
+use hitwire_store::{Log, Options, Read, SqliteStore, StreamFrom};
 use serde_json::json;
 
 /// What the log of a hitwire that has stopped holds.

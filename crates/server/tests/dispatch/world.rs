@@ -14,9 +14,9 @@ use hitwire_server::{Clients, Names};
 use hitwire_store::{
     Activity, ActivityPage, ActivityQuery, Answer, Append, Application, AttemptPage, AttemptQuery,
     AttemptRow, BrokenIntegration, Client, Credential, Done, Integration, IntegrationPage, IntegrationQuery,
-    IntegrationRange, Lag, Lease, Link, LostRow, NewIntegration, Op, Options, Page, Read, Resume, Session,
-    SqliteStore, Store, StoreError, StreamFrom, Target, Ticked, Token, TokenId, Touched, UpdateIntegration,
-    User, UserId,
+    IntegrationRange, Lag, Lease, Ledger, Link, Log, LostRow, NewIntegration, Op, Options, Outbox, Page,
+    Read, Registry, Resume, Session, SqliteStore, Store, StoreError, StreamFrom, Target, Ticked, Token,
+    TokenId, Touched, UpdateIntegration, User, UserId,
 };
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -555,6 +555,28 @@ impl Store for Jittery {
         })
     }
 
+    fn counts(&self) -> Arc<hitwire_store::Counts> {
+        self.store.counts()
+    }
+
+    fn missing_files(&self) -> Vec<String> {
+        self.store.missing_files()
+    }
+
+    fn file_figures(&self) -> Answer<'_, hitwire_store::Figures> {
+        self.store.file_figures()
+    }
+
+    fn figures(&self) -> Answer<'_, hitwire_store::Figures> {
+        self.store.figures()
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        self.store.close()
+    }
+}
+
+impl Log for Jittery {
     fn read(&self, read: Read) -> Answer<'_, Page> {
         Box::pin(async move {
             self.pause().await;
@@ -576,10 +598,6 @@ impl Store for Jittery {
         self.store.touched(after)
     }
 
-    fn lease(&self) -> Lease {
-        self.store.lease()
-    }
-
     fn lag(&self, streams: Vec<StreamFrom>, after: Seq, through: Seq) -> Answer<'_, Lag> {
         self.store.lag(streams, after, through)
     }
@@ -592,31 +610,15 @@ impl Store for Jittery {
         self.store.position_aged(age)
     }
 
-    fn integrations(&self, range: IntegrationRange) -> Answer<'_, Vec<Integration>> {
-        self.store.integrations(range)
+    fn checkpoint(&self, source: &str) -> Answer<'_, Option<Vec<u8>>> {
+        let source = source.to_owned();
+        Box::pin(async move { self.store.checkpoint(&source).await })
     }
+}
 
-    fn integration_ids(&self, client: Option<ClientId>) -> Answer<'_, Vec<IntegrationId>> {
-        self.store.integration_ids(client)
-    }
-
-    fn missing_files(&self) -> Vec<String> {
-        self.store.missing_files()
-    }
-
-    fn broken_integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<BrokenIntegration>> {
-        self.store.broken_integrations(client)
-    }
-
-    fn integration_page(&self, query: IntegrationQuery) -> Answer<'_, IntegrationPage> {
-        self.store.integration_page(query)
-    }
-
-    fn integration(&self, id: IntegrationId) -> Answer<'_, Option<Integration>> {
-        Box::pin(async move {
-            self.pause().await;
-            self.store.integration(id).await
-        })
+impl Ledger for Jittery {
+    fn lease(&self) -> Lease {
+        self.store.lease()
     }
 
     fn saved(&self, id: IntegrationId) -> Answer<'_, Option<Saved>> {
@@ -646,9 +648,33 @@ impl Store for Jittery {
         self.store.lost(id, before, limit)
     }
 
-    fn checkpoint(&self, source: &str) -> Answer<'_, Option<Vec<u8>>> {
-        let source = source.to_owned();
-        Box::pin(async move { self.store.checkpoint(&source).await })
+    fn moved(&self) -> watch::Receiver<Vec<IntegrationId>> {
+        self.store.moved()
+    }
+}
+
+impl Registry for Jittery {
+    fn integrations(&self, range: IntegrationRange) -> Answer<'_, Vec<Integration>> {
+        self.store.integrations(range)
+    }
+
+    fn integration_ids(&self, client: Option<ClientId>) -> Answer<'_, Vec<IntegrationId>> {
+        self.store.integration_ids(client)
+    }
+
+    fn broken_integrations(&self, client: Option<ClientId>) -> Answer<'_, Vec<BrokenIntegration>> {
+        self.store.broken_integrations(client)
+    }
+
+    fn integration_page(&self, query: IntegrationQuery) -> Answer<'_, IntegrationPage> {
+        self.store.integration_page(query)
+    }
+
+    fn integration(&self, id: IntegrationId) -> Answer<'_, Option<Integration>> {
+        Box::pin(async move {
+            self.pause().await;
+            self.store.integration(id).await
+        })
     }
 
     fn token(&self, sha256: [u8; 32]) -> Answer<'_, Option<Token>> {
@@ -720,32 +746,14 @@ impl Store for Jittery {
     fn activity(&self, query: ActivityQuery) -> Answer<'_, ActivityPage> {
         self.store.activity(query)
     }
+}
 
+impl Outbox for Jittery {
     fn outbox(&self, limit: usize) -> Answer<'_, Vec<(u64, Event)>> {
         self.store.outbox(limit)
     }
 
     fn announced(&self) -> watch::Receiver<u64> {
         self.store.announced()
-    }
-
-    fn moved(&self) -> watch::Receiver<Vec<IntegrationId>> {
-        self.store.moved()
-    }
-
-    fn counts(&self) -> Arc<hitwire_store::Counts> {
-        self.store.counts()
-    }
-
-    fn file_figures(&self) -> Answer<'_, hitwire_store::Figures> {
-        self.store.file_figures()
-    }
-
-    fn figures(&self) -> Answer<'_, hitwire_store::Figures> {
-        self.store.figures()
-    }
-
-    fn close(&self) -> Answer<'_, ()> {
-        self.store.close()
     }
 }

@@ -1,8 +1,9 @@
 //! How full the store is, from what the system and one short read say.
 
-use super::{Ground, files};
+use super::files;
+use super::ground::Ground;
+use super::state::context::Trouble;
 use crate::Figures;
-use crate::sqlite::state::Trouble;
 use rusqlite::Connection;
 
 const INTEGRATIONS: &str =

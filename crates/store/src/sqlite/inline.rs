@@ -1,13 +1,11 @@
 //! The store without threads, for deterministic simulation: the same cores, on the caller's thread, in the order of the
 //! calls.
 
-use super::CutRange;
-use super::append::{self, Prepared};
-use super::keeper::{Keeper, Notice};
-use super::log_core::LogCore;
-use super::state::{self, StateCore, Work};
+use super::cores::Cores;
+use super::log::append::{self, Prepared};
+use super::log::keeping::Notice;
+use super::state::work::{self, Work};
 use crate::{Appended, Done, Op, StoreError};
-use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::oneshot;
 
@@ -16,18 +14,10 @@ pub(super) struct Inline {
     cores: Mutex<Option<Cores>>,
 }
 
-struct Cores {
-    log: LogCore,
-    state: StateCore,
-    keeper: Keeper,
-    notices: Receiver<Notice>,
-}
-
 impl Inline {
     /// The cores behind one lock.
-    pub(super) fn new(parts: CutRange) -> Self {
-        let CutRange { log, state, keeper, notices, to_keeper: _ } = parts;
-        Inline { cores: Mutex::new(Some(Cores { log, state, keeper, notices })) }
+    pub(super) fn new(cores: Cores) -> Self {
+        Inline { cores: Mutex::new(Some(cores)) }
     }
 
     /// Appends; durable when this returns.
@@ -35,7 +25,7 @@ impl Inline {
         self.with(|cores| {
             let (reply, mut answer) = oneshot::channel();
             cores.log.group(append::Job { appends, reply }, &mut || None);
-            cores.keep();
+            keep(cores);
             answer.try_recv().unwrap_or(Err(StoreError::Closed))
         })
     }
@@ -44,8 +34,8 @@ impl Inline {
     pub(super) fn change(&self, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
         self.with(|cores| {
             let result = cores.state.now(Work::Ops(ops));
-            cores.keep();
-            state::done(result)
+            keep(cores);
+            work::done(result)
         })
     }
 
@@ -62,24 +52,22 @@ impl Inline {
     }
 }
 
-impl Cores {
-    /// Gives the keeper its turn.
-    fn keep(&mut self) {
-        let Cores { log, state, keeper, notices } = self;
-        let mut ask = |work: Work| state.now(work);
-        while let Ok(Notice::Rotated(_done)) = notices.try_recv() {
-            keeper.rotated(&mut ask);
-        }
-        if keeper.tick(&mut ask) {
-            // An empty append makes an idle log end a slice that has reached its age.
-            let (reply, _) = oneshot::channel();
-            log.group(append::Job { appends: Vec::new(), reply }, &mut || None);
-        }
-        while let Ok(Notice::Rotated(_done)) = notices.try_recv() {
-            keeper.rotated(&mut ask);
-        }
-        while keeper.has_to_pack() {
-            keeper.pack();
-        }
+/// Gives the keeper its turn.
+fn keep(cores: &mut Cores) {
+    let Cores { log, state, keeper, notices, .. } = cores;
+    let mut ask = |work: Work| state.now(work);
+    while let Ok(Notice::Rotated(_done)) = notices.try_recv() {
+        keeper.rotated(&mut ask);
+    }
+    if keeper.tick(&mut ask) {
+        // An empty append makes an idle log end a slice that has reached its age.
+        let (reply, _) = oneshot::channel();
+        log.group(append::Job { appends: Vec::new(), reply }, &mut || None);
+    }
+    while let Ok(Notice::Rotated(_done)) = notices.try_recv() {
+        keeper.rotated(&mut ask);
+    }
+    while keeper.has_to_pack() {
+        keeper.pack();
     }
 }

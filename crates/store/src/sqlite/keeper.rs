@@ -1,20 +1,21 @@
 //! Keeps the files in order: checkpoints of the WALs, packing of ended slices, retention. It works beside the writers, so
 //! that none of this makes a commit wait.
 
-use super::Ground;
-use super::catalog::Slice;
 use super::files;
-use super::pack::Packing;
+use super::ground::Ground;
+use super::ledger::retire::{RangeCounts, Retire};
+use super::log::catalog::Slice;
+use super::log::pack::Packing;
+use super::schema::checkpoint;
 use super::schema::{self, Access, Kind};
-use super::slice_writer::checkpoint;
 use super::state::log_memory::LogMark;
-use super::state::{Answer, RangeCounts, Retire, Work, running};
+use super::state::running;
+use super::state::work::{Answer, Work};
 use crate::StoreError;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
 /// How often the WALs are looked at.
@@ -36,46 +37,6 @@ const PRUNE_STEPS_MAX: u32 = 200;
 
 /// Asks the state's writer.
 pub(super) type Ask<'a> = &'a mut dyn FnMut(Work) -> Result<Answer, StoreError>;
-
-/// What the keeper is told.
-#[derive(Debug)]
-pub(super) enum Notice {
-    /// A slice has ended; when retention has made room, the sender is dropped.
-    Rotated(Sender<()>),
-    /// No more work.
-    Stop,
-}
-
-/// The log writer's end: tells of slices that have ended.
-#[derive(Debug)]
-pub(super) struct Keeping {
-    notices: Sender<Notice>,
-    busy: Option<Receiver<()>>,
-}
-
-impl Keeping {
-    /// An end for the writer, and one for the keeper.
-    pub(super) fn new() -> (Self, Sender<Notice>, Receiver<Notice>) {
-        let (notices, receiver) = mpsc::channel();
-        (Keeping { notices: notices.clone(), busy: None }, notices, receiver)
-    }
-
-    /// A slice has ended.
-    pub(super) fn rotated(&mut self) {
-        let (done, busy) = mpsc::channel();
-        if self.notices.send(Notice::Rotated(done)).is_ok() {
-            self.busy = Some(busy);
-        }
-    }
-
-    /// Waits until the keeper has made room after the slice that ended last.
-    pub(super) fn wait(&mut self) {
-        if let Some(busy) = self.busy.take() {
-            // Nothing is ever sent: the keeper drops its end.
-            let _ = busy.recv();
-        }
-    }
-}
 
 /// The keeper.
 pub(super) struct Keeper {

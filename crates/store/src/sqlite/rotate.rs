@@ -4,10 +4,12 @@
 //! one of the two files opens the secrets, and the next start keeps that one (see [`settle`]).
 
 use super::files::{self, DataDir};
+use super::registry::{access, integrations};
+use super::schema::checkpoint;
 use super::schema::{self, Access, Kind};
 use super::seal::{self, Sealer};
-use super::slice_writer::checkpoint;
-use super::state::{self, Trouble, file};
+use super::state::context::Trouble;
+use super::state::file;
 use crate::StoreError;
 use std::fs;
 use std::path::Path;
@@ -90,8 +92,8 @@ fn seal_anew(path: &Path, old: &Sealer, new: &Sealer) -> Result<u64, Trouble> {
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
     let transaction = connection.unchecked_transaction()?;
-    let sealed = state::integrations::seal_anew(&transaction, old, new)?
-        + state::access::seal_anew(&transaction, old, new)?;
+    let sealed =
+        integrations::seal_anew(&transaction, old, new)? + access::seal_anew(&transaction, old, new)?;
     file::seal_canary(&transaction, new)?;
     transaction.commit()?;
     // What was sealed with the old key must not stay behind.

@@ -200,6 +200,11 @@ pub(super) fn into_wal_mode(path: &Path) -> rusqlite::Result<()> {
     connection.close().map_err(|(_, error)| error)
 }
 
+/// Runs a checkpoint of the WAL. `false`: something was in the way, and a part of the WAL stays.
+pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| Ok(row.get::<_, i64>(0)? == 0))
+}
+
 /// What is said of a file that SQLite cannot work with.
 pub(super) fn damaged(path: &Path, error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Open(format!(

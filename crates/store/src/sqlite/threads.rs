@@ -1,10 +1,10 @@
 //! The store with its threads: who starts them, how they are reached, how they end.
 
-use super::CutRange;
-use super::append::{self, Prepared};
-use super::keeper::Notice;
+use super::cores::Cores;
+use super::log::append::{self, Prepared};
+use super::log::keeping::Notice;
 use super::options::ThreadFailed;
-use super::state::{self, Work};
+use super::state::work::{self, Work};
 use super::writer::{self, Queue};
 use crate::{Appended, Done, Op, StoreError};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -21,7 +21,7 @@ pub(super) struct Threads {
 
 struct Running {
     log: Queue<append::Job>,
-    state: Queue<state::Job>,
+    state: Queue<work::Job>,
     keeper: Sender<Notice>,
     /// In the order in which they end.
     threads: [JoinHandle<()>; 3],
@@ -29,18 +29,18 @@ struct Running {
 
 impl Threads {
     /// Starts them.
-    pub(super) fn start(parts: CutRange, failed: Option<&ThreadFailed>) -> Result<Self, StoreError> {
+    pub(super) fn start(cores: Cores, failed: Option<&ThreadFailed>) -> Result<Self, StoreError> {
         let (log, log_jobs) = Queue::new();
         let (state, state_jobs) = Queue::new();
         let (weak_log, weak_state) = (log.weak(), state.weak());
         let threads = [
-            spawn("hitwire-store", failed, move || writer::run_log(parts.log, log_jobs))?,
-            spawn("hitwire-state", failed, move || writer::run_state(parts.state, state_jobs))?,
+            spawn("hitwire-store", failed, move || writer::run_log(cores.log, log_jobs))?,
+            spawn("hitwire-state", failed, move || writer::run_state(cores.state, state_jobs))?,
             spawn("hitwire-keeper", failed, move || {
-                writer::run_keeper(parts.keeper, parts.notices, weak_log, weak_state);
+                writer::run_keeper(cores.keeper, cores.notices, weak_log, weak_state);
             })?,
         ];
-        Ok(Threads { running: Mutex::new(Some(Running { log, state, keeper: parts.to_keeper, threads })) })
+        Ok(Threads { running: Mutex::new(Some(Running { log, state, keeper: cores.to_keeper, threads })) })
     }
 
     /// Appends, and waits until it is durable.
@@ -58,9 +58,9 @@ impl Threads {
     pub(super) async fn change(&self, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
         let state = self.running(|running| running.state.clone())?;
         let (reply, answer) = oneshot::channel();
-        state.put(state::Job { work: Work::Ops(ops), reply }, 0).await?;
+        state.put(work::Job { work: Work::Ops(ops), reply }, 0).await?;
         drop(state);
-        state::done(answer.await.unwrap_or(Err(StoreError::Closed)))
+        work::done(answer.await.unwrap_or(Err(StoreError::Closed)))
     }
 
     /// Ends the threads after what is queued.

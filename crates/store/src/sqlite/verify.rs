@@ -1,15 +1,17 @@
 //! Looks whether a data directory is whole, and changes nothing. A server may run on it meanwhile: slices that retention drops,
 //! the keeper packs or the writer ends while they are looked at are looked at again.
 
-use super::block::{self, Directory};
-use super::damage::name;
 use super::files::{self, SliceFile};
+use super::ledger::lanes;
+use super::log::block::{self, Directory};
+use super::log::damage::name;
+use super::log::slice_reader::{firsts_newest_first, open_block};
+use super::registry::{access, integrations};
 use super::schema::{self, Access, Kind};
 use super::seal::Sealer;
-use super::slice_reader::{firsts_newest_first, open_block};
-use super::state;
+use super::state::context::Trouble;
+use super::state::file;
 use super::state::log_memory::{self, LogMemory};
-use super::state::{Trouble, file, lanes};
 use crate::{StoreError, UserId};
 use hitwire_event::{IntegrationId, Lane};
 use rusqlite::Connection;
@@ -161,13 +163,13 @@ impl Verifier<'_> {
             return Ok(());
         }
         self.found.secrets_opened = true;
-        for broken in state::integrations::broken(connection, &sealer, None)? {
+        for broken in integrations::broken(connection, &sealer, None)? {
             self.say(path, broken.why);
         }
         let mut statement = connection.prepare("SELECT user FROM credential ORDER BY user")?;
         let users: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         for user in users {
-            if let Err(trouble) = state::access::credential(connection, &sealer, UserId(user as u64)) {
+            if let Err(trouble) = access::credential(connection, &sealer, UserId(user as u64)) {
                 self.say(path, in_words(trouble));
             }
         }

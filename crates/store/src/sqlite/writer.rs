@@ -6,10 +6,12 @@
 //! longer than a sync. So a group ends at 2,000 rows, 2 MB or 5 ms, whichever comes first, and never waits for more to
 //! come: while one group is written, the next one gathers in the queue.
 
-use super::append;
-use super::keeper::{Keeper, LOOK_EVERY, Notice, PACK_PAUSE};
-use super::log_core::LogCore;
-use super::state::{self, StateCore, Work};
+use super::keeper::{Keeper, LOOK_EVERY, PACK_PAUSE};
+use super::log::append;
+use super::log::keeping::Notice;
+use super::log::log_core::LogCore;
+use super::state::state_core::StateCore;
+use super::state::work::{self, Work};
 use crate::StoreError;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -116,7 +118,7 @@ pub(super) fn run_log(mut core: LogCore, mut queue: mpsc::Receiver<Queued<append
 }
 
 /// The state's writer: runs until the queue is closed and empty.
-pub(super) fn run_state(mut core: StateCore, mut queue: mpsc::Receiver<Queued<state::Job>>) {
+pub(super) fn run_state(mut core: StateCore, mut queue: mpsc::Receiver<Queued<work::Job>>) {
     while let Some(job) = core.held_over().or_else(|| queue.blocking_recv().map(|queued| queued.job)) {
         let began = Instant::now();
         let mut jobs = 1;
@@ -136,11 +138,11 @@ pub(super) fn run_keeper(
     mut keeper: Keeper,
     notices: Receiver<Notice>,
     log: WeakQueue<append::Job>,
-    state: WeakQueue<state::Job>,
+    state: WeakQueue<work::Job>,
 ) {
     let mut ask = |work: Work| {
         let (reply, answer) = oneshot::channel();
-        state.put(state::Job { work, reply })?;
+        state.put(work::Job { work, reply })?;
         answer.blocking_recv().unwrap_or(Err(StoreError::Closed))
     };
     let mut looked_at = Instant::now();

@@ -1,6 +1,6 @@
 //! How the state writes values down: numbers for words, and JSON. A number is never given another meaning.
 
-use super::Trouble;
+use super::context::Trouble;
 use crate::{ActivitySource, Role, StoreError};
 use hitwire_courier::{LostReason, Verdict};
 use hitwire_event::{Kind, Lane};
@@ -8,7 +8,7 @@ use rusqlite::types::{FromSqlError, FromSqlResult, Type};
 use serde::{Deserialize, Serialize};
 
 /// A value that is kept as a number.
-pub(super) trait Code: Sized {
+pub(in crate::sqlite) trait Code: Sized {
     /// Its number.
     fn code(self) -> u8;
     /// The value with this number.
@@ -110,18 +110,21 @@ impl Code for ActivitySource {
 }
 
 /// JSON for a column.
-pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String, Trouble> {
+pub(in crate::sqlite) fn to_json<T: Serialize>(value: &T) -> Result<String, Trouble> {
     serde_json::to_string(value).map_err(unwritable)
 }
 
 /// JSON of a column.
-pub(super) fn from_json<'a, T: Deserialize<'a>>(json: &'a [u8], column: usize) -> Result<T, Trouble> {
+pub(in crate::sqlite) fn from_json<'a, T: Deserialize<'a>>(
+    json: &'a [u8],
+    column: usize,
+) -> Result<T, Trouble> {
     serde_json::from_slice(json)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, error.into()).into())
 }
 
 /// What is said of a value that has no JSON.
-pub(super) fn unwritable(error: serde_json::Error) -> Trouble {
+pub(in crate::sqlite) fn unwritable(error: serde_json::Error) -> Trouble {
     StoreError::Unavailable(format!("a value cannot be written down: {error}")).into()
 }
 

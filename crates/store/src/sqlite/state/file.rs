@@ -4,7 +4,7 @@
 //! copied into a new file, which is synced and then takes the old one's name. The copy is complete before anything of the
 //! old file is touched, and a replacement that was cut short is finished at the next start.
 
-use super::Trouble;
+use super::context::Trouble;
 use super::log_memory::{self, LogMemory};
 use super::view::StateView;
 use crate::StoreError;
@@ -106,7 +106,7 @@ pub(in crate::sqlite) fn remember(connection: &Connection, memory: &LogMemory) -
 
 /// Puts a copy in the place of a file whose sync failed, and opens it. The failed writer's connection must still be
 /// open: as long as one is, the WAL's index ends at the last commit that succeeded, and so does the copy.
-pub(super) fn replace(
+pub(in crate::sqlite) fn replace(
     directory: &DataDir,
     view: &StateView,
     failed: &mut Option<Connection>,

@@ -1,7 +1,7 @@
 //! What the state remembers of the log, so that a start knows when files of it are missing.
 
-use super::Trouble;
 use super::codes::{from_json, to_json};
+use super::context::Trouble;
 use rusqlite::{Connection, OptionalExtension, params};
 
 const BEGINS: &str = "log_begins";
@@ -53,7 +53,7 @@ pub(in crate::sqlite) fn put(connection: &Connection, memory: &LogMemory) -> Res
 }
 
 /// Remembers how far the log is.
-pub(super) fn put_mark(connection: &Connection, mark: LogMark) -> Result<(), Trouble> {
+pub(in crate::sqlite) fn put_mark(connection: &Connection, mark: LogMark) -> Result<(), Trouble> {
     put_value(connection, SLICE, mark.slice as i64)?;
     put_value(connection, END, mark.end as i64)
 }

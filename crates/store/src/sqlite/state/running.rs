@@ -4,7 +4,7 @@
 //! not taken from the events' times: each minute, and at the end, the state notes for how long hitwire has run in all, and
 //! where the log ended then. A position is at least as old as the first note that reaches it.
 
-use super::Trouble;
+use super::context::Trouble;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! What everyone may see of the state: read-only connections, and what the store moved by itself.
 
-use super::Trouble;
+use super::context::Trouble;
 use crate::StoreError;
 use crate::sqlite::schema::{self, Access, Kind};
 use hitwire_event::IntegrationId;
@@ -91,7 +91,7 @@ impl StateView {
     }
 
     /// Keeps every reader away, until the guard is dropped, and has them open the file again.
-    pub(super) fn replace(&self) -> RwLockWriteGuard<'_, ()> {
+    pub(in crate::sqlite) fn replace(&self) -> RwLockWriteGuard<'_, ()> {
         let guard = self.file.write().unwrap_or_else(PoisonError::into_inner);
         self.generation.fetch_add(1, Ordering::Relaxed);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -100,7 +100,7 @@ impl StateView {
     }
 
     /// Says that the store moved cursors of these integrations.
-    pub(super) fn announce(&self, moved: Vec<IntegrationId>) {
+    pub(in crate::sqlite) fn announce(&self, moved: Vec<IntegrationId>) {
         self.moved.send_modify(|lately| {
             lately.retain(|integration| !moved.contains(integration));
             lately.splice(0..0, moved);
@@ -114,7 +114,7 @@ impl StateView {
     }
 
     /// Says that an event was put into the outbox.
-    pub(super) fn announced(&self, number: u64) {
+    pub(in crate::sqlite) fn announced(&self, number: u64) {
         self.announced.send_replace(number);
     }
 

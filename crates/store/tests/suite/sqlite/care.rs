@@ -7,8 +7,8 @@ use crate::support::{
 use hitwire_courier::Progress;
 use hitwire_event::{Kind, Lane};
 use hitwire_store::{
-    Append, IntegrationRange, KeyRotation, Op, Options, SqliteStore, Store, Verification, back_up, restore,
-    rotate_key, verify,
+    Append, IntegrationRange, KeyRotation, Ledger, Log, Op, Options, Registry, SqliteStore, Store,
+    Verification, back_up, restore, rotate_key, verify,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;

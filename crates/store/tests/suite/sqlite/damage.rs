@@ -3,7 +3,7 @@
 use crate::support::{Bench, ONE, append, commit, create, event, hits, ids, stream};
 use hitwire_courier::{LostRange, LostReason};
 use hitwire_event::{Kind, Lane, Seq};
-use hitwire_store::{Op, Page, Read, SqliteStore, Store, StoreError, Unreadable};
+use hitwire_store::{Ledger, Log, Op, Page, Read, SqliteStore, Store, StoreError, Unreadable};
 use std::path::PathBuf;
 
 const FIRST: &str = "log-00000000000000000001.db";

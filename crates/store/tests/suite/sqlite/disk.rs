@@ -6,7 +6,9 @@ use crate::support::{
 };
 use hitwire_courier::Progress;
 use hitwire_event::{Kind, Lane, Seq};
-use hitwire_store::{Append, FaultPoint, IntegrationRange, Op, Options, SqliteStore, Store, StoreError};
+use hitwire_store::{
+    Append, FaultPoint, IntegrationRange, Ledger, Log, Op, Options, Registry, SqliteStore, Store, StoreError,
+};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

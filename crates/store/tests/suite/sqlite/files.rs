@@ -6,7 +6,7 @@ use crate::support::{
 };
 use hitwire_courier::Progress;
 use hitwire_event::Kind;
-use hitwire_store::{Op, Secret, SqliteStore, Store};
+use hitwire_store::{Ledger, Log, Op, Registry, Secret, SqliteStore, Store};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -2,7 +2,7 @@
 
 use crate::support::{BEGIN_MS, Backend, Bench, HIGH, ONE, TWO, append, event, noise, read_all, stream};
 use hitwire_event::{ClientId, Event, Kind, Record, Seq};
-use hitwire_store::{Options, Read, SqliteStore, Store, StreamFrom};
+use hitwire_store::{Log, Options, Read, SqliteStore, StreamFrom};
 use std::sync::Arc;
 use std::time::Duration;
 

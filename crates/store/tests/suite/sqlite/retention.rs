@@ -6,7 +6,7 @@ use crate::support::{
 };
 use hitwire_courier::{DisableReason, LaneState, LostReason, Progress};
 use hitwire_event::{Kind, Lane, Seq};
-use hitwire_store::{Op, Options, SqliteStore, Store};
+use hitwire_store::{Ledger, Log, Op, Options, SqliteStore, Store};
 use std::path::Path;
 use std::time::Duration;
 

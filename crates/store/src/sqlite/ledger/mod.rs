@@ -1,0 +1,8 @@
+//! What became of events for each integration, in tables: the [`Ledger`](crate::Ledger).
+//!
+//! - `lanes`: cursors, batches on their way, the endpoint's state. `history`: attempts, dead and skipped ranges.
+//! - `retire`: what integrations lose with a slice that retention drops.
+
+pub(super) mod history;
+pub(super) mod lanes;
+pub(super) mod retire;

@@ -1,0 +1,42 @@
+//! [`Ledger`] on the state's file.
+
+use super::SqliteStore;
+use crate::sqlite::ledger::{history, lanes};
+use crate::{Answer, AttemptPage, AttemptQuery, AttemptRow, Lease, Ledger, LostRow};
+use hitwire_courier::Saved;
+use hitwire_event::IntegrationId;
+use tokio::sync::watch;
+
+impl Ledger for SqliteStore {
+    fn lease(&self) -> Lease {
+        self.lease
+    }
+
+    fn saved(&self, id: IntegrationId) -> Answer<'_, Option<Saved>> {
+        Box::pin(self.read_state(move |connection| lanes::load(connection, id)))
+    }
+
+    fn attempts(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<AttemptRow>> {
+        Box::pin(self.read_state(move |connection| history::attempts(connection, id, before, limit)))
+    }
+
+    fn attempts_after(&self, after: u64, limit: usize) -> Answer<'_, Vec<(IntegrationId, AttemptRow)>> {
+        Box::pin(self.read_state(move |connection| history::attempts_after(connection, after, limit)))
+    }
+
+    fn find_attempts(&self, query: AttemptQuery) -> Answer<'_, AttemptPage> {
+        Box::pin(self.read_state(move |connection| history::search(connection, &query)))
+    }
+
+    fn attempt(&self, id: IntegrationId, number: u64) -> Answer<'_, Option<AttemptRow>> {
+        Box::pin(self.read_state(move |connection| history::one(connection, id, number)))
+    }
+
+    fn lost(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<LostRow>> {
+        Box::pin(self.read_state(move |connection| history::lost(connection, id, before, limit)))
+    }
+
+    fn moved(&self) -> watch::Receiver<Vec<IntegrationId>> {
+        self.ground.state.watch_moved()
+    }
+}
