@@ -1,81 +1,34 @@
 //! The keys that a provider signs with (JWK sets, RFC 7517), and what they verify.
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
-};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use super::token::Untrue;
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, Validation};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// The most keys of a set that are looked at.
 const KEYS_MAX: usize = 64;
 
-/// Bytes of a coordinate of the curve P-256.
-const P256_BYTES: usize = 32;
-
 /// The ways to sign that are accepted: the one that every provider must know, and the one on elliptic curves. Never `none`, and
 /// never one with a common secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Algorithm {
-    Rs256,
-    Es256,
-}
+const ALGORITHMS: [Algorithm; 2] = [Algorithm::RS256, Algorithm::ES256];
 
-impl Algorithm {
-    pub(super) fn named(name: &str) -> Option<Algorithm> {
-        match name {
-            "RS256" => Some(Algorithm::Rs256),
-            "ES256" => Some(Algorithm::Es256),
-            _ => None,
-        }
-    }
-}
-
-/// A key, of the kinds that are understood.
-#[derive(Clone, Debug)]
-struct Key {
-    id: Option<String>,
-    material: Material,
-}
-
-#[derive(Clone, Debug)]
-enum Material {
-    Rsa {
-        n: Vec<u8>,
-        e: Vec<u8>,
-    },
-    /// An uncompressed point (SEC 1).
-    P256(Vec<u8>),
-}
-
-/// The keys of a provider.
+/// The keys of a provider, of the kinds that are understood.
 #[derive(Clone, Debug)]
 pub(super) struct Keys(Vec<Key>);
 
-/// What a signature is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Signature {
-    Good,
-    Bad,
-    /// No key has this id: the provider may have new ones.
-    UnknownKey,
+#[derive(Clone, Debug)]
+struct Key {
+    id: Option<String>,
+    key: DecodingKey,
 }
 
+/// Keys are read one by one, so that one of an unknown kind does not cost the others.
 #[derive(Deserialize)]
 struct Set {
-    keys: Vec<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    kid: Option<String>,
-    r#use: Option<String>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
+    keys: Vec<Value>,
 }
 
 impl Keys {
@@ -86,62 +39,66 @@ impl Keys {
         Some(Keys(keys.filter_map(|key| serde_json::from_value(key).ok().and_then(Key::of)).collect()))
     }
 
-    /// Whether the key with this id signed the message. Without an id any key may have.
-    pub(super) fn verify(
-        &self,
-        algorithm: Algorithm,
-        id: Option<&str>,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Signature {
-        let mut tried = false;
-        for key in self.0.iter().filter(|key| id.is_none() || key.id.as_deref() == id) {
-            let Some(good) = key.verify(algorithm, message, signature) else { continue };
-            tried = true;
-            if good {
-                return Signature::Good;
+    /// The claims of a token, if the key that it names signed it. A token that names no key may be signed with any.
+    /// What the claims say is not looked at.
+    pub(super) fn decode<C: DeserializeOwned>(&self, token: &str) -> Result<C, Untrue> {
+        let header = jsonwebtoken::decode_header(token).map_err(|error| match error.kind() {
+            // The algorithm is all that a header must have, and it must be one that the library knows.
+            ErrorKind::Json(error) if error.is_data() => Untrue::Algorithm,
+            _ => Untrue::Malformed,
+        })?;
+        if !ALGORITHMS.contains(&header.alg) {
+            return Err(Untrue::Algorithm);
+        }
+        let validation = signature_alone(header.alg);
+        let mut untrue = Untrue::UnknownKey;
+        for Key { key, .. } in self.0.iter().filter(|key| header.kid.is_none() || key.id == header.kid) {
+            if key.family() != header.alg.family() {
+                continue;
+            }
+            match jsonwebtoken::decode(token, key, &validation) {
+                Ok(token) => return Ok(token.claims),
+                Err(error) if *error.kind() == ErrorKind::InvalidSignature => untrue = Untrue::Signature,
+                Err(_) => return Err(Untrue::Malformed),
             }
         }
-        if tried { Signature::Bad } else { Signature::UnknownKey }
+        Err(untrue)
     }
+}
+
+/// The library would ask the system's clock, and take an issuer or audience that is missing for right: claims are checked
+/// by `token`.
+fn signature_alone(algorithm: Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation
 }
 
 impl Key {
     fn of(jwk: Jwk) -> Option<Key> {
-        if jwk.r#use.is_some_and(|used| used != "sig") {
+        if jwk.common.public_key_use.as_ref().is_some_and(|used| *used != PublicKeyUse::Signature) {
             return None;
         }
-        let bytes = |text: Option<String>| URL_SAFE_NO_PAD.decode(text?).ok();
-        let material = match jwk.kty.as_str() {
-            "RSA" => {
-                let without_zeros =
-                    |bytes: Vec<u8>| bytes.into_iter().skip_while(|byte| *byte == 0).collect();
-                Material::Rsa { n: without_zeros(bytes(jwk.n)?), e: without_zeros(bytes(jwk.e)?) }
-            }
-            "EC" if jwk.crv.as_deref() == Some("P-256") => {
-                let (x, y) = (bytes(jwk.x)?, bytes(jwk.y)?);
-                if x.len() != P256_BYTES || y.len() != P256_BYTES {
-                    return None;
-                }
-                Material::P256([&[4], x.as_slice(), &y].concat())
-            }
+        match &jwk.algorithm {
+            AlgorithmParameters::RSA(_) => {}
+            AlgorithmParameters::EllipticCurve(params) if params.curve == EllipticCurve::P256 => {}
             _ => return None,
-        };
-        Some(Key { id: jwk.kid, material })
-    }
-
-    /// None: the key is of another kind.
-    fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Option<bool> {
-        match (&self.material, algorithm) {
-            (Material::Rsa { n, e }, Algorithm::Rs256) => {
-                let key = RsaPublicKeyComponents { n, e };
-                Some(key.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok())
-            }
-            (Material::P256(point), Algorithm::Es256) => {
-                let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
-                Some(key.verify(message, signature).is_ok())
-            }
-            _ => None,
         }
+        let key = DecodingKey::from_jwk(&jwk).ok()?;
+        let key = match key.kind() {
+            // Some providers write a zero in front, which the cryptography refuses.
+            DecodingKeyKind::RsaModulusExponent { n, e } => {
+                DecodingKey::from_rsa_raw_components(without_zeros(n), without_zeros(e))
+            }
+            DecodingKeyKind::SecretOrDer(_) => key,
+        };
+        Some(Key { id: jwk.common.key_id, key })
     }
+}
+
+fn without_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    &number[zeros..]
 }

@@ -3,6 +3,8 @@
 use super::*;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 const NOW: u64 = 1_764_000_000;
@@ -158,10 +160,39 @@ fn the_standards_example_of_an_rsa_signature_is_good() {
                      jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07\
                      Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI\
                      8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
-    let keys = json!({"keys": [{"kty": "RSA", "n": n, "e": "AQAB"}]});
-    let keys = Keys::parse(keys.to_string().as_bytes()).unwrap();
-    let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-    let verify = |message: &str| keys.verify(Algorithm::Rs256, None, message.as_bytes(), &signature);
-    assert_eq!(verify(message), Signature::Good);
-    assert_eq!(verify(&message.replace("eyJp", "eyJq")), Signature::Bad);
+    let with_zero = URL_SAFE_NO_PAD.encode([&[0], URL_SAFE_NO_PAD.decode(n).unwrap().as_slice()].concat());
+    for n in [n, &with_zero] {
+        let keys = json!({"keys": [{"kty": "RSA", "n": n, "e": "AQAB"}]});
+        let keys = Keys::parse(keys.to_string().as_bytes()).unwrap();
+        let read = |message: &str| keys.decode::<Value>(&format!("{message}.{signature}"));
+        assert_eq!(read(message).map(|claims| claims["iss"].clone()), Ok(json!("joe")));
+        assert_eq!(read(&message.replace("eyJp", "eyJq")), Err(Untrue::Signature));
+    }
+}
+
+#[test]
+fn a_key_of_another_kind_or_for_another_use_is_passed_over() {
+    let issuer = Issuer::new();
+    let point = issuer.0.public_key().as_ref();
+    let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
+    let token = issuer.sign(&header(), &claims());
+    let usable = json!({"kty": "EC", "crv": "P-256", "kid": "one", "x": x, "y": y});
+    for (name, value) in [
+        ("kty", json!("OKP")),
+        ("kty", json!(7)),
+        ("crv", json!("P-384")),
+        ("crv", json!("secp256k1")),
+        ("use", json!("enc")),
+        ("x", json!("not base64!")),
+        ("y", json!(null)),
+    ] {
+        let mut other = usable.clone();
+        other[name] = value.clone();
+        let alone = json!({"keys": [other]}).to_string();
+        let keys = Keys::parse(alone.as_bytes()).expect(&alone);
+        assert_eq!(verify(&token, &keys, EXPECTED), Err(Untrue::UnknownKey), "{name}: {value}");
+        let beside = json!({"keys": [other, usable]}).to_string();
+        let keys = Keys::parse(beside.as_bytes()).expect(&beside);
+        assert!(verify(&token, &keys, EXPECTED).is_ok(), "{name}: {value}");
+    }
 }
