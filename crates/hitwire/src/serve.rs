@@ -214,9 +214,9 @@ fn config(args: Args) -> Result<Config, Failure> {
     config.tls_key = tls_key.or(config.tls_key);
     config.allow_plain_http_api |= allow_plain_http_api;
     set(&mut config.env_label, env_label);
-    set(&mut config.naming.product, naming.product);
-    set(&mut config.naming.cloud, naming.cloud);
-    config.naming.public_url = naming.public_url.or(config.naming.public_url);
+    set(&mut config.product, naming.product);
+    set(&mut config.cloud, naming.cloud);
+    config.public_url = naming.public_url.or(config.public_url);
     set(&mut config.default_rendering, naming.default_rendering);
     set_list(&mut config.sources, sources);
     set_list(&mut config.allow_targets, delivery.allow_targets);

@@ -162,7 +162,7 @@ impl Server {
         let transport = Arc::new(EndpointTransport::new(sender.clone()));
         let sources = Sources::open(&config, &store).await?;
         tell_configured_sources(&config, &*store, clock.wall_ms() / 1_000).await?;
-        let names = Names::new(config.naming.labels());
+        let names = Names::new(config.labels());
         let told = Told { clients: Clients::default(), guard: guard.clone(), names: names.clone() };
         told.tell(&*store).await.map_err(|source| store_error(&config, source))?;
         let surroundings = Surroundings {
@@ -192,7 +192,7 @@ impl Server {
         ));
         let scheme = if certificate.is_some() { "https" } else { "http" };
         let console_url =
-            config.naming.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", from_here(addr)));
+            config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", from_here(addr)));
         let set_up_link =
             set_up::write_link(&*store, &config.data_dir, &console_url, clock.wall_ms() / 1_000);
         let set_up_link = set_up_link.await.map_err(|source| store_error(&config, source))?;
@@ -287,7 +287,7 @@ impl Server {
             first_user: change::user::first,
             sign_in,
             now_ms: Box::new(move || clock.wall_ms()),
-            product: config.naming.product.clone(),
+            product: config.product.clone(),
             data_dir: config.data_dir.clone(),
             installation: installation(
                 &config,
@@ -500,7 +500,7 @@ fn installation(
     Installation {
         version: env!("CARGO_PKG_VERSION"),
         url: url.trim_end_matches('/').to_owned(),
-        url_is_configured: config.naming.public_url.is_some(),
+        url_is_configured: config.public_url.is_some(),
         listen: addr.to_string(),
         started_s,
         log_bytes_max: config.retention.size_bytes,

@@ -33,7 +33,7 @@ pub(crate) async fn sign_in(config: &Config) -> Result<SignIn, StartError> {
         sessions: lifetime(config),
         proxies: config.console.proxies.clone(),
         provider,
-        public_url: config.naming.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
+        public_url: config.public_url.as_ref().map(|url| url.trim_end_matches('/').to_owned()),
     };
     // Hashing is no work for a thread that serves tasks.
     let made = tokio::task::spawn_blocking(move || SignIn::new(settings)).await;

@@ -1,7 +1,7 @@
 //! Addresses to listen on, as people write them.
 
-use serde::{Deserializer, de};
-use std::fmt;
+use super::text;
+use serde::Deserializer;
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// Reads an address to listen on: an IP address and a port (`127.0.0.1:8419`, `[::1]:8419`). A port alone (`8419`, `:8419`)
@@ -31,27 +31,9 @@ pub fn parse_listen(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// The same in a configuration file, where a port may also be a number.
-pub(super) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
-    struct Written;
-
-    impl de::Visitor<'_> for Written {
-        type Value = SocketAddr;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an address to listen on, such as \"127.0.0.1:8419\"")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<SocketAddr, E> {
-            parse_listen(text).map_err(E::custom)
-        }
-
-        fn visit_i64<E: de::Error>(self, port: i64) -> Result<SocketAddr, E> {
-            self.visit_str(&port.to_string())
-        }
-    }
-
-    deserializer.deserialize_any(Written).map(Some)
+/// For `#[serde(deserialize_with)]`: a `SocketAddr` or an `Option<SocketAddr>`. A port may also be a number.
+pub(super) fn listen<'de, D: Deserializer<'de>, T: From<SocketAddr>>(deserializer: D) -> Result<T, D::Error> {
+    text::read(deserializer, "an address to listen on, such as \"127.0.0.1:8419\"", parse_listen)
 }
 
 #[cfg(test)]

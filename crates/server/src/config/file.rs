@@ -1,301 +1,160 @@
-//! The configuration file: one TOML document, every key optional.
+//! The configuration file: one TOML document, every key optional; read into a [`Config`], and written from one.
 
-use super::address::listen;
-use super::{
-    Config, ConfigError, OidcSettings, SourceFormat, SourceSpec, parse_duration, parse_size, secrets,
-};
-use hitwire_event::hit::AttackType;
-use hitwire_receiver::Style;
-use hitwire_source::RuleRange;
-use hitwire_store::Role;
-use ipnet::IpNet;
-use jiff::tz::TimeZone;
-use serde::{Deserialize, Deserializer, de};
-use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
-use std::time::Duration;
+use super::{Config, ConfigError, SourceSpec};
+use hitwire_event::escape::visible;
+use serde_json::Map;
+use serde_path_to_error::{Path, Segment};
+use std::fmt::Write as _;
+use toml::{Table, Value};
 
-/// The file as it is written. A key that is not here is refused, so that a slip of the pen does not go unnoticed.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    data_dir: Option<PathBuf>,
-    #[serde(default, deserialize_with = "listen")]
-    listen: Option<SocketAddr>,
-    #[serde(default, deserialize_with = "listen")]
-    metrics_listen: Option<SocketAddr>,
-    tls_cert: Option<PathBuf>,
-    tls_key: Option<PathBuf>,
-    allow_plain_http_api: Option<bool>,
-    allow_targets: Option<Vec<Network>>,
-    allow_http: Option<bool>,
-    env: Option<String>,
-    product: Option<String>,
-    cloud: Option<String>,
-    public_url: Option<String>,
-    default_rendering: Option<Style>,
-    admin_token_file: Option<PathBuf>,
-    ingest_token_file: Option<PathBuf>,
-    secret_key_file: Option<PathBuf>,
-    #[serde(default)]
-    retention: RetentionTable,
-    #[serde(default)]
-    log: LogTable,
-    #[serde(default)]
-    api: ApiTable,
-    #[serde(default)]
-    console: ConsoleTable,
-    oidc: Option<OidcTable>,
-    #[serde(default)]
-    source: Vec<SourceTable>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RetentionTable {
-    size: Option<Size>,
-    age: Option<Span>,
-    lag_size: Option<Size>,
-    lag_age: Option<Span>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LogTable {
-    slice_size: Option<Size>,
-    slice_age: Option<Span>,
-    tail_size: Option<Size>,
-    disk_floor: Option<Size>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ApiTable {
-    max_body: Option<Size>,
-    bodies_in_flight: Option<Size>,
-    max_connections: Option<usize>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ConsoleTable {
-    session_idle: Option<Span>,
-    session_max: Option<Span>,
-    proxies: Option<Vec<Network>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OidcTable {
-    issuer: String,
-    client_id: String,
-    client_secret_file: Option<PathBuf>,
-    name: Option<String>,
-    new_users: Option<String>,
-    ca_file: Option<PathBuf>,
-    allow_targets: Option<Vec<Network>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SourceTable {
-    r#type: String,
-    path: PathBuf,
-    #[serde(default)]
-    from_end: bool,
-    #[serde(default)]
-    count_requests: bool,
-    timezone: Option<String>,
-    protocol_hits: Option<bool>,
-    response_rules: Option<bool>,
-    scripting_clients: Option<bool>,
-    rfi_as_ssrf: Option<bool>,
-    xxe_from_entities: Option<bool>,
-    max_paranoia: Option<u8>,
-    block_statuses: Option<Vec<u16>>,
-    #[serde(default)]
-    rules: Vec<RulesTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RulesTable {
-    id: String,
-    r#type: String,
-}
-
-struct Network(IpNet);
-
-struct Size(u64);
-
-struct Span(Duration);
-
-impl<'de> Deserialize<'de> for Network {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-        network.map(Network).map_err(|_| {
-            de::Error::custom(format!("\"{text}\" is no network; write one as in 10.1.0.0/16, or an address"))
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse_size(&text).map(Size).map_err(de::Error::custom)
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse_duration(&text).map(Span).map_err(de::Error::custom)
-    }
-}
-
-fn set<T, V: Into<T>>(field: &mut T, value: Option<V>) {
-    if let Some(value) = value {
-        *field = value.into();
-    }
-}
-
-fn networks(networks: Option<Vec<Network>>) -> Vec<IpNet> {
-    networks.unwrap_or_default().into_iter().map(|network| network.0).collect()
-}
-
-impl From<Size> for u64 {
-    fn from(size: Size) -> Self {
-        size.0
-    }
-}
-
-impl From<Span> for Duration {
-    fn from(span: Span) -> Self {
-        span.0
-    }
-}
+/// How alike two names are, at least, if one may be a slip of the pen for the other (Jaro-Winkler, 0 to 1).
+const ALIKE: f64 = 0.85;
 
 impl Config {
     /// Reads the configuration file's text; what it does not set has its default.
     ///
     /// # Errors
     ///
-    /// A key that is unknown or has a value that cannot be; the text names line and column. Also when a file that holds
-    /// a token or the key cannot be read.
+    /// A key that is unknown, is set twice or has a value that cannot be; the text names line, column and key, and what would
+    /// do. Also when a file that holds a token or the key cannot be read.
     pub fn from_toml(text: &str) -> Result<Config, ConfigError> {
-        let file: Document = toml::from_str(text).map_err(|error| {
-            ConfigError::new("configuration file", error.to_string().trim_end().to_owned())
-        })?;
-        let mut config = Config::default();
-        set(&mut config.data_dir, file.data_dir);
-        set(&mut config.listen, file.listen);
-        config.metrics_listen = file.metrics_listen;
-        (config.tls_cert, config.tls_key) = (file.tls_cert, file.tls_key);
-        set(&mut config.allow_plain_http_api, file.allow_plain_http_api);
-        config.allow_targets = networks(file.allow_targets);
-        set(&mut config.allow_http, file.allow_http);
-        set(&mut config.env_label, file.env);
-        set(&mut config.naming.product, file.product);
-        set(&mut config.naming.cloud, file.cloud);
-        config.naming.public_url = file.public_url;
-        set(&mut config.default_rendering, file.default_rendering);
-        set(&mut config.retention.size_bytes, file.retention.size);
-        set(&mut config.retention.age, file.retention.age);
-        config.retention.lag_bytes = file.retention.lag_size.map(u64::from);
-        set(&mut config.retention.lag_age, file.retention.lag_age);
-        set(&mut config.log.slice_bytes, file.log.slice_size);
-        set(&mut config.log.slice_age, file.log.slice_age);
-        set(&mut config.log.tail_bytes, file.log.tail_size);
-        set(&mut config.log.disk_floor_bytes, file.log.disk_floor);
-        set(&mut config.api.body_bytes_max, file.api.max_body);
-        set(&mut config.api.bodies_in_flight_bytes, file.api.bodies_in_flight);
-        set(&mut config.api.connections_max, file.api.max_connections);
-        set(&mut config.console.session_idle, file.console.session_idle);
-        set(&mut config.console.session_max, file.console.session_max);
-        config.console.proxies = networks(file.console.proxies);
-        config.oidc = file.oidc.map(OidcTable::settings).transpose()?;
-        config.sources = file.source.into_iter().map(SourceTable::spec).collect::<Result<_, _>>()?;
-        let token = |setting, path: Option<PathBuf>| {
-            path.map(|path| secrets::read_secret(setting, &path)).transpose()
-        };
-        config.admin_token = token("admin_token_file", file.admin_token_file)?;
-        config.ingest_token = token("ingest_token_file", file.ingest_token_file)?;
-        if let Some(key) = token("secret_key_file", file.secret_key_file)? {
-            let key = secrets::SecretKey::parse(key.expose());
-            config.secret_key = Some(key.map_err(|problem| ConfigError::new("secret_key_file", problem))?);
-        }
-        Ok(config)
-    }
-}
-
-impl OidcTable {
-    fn settings(self) -> Result<OidcSettings, ConfigError> {
-        let secret = |path: PathBuf| secrets::read_secret("oidc.client_secret_file", &path);
-        let role = |name: String| {
-            Role::named(&name).ok_or_else(|| {
-                ConfigError::new("oidc.new_users", "is no role; known: admin, analyst, read_only")
-            })
-        };
-        Ok(OidcSettings {
-            issuer: self.issuer,
-            client_id: self.client_id,
-            client_secret: self.client_secret_file.map(secret).transpose()?,
-            name: self.name.unwrap_or_else(|| "OpenID".to_owned()),
-            new_users: self.new_users.map(role).transpose()?,
-            ca_file: self.ca_file,
-            allow_targets: networks(self.allow_targets),
+        let document = toml::Deserializer::parse(text).map_err(|error| refusal(text, "", error))?;
+        serde_path_to_error::deserialize(document).map_err(|error| {
+            let key = key(error.path());
+            refusal(text, &key, error.into_inner())
         })
     }
-}
 
-impl SourceTable {
-    fn spec(self) -> Result<SourceSpec, ConfigError> {
-        let refused = |key: &str, problem: String| ConfigError::new(format!("source.{key}"), problem);
-        let format = SourceFormat::named(&self.r#type).map_err(|problem| refused("type", problem))?;
-        let mut spec = SourceSpec {
-            from_end: self.from_end,
-            count_requests: self.count_requests,
-            ..SourceSpec::new(format, self.path)
-        };
-        let settings = &mut spec.settings;
-        if let Some(name) = self.timezone {
-            let zone = TimeZone::get(&name).map_err(|_| {
-                refused("timezone", format!("\"{name}\" is not a zone; write one as in Europe/Berlin"))
-            })?;
-            settings.timezone = Some(zone);
+    /// Every setting, as a configuration file that says the same. Tokens and the key are not in it: of them it is said, in
+    /// comments, where they come from.
+    pub fn to_toml(&self) -> String {
+        let mut file = String::new();
+        for (name, origin) in self.origins() {
+            // A path may hold a line's end, which would end the comment.
+            let _ = writeln!(file, "# {name}: {}", visible(&origin));
         }
-        set(&mut settings.protocol_hits, self.protocol_hits);
-        set(&mut settings.response_rules, self.response_rules);
-        set(&mut settings.scripting_clients, self.scripting_clients);
-        set(&mut settings.rfi_as_ssrf, self.rfi_as_ssrf);
-        set(&mut settings.xxe_from_entities, self.xxe_from_entities);
-        settings.max_paranoia = self.max_paranoia;
-        set(&mut settings.block_statuses, self.block_statuses);
-        settings.rules = self
-            .rules
-            .into_iter()
-            .map(|rules| rules.range().map_err(|problem| refused("rules", problem)))
-            .collect::<Result<_, _>>()?;
-        Ok(spec)
+        file + &toml::to_string(self).expect("every setting has a form in TOML")
     }
-}
 
-impl RulesTable {
-    fn range(self) -> Result<RuleRange, String> {
-        let (first, last) = self.id.split_once('-').unwrap_or((&self.id, &self.id));
-        match (first.trim().parse(), last.trim().parse()) {
-            (Ok(first), Ok(last)) if first <= last => {
-                Ok(RuleRange { first, last, attack_type: AttackType::from(self.r#type) })
+    /// Every setting in effect by its key in a configuration file, and where tokens and the key come from; without sources, which
+    /// are shown elsewhere.
+    pub(crate) fn named_values(&self) -> Vec<(String, String)> {
+        let origins =
+            self.origins().into_iter().map(|(name, origin)| (name.to_owned(), visible(&origin).into_owned()));
+        let mut named: Vec<_> = origins.collect();
+        for (name, value) in table(self).into_iter().filter(|(name, _)| name != "source") {
+            match value {
+                Value::Table(table) => {
+                    named.extend(table.iter().map(|(key, value)| (format!("{name}.{key}"), plain(value))));
+                }
+                value => named.push((name, plain(&value))),
             }
-            _ => Err(format!("\"{}\" is not a range of rule ids; write one as in 10000-10999", self.id)),
         }
+        named
     }
+
+    /// Where each secret comes from.
+    fn origins(&self) -> Vec<(&'static str, String)> {
+        let own = || "set by the operator".to_owned();
+        let made = |name: &str| format!("in {}, made at the first start", self.data_dir.join(name).display());
+        let none = || "none".to_owned();
+        let mut origins = vec![
+            ("admin token", self.admin_token.as_ref().map_or_else(|| made("admin-token"), |_| own())),
+            ("ingest token", self.ingest_token.as_ref().map_or_else(none, |_| own())),
+            ("secret key", self.secret_key.as_ref().map_or_else(|| made("secret.key"), |_| own())),
+        ];
+        if let Some(oidc) = &self.oidc {
+            let secret = oidc.client_secret.as_ref().map_or_else(none, |_| own());
+            origins.push(("OpenID client secret", secret));
+        }
+        origins
+    }
+}
+
+impl SourceSpec {
+    /// Every setting by its key in a configuration file; those that are not set are left out.
+    pub(crate) fn settings(&self) -> Map<String, serde_json::Value> {
+        let settings = serde_json::to_value(table(self)).unwrap_or_default();
+        settings.as_object().cloned().unwrap_or_default()
+    }
+}
+
+fn table(settings: &impl serde::Serialize) -> Table {
+    Table::try_from(settings).expect("every setting has a form in TOML")
+}
+
+/// A value without the marks of its notation.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) if values.is_empty() => "none".to_owned(),
+        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// A key with the tables that it is in: `retention.size`.
+fn key(path: &Path) -> String {
+    let names = path.iter().filter_map(|segment| match segment {
+        Segment::Map { key } => Some(key.as_str()),
+        _ => None,
+    });
+    names.collect::<Vec<_>>().join(".")
+}
+
+/// What is wrong with the file: line and column, the key, the problem, and the line itself. `key` is empty if the file is
+/// not TOML.
+fn refusal(text: &str, key: &str, mut error: toml::de::Error) -> ConfigError {
+    error.set_input(Some(text));
+    let (key, problem) = in_words(key, error.message());
+    // The library writes where it is, then the line with a mark under it, then its message, which is in `problem` already.
+    let shown = error.to_string();
+    let mut lines = shown.lines();
+    let place = lines.next().and_then(|line| line.strip_prefix("TOML parse error at "));
+    match place {
+        Some(place) => {
+            let setting = if key.is_empty() { place.to_owned() } else { format!("{place}: {key}") };
+            let line = lines.take(3).collect::<Vec<_>>().join("\n");
+            ConfigError::new(setting, format!("{problem}\n{line}"))
+        }
+        None => ConfigError::new(key, problem),
+    }
+}
+
+/// serde's message in words for an operator.
+fn in_words(key: &str, message: &str) -> (String, String) {
+    // Names stand between backticks: first the one that was found, then those that would do.
+    let mut names = message.split('`').skip(1).step_by(2);
+    let name = names.next().unwrap_or_default();
+    let problem = if message.starts_with("unknown field") {
+        let known: Vec<_> = names.collect();
+        let known_here = known.join(", ");
+        match alike(name, &known) {
+            Some(meant) => format!("is not a setting; did you mean {meant}? Known here: {known_here}"),
+            None => format!("is not a setting; known here: {known_here}"),
+        }
+    } else if message.starts_with("missing field") {
+        let key = if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
+        return (key, "is needed".to_owned());
+    } else if message == "duplicate key" {
+        "this key is set twice".to_owned()
+    } else {
+        message.to_owned()
+    };
+    (key.to_owned(), problem)
+}
+
+/// The known name of which this one may be a slip of the pen.
+fn alike<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let likeness = |known: &str| strsim::jaro_winkler(&name.to_lowercase(), known);
+    let best = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    best.copied().filter(|best| likeness(best) >= ALIKE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hitwire_store::Secret;
 
     #[test]
     fn an_empty_file_is_the_default() {
@@ -385,7 +244,22 @@ mod tests {
     #[test]
     fn a_key_that_is_unknown_or_wrong_is_named_with_its_place() {
         for (text, words) in [
-            ("data_dri = \"x\"", ["line 1, column 1", "data_dri"]),
+            ("data_dri = \"x\"", ["line 1, column 1: data_dri: is not a setting", "did you mean data_dir?"]),
+            (
+                "env = \"a\"\n[retention]\nsise = \"1GiB\"",
+                ["line 3, column 1: retention.sise: ", "mean size?"],
+            ),
+            (
+                "[retention]\nx = 1",
+                ["retention.x: is not a setting; known here: size, age", "\n2 | x = 1\n  | ^"],
+            ),
+            ("[[source]]\nkind = \"modsecurity\"", ["source.kind: is not", "known here: type, path"]),
+            ("[oidc]\nissuer = \"https://id.example\"", ["line 1", "oidc.client_id: is needed"]),
+            ("[[source]]\ntype = \"modsecurity\"", ["line 1", "source.path: is needed"]),
+            ("env = \"a\"\nenv = \"b\"", ["line 2, column 1: ", "this key is set twice"]),
+            ("[log]\n[api]\n[log]", ["line 3, column 2: ", "this key is set twice"]),
+            ("allow_http = \"yes\"", ["line 1, column 14: allow_http: ", "expected a boolean"]),
+            ("listen = ", ["line 1, column ", "listen = "]),
             ("\n[retention]\nsize = \"many\"", ["line 3", "\"many\" is not a size"]),
             ("listen = \"localhost\"", ["line 1", "as in 127.0.0.1:8419"]),
             ("listen = 65536", ["line 1", "\"65536\" is not an address"]),
@@ -394,7 +268,18 @@ mod tests {
             ("[[source]]\ntype = \"suricata\"\npath = \"/x\"", ["source.type", "known: modsecurity"]),
             (
                 "[[source]]\ntype = \"modsecurity\"\npath = \"/x\"\ntimezone = \"Mars\"",
-                ["source.timezone", "\"Mars\""],
+                ["line 4, column 12: source.timezone: \"Mars\"", "as in Europe/Berlin"],
+            ),
+            ("[retention]\nage = 7", ["retention.age: \"7\" is not a duration", "7d or 2w"]),
+            ("[api]\nmax_body = true", ["api.max_body: ", "a size, as in \"20GiB\""]),
+            (
+                "allow_targets = [\"10.0.0.0/8\", \"ten\"]",
+                ["line 1, column 32: allow_targets: ", "10.1.0.0/16"],
+            ),
+            ("admin_token_file = \"/nonexistent\"", ["admin_token_file: cannot read /nonexistent", "line 1"]),
+            (
+                "[[source]]\ntype = \"modsecurity\"\npath = \"/x\"\nrules = [{ id = \"9-1\", type = \"sqli\" }]",
+                ["source.rules.id: \"9-1\" is not a range", "as in 10000-10999"],
             ),
         ] {
             let error = Config::from_toml(text).expect_err("refused").to_string();
@@ -402,5 +287,78 @@ mod tests {
                 assert!(error.contains(word), "{error} lacks {word}");
             }
         }
+    }
+
+    fn read(text: &str) -> Config {
+        Config::from_toml(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    }
+
+    #[test]
+    fn what_is_written_says_the_same_when_it_is_read() {
+        let every_key = read(
+            r#"
+            data_dir = "/srv/hit \"wire\" \\ \u0007"
+            listen = "[::1]:9000"
+            allow_targets = ["10.0.0.0/8", "fd00::/8"]
+            allow_http = true
+            env = "staging"
+            metrics_listen = "127.0.0.1:9419"
+            tls_cert = "/etc/hitwire/tls.pem"
+            tls_key = "/etc/hitwire/tls.key"
+            product = "Shield"
+            public_url = "https://hitwire.example.com"
+            default_rendering = "envelope"
+            retention = { size = "1GiB", age = "90s", lag_size = "1000B", lag_age = "36h" }
+            log = { slice_size = "16MiB", slice_age = "10m", tail_size = "4MiB", disk_floor = "0" }
+            api = { max_body = "1MiB", bodies_in_flight = "8MiB", max_connections = 10 }
+            [console]
+            session_idle = "1h"
+            proxies = ["127.0.0.1", "10.0.0.0/8"]
+            [oidc]
+            issuer = "https://id.example.com"
+            client_id = "hitwire"
+            new_users = "analyst"
+            allow_targets = ["10.2.0.0/16"]
+            [[source]]
+            type = "modsecurity"
+            path = "/var/log/modsec_audit.log"
+            timezone = "Asia/Kolkata"
+            max_paranoia = 2
+            block_statuses = [403, 418]
+            [[source.rules]]
+            id = "10000-10999"
+            type = "sqli"
+            "#,
+        );
+        for config in [Config::default(), every_key] {
+            let again = read(&config.to_toml());
+            assert_eq!(format!("{again:?}"), format!("{config:?}"));
+        }
+    }
+
+    #[test]
+    fn settings_have_names_and_plain_values() {
+        let config = read(
+            "product = \"Shield\"\nallow_targets = [\"10.0.0.0/8\", \"fd00::/8\"]\nretention = { age = \"36h\" }",
+        );
+        let named = config.named_values();
+        for (name, value) in [
+            ("product", "Shield"),
+            ("allow_targets", "10.0.0.0/8, fd00::/8"),
+            ("retention.age", "36h"),
+            ("api.max_connections", "4096"),
+            ("ingest token", "none"),
+        ] {
+            assert!(named.contains(&(name.to_owned(), value.to_owned())), "{name}: {named:?}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_written() {
+        let secret = || Some(Secret::new("a-secret-that-nobody-may-read-here"));
+        let config = Config { admin_token: secret(), ingest_token: secret(), ..Config::default() };
+        let text = config.to_toml();
+        assert!(!text.contains("a-secret"), "{text}");
+        assert!(text.starts_with("# admin token: set by the operator\n"), "{text}");
     }
 }

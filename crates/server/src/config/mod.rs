@@ -1,12 +1,11 @@
 //! What an operator sets, and the checks on it.
 //!
-//! A [`Config`] starts as [`Config::default`] or from a file ([`Config::from_toml`]); flags and environment then override
-//! single fields, and [`Server::start`](crate::Server::start) checks the whole before anything is opened. Tokens and the
+//! A [`Config`] starts as [`Config::default`] or from a file ([`Config::from_toml`]), which serde reads into it; flags and
+//! environment then override single fields, and [`Server::start`](crate::Server::start) checks the whole before anything is opened. Tokens and the
 //! secret key never stand in the file or on the command line: they come from the environment or from files of their own
 //! ([`Config::take_secrets`]).
 
 mod address;
-mod effective;
 mod file;
 mod measure;
 mod naming;
@@ -14,18 +13,19 @@ mod secrets;
 mod serving;
 mod sign_in;
 mod source_spec;
+mod text;
 
 pub use address::parse_listen;
 pub use measure::{parse_duration, parse_size};
-pub use naming::Naming;
 pub use secrets::{SecretKey, TOKEN_CHARS_MIN};
 pub use serving::TlsFiles;
 pub use sign_in::{ConsoleSettings, OidcSettings};
-pub use source_spec::{SourceFormat, SourceSpec};
+pub use source_spec::{RuleIds, SourceFormat, SourceRules, SourceSpec};
 
-use hitwire_receiver::Style;
+use hitwire_receiver::{CLOUD, PRODUCT, Style};
 use hitwire_store::Secret;
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -42,31 +42,55 @@ pub const DEFAULT_PORT: u16 = 8419;
 /// The longest environment label: it is part of every hit's id.
 const ENV_LABEL_CHARS_MAX: usize = 32;
 
-/// Everything that an operator can set.
-#[derive(Clone, Debug)]
+/// Everything that an operator can set: the configuration file, and what flags and the environment change in it. A key that
+/// is not here is refused, so that a slip of the pen does not go unnoticed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where log, state and keys live; made with mode 0700 if it is not there.
+    #[serde(serialize_with = "text::path")]
     pub data_dir: PathBuf,
     /// Where the API listens. Port 0 takes a free one.
+    #[serde(deserialize_with = "address::listen")]
     pub listen: SocketAddr,
     /// Where metrics are told without a token; none: only on the API, to operators. Port 0 takes a free one.
+    #[serde(deserialize_with = "address::listen")]
     pub metrics_listen: Option<SocketAddr>,
     /// The certificate that the API serves with, then those between it and the root, in PEM. None: it speaks in clear.
+    #[serde(serialize_with = "text::path")]
     pub tls_cert: Option<PathBuf>,
     /// The certificate's private key in PEM, not encrypted.
+    #[serde(serialize_with = "text::path")]
     pub tls_key: Option<PathBuf>,
     /// Allow the API, tokens included, to be spoken in clear beyond loopback (behind a proxy that adds TLS).
     pub allow_plain_http_api: bool,
     /// Networks that integrations may send to although the guard refuses them by default.
+    #[serde(with = "text::networks")]
     pub allow_targets: Vec<IpNet>,
     /// Allow `http://` integrations.
     pub allow_http: bool,
     /// The `<env>` in the ids of hits: `hits_<env>_<client>_<yyyymm>_v_1`.
+    #[serde(rename = "env")]
     pub env_label: String,
-    /// What the installation is called in envelopes.
-    pub naming: Naming,
+    /// The product's name in envelopes: `[Hitwire] New hit detected`.
+    pub product: String,
+    /// The installation's name, in the field `cloud` of envelopes: a region, a site.
+    pub cloud: String,
+    /// Where people reach the console (`https://hitwire.example.com`); links in envelopes begin with it. None: there are no
+    /// links.
+    pub public_url: Option<String>,
     /// The rendering of integrations that name none when they are made.
     pub default_rendering: Style,
+    /// The first token; the file names a file that holds it. None: the one in `<data dir>/admin-token`, made at the first
+    /// start.
+    #[serde(rename = "admin_token_file", deserialize_with = "secrets::in_file", skip_serializing)]
+    pub admin_token: Option<Secret>,
+    /// A token that may only send events; the file names a file that holds it. None: there is none.
+    #[serde(rename = "ingest_token_file", deserialize_with = "secrets::in_file", skip_serializing)]
+    pub ingest_token: Option<Secret>,
+    /// Seals secrets at rest; the file names a file that holds it. None: `<data dir>/secret.key`, made at the first start.
+    #[serde(rename = "secret_key_file", deserialize_with = "secrets::key_in_file", skip_serializing)]
+    pub secret_key: Option<SecretKey>,
     /// How long and how much the log keeps.
     pub retention: Retention,
     /// Bounds of the log's files.
@@ -78,49 +102,58 @@ pub struct Config {
     /// An OpenID provider at which people can sign in. None: with passwords alone.
     pub oidc: Option<OidcSettings>,
     /// What is followed.
+    #[serde(rename = "source")]
     pub sources: Vec<SourceSpec>,
-    /// The first token. None: the one in `<data dir>/admin-token`, made at the first start.
-    pub admin_token: Option<Secret>,
-    /// A token that may only send events. None: there is none.
-    pub ingest_token: Option<Secret>,
-    /// Seals secrets at rest. None: `<data dir>/secret.key`, made at the first start.
-    pub secret_key: Option<SecretKey>,
 }
 
 /// How long and how much the log keeps, and how long an integration that is behind may hold it back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Retention {
     /// Bytes on disk that the log may take: a hard limit.
+    #[serde(rename = "size", with = "measure::size")]
     pub size_bytes: u64,
     /// Events older than this go, once every integration has had them or has used up its lag budget.
+    #[serde(with = "measure::duration")]
     pub age: Duration,
     /// Bytes that an integration that is behind may hold back. None: four fifths of `size_bytes`.
+    #[serde(rename = "lag_size", with = "measure::size")]
     pub lag_bytes: Option<u64>,
     /// How long an integration that is behind may hold back events.
+    #[serde(with = "measure::duration")]
     pub lag_age: Duration,
 }
 
 /// Bounds of the log's files and memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LogBounds {
     /// A slice is closed at this size; retention removes whole slices.
+    #[serde(rename = "slice_size", with = "measure::size")]
     pub slice_bytes: u64,
     /// A slice is closed at this age.
+    #[serde(with = "measure::duration")]
     pub slice_age: Duration,
     /// Bytes of the newest events that stay in memory.
+    #[serde(rename = "tail_size", with = "measure::size")]
     pub tail_bytes: u64,
     /// Nothing is accepted while the disk has less free space than this.
+    #[serde(rename = "disk_floor", with = "measure::size")]
     pub disk_floor_bytes: u64,
 }
 
 /// Bounds of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ApiBounds {
     /// The largest body of `POST /v1/events`; larger ones get 413.
+    #[serde(rename = "max_body", with = "measure::size")]
     pub body_bytes_max: u64,
     /// Bodies in memory at once, all callers together; who comes when it is used up waits.
+    #[serde(rename = "bodies_in_flight", with = "measure::size")]
     pub bodies_in_flight_bytes: u64,
     /// Connections at once; further ones wait in the kernel's queue.
+    #[serde(rename = "max_connections")]
     pub connections_max: usize,
 }
 
@@ -136,7 +169,9 @@ impl Default for Config {
             allow_targets: Vec::new(),
             allow_http: false,
             env_label: "production".to_owned(),
-            naming: Naming::default(),
+            product: PRODUCT.to_owned(),
+            cloud: CLOUD.to_owned(),
+            public_url: None,
             default_rendering: Style::default(),
             retention: Retention::default(),
             log: LogBounds::default(),
@@ -199,7 +234,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_serving()?;
         self.check_env_label()?;
-        self.naming.check()?;
+        self.check_naming()?;
         self.check_bounds()?;
         self.check_sources()?;
         self.check_sign_in()?;

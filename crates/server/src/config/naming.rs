@@ -1,8 +1,8 @@
 //! What the installation is called, and where its console is.
 
-use super::ConfigError;
+use super::{Config, ConfigError};
 use hitwire_endpoint::check_url_spelling;
-use hitwire_receiver::{CLOUD, Labels, PRODUCT};
+use hitwire_receiver::Labels;
 use url::Url;
 
 /// The longest name: it stands in every envelope, and in the subject of what receivers make of it.
@@ -11,32 +11,14 @@ const NAME_CHARS_MAX: usize = 64;
 /// The longest address: it is repeated in every linked object.
 const PUBLIC_URL_BYTES_MAX: usize = 512;
 
-/// What the installation is called in envelopes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Naming {
-    /// The product's name: `[Hitwire] New hit detected`.
-    pub product: String,
-    /// The installation's name, in the field `cloud`: a region, a site.
-    pub cloud: String,
-    /// Where people reach the console (`https://hitwire.example.com`); links in envelopes begin with it. None: there are no
-    /// links.
-    pub public_url: Option<String>,
-}
-
-impl Default for Naming {
-    fn default() -> Self {
-        Naming { product: PRODUCT.to_owned(), cloud: CLOUD.to_owned(), public_url: None }
-    }
-}
-
-impl Naming {
+impl Config {
     /// The labels of a client that has no name of its own.
     pub(crate) fn labels(&self) -> Labels {
         let link_base = self.public_url.as_deref().map(|url| url.trim_end_matches('/').to_owned());
         Labels { product: self.product.clone(), cloud: self.cloud.clone(), link_base, ..Labels::default() }
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(super) fn check_naming(&self) -> Result<(), ConfigError> {
         check_name("product", &self.product)?;
         check_name("cloud", &self.cloud)?;
         let Some(text) = &self.public_url else { return Ok(()) };
@@ -79,26 +61,26 @@ fn check_name(setting: &str, name: &str) -> Result<(), ConfigError> {
 mod tests {
     use super::*;
 
-    fn refused(change: impl FnOnce(&mut Naming)) -> String {
-        let mut naming = Naming::default();
-        change(&mut naming);
-        naming.check().expect_err("refused").to_string()
+    fn refused(change: impl FnOnce(&mut Config)) -> String {
+        let mut config = Config::default();
+        change(&mut config);
+        config.check_naming().expect_err("refused").to_string()
     }
 
     #[test]
     fn names_are_short_and_printable() {
-        assert_eq!(Naming::default().check(), Ok(()));
-        assert!(refused(|naming| naming.product = String::new()).starts_with("product: "));
-        assert!(refused(|naming| naming.product = " ".to_owned()).starts_with("product: "));
-        assert!(refused(|naming| naming.cloud = "a\nb".to_owned()).starts_with("cloud: "));
-        assert!(refused(|naming| naming.cloud = "x".repeat(65)).starts_with("cloud: "));
+        assert_eq!(Config::default().check_naming(), Ok(()));
+        assert!(refused(|config| config.product = String::new()).starts_with("product: "));
+        assert!(refused(|config| config.product = " ".to_owned()).starts_with("product: "));
+        assert!(refused(|config| config.cloud = "a\nb".to_owned()).starts_with("cloud: "));
+        assert!(refused(|config| config.cloud = "x".repeat(65)).starts_with("cloud: "));
     }
 
     #[test]
     fn the_console_has_an_address_without_secrets() {
         for url in ["https://hitwire.example.com", "http://10.0.0.1:8080/waf/"] {
-            let naming = Naming { public_url: Some(url.to_owned()), ..Naming::default() };
-            assert_eq!(naming.check(), Ok(()), "{url}");
+            let config = Config { public_url: Some(url.to_owned()), ..Config::default() };
+            assert_eq!(config.check_naming(), Ok(()), "{url}");
         }
         for url in [
             "",
@@ -109,14 +91,14 @@ mod tests {
             "https:///a.example",
             "https:\\\\a.example",
         ] {
-            let words = refused(|naming| naming.public_url = Some(url.to_owned()));
+            let words = refused(|config| config.public_url = Some(url.to_owned()));
             assert!(words.starts_with("public_url: "), "{words}");
         }
     }
 
     #[test]
     fn links_begin_with_the_consoles_address_without_its_last_slash() {
-        let naming = Naming { public_url: Some("https://a.example/waf/".to_owned()), ..Naming::default() };
-        assert_eq!(naming.labels().link_base.as_deref(), Some("https://a.example/waf"));
+        let config = Config { public_url: Some("https://a.example/waf/".to_owned()), ..Config::default() };
+        assert_eq!(config.labels().link_base.as_deref(), Some("https://a.example/waf"));
     }
 }

@@ -4,8 +4,9 @@ use super::{Config, ConfigError};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hitwire_store::Secret;
+use serde::{Deserialize as _, Deserializer, de};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A token that an operator chooses has at least this many characters: it must not be guessable.
 pub const TOKEN_CHARS_MIN: usize = 32;
@@ -117,19 +118,36 @@ fn secret(name: &str, variable: &impl Fn(&str) -> Option<String>) -> Result<Opti
             Err(ConfigError::new(name, format!("{name_of_file} is set as well; set one of them")))
         }
         (Some(value), None) => Ok(Some(Secret::new(value))),
-        (None, Some(path)) => read_secret(&name_of_file, Path::new(&path)).map(Some),
+        (None, Some(path)) => {
+            let read = read_secret(Path::new(&path));
+            read.map(Some).map_err(|problem| ConfigError::new(name_of_file, problem))
+        }
         (None, None) => Ok(None),
     }
 }
 
 /// Reads a secret from a file of its own; blanks and the line's end around it do not count.
-pub(super) fn read_secret(setting: &str, path: &Path) -> Result<Secret, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| ConfigError::new(setting, format!("cannot read {}: {error}", path.display())))?;
+fn read_secret(path: &Path) -> Result<Secret, String> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     match text.trim() {
-        "" => Err(ConfigError::new(setting, format!("{} is empty", path.display()))),
+        "" => Err(format!("{} is empty", path.display())),
         value => Ok(Secret::new(value)),
     }
+}
+
+/// For `#[serde(deserialize_with)]`: the secret in the file that the configuration file names.
+pub(super) fn in_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    let path = PathBuf::deserialize(deserializer)?;
+    read_secret(&path).map(Some).map_err(de::Error::custom)
+}
+
+/// The same for the key that seals secrets.
+pub(super) fn key_in_file<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretKey>, D::Error> {
+    let path = PathBuf::deserialize(deserializer)?;
+    let key = read_secret(&path).map_err(de::Error::custom)?;
+    let key = SecretKey::parse(key.expose());
+    key.map(Some).map_err(|problem| de::Error::custom(format!("what {} holds {problem}", path.display())))
 }
 
 #[cfg(test)]

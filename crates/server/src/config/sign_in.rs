@@ -1,8 +1,9 @@
 //! How people sign in to the console.
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, measure, secrets, text};
 use hitwire_store::{Role, Secret};
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
@@ -17,13 +18,17 @@ const SESSION_MIN: Duration = Duration::from_mins(1);
 const NAME_CHARS_MAX: usize = 40;
 
 /// Sessions of the console.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct ConsoleSettings {
     /// A session ends when it was not used for so long.
+    #[serde(with = "measure::duration")]
     pub session_idle: Duration,
     /// A session ends so long after signing in, whatever happens.
+    #[serde(with = "measure::duration")]
     pub session_max: Duration,
     /// Proxies in front of the console, whose `X-Forwarded-For` is believed.
+    #[serde(with = "text::networks")]
     pub proxies: Vec<IpNet>,
 }
 
@@ -38,22 +43,32 @@ impl Default for ConsoleSettings {
 }
 
 /// An OpenID provider at which people can sign in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct OidcSettings {
     /// `https://...`, exactly as the provider writes it.
     pub issuer: String,
     /// How the provider calls hitwire.
     pub client_id: String,
-    /// What proves to the provider that it is hitwire. None: a public client.
+    /// What proves to the provider that it is hitwire; the file names a file that holds it. None: a public client.
+    #[serde(rename = "client_secret_file", default, deserialize_with = "secrets::in_file", skip_serializing)]
     pub client_secret: Option<Secret>,
     /// What the button says after "Sign in with ".
+    #[serde(default = "openid")]
     pub name: String,
     /// The role of somebody who signs in there and is no user yet. None: is refused.
+    #[serde(default, with = "text::role")]
     pub new_users: Option<Role>,
     /// PEM, the CA of the provider's certificate. None: the public ones.
+    #[serde(default, serialize_with = "text::path")]
     pub ca_file: Option<PathBuf>,
     /// Networks in which the provider may be, although the guard refuses them otherwise. For the provider alone.
+    #[serde(default, with = "text::networks")]
     pub allow_targets: Vec<IpNet>,
+}
+
+fn openid() -> String {
+    "OpenID".to_owned()
 }
 
 impl Config {
@@ -95,7 +110,7 @@ impl Config {
             let problem = "must be admin, analyst or read_only: nobody becomes an operator by signing in";
             return Err(ConfigError::new("oidc.new_users", problem));
         }
-        if self.naming.public_url.is_none() {
+        if self.public_url.is_none() {
             let problem = "is needed with [oidc]: the provider sends people back to it";
             return Err(ConfigError::new("public_url", problem));
         }

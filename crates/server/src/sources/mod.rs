@@ -55,8 +55,7 @@ impl Sources {
         for spec in &config.sources {
             let failed = |problem: String| StartError::Source { name: spec.name(), problem };
             let follower = follower(spec, &**store).await.map_err(failed)?;
-            let settings =
-                Settings { client: FIRST_CLIENT, env: config.env_label.clone(), ..spec.settings.clone() };
+            let settings = spec.conversion(FIRST_CLIENT, config.env_label.clone());
             opened.push((spec.clone(), follower, settings));
         }
         Ok(Opened(opened))

@@ -28,8 +28,7 @@ fn rows(page: &str) -> usize {
 async fn the_link_of_a_notification_leads_to_the_vulnerability() {
     let (classic, envelope) = (Receiver::start().await, Receiver::start().await);
     let hitwire =
-        Hitwire::start_with(|config| config.naming.public_url = Some("https://waf.example.com/".to_owned()))
-            .await;
+        Hitwire::start_with(|config| config.public_url = Some("https://waf.example.com/".to_owned())).await;
     for (receiver, rendering) in [(&classic, "classic"), (&envelope, "envelope")] {
         let target = json!({"url": receiver.url(), "rendering": rendering});
         hitwire.create(&json!({"target": target, "events": [{"event": "vuln"}]})).await;

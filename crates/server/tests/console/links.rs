@@ -32,8 +32,7 @@ async fn link_page(hitwire: &Hitwire) -> String {
 #[tokio::test]
 async fn a_sign_in_link_begins_with_the_configured_address() {
     let hitwire =
-        Hitwire::start_with(|config| config.naming.public_url = Some("https://waf.example/".to_owned()))
-            .await;
+        Hitwire::start_with(|config| config.public_url = Some("https://waf.example/".to_owned())).await;
     let page = link_page(&hitwire).await;
     assert!(page.contains("id=\"link\">https://waf.example/set-up/"), "{page}");
     assert!(!page.contains(EVIL) && !page.contains("does not know the address"), "{page}");
@@ -92,9 +91,7 @@ async fn the_api_gives_a_whole_link_only_if_an_address_is_configured() {
         admin.send_bytes("POST", &path, &FORGED[1..], "").await.expect(200)["body"]["object"].take()
     };
     assert!(link(hitwire.admin()).await["url"].is_null());
-    hitwire
-        .restart_with(|config| config.naming.public_url = Some("https://waf.example/base/".to_owned()))
-        .await;
+    hitwire.restart_with(|config| config.public_url = Some("https://waf.example/base/".to_owned())).await;
     let link = link(hitwire.admin()).await;
     let whole = format!("https://waf.example/base{}", link["path"].as_str().expect("a path"));
     assert_eq!(link["url"], whole);

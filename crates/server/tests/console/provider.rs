@@ -160,7 +160,7 @@ async fn token(
 async fn start(issuer: &Issuer, new_users: Option<Role>) -> Hitwire {
     let oidc = OidcSettings { new_users, ..issuer.settings() };
     Hitwire::start_with(|config| {
-        config.naming.public_url = Some("https://waf.example/".to_owned());
+        config.public_url = Some("https://waf.example/".to_owned());
         config.oidc = Some(oidc);
     })
     .await
@@ -298,7 +298,7 @@ async fn a_provider_that_is_not_there_is_said_in_words() {
     let issuer = Issuer::start().await;
     let elsewhere = OidcSettings { issuer: format!("{}/elsewhere", issuer.address), ..issuer.settings() };
     let hitwire = Hitwire::start_with(|config| {
-        config.naming.public_url = Some("https://waf.example".to_owned());
+        config.public_url = Some("https://waf.example".to_owned());
         config.oidc = Some(elsewhere);
     })
     .await;

@@ -41,7 +41,7 @@ async fn a_source_shows_how_far_it_is_and_what_is_wrong() {
 
 #[tokio::test]
 async fn an_operator_sees_the_installation_and_others_their_client_alone() {
-    let hitwire = Hitwire::start_with(|config| config.naming.product = "Shield".to_owned()).await;
+    let hitwire = Hitwire::start_with(|config| config.product = "Shield".to_owned()).await;
     let mut browser = Browser::operator(&hitwire).await;
     let page = text(&browser.get("/settings/general").await);
     let dir = hitwire.data_dir().display().to_string();

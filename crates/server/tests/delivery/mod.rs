@@ -119,9 +119,9 @@ async fn a_receiver_that_never_answers_does_not_hold_up_the_stop() {
 async fn envelopes_say_what_the_installation_is_called() {
     let receiver = Receiver::start().await;
     let mut hitwire = Hitwire::start_with(|config| {
-        config.naming.product = "Shield".to_owned();
-        config.naming.cloud = "EU".to_owned();
-        config.naming.public_url = Some("https://shield.example.com/".to_owned());
+        config.product = "Shield".to_owned();
+        config.cloud = "EU".to_owned();
+        config.public_url = Some("https://shield.example.com/".to_owned());
     })
     .await;
     receiver.answer(503);
@@ -149,7 +149,7 @@ async fn envelopes_say_what_the_installation_is_called() {
     hitwire.stop().await;
     receiver.answer(200);
     let before = receiver.received().len();
-    hitwire.restart_with(|config| config.naming.product = "Aegis".to_owned()).await;
+    hitwire.restart_with(|config| config.product = "Aegis".to_owned()).await;
     until(async || receiver.received().len() > before).await;
     let second = &receiver.received()[before];
     let told: serde_json::Value = serde_json::from_slice(&second.body).expect("JSON");

@@ -210,7 +210,7 @@ async fn a_source_that_is_configured_otherwise_than_at_the_last_start_is_told() 
         hitwire_server::SourceSpec::new(hitwire_server::SourceFormat::ModSecurity, hitwire.file("log"));
     hitwire.restart_with(|config| config.sources = vec![source.clone()]).await;
     hitwire.restart().await;
-    source.settings.protocol_hits = true;
+    source.protocol_hits = true;
     hitwire.restart_with(|config| config.sources = vec![source.clone()]).await;
     hitwire.restart_with(|config| config.sources = Vec::new()).await;
     until(async || watcher.told().len() >= 4).await;
