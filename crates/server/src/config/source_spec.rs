@@ -96,7 +96,7 @@ pub struct SourceSpec {
     #[serde(default = "block_statuses")]
     pub block_statuses: Vec<u16>,
     /// See [`Settings::rules`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<SourceRules>,
 }
 
@@ -221,6 +221,25 @@ mod tests {
         let spec = SourceSpec::parse("modsecurity:/var/log/a:b.log").expect("a source");
         assert_eq!(spec.path, Path::new("/var/log/a:b.log"));
         assert_eq!(spec.name(), "modsecurity:/var/log/a:b.log");
+    }
+
+    #[test]
+    fn settings_that_are_not_set_are_not_told() {
+        let told = SourceSpec::parse("modsecurity:/x").expect("a source").settings();
+        let names: Vec<_> = told.keys().map(String::as_str).collect();
+        let expected = [
+            "block_statuses",
+            "count_requests",
+            "from_end",
+            "path",
+            "protocol_hits",
+            "response_rules",
+            "rfi_as_ssrf",
+            "scripting_clients",
+            "type",
+            "xxe_from_entities",
+        ];
+        assert_eq!(names, expected, "no timezone, no max_paranoia, no rules");
     }
 
     #[test]
