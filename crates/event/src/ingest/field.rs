@@ -11,7 +11,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 /// 9999-12-31T23:59:59Z. What is later is most likely written in milliseconds.
-const TIME_MAX_S: u64 = 253_402_300_799;
+pub(super) const TIME_MAX_S: u64 = 253_402_300_799;
 
 /// Why an item cannot be taken.
 #[derive(Debug)]

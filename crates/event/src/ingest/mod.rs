@@ -4,6 +4,7 @@
 //! that notifications are sent in, classic or in envelopes, so that one hitwire can feed another. If the body is not JSON, it is refused as a whole
 //! ([`IngestError`]); what is wrong with an item is that item's [`ItemError`].
 
+mod canonical;
 mod envelope;
 mod field;
 mod hit;
@@ -205,6 +206,9 @@ fn event(item: &Item<'_>, client: ClientId, now_s: u64) -> Result<Event, Refusal
     }
     if let Some(inside) = envelope::opened(item)? {
         return of_envelope(&inside, client, now_s);
+    }
+    if let Some(event) = canonical::hit(item, client) {
+        return Ok(event);
     }
     let event = match field::object_type(item.members)? {
         ObjectType::Vulnerability => vulnerability::read(item, client)?.to_event(client),
