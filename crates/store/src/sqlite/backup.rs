@@ -63,16 +63,21 @@ pub fn back_up(directory: &Path, to: &Path) -> Result<Backup, StoreError> {
     // What retention dropped before the state was copied is not missing in the copy.
     let begins = begins(&files::state_file(to))?;
     let (mut from, mut tries) = (begins.unwrap_or(0), 0);
-    while let Some(slice) = files::slice_from(directory, from).map_err(|error| trouble(directory, &error))? {
-        match copy_slice(&slice, to) {
+    let slice_from = |from| files::slice_from(directory, from).map_err(|error| trouble(directory, &error));
+    while let Some(slice) = slice_from(from)? {
+        let is_newest = || Ok::<_, StoreError>(slice_from(slice.first + 1)?.is_none());
+        let was_written = is_newest()?;
+        let copy = copy_slice(&slice, to);
+        // Packed or dropped meanwhile; or it ended, and more was written to it after it was copied.
+        let is_outdated = if copy.is_ok() { was_written && !is_newest()? } else { !slice.path.exists() };
+        if is_outdated && tries < TRIES_MAX {
+            let begun = to.join(slice.path.file_name().unwrap_or_default());
+            files::remove_database(&begun).map_err(|error| trouble(&begun, &error))?;
+            tries += 1;
+            continue;
+        }
+        match copy {
             Ok(files) => copied.extend(files),
-            // Packed or dropped meanwhile.
-            Err(_) if !slice.path.exists() && tries < TRIES_MAX => {
-                let begun = to.join(slice.path.file_name().unwrap_or_default());
-                files::remove_database(&begun).map_err(|error| trouble(&begun, &error))?;
-                tries += 1;
-                continue;
-            }
             Err(error) => return Err(error),
         }
         from = slice.first + 1;
