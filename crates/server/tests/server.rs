@@ -7,6 +7,7 @@ mod api;
 mod console;
 mod damage;
 mod delivery;
+mod dispatch;
 mod import;
 mod lifecycle;
 mod metrics;

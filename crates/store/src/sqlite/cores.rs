@@ -81,7 +81,7 @@ pub(super) fn open(options: Options) -> Result<Opened, StoreError> {
     let lease = Lease(lease);
     let cores = Cores {
         log: LogCore::new(ground.clone(), keeping, recovered.dedup, recovered.writer),
-        state: StateCore::new(ground.clone(), sealer.clone(), connection, lease)?,
+        state: StateCore::new(ground.clone(), sealer.clone(), connection, lease, to_keeper.clone())?,
         keeper: Keeper::new(ground.clone()),
         notices,
         to_keeper,

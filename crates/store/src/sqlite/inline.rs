@@ -2,10 +2,12 @@
 //! calls.
 
 use super::cores::Cores;
+use super::keeper::{Ask, Keeper};
 use super::log::append::{self, Prepared};
 use super::log::keeping::Notice;
 use super::state::work::{self, Work};
 use crate::{Appended, Done, Op, StoreError};
+use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::oneshot;
 
@@ -56,18 +58,25 @@ impl Inline {
 fn keep(cores: &mut Cores) {
     let Cores { log, state, keeper, notices, .. } = cores;
     let mut ask = |work: Work| state.now(work);
-    while let Ok(Notice::Rotated(_done)) = notices.try_recv() {
-        keeper.rotated(&mut ask);
-    }
+    heed(notices, keeper, &mut ask);
     if keeper.tick(&mut ask) {
         // An empty append makes an idle log end a slice that has reached its age.
         let (reply, _) = oneshot::channel();
         log.group(append::Job { appends: Vec::new(), reply }, &mut || None);
     }
-    while let Ok(Notice::Rotated(_done)) = notices.try_recv() {
-        keeper.rotated(&mut ask);
-    }
+    heed(notices, keeper, &mut ask);
     while keeper.has_to_pack() {
         keeper.pack();
+    }
+}
+
+/// The keeper does what it was told since the last time.
+fn heed(notices: &Receiver<Notice>, keeper: &mut Keeper, ask: Ask<'_>) {
+    while let Ok(notice) = notices.try_recv() {
+        match notice {
+            Notice::Rotated(_done) => keeper.rotated(ask),
+            Notice::WalGrew => keeper.wal_grew(),
+            Notice::Stop => {}
+        }
     }
 }

@@ -6,15 +6,17 @@ use super::ground::Ground;
 use super::ledger::retire::{RangeCounts, Retire};
 use super::log::catalog::Slice;
 use super::log::pack::Packing;
-use super::schema::checkpoint;
-use super::schema::{self, Access, Kind};
+use super::options::FaultPoint;
+use super::schema::{self, Access, Kind, LOG_PAGE_BYTES, STATE_PAGE_BYTES};
 use super::state::log_memory::LogMark;
 use super::state::running;
+use super::state::view::StateView;
 use super::state::work::{Answer, Work};
+use super::wal::{self, Checkpoint, WalContent, checkpoint};
 use crate::StoreError;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +25,9 @@ pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How often a WAL is moved into its database even if it is small, so that a start has little to read.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+
+/// A WAL that is held back is told at most this often, and not before it lasts so long.
+const HELD_BACK_TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// How often retention looks for slices that are too old, the delivery log is pruned, and it is noted how long hitwire ran.
 const RETENTION_EVERY: Duration = Duration::from_mins(1);
@@ -38,6 +43,30 @@ const PRUNE_STEPS_MAX: u32 = 200;
 /// Asks the state's writer.
 pub(super) type Ask<'a> = &'a mut dyn FnMut(Work) -> Result<Answer, StoreError>;
 
+/// What keeps a WAL from being used again, and since when.
+#[derive(Debug, Default)]
+struct HeldBack {
+    since: Option<Duration>,
+    told_at: Option<Duration>,
+}
+
+impl HeldBack {
+    /// After a try to move all of a WAL.
+    fn seen(&mut self, content: WalContent, bytes: u64, whose: &str, now: Duration) {
+        if content.left() == 0 {
+            *self = HeldBack::default();
+            return;
+        }
+        let since = *self.since.get_or_insert(now);
+        let told_at = self.told_at.unwrap_or(since);
+        if now.saturating_sub(told_at) >= HELD_BACK_TOLD_EVERY {
+            self.told_at = Some(now);
+            let seconds = now.saturating_sub(since).as_secs();
+            tracing::warn!(bytes, seconds, "a reader holds the WAL of the {whose} back, and it grows");
+        }
+    }
+}
+
 /// The keeper.
 pub(super) struct Keeper {
     ground: Ground,
@@ -46,6 +75,8 @@ pub(super) struct Keeper {
     unpackable: BTreeSet<u64>,
     log_connection: Option<(u64, Connection)>,
     state_connection: Option<(u64, Connection)>,
+    log_held_back: HeldBack,
+    state_held_back: HeldBack,
     checkpointed_at: Duration,
     /// The log's end at the last checkpoint.
     checkpointed_to: u64,
@@ -62,6 +93,8 @@ impl Keeper {
             unpackable: BTreeSet::new(),
             log_connection: None,
             state_connection: None,
+            log_held_back: HeldBack::default(),
+            state_held_back: HeldBack::default(),
             checkpointed_at: ground.clock.elapsed(),
             checkpointed_to: 0,
             retained_at: None,
@@ -213,27 +246,33 @@ impl Keeper {
         if due {
             self.checkpointed_at = now;
         }
-        self.checkpoint_log(due);
-        self.checkpoint_state(due);
+        self.checkpoint_log(due, now);
+        self.checkpoint_state(due, now);
         due
     }
 
-    fn checkpoint_log(&mut self, due: bool) {
+    /// A WAL has grown.
+    pub(super) fn wal_grew(&mut self) {
+        let now = self.ground.clock.elapsed();
+        self.checkpoint_log(false, now);
+        self.checkpoint_state(false, now);
+    }
+
+    fn checkpoint_log(&mut self, due: bool, now: Duration) {
         let slices = self.ground.log.catalog.all();
         let Some(slice) = slices.last() else { return };
-        // Nothing may be moved out of a WAL whose sync failed.
-        if slice.is_given_up() {
+        if slice.is_given_up() || slice.is_stuck() {
             self.log_connection = None;
             return;
         }
         let head = self.ground.log.head();
-        let wal_bytes = files::file_bytes(&files::wal(&slice.path));
-        if head == self.checkpointed_to || !(due || wal_bytes >= self.ground.options.wal_bytes_checkpoint()) {
+        if head == self.checkpointed_to {
             return;
         }
         let generation = slice.generation;
         if self.log_connection.as_ref().is_none_or(|(other, _)| *other != generation) {
             self.log_connection = None;
+            self.log_held_back = HeldBack::default();
             match schema::open(&slice.path, Kind::Log, Access::Write) {
                 Ok(connection) => self.log_connection = Some((generation, connection)),
                 Err(error) => {
@@ -242,47 +281,87 @@ impl Keeper {
             }
         }
         let Some((_, connection)) = &self.log_connection else { return };
-        // Every frame of the log's WAL was synced when it was acknowledged, and what a failed checkpoint wrote is
-        // written again by the next one: a failure here loses nothing.
-        match checkpoint(connection, "PASSIVE") {
-            Ok(_) => self.checkpointed_to = head,
+        let pass = || {
+            if self.ground.options.fails_at(FaultPoint::LogMove) {
+                return Err(rusqlite::Error::InvalidQuery);
+            }
+            wal::move_some(connection)
+        };
+        let move_wal = || -> rusqlite::Result<WalContent> {
+            let content = checkpoint(connection, Checkpoint::Look)?;
+            if content.bytes(LOG_PAGE_BYTES) >= self.ground.options.wal_bytes_to_move() {
+                wal::move_all(&pass, &self.ground.log.writer, &slice.readers)
+            } else if due {
+                pass()
+            } else {
+                Ok(content)
+            }
+        };
+        match move_wal() {
+            Ok(content) => {
+                if content.left() == 0 {
+                    self.checkpointed_to = head;
+                }
+                let bytes = content.bytes(LOG_PAGE_BYTES);
+                if bytes >= self.ground.options.wal_bytes_to_move() {
+                    self.log_held_back.seen(content, bytes, "log", now);
+                }
+            }
+            // Every frame was synced when it was acknowledged: as long as the WAL stays as it is, nothing is lost.
             Err(error) => {
-                tracing::warn!(%error, "the log's WAL cannot be moved into its slice; it is tried again");
+                tracing::error!(%error, slice = %slice.path.display(),
+                    "the log's WAL cannot be moved into its slice; it is kept, and a new slice begins");
+                slice.stick();
             }
         }
     }
 
-    fn checkpoint_state(&mut self, due: bool) {
-        let wal = files::wal(self.ground.state.path());
-        let large = files::file_bytes(&wal) >= self.ground.options.wal_bytes_checkpoint();
-        if self.ground.state.is_poisoned() || !(due || large) {
+    fn checkpoint_state(&mut self, due: bool, now: Duration) {
+        if self.ground.state.is_poisoned() {
             return;
         }
-        let mode = if self.ground.state.take_wipe() { "TRUNCATE" } else { "PASSIVE" };
+        let wipe = self.ground.state.take_wipe();
         let state = self.ground.state.clone();
         state.hold(|generation| {
             if self.state_connection.as_ref().is_none_or(|(other, _)| *other != generation) {
                 self.state_connection = None;
-                match schema::open(state.path(), Kind::State, Access::Write) {
+                match open_to_move(state.path()) {
                     Ok(connection) => self.state_connection = Some((generation, connection)),
                     Err(error) => {
                         tracing::warn!(%error, "the state's WAL cannot be emptied; it is tried again");
                     }
                 }
             }
-            let moved = self
-                .state_connection
-                .as_ref()
-                .map_or(Ok(false), |(_, connection)| checkpoint(connection, mode));
-            match moved {
-                Err(error) => {
-                    // Commits of the state are not synced one by one, so frames may be lost: the file is replaced.
-                    tracing::error!(%error, "the state's WAL cannot be moved into its file");
-                    state.poison();
+            let Some((_, connection)) = &self.state_connection else {
+                if wipe {
+                    state.ask_to_wipe();
                 }
-                // A reader was in the way; what was deleted goes with the next checkpoint.
-                Ok(false) if mode == "TRUNCATE" => state.ask_to_wipe(),
-                Ok(_) => {}
+                return;
+            };
+            let pass = || state.while_moving(|| wal::move_some(connection));
+            let move_wal = || -> rusqlite::Result<WalContent> {
+                let content = checkpoint(connection, Checkpoint::Look)?;
+                let is_large = content.bytes(STATE_PAGE_BYTES) >= self.ground.options.wal_bytes_to_move();
+                if is_large || wipe {
+                    wal::move_all(&pass, &state.writer, &state.readers)
+                } else if due {
+                    pass()
+                } else {
+                    Ok(content)
+                }
+            };
+            match move_wal() {
+                Ok(content) => {
+                    let bytes = content.bytes(STATE_PAGE_BYTES);
+                    if bytes >= self.ground.options.wal_bytes_to_move() {
+                        self.state_held_back.seen(content, bytes, "state", now);
+                    }
+                    if wipe && !cut(connection, &state) {
+                        // What was deleted goes with the next try.
+                        state.ask_to_wipe();
+                    }
+                }
+                Err(error) => tracing::error!(%error, "the state's WAL cannot be moved into its file"),
             }
         });
     }
@@ -365,5 +444,26 @@ impl Keeper {
             }
             all_bytes = all_bytes.saturating_sub(bytes);
         }
+    }
+}
+
+/// A connection that never waits for readers while it keeps the writer out.
+fn open_to_move(path: &Path) -> Result<Connection, StoreError> {
+    let connection = schema::open(path, Kind::State, Access::Write)?;
+    connection.busy_timeout(Duration::ZERO).map_err(|error| schema::damaged(path, &error))?;
+    Ok(connection)
+}
+
+/// Cuts the state's WAL, so that nothing of it stays on the disk. `false`: somebody was in the way.
+fn cut(connection: &Connection, state: &StateView) -> bool {
+    let cut = || state.while_moving(|| checkpoint(connection, Checkpoint::Cut));
+    let closed = || state.writer.while_closed(cut);
+    match state.readers.while_closed(closed).flatten() {
+        Some(Ok(content)) => !content.busy,
+        Some(Err(error)) => {
+            tracing::error!(%error, "the state's WAL cannot be moved into its file");
+            false
+        }
+        None => false,
     }
 }

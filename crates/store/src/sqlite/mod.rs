@@ -6,6 +6,7 @@
 //! - `log`: `log-<first Seq>.db`, the *slices*: blocks of events, spans over them, the sources' checkpoints;
 //!   `log-<first Seq>.packed.db`, a slice that has ended, rewritten into larger blocks; the newest events in memory.
 //! - `state`: `state.db`, in which `ledger`, `registry` and `outbox` keep their tables, and its writer.
+//! - `wal`: how the keeper moves a WAL into its database without anybody waiting for it.
 //! - `keeper`: checkpoints, packing of ended slices, retention.
 //! - `cores`: opens all of it. `threads` and `writer`: the three threads (log, state, keeper) around the cores. `inline`: the
 //!   same cores without threads, on the caller's. `ground`: what they share.
@@ -40,6 +41,7 @@ mod state;
 mod store;
 mod threads;
 mod verify;
+mod wal;
 mod writer;
 
 pub use backup::{Backup, BackupFile, back_up, restore};

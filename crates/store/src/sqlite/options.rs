@@ -9,11 +9,8 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A WAL is cut back by the writer itself past this size, if the checkpointer could not keep it small.
+/// A slice ends when its WAL reaches this size, because readers have kept it from being used again.
 const WAL_BYTES_MAX: u64 = 64 * MIB;
-
-/// Below this size a WAL is not worth a checkpoint.
-const WAL_BYTES_MIN: u64 = 256 << 10;
 
 /// The smallest slice: below it the fixed cost of a file outweighs its events.
 const SLICE_BYTES_MIN: u64 = 256 << 10;
@@ -37,6 +34,8 @@ pub enum FaultPoint {
     LogBeforeCommit,
     /// After a commit of the log, as if its sync had failed: its rows are in the file, but are not acknowledged.
     LogAfterCommit,
+    /// While the log's WAL is moved into its slice.
+    LogMove,
     /// While a new slice is made.
     SliceCreate,
     /// While a slice is read.
@@ -129,14 +128,14 @@ impl Options {
         self.slice_bytes.min(self.retention_bytes / 8).max(SLICE_BYTES_MIN)
     }
 
-    /// Bytes at which the writer cuts back a WAL by itself.
+    /// Bytes of the log's WAL at which its slice ends.
     pub(super) fn wal_bytes_max(&self) -> u64 {
-        (self.slice_bytes_full() / 4).min(WAL_BYTES_MAX)
+        (self.slice_bytes_full() / 2).min(WAL_BYTES_MAX)
     }
 
-    /// Bytes at which the checkpointer begins to work: a sixteenth of where the writer would have to.
-    pub(super) fn wal_bytes_checkpoint(&self) -> u64 {
-        (self.wal_bytes_max() / 16).max(WAL_BYTES_MIN)
+    /// Bytes of a WAL at which the keeper moves it into its database: a sixteenth of the most that it may have.
+    pub(super) fn wal_bytes_to_move(&self) -> u64 {
+        self.wal_bytes_max() / 16
     }
 
     /// Bytes that must stay free under the size limit: two slices being filled (the next one begins while retention

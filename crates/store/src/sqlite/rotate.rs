@@ -5,11 +5,11 @@
 
 use super::files::{self, DataDir};
 use super::registry::{access, integrations};
-use super::schema::checkpoint;
 use super::schema::{self, Access, Kind};
 use super::seal::{self, Sealer};
 use super::state::context::Trouble;
 use super::state::file;
+use super::wal::{Checkpoint, checkpoint};
 use crate::StoreError;
 use std::fs;
 use std::path::Path;
@@ -97,6 +97,6 @@ fn seal_anew(path: &Path, old: &Sealer, new: &Sealer) -> Result<u64, Trouble> {
     file::seal_canary(&transaction, new)?;
     transaction.commit()?;
     // What was sealed with the old key must not stay behind.
-    checkpoint(&connection, "TRUNCATE")?;
+    checkpoint(&connection, Checkpoint::Cut)?;
     Ok(sealed)
 }

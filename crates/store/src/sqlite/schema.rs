@@ -16,10 +16,10 @@ const STATEMENTS_MAX: usize = 64;
 
 /// Bytes of a page of a slice: a block of a hundred events takes two or three; a commit of one event still writes a single
 /// page.
-const LOG_PAGE_BYTES: u32 = 8192;
+pub(super) const LOG_PAGE_BYTES: u32 = 8192;
 
 /// Bytes of a page of the state: its rows are small.
-const STATE_PAGE_BYTES: u32 = 4096;
+pub(super) const STATE_PAGE_BYTES: u32 = 4096;
 
 /// A kind of database file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,11 +198,6 @@ pub(super) fn into_wal_mode(path: &Path) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "OFF")?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.close().map_err(|(_, error)| error)
-}
-
-/// Runs a checkpoint of the WAL. `false`: something was in the way, and a part of the WAL stays.
-pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<bool> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| Ok(row.get::<_, i64>(0)? == 0))
 }
 
 /// What is said of a file that SQLite cannot work with.

@@ -150,6 +150,7 @@ pub(super) fn run_keeper(
         let pause = if keeper.has_to_pack() { PACK_PAUSE } else { LOOK_EVERY };
         match notices.recv_timeout(pause) {
             Ok(Notice::Rotated(_done)) => keeper.rotated(&mut ask),
+            Ok(Notice::WalGrew) => keeper.wal_grew(),
             Ok(Notice::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => keeper.pack(),
         }

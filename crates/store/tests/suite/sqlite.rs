@@ -6,3 +6,4 @@ mod disk;
 mod files;
 mod large;
 mod retention;
+mod wal;

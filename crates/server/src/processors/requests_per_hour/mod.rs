@@ -5,8 +5,10 @@
 
 mod hours;
 
-use hitwire_api::{Intake, Origin};
-use hitwire_delivery::Clock;
+pub(crate) use hours::hour_of;
+
+use crate::dispatch::Clock;
+use crate::metrics::{Intake, Origin};
 use hitwire_event::{ClientId, Counter, Event, Kind, Seq, Stream};
 use hitwire_store::{Append, Done, Op, Read, Store, StoreError, StreamFrom};
 use hours::Hours;

@@ -1,5 +1,6 @@
 //! Which slices there are, and which positions of each count.
 
+use crate::sqlite::wal::{Gate, READERS_WAIT_MAX};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -22,6 +23,9 @@ pub(in crate::sqlite) struct Slice {
     last: AtomicU64,
     given_up: AtomicBool,
     removed: AtomicBool,
+    stuck: AtomicBool,
+    /// Passed by those who read the file.
+    pub readers: Gate,
     /// When the disk began to refuse to read it, as the monotonic clock says in milliseconds; 0: it does not.
     refused_since_ms: AtomicU64,
 }
@@ -49,6 +53,8 @@ impl Slice {
             last: AtomicU64::new(WRITTEN),
             given_up: AtomicBool::new(false),
             removed: AtomicBool::new(false),
+            stuck: AtomicBool::new(false),
+            readers: Gate::new(READERS_WAIT_MAX),
             refused_since_ms: AtomicU64::new(0),
         }
     }
@@ -92,6 +98,16 @@ impl Slice {
     /// Says that a commit failed: nothing may be written to the slice any more, not even out of its WAL.
     pub(in crate::sqlite) fn give_up(&self) {
         self.given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that its WAL must stay as it is, since moving it into the file failed.
+    pub(in crate::sqlite) fn stick(&self) {
+        self.stuck.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its WAL must stay as it is.
+    pub(in crate::sqlite) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
     }
 
     /// Whether a commit failed.

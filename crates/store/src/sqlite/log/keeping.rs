@@ -1,10 +1,13 @@
-//! How the log's writer tells the keeper that a slice has ended, and waits for the room that it makes.
+//! How the writers tell the keeper that a slice has ended or a WAL has grown, and how the log's writer waits for the room
+//! that the keeper makes.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 
 /// What the keeper is told.
 #[derive(Debug)]
 pub(in crate::sqlite) enum Notice {
+    /// A WAL has grown.
+    WalGrew,
     /// A slice has ended; when retention has made room, the sender is dropped.
     Rotated(Sender<()>),
     /// No more work.
@@ -25,6 +28,11 @@ impl Keeping {
         (Keeping { notices: notices.clone(), busy: None }, notices, receiver)
     }
 
+    /// What tells the keeper of the log's WAL.
+    pub(in crate::sqlite) fn wal_growth(&self, step_bytes: u64) -> WalGrowth {
+        WalGrowth::new(self.notices.clone(), step_bytes)
+    }
+
     /// A slice has ended.
     pub(in crate::sqlite) fn rotated(&mut self) {
         let (done, busy) = mpsc::channel();
@@ -39,5 +47,30 @@ impl Keeping {
             // Nothing is ever sent: the keeper drops its end.
             let _ = busy.recv();
         }
+    }
+}
+
+/// A writer's end: tells of a WAL that has grown by another step.
+#[derive(Debug)]
+pub(in crate::sqlite) struct WalGrowth {
+    notices: Sender<Notice>,
+    step_bytes: u64,
+    told_steps: u64,
+}
+
+impl WalGrowth {
+    /// Tells each time when the WAL has grown by so many bytes.
+    pub(in crate::sqlite) fn new(notices: Sender<Notice>, step_bytes: u64) -> Self {
+        WalGrowth { notices, step_bytes: step_bytes.max(1), told_steps: 0 }
+    }
+
+    /// So many bytes of the WAL are in use now.
+    pub(in crate::sqlite) fn reached(&mut self, bytes: u64) {
+        let steps = bytes / self.step_bytes;
+        if steps > self.told_steps {
+            // A keeper that has ended needs no notice.
+            let _ = self.notices.send(Notice::WalGrew);
+        }
+        self.told_steps = steps;
     }
 }

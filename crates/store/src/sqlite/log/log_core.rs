@@ -8,7 +8,7 @@
 use super::append::{Job, Prepared, Written, failure, flags, refuse};
 use super::block::Placed;
 use super::dedup::{Dedup, Known};
-use super::keeping::Keeping;
+use super::keeping::{Keeping, WalGrowth};
 use super::recovery::SLICE_POSITIONS_MAX;
 use super::slice_writer::{self, SliceWriter};
 use super::view::Checkpoints;
@@ -16,18 +16,17 @@ use crate::StoreError;
 use crate::sqlite::files;
 use crate::sqlite::ground::Ground;
 use crate::sqlite::options::FaultPoint;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long appends are refused after a failure before a new slice is tried.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A WAL that cannot be cut back is told at most this often: it is tried with every append.
-const WAL_WARNING_EVERY: Duration = Duration::from_secs(10);
-
 /// The log's writer.
 pub(in crate::sqlite) struct LogCore {
     ground: Ground,
     keeping: Keeping,
+    wal_growth: WalGrowth,
     dedup: Dedup,
     /// The last acknowledged position.
     head: u64,
@@ -39,7 +38,8 @@ pub(in crate::sqlite) struct LogCore {
     slice_bytes: u64,
     /// The last failure, for the callers that come before the next try.
     failure: Option<(Duration, String)>,
-    wal_warned_at: Option<Duration>,
+    /// Bytes of its WAL that were in use after the last commit.
+    wal_bytes: u64,
 }
 
 impl LogCore {
@@ -51,6 +51,7 @@ impl LogCore {
         writer: SliceWriter,
     ) -> Self {
         LogCore {
+            wal_growth: keeping.wal_growth(ground.options.wal_bytes_to_move()),
             keeping,
             dedup,
             head: ground.log.head(),
@@ -58,7 +59,7 @@ impl LogCore {
             writer_since: ground.clock.elapsed(),
             slice_bytes: 0,
             failure: None,
-            wal_warned_at: None,
+            wal_bytes: 0,
             ground,
         }
     }
@@ -69,6 +70,8 @@ impl LogCore {
             refuse([first], &error);
             return;
         }
+        let log = Arc::clone(&self.ground.log);
+        let _inside = log.writer.enter();
         let began = Instant::now();
         let mut written = Vec::new();
         let mut unwritten = None;
@@ -107,7 +110,8 @@ impl LogCore {
     /// Ends the writer: what the WAL holds goes into the database.
     pub(in crate::sqlite) fn close(&mut self) {
         if let Some(writer) = self.writer.take()
-            && let Err(error) = writer.truncate_wal()
+            && !writer.slice.is_stuck()
+            && let Err(error) = writer.cut_wal()
         {
             tracing::warn!(%error, "the log's WAL stays as it is; it is read at the next start");
         }
@@ -139,9 +143,12 @@ impl LogCore {
         let age = now.saturating_sub(self.writer_since);
         let positions =
             self.writer.as_ref().map_or(0, |writer| (self.head + 1).saturating_sub(writer.slice.first));
+        let is_stuck = self.writer.as_ref().is_some_and(|writer| writer.slice.is_stuck());
         has_events
-            && (positions >= SLICE_POSITIONS_MAX
+            && (is_stuck
+                || positions >= SLICE_POSITIONS_MAX
                 || self.slice_bytes >= self.ground.options.slice_bytes_full()
+                || self.wal_bytes >= self.ground.options.wal_bytes_max()
                 || age >= self.ground.options.slice_age)
     }
 
@@ -149,11 +156,16 @@ impl LogCore {
     fn rotate(&mut self, now: Duration) -> Result<(), StoreError> {
         // Retention makes room for one slice ahead; it must have done so before the next one is begun.
         self.keeping.wait();
+        if self.wal_bytes >= self.ground.options.wal_bytes_max() {
+            tracing::warn!(
+                bytes = self.wal_bytes,
+                "the log's WAL is held back by its readers; a new slice begins"
+            );
+        }
         // The ended slice keeps its WAL until it is packed.
         self.writer = Some(self.create()?);
         self.keeping.rotated();
-        self.writer_since = now;
-        self.slice_bytes = 0;
+        self.begins(now);
         Ok(())
     }
 
@@ -171,10 +183,14 @@ impl LogCore {
             )));
         }
         self.writer = Some(self.create()?);
-        self.writer_since = now;
-        self.slice_bytes = 0;
+        self.begins(now);
         tracing::info!(after = self.head, "the log goes on in a new slice");
         Ok(())
+    }
+
+    fn begins(&mut self, now: Duration) {
+        self.writer_since = now;
+        (self.slice_bytes, self.wal_bytes) = (0, 0);
     }
 
     fn create(&mut self) -> Result<SliceWriter, StoreError> {
@@ -295,28 +311,19 @@ impl LogCore {
             // A caller that no longer waits has its events in the log all the same.
             let _ = reply.send(Ok(appended));
         }
-        self.bound_wal();
+        self.watch_wal();
         events
     }
 
-    /// Truncates the WAL if the checkpointer could not keep it small.
-    fn bound_wal(&mut self) {
+    /// Tells the keeper when the WAL has grown.
+    fn watch_wal(&mut self) {
         let Some(writer) = &self.writer else { return };
-        if files::file_bytes(&files::wal(&writer.slice.path)) < self.ground.options.wal_bytes_max() {
-            return;
-        }
-        match writer.truncate_wal() {
-            Ok(true) => {}
-            Ok(false) => {
-                let now = self.ground.clock.elapsed();
-                if self.wal_warned_at.is_none_or(|at| now.saturating_sub(at) >= WAL_WARNING_EVERY) {
-                    self.wal_warned_at = Some(now);
-                    tracing::warn!("a reader holds the log's WAL back; it is tried again with each append");
-                }
+        match writer.wal_bytes() {
+            Ok(bytes) => {
+                self.wal_bytes = bytes;
+                self.wal_growth.reached(bytes);
             }
-            Err(error) => {
-                self.fail(failure(error), Vec::new());
-            }
+            Err(error) => tracing::debug!(%error, "how large the log's WAL is cannot be told"),
         }
     }
 

@@ -82,12 +82,16 @@ impl Packing {
             for event in events.iter().filter(|event| event.seq <= self.last) {
                 self.blocks.push(&transaction, event)?;
             }
+            // A file that is not complete is thrown away as a whole: what is in it counts.
+            self.blocks.committed();
             if !has_time() {
                 break;
             }
         }
         if self.firsts.is_empty() {
-            self.blocks.end(&transaction)?;
+            self.blocks.flush(&transaction)?;
+            self.blocks.committed();
+            self.blocks.write_span(&transaction)?;
         }
         transaction.commit()?;
         Ok(())

@@ -60,7 +60,9 @@ impl Connections {
                 Err(error) => return Err(SliceFault::of_opening(slice, error, now)),
             },
         };
+        let inside = slice.readers.enter();
         let answer = work(&connection).map_err(|error| SliceFault::of(slice, &error, now))?;
+        drop(inside);
         slice.reads();
         let mut idle = self.idle();
         if slice.is_removed() {

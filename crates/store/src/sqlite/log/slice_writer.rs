@@ -1,13 +1,14 @@
 //! Writing one slice: blocks, the spans over them, checkpoints.
 
-use super::block::{self, BlockError, Builder, Compressor, Directory, EVENTS_MAX, Placed, Sealed};
+use super::block::{self, BlockError, Builder, Compressor, Directory, EVENTS_MAX, Header, Placed, Sealed};
 use super::catalog::{Part, Slice};
 use super::damage::{ReadError, ReadResult};
 use super::slice_reader::{block_holding, firsts_newest_first, open_block};
 use super::view::Checkpoints;
 use crate::StoreError;
 use crate::sqlite::files::{self, DataDir};
-use crate::sqlite::schema::{self, Access, Kind, OpenError, checkpoint};
+use crate::sqlite::schema::{self, Access, Kind, LOG_PAGE_BYTES, OpenError};
+use crate::sqlite::wal::{Checkpoint, checkpoint};
 use rusqlite::{Connection, params};
 use std::fs;
 use std::path::Path;
@@ -79,12 +80,18 @@ impl OpenSpan {
     }
 }
 
-/// Writes blocks and spans into a file that has their tables.
+/// Writes blocks and spans into a file that has their tables. What it remembers of them is true only once their
+/// transaction is, and is kept apart until then.
 #[derive(Debug)]
 pub(in crate::sqlite) struct BlockWriter {
     builder: Builder,
     compressor: Compressor,
+    /// Over blocks that are committed.
     span: OpenSpan,
+    /// The span is in the transaction.
+    span_written: bool,
+    /// Blocks in the transaction.
+    uncommitted: Vec<(Header, Directory)>,
 }
 
 impl BlockWriter {
@@ -92,7 +99,13 @@ impl BlockWriter {
     pub(in crate::sqlite) fn new(events_max: u32, level: i32) -> Result<Self, StoreError> {
         let compressor = Compressor::new(level)
             .map_err(|error| StoreError::Unavailable(format!("no memory to compress events: {error}")))?;
-        Ok(BlockWriter { builder: Builder::new(events_max), compressor, span: OpenSpan::default() })
+        Ok(BlockWriter {
+            builder: Builder::new(events_max),
+            compressor,
+            span: OpenSpan::default(),
+            span_written: false,
+            uncommitted: Vec::new(),
+        })
     }
 
     /// Adds an event; what fills a block is written, and what stands before a gap.
@@ -125,20 +138,34 @@ impl BlockWriter {
             header.hash as i64,
             body
         ])?;
-        self.span.add(header.first, header.last(), (header.oldest_ms, header.newest_ms), &directory);
-        if self.span.is_full() {
+        self.uncommitted.push((header, directory));
+        if self.span.is_full() { self.write_span(connection) } else { Ok(()) }
+    }
+
+    /// Writes the span of what is committed, however short.
+    pub(super) fn write_span(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if !self.span_written {
             self.span.write(connection)?;
-            self.span = OpenSpan::default();
+            self.span_written = true;
         }
         Ok(())
     }
 
-    /// Writes the last span, however short.
-    pub(in crate::sqlite) fn end(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        self.flush(connection)?;
-        self.span.write(connection)?;
-        self.span = OpenSpan::default();
-        Ok(())
+    /// The transaction is committed.
+    pub(in crate::sqlite) fn committed(&mut self) {
+        if std::mem::take(&mut self.span_written) {
+            self.span = OpenSpan::default();
+        }
+        for (header, directory) in self.uncommitted.drain(..) {
+            self.span.add(header.first, header.last(), (header.oldest_ms, header.newest_ms), &directory);
+        }
+    }
+
+    /// The transaction did not come about: nothing of it was written.
+    pub(in crate::sqlite) fn rolled_back(&mut self) {
+        self.builder.clear();
+        self.span_written = false;
+        self.uncommitted.clear();
     }
 }
 
@@ -230,8 +257,13 @@ impl SliceWriter {
     }
 
     /// Commits, which syncs the WAL.
-    pub(in crate::sqlite) fn commit(&self) -> rusqlite::Result<()> {
-        run(&self.connection, "COMMIT")
+    pub(in crate::sqlite) fn commit(&mut self) -> rusqlite::Result<()> {
+        let committed = run(&self.connection, "COMMIT");
+        match committed {
+            Ok(()) => self.blocks.committed(),
+            Err(_) => self.blocks.rolled_back(),
+        }
+        committed
     }
 
     /// Bytes of the database, with what is still in the WAL.
@@ -243,9 +275,14 @@ impl SliceWriter {
         Ok((pages * page_bytes) as u64)
     }
 
-    /// Moves the whole WAL into the database and empties it. `false`: a reader was in the way.
-    pub(in crate::sqlite) fn truncate_wal(&self) -> rusqlite::Result<bool> {
-        checkpoint(&self.connection, "TRUNCATE")
+    /// Bytes of the WAL that are in use.
+    pub(in crate::sqlite) fn wal_bytes(&self) -> rusqlite::Result<u64> {
+        Ok(checkpoint(&self.connection, Checkpoint::Look)?.bytes(LOG_PAGE_BYTES))
+    }
+
+    /// Moves the whole WAL into the database and empties it, at the end of the process.
+    pub(in crate::sqlite) fn cut_wal(&self) -> rusqlite::Result<()> {
+        checkpoint(&self.connection, Checkpoint::Cut).map(drop)
     }
 
     /// The connection, for a test that makes trouble.
@@ -391,4 +428,62 @@ fn recount(connection: &Connection, span: &mut OpenSpan) -> ReadResult<()> {
         span.add(first, first + u64::from(events.max(1)) - 1, times_ms, &directory);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::log::slice_reader::{firsts_newest_first, open_block};
+    use hitwire_event::{ClientId, Kind};
+
+    fn write(writer: &mut SliceWriter, seqs: std::ops::RangeInclusive<u64>) {
+        writer.begin().unwrap();
+        for seq in seqs {
+            let kind = Kind::Hit.code();
+            writer
+                .push(&Placed {
+                    seq,
+                    appended_ms: seq,
+                    flags: 0,
+                    client: ClientId(1),
+                    kind,
+                    id: "x",
+                    body: "{}",
+                })
+                .unwrap();
+        }
+        writer.flush().unwrap();
+    }
+
+    #[test]
+    fn a_commit_that_fails_leaves_nothing_behind_and_forgets_nothing_that_was_committed() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = DataDir::open(directory.path()).unwrap();
+        let mut writer = SliceWriter::create(&directory, 1, &Checkpoints::new()).unwrap();
+        write(&mut writer, 1..=SPAN_POSITIONS);
+        writer.commit().unwrap();
+        // This one would write the span, and is lost: as after a COMMIT that SQLite answered with a rollback.
+        let lost = SPAN_POSITIONS + 1..=SPAN_POSITIONS + 10;
+        write(&mut writer, lost.clone());
+        writer.connection().execute_batch("ROLLBACK").unwrap();
+        writer.commit().unwrap_err();
+        let spans = |writer: &SliceWriter| -> Vec<(i64, i64)> {
+            let mut spans =
+                writer.connection().prepare("SELECT first, last FROM span ORDER BY first").unwrap();
+            spans.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+        };
+        assert_eq!(spans(&writer), []);
+        write(&mut writer, lost.clone());
+        writer.commit().unwrap();
+        assert_eq!(spans(&writer), [(1, SPAN_POSITIONS as i64)]);
+        let firsts = firsts_newest_first(writer.connection(), 1, u64::MAX >> 1).unwrap();
+        let seqs = firsts.iter().rev().flat_map(|&first| {
+            let opened = open_block(writer.connection(), first).unwrap();
+            opened.events().unwrap().iter().map(|event| event.seq).collect::<Vec<_>>()
+        });
+        assert_eq!(seqs.collect::<Vec<_>>(), (1..=*lost.end()).collect::<Vec<_>>());
+        let mut again = OpenSpan::default();
+        recount(writer.connection(), &mut again).unwrap();
+        assert_eq!(again.range, writer.blocks.span.range, "what is open is what a start would count again");
+    }
 }

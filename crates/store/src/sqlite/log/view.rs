@@ -7,6 +7,7 @@ use super::gather::{Gathered, Gatherer, Wanted, wants};
 use super::slice_reader::{Connections, PartCount, SliceReader};
 use super::tail::Tail;
 use crate::sqlite::options::{FaultPoint, Options};
+use crate::sqlite::wal::{Gate, WRITER_WAITS_MAX};
 use crate::{Counts, Lag, Page, Read, StoreError, StreamFrom, Touched, Unreadable};
 use hitwire_event::{Record, Seq, Stream};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,8 @@ pub(in crate::sqlite) struct LogView {
     pub catalog: Catalog,
     /// Connections to them.
     pub connections: Connections,
+    /// Passed by the log's writer.
+    pub writer: Gate,
     blocks: BlockCache,
     tail: RwLock<Tail>,
     head: watch::Sender<Seq>,
@@ -59,6 +62,7 @@ impl LogView {
         LogView {
             catalog,
             connections: Connections::default(),
+            writer: Gate::new(WRITER_WAITS_MAX),
             blocks: BlockCache::new(CACHE_BYTES),
             tail: RwLock::new(Tail::new(head, options.tail_bytes)),
             head: watch::Sender::new(Seq(head)),

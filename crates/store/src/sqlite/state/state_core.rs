@@ -7,16 +7,20 @@ use crate::sqlite::files;
 use crate::sqlite::ground::Ground;
 use crate::sqlite::ledger::history::{self, Pruner};
 use crate::sqlite::ledger::{lanes, retire};
+use crate::sqlite::log::keeping::{Notice, WalGrowth};
 use crate::sqlite::options::FaultPoint;
 use crate::sqlite::outbox;
 use crate::sqlite::registry::{access, accounts, activity, authority, integrations, standing, tokens};
-use crate::sqlite::schema::{self, checkpoint};
+use crate::sqlite::schema::{self, STATE_PAGE_BYTES};
 use crate::sqlite::seal::Sealer;
+use crate::sqlite::wal::{Checkpoint, checkpoint};
 use crate::{Done, Lease, Op, StoreError};
 use hitwire_courier::LostReason;
 use hitwire_event::IntegrationId;
 use rusqlite::Connection;
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -48,6 +52,7 @@ pub(in crate::sqlite) struct StateCore {
     synced: bool,
     /// A job that did not fit into the last group.
     held_over: Option<Job>,
+    wal_growth: WalGrowth,
 }
 
 impl StateCore {
@@ -57,10 +62,12 @@ impl StateCore {
         sealer: Sealer,
         connection: Connection,
         lease: Lease,
+        to_keeper: Sender<Notice>,
     ) -> Result<Self, StoreError> {
         let pruner =
             Pruner::new(&connection).map_err(|error| schema::damaged(ground.state.path(), &error))?;
         Ok(StateCore {
+            wal_growth: WalGrowth::new(to_keeper, ground.options.wal_bytes_to_move()),
             ground,
             sealer,
             lease,
@@ -85,6 +92,8 @@ impl StateCore {
             answer(first.reply, Err(error));
             return;
         }
+        let state = Arc::clone(&self.ground.state);
+        let _inside = state.writer.enter();
         let began = Instant::now();
         let synced = first.work.must_be_synced();
         let mut effects = Effects::default();
@@ -130,7 +139,7 @@ impl StateCore {
                 for (reply, result) in answered {
                     answer(reply, result.unwrap_or(Err(StoreError::Closed)));
                 }
-                self.bound_wal();
+                self.watch_wal();
             }
             Err(error) => {
                 self.fail(&error);
@@ -166,7 +175,7 @@ impl StateCore {
                 tracing::warn!("how far the log is could not be remembered; the next start looks for itself");
             }
         }
-        if let Err(error) = checkpoint(&connection, "TRUNCATE") {
+        if let Err(error) = checkpoint(&connection, Checkpoint::Cut) {
             tracing::warn!(%error, "the state's WAL stays as it is; it is read at the next start");
         }
     }
@@ -211,7 +220,11 @@ impl StateCore {
             return Err("injected fault before a commit".to_owned());
         }
         let connection = self.connection.as_ref().ok_or_else(|| "the state is not open".to_owned())?;
-        run(connection, "COMMIT").map_err(|error| error.to_string())
+        run(connection, "COMMIT").map_err(|error| error.to_string())?;
+        if self.synced && self.ground.state.is_poisoned_after_moving() {
+            return Err("a sync of the file failed meanwhile".to_owned());
+        }
+        Ok(())
     }
 
     /// Carries out one job within a savepoint.
@@ -276,18 +289,12 @@ impl StateCore {
         }
     }
 
-    /// Truncates the WAL if the checkpointer could not keep it small.
-    fn bound_wal(&mut self) {
+    /// Tells the keeper when the WAL has grown.
+    fn watch_wal(&mut self) {
         let Some(connection) = &self.connection else { return };
-        if files::file_bytes(&files::wal(self.ground.state.path())) < self.ground.options.wal_bytes_max() {
-            return;
-        }
-        match checkpoint(connection, "TRUNCATE") {
-            Ok(true) => {}
-            Ok(false) => {
-                tracing::warn!("a reader holds the state's WAL back; it is tried again with the next change");
-            }
-            Err(error) => self.fail(&error.to_string()),
+        match checkpoint(connection, Checkpoint::Look) {
+            Ok(content) => self.wal_growth.reached(content.bytes(STATE_PAGE_BYTES)),
+            Err(error) => tracing::debug!(%error, "how large the state's WAL is cannot be told"),
         }
     }
 

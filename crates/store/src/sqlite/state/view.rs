@@ -3,6 +3,7 @@
 use super::context::Trouble;
 use crate::StoreError;
 use crate::sqlite::schema::{self, Access, Kind};
+use crate::sqlite::wal::{Gate, READERS_WAIT_MAX, WRITER_WAITS_MAX};
 use hitwire_event::IntegrationId;
 use rusqlite::Connection;
 use std::path::PathBuf;
@@ -20,6 +21,10 @@ const MOVED_MAX: usize = 10_000;
 #[derive(Debug)]
 pub(in crate::sqlite) struct StateView {
     path: PathBuf,
+    /// Passed by those who write the file.
+    pub(in crate::sqlite) writer: Gate,
+    /// Passed by those who read it.
+    pub(in crate::sqlite) readers: Gate,
     /// Held for reading while a connection is used, for writing while the file is replaced.
     file: RwLock<()>,
     /// Rises when the file is replaced: older connections belong to the old one.
@@ -29,6 +34,8 @@ pub(in crate::sqlite) struct StateView {
     announced: watch::Sender<u64>,
     /// A sync of the file failed: nothing may be moved into it, it is to be replaced by a copy.
     poisoned: AtomicBool,
+    /// Held while the WAL is moved into the file.
+    moving: Mutex<()>,
     /// Something was deleted that must not stay in the WAL.
     wipe: AtomicBool,
 }
@@ -38,12 +45,15 @@ impl StateView {
     pub(in crate::sqlite) fn new(path: PathBuf) -> Self {
         StateView {
             path,
+            writer: Gate::new(WRITER_WAITS_MAX),
+            readers: Gate::new(READERS_WAIT_MAX),
             file: RwLock::default(),
             generation: AtomicU64::new(0),
             idle: Mutex::default(),
             moved: watch::Sender::default(),
             announced: watch::Sender::default(),
             poisoned: AtomicBool::new(false),
+            moving: Mutex::default(),
             wipe: AtomicBool::new(false),
         }
     }
@@ -71,6 +81,7 @@ impl StateView {
             None => schema::open(&self.path, Kind::State, Access::Read)?,
         };
         let answer = {
+            let _inside = self.readers.enter();
             let transaction = connection.unchecked_transaction().map_err(failed)?;
             work(&transaction).map_err(|trouble| match trouble {
                 Trouble::Sql(error) => failed(error),
@@ -121,6 +132,23 @@ impl StateView {
     /// The number of the event put into the outbox last; 0 before the first of this process.
     pub(in crate::sqlite) fn watch_announced(&self) -> watch::Receiver<u64> {
         self.announced.subscribe()
+    }
+
+    /// Moves what the WAL holds into the file. If that fails, the file is to be replaced: commits of the state are not synced
+    /// one by one, so some may be lost.
+    pub(in crate::sqlite) fn while_moving<T>(
+        &self,
+        work: impl FnOnce() -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let _moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        work().inspect_err(|_| self.poison())
+    }
+
+    /// Whether a sync that somebody else began before this call has failed, or one fails now: then nothing that was
+    /// written before is sure, even if its own sync went well.
+    pub(super) fn is_poisoned_after_moving(&self) -> bool {
+        drop(self.moving.lock().unwrap_or_else(PoisonError::into_inner));
+        self.is_poisoned()
     }
 
     /// Says that a sync of the file failed.

@@ -241,6 +241,13 @@ impl Builder {
         (self.events > 0).then(|| self.first + u64::from(self.events))
     }
 
+    /// Forgets what was added since the last block.
+    pub(super) fn clear(&mut self) {
+        self.events = 0;
+        self.plain.clear();
+        self.directory = Directory::default();
+    }
+
     /// Ends the block and begins an empty one.
     pub(in crate::sqlite) fn seal(&mut self, compressor: &mut Compressor) -> Sealed {
         let hash = hash(self.first, self.events, &self.plain);
