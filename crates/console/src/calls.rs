@@ -5,7 +5,7 @@ use crate::failure::{FieldError, Refused};
 use crate::session::Session;
 use axum::body::Body;
 use bytes::Bytes;
-use hitwire_store::Role;
+use hitwire_store::{Role, SignedIn};
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, StatusCode};
 use serde::Deserialize;
@@ -15,14 +15,6 @@ use tower::ServiceExt;
 
 /// The largest answer of the API that a page takes: all integrations of a client with 10,000 of them.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
-
-/// The session of a signed-in user, on a request that the console makes to the API. It stands in place of a token. It is an
-/// extension of the request, which cannot be sent over the wire.
-#[derive(Clone, Debug)]
-pub struct SignedIn {
-    /// SHA-256 of the session; who that is, and what they may do, is read again for each request.
-    pub session: [u8; 32],
-}
 
 /// What the API answered.
 #[derive(Clone, Debug)]

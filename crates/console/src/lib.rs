@@ -43,7 +43,6 @@ mod deliveries;
 mod events;
 mod integrations;
 
-pub use calls::SignedIn;
 pub use fields::{HeldBody, ReadBody};
 pub use guard::HTML_POLICY;
 pub use installation::{Installation, Setting, Tells};
@@ -60,7 +59,6 @@ use hitwire_index::Index;
 use hitwire_store::{Op, Role, Store, User};
 use http::{HeaderMap, Method, StatusCode};
 use session::Session;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -99,10 +97,6 @@ pub struct Console {
     /// Places for pages that stay open: [`Places::default`].
     pub live: Places,
 }
-
-/// From where a request came; the server adds it to each request.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
 
 /// How handlers get at it.
 pub(crate) type Shared = Arc<Console>;

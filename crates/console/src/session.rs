@@ -1,11 +1,12 @@
 //! Who is signed in: a cookie with 256 random bits, of which the store keeps the SHA-256.
 
 use crate::failure::Failure;
-use crate::{Console, Peer, Shared, zone};
+use crate::{Console, Shared, zone};
 use axum::extract::FromRequestParts;
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hitwire_share::Peer;
 use hitwire_store::{Op, Role, Session as Kept, Store, StoreError, User};
 use http::header::{HOST, ORIGIN, USER_AGENT};
 use http::request::Parts;

@@ -4,6 +4,22 @@ use crate::notice::Notice;
 use crate::time::written;
 use crate::{ClientId, Event, Kind};
 
+/// Seconds of an hour. Hours are those of UTC.
+pub const HOUR_S: u64 = 3_600;
+
+/// An hour is told this long after its end: what is on its way by then still counts in it.
+pub const GRACE_S: u64 = 60;
+
+/// The hour in which a counter counts, in hours since the epoch, and whether it came too late for its own, that
+/// is after that was told: then it counts in the hour that runs. `at_s` is when the
+/// requests were processed, `now_s` when the counter is put into the log (Unix seconds). One that comes from the future
+/// counts in the hour of its arrival.
+pub fn hour_of(at_s: u64, now_s: u64) -> (u64, bool) {
+    let (hour, current) = (at_s / HOUR_S, now_s / HOUR_S);
+    let is_late = hour < now_s.saturating_sub(GRACE_S) / HOUR_S;
+    (if is_late { current } else { hour.min(current) }, is_late)
+}
+
 /// How many requests were processed in an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestsPerHour {

@@ -1,7 +1,7 @@
 //! The first token: chosen by the operator, else made at the first start and left in a file.
 
 use crate::StartError;
-use crate::random_token::random_token;
+use hitwire_api::random_token::random_token;
 use hitwire_store::Secret;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -54,7 +54,7 @@ fn write_synced(path: &Path, token: &str) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random_token::{ALPHABET, CHARS};
+    use hitwire_api::random_token::{ALPHABET, CHARS};
     use std::os::unix::fs::PermissionsExt;
 
     #[test]

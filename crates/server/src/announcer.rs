@@ -3,7 +3,7 @@
 //! An event of the outbox is appended first and taken out of it afterwards. If hitwire ends in between, it is appended
 //! again at the next start and recognised by its id, so it is told once.
 
-use crate::metrics::{Intake, Origin};
+use hitwire_api::{Intake, Origin};
 use hitwire_store::{Append, Done, Op, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,11 +1,11 @@
 //! Connections: how many, how long they may take, and their encryption.
 
 use crate::certificate::Certificate;
-use crate::metrics::{Open, Requests};
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
-use hitwire_console::Peer;
+use hitwire_api::{Open, Requests};
+use hitwire_share::Peer;
 use hitwire_share::{Holder, Share, Shares, UsedUp};
 use http::Request;
 use hyper::body::Incoming;

@@ -1,13 +1,13 @@
 //! The tasks behind the API, each of which picks up where it was if it fails.
 
-use crate::accounts::Accounts;
 use crate::announcer;
 use crate::certificate::Certificate;
-use crate::dispatch::Clock;
 use crate::metrics::Counted;
 use crate::processors::requests_per_hour::Processor;
-use crate::supervisor::Supervisor;
+use hitwire_api::Accounts;
 use hitwire_console::Lifetime;
+use hitwire_delivery::Clock;
+use hitwire_delivery::supervisor::Supervisor;
 use hitwire_index::Following;
 use hitwire_store::Store;
 use std::future::Future;

@@ -1,30 +1,29 @@
 //! One running hitwire: what is started in which order, and how it is stopped.
 
-use crate::accounts::{Accounts, Clients, FIRST_CLIENT, Told};
-use crate::api::body::BodyBudget;
-use crate::api::{
-    self, AnswerPlaces, Api, Feed, IDENTITIES_A_MINUTE, IDENTITIES_AT_ONCE, IDENTITIES_OF_ALL,
-    PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, PREVIEWS_OF_ALL, Quotas, Readiness, TESTS_A_MINUTE, TESTS_AT_ONCE,
-    TESTS_OF_ALL, Turnstile,
-};
 use crate::certificate::{Certificate, CertificateError};
-use crate::change;
-use crate::change::source::{Configured, REMEMBERED_AS, changed};
 use crate::config::{Config, ConfigError};
-use crate::dispatch::{Bounds, Clock, Dispatch, EndpointTransport, Surroundings};
 use crate::listener::{self, Door, Ending, Places};
-use crate::metrics::{Around, Counted, Metrics, Requests};
-use crate::names::Names;
+use crate::metrics::{Around, Counted, Metrics};
 use crate::processors::requests_per_hour::Processor;
 use crate::restarting::Restarting;
-use crate::sources::{SourceStatus, Sources};
-use crate::supervisor::Supervisor;
-use crate::{admin_token, descriptors, sign_in};
+use crate::sources::Sources;
+use crate::{admin_token, descriptors, sign_in, site};
+use hitwire_api::body::BodyBudget;
+use hitwire_api::{
+    self as api, Accounts, AnswerPlaces, Api, FIRST_CLIENT, Feed, IDENTITIES_A_MINUTE, IDENTITIES_AT_ONCE,
+    IDENTITIES_OF_ALL, PREVIEWS_A_MINUTE, PREVIEWS_AT_ONCE, PREVIEWS_OF_ALL, Quotas, Readiness, Requests,
+    SourceStatus, TESTS_A_MINUTE, TESTS_AT_ONCE, TESTS_OF_ALL, Told, Turnstile,
+};
 use hitwire_console::{Console, Installation, Setting, set_up};
+use hitwire_delivery::supervisor::Supervisor;
+use hitwire_delivery::{
+    Bounds, Clients, Clock, Dispatch, EndpointTransport, Names, Surroundings, webhook_id,
+};
 use hitwire_endpoint::{Guard, Resolver, Sender};
-use hitwire_event::WebhookId;
 use hitwire_index::{Following, Index};
 use hitwire_share::{Shares, Turns};
+use hitwire_store::change;
+use hitwire_store::change::source::{Configured, REMEMBERED_AS, changed};
 use hitwire_store::{Details, Options, Secret, SqliteStore, Store, StoreError};
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -244,12 +243,13 @@ impl Server {
             making: Turns::new("making"),
             bodies,
             places: answers,
-            bounds: config.api,
+            body_bytes_max: config.api.body_bytes_max,
             sources: sources.gauges(),
             readiness: Readiness::default(),
             supervisor: supervisor.clone(),
-            metrics: Metrics::new(&counted, around),
-            counted: counted.clone(),
+            metrics: Box::new(Metrics::new(&counted, around)),
+            intake: counted.intake.clone(),
+            requests: counted.requests.clone(),
             clock,
         };
         let connections = TaskTracker::new();
@@ -283,7 +283,7 @@ impl Server {
             api: api::calls_alone(Arc::clone(&api)),
             may: api::may,
             is_enabled: Box::new(move |client| clients.is_enabled(client)),
-            read_body: api::read_body(form_bodies),
+            read_body: site::read_body(form_bodies),
             first_user: change::user::first,
             sign_in,
             now_ms: Box::new(move || clock.wall_ms()),
@@ -304,7 +304,7 @@ impl Server {
         let door = Door {
             listener,
             certificate: certificate.clone(),
-            router: api::router(api, pages),
+            router: site::router(api, pages),
             requests: counted.requests,
             places,
         };
@@ -463,11 +463,6 @@ fn index(config: &Config, store: &Arc<dyn Store>, clock: Clock) -> (Index, Follo
     options.disk_floor_bytes = config.log.disk_floor_bytes;
     options.now_ms = Arc::new(move || clock.wall_ms());
     Index::new(options, Arc::clone(store))
-}
-
-/// A fresh id for a batch: unique over all installations, and of the order in which they were made.
-pub(crate) fn webhook_id() -> WebhookId {
-    WebhookId(format!("msg_{}", hitwire_store::new_uuid().simple()).into_boxed_str())
 }
 
 /// Listens; `flag` chooses another address.

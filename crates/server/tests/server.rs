@@ -7,7 +7,6 @@ mod api;
 mod console;
 mod damage;
 mod delivery;
-mod dispatch;
 mod import;
 mod lifecycle;
 mod metrics;

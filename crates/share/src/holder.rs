@@ -55,3 +55,7 @@ mod tests {
         assert_eq!(Holder::Client(ClientId(3)).to_string(), "client 3");
     }
 }
+
+/// From where a request came; the server adds it to each request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub std::net::SocketAddr);

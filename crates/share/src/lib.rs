@@ -22,5 +22,5 @@ mod holder;
 mod notice;
 mod pool;
 
-pub use holder::{Holder, network};
+pub use holder::{Holder, Peer, network};
 pub use pool::{Key, Share, Shares, Turns, UsedUp};

@@ -19,6 +19,7 @@
 //! It knows nothing of HTTP, and takes no decision about delivery: couriers decide, the store keeps.
 
 mod answer;
+pub mod change;
 mod counts;
 mod details;
 mod ledger;
@@ -43,8 +44,8 @@ pub use registry::{
     Activity, ActivityEntry, ActivityPage, ActivityQuery, ActivityRow, ActivitySource, Application,
     Authority, BrokenIntegration, Client, ClientLimits, Credential, FieldChange, HttpMethod, HttpVersion,
     Integration, IntegrationCounts, IntegrationPage, IntegrationQuery, IntegrationRange, IntegrationRow,
-    Link, NewIntegration, PreviousSecret, Registry, Resume, Revoked, Role, Sequence, Session, Target, Ticked,
-    Token, TokenId, UpdateIntegration, User, UserId,
+    Link, NewIntegration, PreviousSecret, Registry, Resume, Revoked, Role, Sequence, Session, SignedIn,
+    Target, Ticked, Token, TokenId, UpdateIntegration, User, UserId,
 };
 pub use secret::{MASK, Secret};
 pub use sqlite::{

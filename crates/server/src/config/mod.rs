@@ -186,6 +186,12 @@ impl Default for Config {
     }
 }
 
+impl Default for ApiBounds {
+    fn default() -> Self {
+        ApiBounds { body_bytes_max: 8 * MIB, bodies_in_flight_bytes: 64 * MIB, connections_max: 4_096 }
+    }
+}
+
 impl Default for Retention {
     fn default() -> Self {
         Retention { size_bytes: 20 * GIB, age: 7 * DAY, lag_bytes: None, lag_age: 7 * DAY }
@@ -200,12 +206,6 @@ impl Default for LogBounds {
             tail_bytes: 16 * MIB,
             disk_floor_bytes: 128 * MIB,
         }
-    }
-}
-
-impl Default for ApiBounds {
-    fn default() -> Self {
-        ApiBounds { body_bytes_max: 8 * MIB, bodies_in_flight_bytes: 64 * MIB, connections_max: 4_096 }
     }
 }
 

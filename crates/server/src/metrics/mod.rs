@@ -1,7 +1,6 @@
 //! What hitwire tells a Prometheus about itself. docs/metrics.md lists every series.
 //!
-//! - [`Requests`]: requests to the API; [`Intake`]: events that came in. Counted where they happen.
-//! - [`Deliveries`]: attempts, counted by the dispatch; with `each`, what is counted for single integrations.
+//! - [`Requests`]: requests to the API; [`Intake`]: events that came in; [`Deliveries`]: attempts. Counted where they happen.
 //! - `observed`: what is looked at when somebody asks, at most every few seconds: the lanes, the store, the sources, the
 //!   process.
 //! - `classic`: the older text format, for readers that do not ask for OpenMetrics.
@@ -11,22 +10,16 @@
 //! others choose, and single integrations are told up to a bound.
 
 mod classic;
-mod deliveries;
-mod each;
-mod intake;
 mod observed;
 mod process;
-mod requests;
-mod restarts;
 mod writing;
 
-pub use deliveries::Deliveries;
-pub(crate) use deliveries::Ended;
-pub(crate) use intake::{Intake, Origin};
 pub(crate) use observed::Around;
-pub(crate) use requests::{Open, Requests};
-pub(crate) use restarts::Restarts;
 
+use futures_util::future::BoxFuture;
+use hitwire_api::{Exposition, Intake, Requests};
+use hitwire_delivery::Deliveries;
+use hitwire_delivery::counted::Restarts;
 use observed::Observed;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::info::Info;
@@ -35,9 +28,6 @@ use std::sync::Arc;
 
 /// Before every name that is not of the process as such.
 const PREFIX: &str = "hitwire";
-
-/// Names and values that the code knows.
-type Fixed<const N: usize> = [(&'static str, &'static str); N];
 
 /// Everything that is told.
 #[derive(Debug)]
@@ -72,20 +62,22 @@ impl Metrics {
         own.register_collector(Box::new(Arc::clone(&observed)));
         Metrics { registry, observed }
     }
+}
 
-    /// Everything, in the text format of OpenMetrics 1.0.
-    pub(crate) async fn text(&self) -> String {
-        self.observed.look().await;
-        let mut text = String::new();
-        if let Err(error) = text::encode(&mut text, &self.registry) {
-            // Writing to a string cannot fail.
-            tracing::error!(%error, "the metrics could not be written");
-        }
-        text
+impl Exposition for Metrics {
+    fn text(&self) -> BoxFuture<'_, String> {
+        Box::pin(async move {
+            self.observed.look().await;
+            let mut text = String::new();
+            if let Err(error) = text::encode(&mut text, &self.registry) {
+                // Writing to a string cannot fail.
+                tracing::error!(%error, "the metrics could not be written");
+            }
+            text
+        })
     }
 
-    /// The same in the older text format of Prometheus (0.0.4).
-    pub(crate) async fn classic_text(&self) -> String {
-        classic::rewrite(&self.text().await)
+    fn classic_text(&self) -> BoxFuture<'_, String> {
+        Box::pin(async move { classic::rewrite(&self.text().await) })
     }
 }

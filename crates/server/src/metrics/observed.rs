@@ -4,15 +4,14 @@
 //! others those that are furthest behind are measured, lanes with the same streams and cursor once. What was seen is told
 //! again for a few seconds.
 
-use super::deliveries::{Deliveries, VERDICTS, outcome};
-use super::each::One;
 use super::writing::{bytes, counter, counters, family, gauge, gauges, histogram, seconds};
-use crate::SourceStatus;
-use crate::api::body::BodyBudget;
 use crate::certificate::Certificate;
-use crate::dispatch::{Clock, Dispatch, InFlight, Surveyed};
-use crate::sources::SourceGauge;
+use hitwire_api::SourceGauge;
+use hitwire_api::SourceStatus;
+use hitwire_api::body::BodyBudget;
 use hitwire_courier::progress::LostReason;
+use hitwire_delivery::counted::{Deliveries, One, VERDICTS, outcome};
+use hitwire_delivery::{Clock, Dispatch, InFlight, Surveyed};
 use hitwire_event::{IntegrationId, Lane, Seq};
 use hitwire_share::{Holder, Shares};
 use hitwire_store::{Counts, Details, Figures, Lag, Store, StreamFrom};
@@ -260,7 +259,7 @@ impl Lanes {
 impl Observed {
     /// Integrations one by one, and the others together.
     fn write_each(&self, encoder: &mut DescriptorEncoder<'_>, lanes: Option<&Lanes>) -> fmt::Result {
-        let (single, other) = self.deliveries.each().counted();
+        let (single, other) = self.deliveries.one_by_one();
         let named: Vec<(String, One)> = single
             .iter()
             .map(|(id, one)| (id.to_string(), *one))

@@ -4,21 +4,15 @@
 //! - [`runner`]: a thread that follows one file; if it fails, it is begun again from the checkpoint. What it reads at once, a *chunk*, becomes one commit: the events and the
 //!   checkpoint behind them, so that each line becomes its events exactly once.
 //! - [`trouble`]: a source that is in trouble, told once, and its end.
-//! - [`SourceGauge`]: what it counted so far, for whoever asks.
 
-mod gauge;
 mod runner;
 mod trouble;
 
-pub(crate) use gauge::SourceGauge;
-pub use gauge::SourceStatus;
-
 use crate::StartError;
-use crate::accounts::FIRST_CLIENT;
 use crate::config::{Config, SourceSpec};
-use crate::dispatch::Clock;
-use crate::metrics::Intake;
-use crate::supervisor::Supervisor;
+use hitwire_api::{FIRST_CLIENT, Intake, SourceGauge};
+use hitwire_delivery::Clock;
+use hitwire_delivery::supervisor::Supervisor;
 use hitwire_source::Settings;
 use hitwire_source::follow::{Follower, Start, Waker, Watch};
 use hitwire_store::Store;
@@ -121,7 +115,7 @@ impl Opened {
         let start = |(spec, follower, settings): (SourceSpec, Follower, Settings)| {
             let watch = Watch::new(&spec.path);
             let waker = watch.waker();
-            let gauge = Arc::new(SourceGauge::new(&spec));
+            let gauge = Arc::new(SourceGauge::new(spec.name(), spec.path.display().to_string()));
             let mut runner = Runner {
                 name: spec.name(),
                 count_requests: spec.count_requests,
@@ -155,7 +149,7 @@ impl Opened {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Restarts;
+    use hitwire_delivery::counted::Restarts;
     use hitwire_event::{Kind, Seq, Stream};
     use hitwire_store::{FaultPoint, Options, Read, SqliteStore, StreamFrom};
     use std::sync::atomic::{AtomicU32, Ordering};

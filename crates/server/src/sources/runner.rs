@@ -2,9 +2,10 @@
 
 use super::SourceGauge;
 use crate::config::SourceSpec;
-use crate::dispatch::Clock;
-use crate::metrics::{Intake, Origin, Restarts};
-use crate::supervisor::Backoff;
+use hitwire_api::{Intake, Origin};
+use hitwire_delivery::Clock;
+use hitwire_delivery::counted::Restarts;
+use hitwire_delivery::supervisor::Backoff;
 use hitwire_event::escape::visible;
 use hitwire_event::{Counter, Event};
 use hitwire_source::follow::{Chunk, FileEvent, Follower, Watch};
@@ -158,7 +159,7 @@ impl Runner {
         if chunk.moved {
             self.commit(events, chunk.checkpoint)?;
         }
-        let now = crate::rfc3339(self.clock.wall_ms());
+        let now = hitwire_api::rfc3339(self.clock.wall_ms());
         self.gauge.update(|status| {
             status.records += converted.records;
             status.hits += hits;

@@ -3,10 +3,10 @@
 //! What was told is kept in a checkpoint, in the same transaction as the event that tells it: so a restart neither tells a
 //! trouble again, nor forgets that its end is still to be told.
 
-use super::{SourceGauge, SourceStatus};
-use crate::accounts::FIRST_CLIENT;
-use crate::dispatch::Clock;
-use crate::metrics::{Intake, Origin};
+use hitwire_api::FIRST_CLIENT;
+use hitwire_api::{Intake, Origin};
+use hitwire_api::{SourceGauge, SourceStatus};
+use hitwire_delivery::Clock;
 use hitwire_event::Event;
 use hitwire_event::system::System;
 use hitwire_store::{Append, Done, Op, Store, StoreError};
@@ -130,7 +130,6 @@ fn key(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SourceSpec;
     use hitwire_event::{Kind, Seq, Stream};
     use hitwire_store::{Options, Read, SqliteStore, StreamFrom};
 
@@ -158,7 +157,7 @@ mod tests {
     }
 
     fn gauge() -> Arc<SourceGauge> {
-        Arc::new(SourceGauge::new(&SourceSpec::parse("modsecurity:/a").expect("a source")))
+        Arc::new(SourceGauge::new("modsecurity:/a".to_owned(), "/a".to_owned()))
     }
 
     fn watch_one(

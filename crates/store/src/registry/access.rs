@@ -52,3 +52,11 @@ pub struct Link {
     /// Unix seconds; from then on it is refused.
     pub expires_at: u64,
 }
+
+/// The session of a signed-in user, on a request that the console makes to the API. It stands in place of a token. It is an
+/// extension of the request, which cannot be sent over the wire.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// SHA-256 of the session; who that is, and what they may do, is read again for each request.
+    pub session: [u8; 32],
+}

@@ -5,7 +5,7 @@ mod account;
 mod authority;
 mod integration;
 
-pub use access::{Credential, Link, Session};
+pub use access::{Credential, Link, Session, SignedIn};
 pub use account::{
     ActivityEntry, ActivityPage, ActivityQuery, ActivityRow, ActivitySource, Application, Client,
     ClientLimits, FieldChange, Role, Sequence, Token, TokenId, User, UserId,

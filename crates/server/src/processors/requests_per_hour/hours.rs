@@ -1,28 +1,12 @@
 //! The hours that are being counted: what a counter and the clock change, without IO.
 
-use hitwire_event::requests_per_hour::RequestsPerHour;
+use hitwire_event::requests_per_hour::{GRACE_S, HOUR_S, RequestsPerHour, hour_of};
 use hitwire_event::{ClientId, Counter, Event, Seq};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Seconds of an hour. Hours are those of UTC.
-const HOUR_S: u64 = 3_600;
-
-/// An hour is told this long after its end: what is on its way by then still counts in it.
-pub(super) const GRACE_S: u64 = 60;
-
 /// The form in which the state is kept.
 const VERSION: u8 = 1;
-
-/// The hour in which a counter counts, in hours since the epoch, and whether it came too late for its own, that
-/// is after that was told: then it counts in the hour that runs. `at_s` is when the
-/// requests were processed, `now_s` when the counter is put into the log (Unix seconds). One that comes from the future
-/// counts in the hour of its arrival.
-pub(crate) fn hour_of(at_s: u64, now_s: u64) -> (u64, bool) {
-    let (hour, current) = (at_s / HOUR_S, now_s / HOUR_S);
-    let is_late = hour < now_s.saturating_sub(GRACE_S) / HOUR_S;
-    (if is_late { current } else { hour.min(current) }, is_late)
-}
 
 /// What is known of the hours that are not told yet, after every counter up to a position of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,10 +5,8 @@
 
 mod hours;
 
-pub(crate) use hours::hour_of;
-
-use crate::dispatch::Clock;
-use crate::metrics::{Intake, Origin};
+use hitwire_api::{Intake, Origin};
+use hitwire_delivery::Clock;
 use hitwire_event::{ClientId, Counter, Event, Kind, Seq, Stream};
 use hitwire_store::{Append, Done, Op, Read, Store, StoreError, StreamFrom};
 use hours::Hours;
