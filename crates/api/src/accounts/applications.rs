@@ -1,7 +1,9 @@
 //! `/v1/applications`: parts of what is protected, as their owners call them.
 
 use super::page::ListPage;
+use super::resource::{Resource, commit, find, full, shown};
 use super::{asked, name, required};
+use crate::Shared;
 use crate::auth::Caller;
 use crate::description::schema::{ApplicationSettings, NewApplicationSettings, Success, SuccessList};
 use crate::fields::Fields;
@@ -9,13 +11,13 @@ use crate::incoming::IncomingCall;
 use crate::path::Path;
 use crate::problem::Problem;
 use crate::query::Query;
-use crate::{Shared, success};
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_event::ClientId;
 use hitwire_store::change::application as change;
-use hitwire_store::{Application, Op, Sequence};
+use hitwire_store::{Application, Sequence};
 use serde::Serialize;
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use utoipa::ToSchema;
 
@@ -38,9 +40,40 @@ pub(crate) struct ApplicationAnswer {
     name: String,
 }
 
-impl From<Application> for ApplicationAnswer {
-    fn from(application: Application) -> Self {
-        ApplicationAnswer { id: application.id, clientid: application.client.0, name: application.name }
+impl Resource for Application {
+    const NAME: &'static str = "application";
+    const LIST: &'static str = "/v1/applications";
+    type Answer = ApplicationAnswer;
+
+    fn answer(self) -> ApplicationAnswer {
+        ApplicationAnswer { id: self.id, clientid: self.client.0, name: self.name }
+    }
+
+    fn id(&self) -> impl Display {
+        self.id
+    }
+
+    fn client(&self) -> ClientId {
+        self.client
+    }
+
+    fn revision(&self) -> Option<u64> {
+        None
+    }
+
+    /// Its id is one within the client, so an operator has to say which client's.
+    async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<Option<Self>, Problem> {
+        let id: Option<i64> = id.parse().ok();
+        let applications = api.store.applications(caller.client()).await?;
+        Ok(applications.into_iter().find(|application| Some(application.id) == id))
+    }
+
+    /// Filters may name it.
+    async fn tell(&self, api: &Shared) {
+        // The change is made: filters that could not be looked at now are when their integrations are read next.
+        if let Err(error) = api.dispatch.applications_changed(self.client).await {
+            tracing::warn!(client = %self.client, %error, "integrations were not told of a change of applications");
+        }
     }
 }
 
@@ -89,7 +122,7 @@ pub(crate) async fn list(
 ) -> Result<Response, Problem> {
     let page = ListPage::asked(&api, &mut caller, query).await?;
     let applications = api.store.applications(caller.client()).await?;
-    Ok(page.of(applications, |application| application.id, ApplicationAnswer::from))
+    Ok(page.of(applications, |application| application.id, Application::answer))
 }
 
 /// One application.
@@ -107,7 +140,7 @@ pub(crate) async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    Ok(success(ApplicationAnswer::from(find(&api, &caller, &id).await?)))
+    Ok(shown(find::<Application>(&api, &caller, &id).await?))
 }
 
 /// A new application. Without an id it gets one.
@@ -134,9 +167,7 @@ pub(crate) async fn create(
     let there = api.store.applications(client).await?;
     let is_taken = |id: i64| there.iter().any(|application| application.id == id);
     if there.len() >= APPLICATIONS_MAX {
-        return Err(Problem::conflict(format!(
-            "client {client} has {APPLICATIONS_MAX} applications, the most that it can have"
-        )));
+        return Err(full::<Application>(client, APPLICATIONS_MAX));
     }
     let id = match asked.id {
         Some(id) if is_taken(id) => {
@@ -147,9 +178,8 @@ pub(crate) async fn create(
     };
     let application = Application { client, id, name: asked.name.unwrap_or_default() };
     let ops = change::created(application.clone(), &api.by(&caller), hitwire_store::new_uuid().as_bytes());
-    commit(&api, &caller, ops, client).await?;
-    tracing::info!(application = id, %client, by = caller.name(), "application created");
-    Ok(success(ApplicationAnswer::from(application)))
+    commit(&api, &caller, &application, "created", ops).await?;
+    Ok(shown(application))
 }
 
 /// Renames an application.
@@ -174,14 +204,13 @@ pub(crate) async fn rename(
         asked(&api, incoming, "changed", |fields, _| Asked::read(fields, id.parse().ok())).await?;
     let caller = caller.naming(&api, asked.clientid)?;
     let _making = api.making.wait(caller.holder()).await;
-    let before = find(&api, &caller, &id).await?;
+    let before: Application = find(&api, &caller, &id).await?;
     let after = Application { name: asked.name.unwrap_or_default(), ..before.clone() };
     let nonce = hitwire_store::new_uuid();
     if let Some(ops) = change::renamed(&before, after.clone(), &api.by(&caller), nonce.as_bytes()) {
-        commit(&api, &caller, ops, after.client).await?;
-        tracing::info!(application = after.id, client = %after.client, by = caller.name(), "application renamed");
+        commit(&api, &caller, &after, "renamed", ops).await?;
     }
-    Ok(success(ApplicationAnswer::from(after)))
+    Ok(shown(after))
 }
 
 /// Takes an application away.
@@ -200,21 +229,10 @@ pub(crate) async fn delete(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let _making = api.making.wait(caller.holder()).await;
-    let application = find(&api, &caller, &id).await?;
+    let application: Application = find(&api, &caller, &id).await?;
     let ops = change::deleted(&application, &api.by(&caller), hitwire_store::new_uuid().as_bytes());
-    commit(&api, &caller, ops, application.client).await?;
-    tracing::info!(application = application.id, client = %application.client, by = caller.name(), "application deleted");
-    Ok(success(ApplicationAnswer::from(application)))
-}
-
-/// Makes a change, and has it looked at by the filters that may name the application.
-async fn commit(api: &Shared, caller: &Caller, ops: Vec<Op>, client: ClientId) -> Result<(), Problem> {
-    api.accounts.commit(&caller.identity, ops).await?;
-    // The change is made: filters that could not be looked at now are when their integrations are read next.
-    if let Err(error) = api.dispatch.applications_changed(client).await {
-        tracing::warn!(%client, %error, "integrations were not told of a change of applications");
-    }
-    Ok(())
+    commit(&api, &caller, &application, "deleted", ops).await?;
+    Ok(shown(application))
 }
 
 /// The next id that nobody has chosen.
@@ -228,12 +246,4 @@ async fn free_id(api: &Shared, is_taken: impl Fn(i64) -> bool) -> Result<i64, Pr
     Err(Problem::conflict(
         "the next free ids were all chosen by callers; choose one yourself, in the field id",
     ))
-}
-
-/// The application that a path names. Its id is one within the client, so an operator has to say which client's.
-async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<Application, Problem> {
-    let id: Option<i64> = id.parse().ok();
-    let applications = api.store.applications(caller.client()).await?;
-    let found = applications.into_iter().find(|application| Some(application.id) == id);
-    found.ok_or_else(|| Problem::not_found("there is no such application; GET /v1/applications lists them"))
 }

@@ -1,5 +1,6 @@
 //! `/v1/clients`: the clients (tenants) of an installation, and what they may use.
 
+use super::resource::{Resource, commit, find, shown};
 use super::{asked, name, number, pass_over, required, same_id, uuid};
 use crate::auth::Caller;
 use crate::description::schema::{ClientSettings, NewClientSettings, Success, SuccessList};
@@ -7,7 +8,7 @@ use crate::fields::{Errors, Fields, elements};
 use crate::identity::FIRST_CLIENT;
 use crate::incoming::IncomingCall;
 use crate::path::Path;
-use crate::precondition::{IfMatch, with_etag};
+use crate::precondition::IfMatch;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::{Shared, success};
@@ -18,6 +19,7 @@ use hitwire_store::change::client as change;
 use hitwire_store::{Client, ClientLimits, Role, Sequence, StoreError};
 use ipnet::IpNet;
 use serde::Serialize;
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use utoipa::ToSchema;
 
@@ -50,18 +52,42 @@ pub(crate) struct ClientAnswer {
     created_by: String,
 }
 
-impl From<Client> for ClientAnswer {
-    fn from(client: Client) -> Self {
+impl Resource for Client {
+    const NAME: &'static str = "client";
+    const LIST: &'static str = "/v1/clients";
+    type Answer = ClientAnswer;
+
+    fn answer(self) -> ClientAnswer {
         ClientAnswer {
-            id: client.id.0,
-            uuid: client.uuid,
-            name: client.name,
-            enabled: client.enabled,
-            integrations_max: client.limits.integrations_max,
-            events_per_s: client.limits.events_per_s,
-            allow_targets: client.limits.allow_targets,
-            created_at: client.created_at,
-            created_by: client.created_by,
+            id: self.id.0,
+            uuid: self.uuid,
+            name: self.name,
+            enabled: self.enabled,
+            integrations_max: self.limits.integrations_max,
+            events_per_s: self.limits.events_per_s,
+            allow_targets: self.limits.allow_targets,
+            created_at: self.created_at,
+            created_by: self.created_by,
+        }
+    }
+
+    fn id(&self) -> impl Display {
+        self.id
+    }
+
+    fn client(&self) -> ClientId {
+        self.id
+    }
+
+    fn revision(&self) -> Option<u64> {
+        Some(self.revision)
+    }
+
+    async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<Option<Self>, Problem> {
+        let id = number(id).map(ClientId);
+        match id.filter(|id| caller.role() == Role::Operator || *id == caller.client()) {
+            Some(id) => Ok(one(api, id).await?),
+            None => Ok(None),
         }
     }
 }
@@ -171,7 +197,7 @@ pub(crate) async fn list(
     let limit = query.integer("limit", 1..=LIMIT_MAX)?.map_or(CLIENTS_MAX, |limit| limit as usize);
     query.finish()?;
     let clients = page(&api, &caller, after, limit).await?;
-    Ok(success(clients.into_iter().map(ClientAnswer::from).collect::<Vec<_>>()))
+    Ok(success(clients.into_iter().map(Client::answer).collect::<Vec<_>>()))
 }
 
 /// One client.
@@ -189,9 +215,7 @@ pub(crate) async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let client = find(&api, &caller, &id).await?;
-    let revision = client.revision;
-    Ok(with_etag(success(ClientAnswer::from(client)), revision))
+    Ok(shown(find::<Client>(&api, &caller, &id).await?))
 }
 
 /// A new client.
@@ -229,11 +253,9 @@ pub(crate) async fn create(
         revision: 0,
     };
     asked.apply(&mut client);
-    let by = api.by(&caller);
-    api.accounts.commit(&caller.identity, change::created(client.clone(), &by)).await?;
+    commit(&api, &caller, &client, "created", change::created(client.clone(), &api.by(&caller))).await?;
     client.revision = 1;
-    tracing::info!(client = %client.id, by = caller.name(), "client created");
-    Ok(with_etag(success(ClientAnswer::from(client)), 1))
+    Ok(shown(client))
 }
 
 /// A change: what the body names; the rest stays. `null` lifts a limit.
@@ -261,7 +283,7 @@ pub(crate) async fn change(
     let named = number(&id).map_or(ClientId(0), ClientId);
     let (caller, asked) =
         asked(&api, incoming, "changed", |fields, errors| Asked::read(fields, errors, Some(named))).await?;
-    let before = find(&api, &caller, &id).await?;
+    let before: Client = find(&api, &caller, &id).await?;
     if_match.check(before.revision)?;
     let mut after = before.clone();
     asked.apply(&mut after);
@@ -269,12 +291,10 @@ pub(crate) async fn change(
         return Err(first("disabled"));
     }
     if let Some(ops) = change::changed(&before, after.clone(), &api.by(&caller)) {
-        api.accounts.commit(&caller.identity, ops).await?;
+        commit(&api, &caller, &after, "changed", ops).await?;
         after.revision += 1;
-        tracing::info!(client = %after.id, by = caller.name(), "client changed");
     }
-    let revision = after.revision;
-    Ok(with_etag(success(ClientAnswer::from(after)), revision))
+    Ok(shown(after))
 }
 
 /// Takes a client away, with its users, tokens and applications. Its integrations must be gone before.
@@ -296,14 +316,13 @@ pub(crate) async fn delete(
     Path(id): Path<String>,
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
-    let client = find(&api, &caller, &id).await?;
+    let client: Client = find(&api, &caller, &id).await?;
     if_match.check(client.revision)?;
     if client.id == FIRST_CLIENT {
         return Err(first("deleted"));
     }
-    api.accounts.commit(&caller.identity, change::deleted(&client, &api.by(&caller))).await?;
-    tracing::info!(client = %client.id, by = caller.name(), "client deleted");
-    Ok(success(ClientAnswer::from(client)))
+    commit(&api, &caller, &client, "deleted", change::deleted(&client, &api.by(&caller))).await?;
+    Ok(success(client.answer()))
 }
 
 fn first(done: &str) -> Problem {
@@ -336,14 +355,4 @@ async fn one(api: &Shared, id: ClientId) -> Result<Option<Client>, StoreError> {
     // The first one after the one before.
     let found = api.store.client_page(ClientId(id.0.saturating_sub(1)), 1).await?.pop();
     Ok(found.filter(|client| client.id == id))
-}
-
-/// The client that a path names, if the caller may see it.
-async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<Client, Problem> {
-    let id = number(id).map(ClientId).filter(|id| caller.role() == Role::Operator || *id == caller.client());
-    let found = match id {
-        Some(id) => one(api, id).await?,
-        None => None,
-    };
-    found.ok_or_else(|| Problem::not_found("there is no such client; GET /v1/clients lists them"))
 }

@@ -1,6 +1,6 @@
 //! `/v1/users/{id}/sign-in-link`: links with which users choose a password.
 
-use super::users::{find, no_more_than};
+use super::resource::{find, no_more_than};
 use crate::auth::Caller;
 use crate::description::schema::Success;
 use crate::identity::hash;
@@ -12,8 +12,8 @@ use axum::extract::State;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hitwire_store::Link;
 use hitwire_store::change::user as change;
+use hitwire_store::{Link, User};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -58,8 +58,8 @@ pub(crate) async fn make(
 ) -> Result<Response, Problem> {
     query.finish()?;
     let _making = api.making.wait(caller.holder()).await;
-    let user = find(&api, &caller, &id).await?;
-    no_more_than(&caller, user.role, "given a link")?;
+    let user: User = find(&api, &caller, &id).await?;
+    no_more_than::<User>(&caller, user.role, "given a link")?;
     if caller.identity.user.as_ref().is_some_and(|own| own.id == user.id) {
         return Err(Problem::conflict(
             "this is your own account, and you could not sign in until you used the link; \

@@ -2,7 +2,7 @@
 //!
 //! - [`clients`], [`users`], [`tokens`], [`applications`]: hitwire's own calls; [`links`]: with which users choose how they sign in;
 //!   [`own`]: what people may change of their own account.
-//! - [`page`]: lists, as a whole or page by page.
+//! - [`resource`]: what they have in common; [`page`]: lists, as a whole or page by page.
 //! - [`original`]: what the original's clients ask before they do anything else.
 //!
 //! What a change is (its activity entry, its event) is decided in [`change`](hitwire_store::change); here is what may be asked for.
@@ -13,6 +13,7 @@ pub(super) mod links;
 pub(super) mod original;
 pub(super) mod own;
 mod page;
+mod resource;
 pub(super) mod tokens;
 pub(super) mod users;
 

@@ -1,5 +1,6 @@
 //! `/v1/user`: what people may change of their own account.
 
+use super::resource::Resource as _;
 use super::users::UserAnswer;
 use super::{asked, name};
 use crate::contract::OwnSetting;
@@ -46,7 +47,7 @@ pub(crate) async fn change(
     if let Some(ops) = change::changed(&before, after.clone(), &api.by(&caller)) {
         api.accounts.commit(&caller.identity, ops).await?;
     }
-    Ok(success(UserAnswer::from(after)))
+    Ok(success(after.answer()))
 }
 
 /// Takes the name of a time zone, in the spelling of the time zone database. The default is the browser's.

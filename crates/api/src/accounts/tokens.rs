@@ -1,6 +1,7 @@
 //! `/v1/tokens`: what programs and people show to be let in.
 
 use super::page::ListPage;
+use super::resource::{Resource, commit, find, full, no_more_than, shown};
 use super::{TOKEN_ROLES, asked, name, number, required, role};
 use crate::auth::Caller;
 use crate::description::schema::{NewTokenSettings, Success, SuccessList, TokenRole};
@@ -19,6 +20,7 @@ use hitwire_event::ClientId;
 use hitwire_store::change::token as change;
 use hitwire_store::{Role, Sequence, Token, TokenId, UserId};
 use serde::Serialize;
+use std::fmt::Display;
 use utoipa::ToSchema;
 
 /// Tokens of one client.
@@ -57,19 +59,43 @@ pub(crate) struct NewToken {
     token: String,
 }
 
-impl From<&Token> for TokenAnswer {
-    fn from(token: &Token) -> Self {
+impl Resource for Token {
+    const NAME: &'static str = "token";
+    const LIST: &'static str = "/v1/tokens";
+    type Answer = TokenAnswer;
+
+    fn answer(self) -> TokenAnswer {
         TokenAnswer {
-            id: token.id.0,
-            clientid: token.client.0,
-            name: token.name.clone(),
-            role: token.role.name(),
-            user: token.user.map(|user| user.0),
-            created_at: token.created_at,
-            created_by: token.created_by.clone(),
-            expires_at: token.expires_at,
-            last_used_at: token.last_used_at,
+            id: self.id.0,
+            clientid: self.client.0,
+            name: self.name,
+            role: self.role.name(),
+            user: self.user.map(|user| user.0),
+            created_at: self.created_at,
+            created_by: self.created_by,
+            expires_at: self.expires_at,
+            last_used_at: self.last_used_at,
         }
+    }
+
+    fn id(&self) -> impl Display {
+        self.id
+    }
+
+    fn client(&self) -> ClientId {
+        self.client
+    }
+
+    fn revision(&self) -> Option<u64> {
+        None
+    }
+
+    async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<Option<Self>, Problem> {
+        let token = match number(id) {
+            Some(id) => api.store.token_of_id(TokenId(id)).await?,
+            None => None,
+        };
+        Ok(token.filter(|token| caller.reaches(token.client)))
     }
 }
 
@@ -122,7 +148,7 @@ pub(crate) async fn list(
 ) -> Result<Response, Problem> {
     let page = ListPage::asked(&api, &mut caller, query).await?;
     let tokens = api.store.tokens(Some(caller.client())).await?;
-    Ok(page.of(tokens, |token| token.id.0 as i64, |token| TokenAnswer::from(&token)))
+    Ok(page.of(tokens, |token| token.id.0 as i64, Token::answer))
 }
 
 /// One token.
@@ -140,7 +166,7 @@ pub(crate) async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    Ok(success(TokenAnswer::from(&find(&api, &caller, &id).await?)))
+    Ok(shown(find::<Token>(&api, &caller, &id).await?))
 }
 
 /// A new token, with a role that is not above the caller's.
@@ -166,16 +192,14 @@ pub(crate) async fn create(
     let caller = caller.naming(&api, asked.clientid)?;
     let client = caller.client();
     let (Some(name), Some(role)) = (asked.name, asked.role) else { return Err(Problem::internal()) };
-    no_more_than(&caller, role, "made")?;
+    no_more_than::<Token>(&caller, role, "made")?;
     let _making = api.making.wait(caller.holder()).await;
     let user = match asked.user {
         Some(user) => Some(owner(&api, client, user, role).await?),
         None => None,
     };
     if api.store.tokens(Some(client)).await?.len() >= TOKENS_MAX {
-        return Err(Problem::conflict(format!(
-            "client {client} has {TOKENS_MAX} tokens, the most that it can have; revoke one that is not used"
-        )));
+        return Err(full::<Token>(client, TOKENS_MAX));
     }
     let text = random_token().map_err(|error| {
         tracing::error!(%error, "no randomness for a token");
@@ -193,10 +217,8 @@ pub(crate) async fn create(
         expires_at: asked.expires_at,
         last_used_at: None,
     };
-    let made = TokenAnswer::from(&token);
-    api.accounts.commit(&caller.identity, change::created(token, &api.by(&caller))).await?;
-    tracing::info!(token = made.id, %client, role = role.name(), by = caller.name(), "token created");
-    Ok(success(NewToken { made, token: text }))
+    commit(&api, &caller, &token, "created", change::created(token.clone(), &api.by(&caller))).await?;
+    Ok(success(NewToken { made: token.answer(), token: text }))
 }
 
 /// Revokes a token: whoever has it may do nothing any more.
@@ -214,24 +236,10 @@ pub(crate) async fn revoke(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let token = find(&api, &caller, &id).await?;
-    no_more_than(&caller, token.role, "revoked")?;
-    api.accounts.commit(&caller.identity, change::revoked(&token, &api.by(&caller))).await?;
-    tracing::info!(token = %token.id, client = %token.client, by = caller.name(), "token revoked");
-    Ok(success(TokenAnswer::from(&token)))
-}
-
-/// Nobody makes, or takes from others, more power than he has.
-fn no_more_than(caller: &Caller, role: Role, done: &str) -> Result<(), Problem> {
-    // The order is that of power, the most first.
-    if role >= caller.role() {
-        return Ok(());
-    }
-    Err(Problem::forbidden(format!(
-        "a token with the role {} is {done} only by who has that role; yours is {}",
-        role.name(),
-        caller.role().name()
-    )))
+    let token: Token = find(&api, &caller, &id).await?;
+    no_more_than::<Token>(&caller, token.role, "revoked")?;
+    commit(&api, &caller, &token, "revoked", change::revoked(&token, &api.by(&caller))).await?;
+    Ok(shown(token))
 }
 
 /// The user whose a token with this role can be.
@@ -249,15 +257,4 @@ async fn owner(api: &Shared, client: ClientId, user: u64, role: Role) -> Result<
         return Err(refused("/role", format!("is more than the user may do, whose role is \"{may}\"")));
     }
     Ok(user.id)
-}
-
-/// The token that a path names, if the caller's client has it. One of another client looks as if it were not there.
-async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<Token, Problem> {
-    let found = match number(id) {
-        Some(id) => api.store.token_of_id(TokenId(id)).await?,
-        None => None,
-    };
-    found
-        .filter(|token| caller.reaches(token.client))
-        .ok_or_else(|| Problem::not_found("there is no such token; GET /v1/tokens lists them"))
 }

@@ -1,21 +1,24 @@
 //! `/v1/users`: people with an account.
 
 use super::page::ListPage;
+use super::resource::{Resource, commit, find, full, no_more_than, not_found, shown};
 use super::{USER_ROLES, asked, name, number, pass_over, required, role, same_id, uuid};
 use crate::auth::Caller;
 use crate::description::schema::{NewUserSettings, Success, SuccessList, UserRole, UserSettings};
 use crate::fields::Fields;
 use crate::incoming::IncomingCall;
 use crate::path::Path;
-use crate::precondition::{IfMatch, with_etag};
+use crate::precondition::IfMatch;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::{Shared, success};
 use axum::extract::State;
 use axum::response::Response;
+use hitwire_event::ClientId;
 use hitwire_store::change::user as change;
 use hitwire_store::{Role, Sequence, User, UserId};
 use serde::Serialize;
+use std::fmt::Display;
 use utoipa::ToSchema;
 
 /// Users of one client.
@@ -45,20 +48,44 @@ pub(crate) struct UserAnswer {
     time_zone: Option<String>,
 }
 
-impl From<User> for UserAnswer {
-    fn from(user: User) -> Self {
+impl Resource for User {
+    const NAME: &'static str = "user";
+    const LIST: &'static str = "/v1/users";
+    type Answer = UserAnswer;
+
+    fn answer(self) -> UserAnswer {
         UserAnswer {
-            id: user.id.0,
-            uuid: user.uuid,
-            clientid: user.client.0,
-            email: user.email,
-            name: user.name,
-            role: user.role.name(),
-            enabled: user.enabled,
-            created_at: user.created_at,
-            created_by: user.created_by,
-            time_zone: user.time_zone,
+            id: self.id.0,
+            uuid: self.uuid,
+            clientid: self.client.0,
+            email: self.email,
+            name: self.name,
+            role: self.role.name(),
+            enabled: self.enabled,
+            created_at: self.created_at,
+            created_by: self.created_by,
+            time_zone: self.time_zone,
         }
+    }
+
+    fn id(&self) -> impl Display {
+        self.id
+    }
+
+    fn client(&self) -> ClientId {
+        self.client
+    }
+
+    fn revision(&self) -> Option<u64> {
+        Some(self.revision)
+    }
+
+    async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<Option<Self>, Problem> {
+        let user = match number(id) {
+            Some(id) => api.store.user(UserId(id)).await?,
+            None => None,
+        };
+        Ok(user.filter(|user| caller.reaches(user.client)))
     }
 }
 
@@ -134,7 +161,7 @@ pub(crate) async fn list(
 ) -> Result<Response, Problem> {
     let page = ListPage::asked(&api, &mut caller, query).await?;
     let users = api.store.users(Some(caller.client())).await?;
-    Ok(page.of(users, |user| user.id.0 as i64, UserAnswer::from))
+    Ok(page.of(users, |user| user.id.0 as i64, User::answer))
 }
 
 /// One user.
@@ -152,9 +179,7 @@ pub(crate) async fn show(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let user = find(&api, &caller, &id).await?;
-    let revision = user.revision;
-    Ok(with_etag(success(UserAnswer::from(user)), revision))
+    Ok(shown(find::<User>(&api, &caller, &id).await?))
 }
 
 /// A new user.
@@ -177,13 +202,11 @@ pub(crate) async fn create(
     let caller = caller.naming(&api, asked.clientid)?;
     let client = caller.client();
     if let Some(role) = asked.role {
-        no_more_than(&caller, role, "made")?;
+        no_more_than::<User>(&caller, role, "made")?;
     }
     let _making = api.making.wait(caller.holder()).await;
     if api.store.users(Some(client)).await?.len() >= USERS_MAX {
-        return Err(Problem::conflict(format!(
-            "client {client} has {USERS_MAX} users, the most that it can have"
-        )));
+        return Err(full::<User>(client, USERS_MAX));
     }
     let mut user = User {
         id: UserId(api.accounts.next_id(Sequence::User).await?),
@@ -199,10 +222,9 @@ pub(crate) async fn create(
         revision: 0,
     };
     asked.apply(&mut user);
-    api.accounts.commit(&caller.identity, change::created(user.clone(), &api.by(&caller))).await?;
+    commit(&api, &caller, &user, "created", change::created(user.clone(), &api.by(&caller))).await?;
     user.revision = 1;
-    tracing::info!(user = %user.id, %client, by = caller.name(), "user created");
-    Ok(with_etag(success(UserAnswer::from(user)), 1))
+    Ok(shown(user))
 }
 
 /// A change: what the body names; the rest stays.
@@ -232,25 +254,23 @@ pub(crate) async fn change(
         asked(&api, incoming, "changed", |fields, _| Asked::read(fields, Some(named))).await?;
     // Who is the last one who may, is so until the change is made. Taken after the body: nobody may hold it by sending slowly.
     let _making = api.making.wait(caller.holder()).await;
-    let before = find(&api, &caller, &id).await?;
+    let before: User = find(&api, &caller, &id).await?;
     if_match.check(before.revision)?;
     if !caller.clone().naming(&api, asked.clientid)?.reaches(before.client) {
-        return Err(not_found());
+        return Err(not_found::<User>());
     }
     let mut after = before.clone();
     asked.apply(&mut after);
-    no_more_than(&caller, before.role, "changed")?;
-    no_more_than(&caller, after.role, "made")?;
+    no_more_than::<User>(&caller, before.role, "changed")?;
+    no_more_than::<User>(&caller, after.role, "made")?;
     if !after.enabled || after.role > before.role {
         leave_somebody(&api, &caller, &before).await?;
     }
     if let Some(ops) = change::changed(&before, after.clone(), &api.by(&caller)) {
-        api.accounts.commit(&caller.identity, ops).await?;
+        commit(&api, &caller, &after, "changed", ops).await?;
         after.revision += 1;
-        tracing::info!(user = %after.id, client = %after.client, by = caller.name(), "user changed");
     }
-    let revision = after.revision;
-    Ok(with_etag(success(UserAnswer::from(after)), revision))
+    Ok(shown(after))
 }
 
 /// Takes a user away, and revokes the user's tokens.
@@ -274,37 +294,14 @@ pub(crate) async fn delete(
 ) -> Result<Response, Problem> {
     // Nobody makes another token of his meanwhile.
     let _making = api.making.wait(caller.holder()).await;
-    let user = find(&api, &caller, &id).await?;
+    let user: User = find(&api, &caller, &id).await?;
     if_match.check(user.revision)?;
-    no_more_than(&caller, user.role, "deleted")?;
+    no_more_than::<User>(&caller, user.role, "deleted")?;
     leave_somebody(&api, &caller, &user).await?;
     let mut tokens = api.store.tokens(Some(user.client)).await?;
     tokens.retain(|token| token.user == Some(user.id));
-    api.accounts.commit(&caller.identity, change::deleted(&user, &tokens, &api.by(&caller))).await?;
-    tracing::info!(user = %user.id, client = %user.client, by = caller.name(), "user deleted");
-    Ok(success(UserAnswer::from(user)))
-}
-
-/// The user that a path names, if the caller's client has it. One of another client looks as if it were not there.
-pub(super) async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<User, Problem> {
-    let user = match number(id) {
-        Some(id) => api.store.user(UserId(id)).await?,
-        None => None,
-    };
-    user.filter(|user| caller.reaches(user.client)).ok_or_else(not_found)
-}
-
-/// Nobody makes, or does anything to, somebody with more power than he has.
-pub(super) fn no_more_than(caller: &Caller, role: Role, done: &str) -> Result<(), Problem> {
-    // The order is that of power, the most first.
-    if role >= caller.role() {
-        return Ok(());
-    }
-    Err(Problem::forbidden(format!(
-        "a user with the role {} is {done} only by who has that role; yours is {}",
-        role.name(),
-        caller.role().name()
-    )))
+    commit(&api, &caller, &user, "deleted", change::deleted(&user, &tokens, &api.by(&caller))).await?;
+    Ok(success(user.answer()))
 }
 
 /// Refuses that somebody takes away their own power if nobody else has it who could sign in and give it back.
@@ -328,8 +325,4 @@ async fn leave_somebody(api: &Shared, caller: &Caller, user: &User) -> Result<()
         "you are the last one with the role {} who can sign in; give it to somebody else first, who has signed in once",
         user.role.name()
     )))
-}
-
-fn not_found() -> Problem {
-    Problem::not_found("there is no such user; GET /v1/users lists them")
 }
