@@ -1,6 +1,6 @@
 //! Reading the body of an answer: for people, never for the verdict.
 
-use crate::send::Seconds;
+use crate::error::Seconds;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};

@@ -1,6 +1,6 @@
 //! An open connection that speaks HTTP.
 
-use crate::send::is_http1_required;
+use crate::error::is_http1_required;
 use crate::stream::{Meter, Stream};
 use bytes::Bytes;
 use http_body_util::Full;

@@ -2,11 +2,11 @@
 
 use crate::connection::Connection;
 use crate::descriptors;
+use crate::error::{Phase, SendError};
 use crate::guard::Guard;
 use crate::memory::FailedAddresses;
 use crate::pool::Place;
 use crate::resolve::Resolver;
-use crate::send::{Phase, SendError};
 use crate::stream::Stream;
 use crate::target::{HttpVersion, Target};
 use crate::tls::{ClientAuth, Configs, Handshake, TlsProblem};

@@ -37,6 +37,7 @@ mod body;
 mod connection;
 mod connector;
 mod descriptors;
+mod error;
 mod guard;
 mod head;
 mod headers;
@@ -53,6 +54,7 @@ mod tls;
 mod wall_clock;
 
 pub use body::Incomplete;
+pub use error::{Phase, SendError};
 pub use guard::{
     Guard, Refusal, Rule, SpellingError, URL_BYTES_MAX, UrlError, check_url_spelling, is_public,
 };
@@ -62,7 +64,7 @@ pub use headers::{
 };
 pub use resolve::{Answer, Resolver};
 pub use response::{RESPONSE_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX, Response};
-pub use send::{Cause, Fetch, Phase, SendError, Sender, Sent, Timings};
+pub use send::{Cause, Fetch, Sender, Sent, Timings};
 pub use target::{HttpVersion, KeyPem, Message, Method, Target};
 pub use tls::{
     CertificateFacts, CertificateProblem, ClientIdentity, PASSWORD_BYTES_MAX, PEM_BYTES_MAX, PINS_MAX,

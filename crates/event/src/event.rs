@@ -4,6 +4,10 @@ use crate::facets::{Facets, Found};
 use crate::{ClientId, EventId, Kind, Seq, Stream};
 use std::sync::OnceLock;
 
+/// The largest event, in bytes, as it is sent and as it is stored. Payloads are cut long before; this bounds what one event
+/// can cost the memory of every reader.
+pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

@@ -28,7 +28,7 @@ pub(crate) struct Found {
     score: Option<f64>,
 }
 
-/// A value's place in a body. Bodies are no longer than [`EVENT_BYTES_MAX`](crate::ingest::EVENT_BYTES_MAX).
+/// A value's place in a body. Bodies are no longer than [`EVENT_BYTES_MAX`](crate::event::EVENT_BYTES_MAX).
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: u32,

@@ -1,7 +1,7 @@
 //! `hitwire lost`: what an integration did not get.
 
 use crate::failure::Failure;
-use crate::integration::{self, id_of};
+use crate::integration::find::{PATH, id_of, named};
 use crate::pages::{Paging, Query};
 use crate::remote::{Common, Object};
 use crate::table::Table;
@@ -26,8 +26,8 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let Args { which, paging, common: Common { output, tenant, remote } } = args;
     let mut session = remote.session()?;
-    let id = id_of(&integration::named(&mut session, tenant, &which).await?)?;
-    let path = format!("{}/{id}/lost", integration::PATH);
+    let id = id_of(&named(&mut session, tenant, &which).await?)?;
+    let path = format!("{PATH}/{id}/lost");
     let listing = session.listing(&path, "lost", Query::default(), paging, tenant).await?;
     listing.print(output, "lost range", |ranges| table(ranges.iter().map(|Object { value, .. }| value)))
 }

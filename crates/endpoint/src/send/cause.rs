@@ -1,6 +1,6 @@
 //! Why there is no complete answer, as a type: for whoever counts causes, or tells of them once.
 
-use super::SendError;
+use crate::error::SendError;
 use crate::guard::{Rule, UrlError};
 use crate::tls::TlsClass;
 

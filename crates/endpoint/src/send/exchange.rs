@@ -1,8 +1,8 @@
 //! One request and its response on an open connection.
 
-use super::error::{Phase, SendError, incomplete, is_http1_required, is_refused_stream, is_reset_stream};
 use crate::body::{self, BODY_WITHIN, Beginning};
 use crate::connection::{Body, Http1, Http2};
+use crate::error::{Phase, SendError, incomplete, is_http1_required, is_refused_stream, is_reset_stream};
 use crate::headers::RequestError;
 use crate::response::{self, RESPONSE_BYTES_MAX, Response};
 use crate::target::{Message, Method};

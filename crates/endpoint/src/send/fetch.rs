@@ -1,9 +1,10 @@
 //! Requests that are no deliveries: what hitwire itself wants to know of a server that its operator named.
 
+use super::Sender;
 use super::exchange::{self, Answer, Failure, Request};
-use super::{SendError, Sender};
 use crate::connection::Connection;
 use crate::connector::Progress;
+use crate::error::SendError;
 use crate::headers::{self, USER_AGENT_VALUE};
 use crate::pool::Place;
 use crate::response::Response;

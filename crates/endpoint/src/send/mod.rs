@@ -1,19 +1,16 @@
 //! Sending one message to one target.
 
 mod cause;
-mod error;
 mod exchange;
 mod fetch;
 
 pub use cause::Cause;
-pub(crate) use error::Seconds;
-pub(crate) use error::is_http1_required;
-pub use error::{Phase, SendError};
 pub use fetch::Fetch;
 
 use crate::body::Incomplete;
 use crate::connection::Connection;
 use crate::connector::{Connector, Progress};
+use crate::error::SendError;
 use crate::guard::Guard;
 use crate::headers;
 use crate::memory::Places;

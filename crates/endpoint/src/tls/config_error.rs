@@ -1,6 +1,6 @@
 //! What is wrong with TLS settings, in words for whoever set them.
 
-use super::client::{ITERATIONS_MAX, PASSWORD_BYTES_MAX, SCRYPT_MIB_MAX};
+use super::bounds::{ITERATIONS_MAX, PASSWORD_BYTES_MAX, SCRYPT_MIB_MAX};
 use super::pem::{PEM_BYTES_MAX, PemFault};
 use super::pin::PINS_MAX;
 use std::fmt;

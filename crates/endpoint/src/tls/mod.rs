@@ -14,6 +14,7 @@
 //!   answer over one says that the client certificate is not accepted.
 
 mod alert;
+mod bounds;
 mod certificate;
 mod certificate_problem;
 mod class;
@@ -36,9 +37,10 @@ mod proof;
 mod resume;
 mod verify;
 
+pub use bounds::PASSWORD_BYTES_MAX;
 pub use certificate_problem::CertificateProblem;
 pub use class::TlsClass;
-pub use client::{ClientIdentity, PASSWORD_BYTES_MAX, client_identity};
+pub use client::{ClientIdentity, client_identity};
 pub(crate) use client_auth::ClientAuth;
 pub use client_auth::client_certificate_refusal;
 pub use config_error::{Field as TlsField, TlsConfigError};

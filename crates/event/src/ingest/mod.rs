@@ -13,6 +13,8 @@ mod lines;
 mod scope;
 mod vulnerability;
 
+pub use crate::event::EVENT_BYTES_MAX;
+
 use crate::escape::visible;
 use crate::json::{Member, NUMBER_CHARS_MAX, Scanner, Shape};
 use crate::{ClientId, Event, ObjectType};
@@ -21,10 +23,6 @@ use items::Item;
 
 /// The most items in one call. Callers split larger ones: an answer names every id, and a transaction must not grow without end.
 pub const ITEMS_MAX: usize = 10_000;
-
-/// The largest event, in bytes, as it is sent and as it is stored. Payloads are cut long before; this bounds what one event
-/// can cost the memory of every reader.
-pub const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// How deep an item may nest, itself counted. Receivers' parsers recurse, many of them with limits from 100 up.
 pub const DEPTH_MAX: usize = 64;

@@ -3,7 +3,7 @@
 use super::is_portable;
 use super::open::{Marks, Open, first_repeated, push_token};
 use super::text;
-use crate::ingest::EVENT_BYTES_MAX;
+use crate::event::EVENT_BYTES_MAX;
 use std::borrow::Cow;
 
 /// What nests deeper is no longer read: far beyond what ingest takes, and little memory for what is open.

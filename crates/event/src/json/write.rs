@@ -20,6 +20,12 @@ pub trait Element {
     fn write(&self, out: &mut String);
 }
 
+impl Default for ObjectWriter {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ObjectWriter {
     /// Room for a typical hit.
     pub fn new() -> Self {

@@ -1,8 +1,12 @@
 //! A thing of the API by its id or by its name.
 
 use crate::failure::Failure;
-use crate::remote::Object;
+use crate::remote::{Object, Session, Tenant};
 use crate::terminal;
+use http::Method;
+
+/// The API's path of integrations.
+pub(crate) const PATH: &str = "/v2/integration";
 
 /// The object with this id; else the one with this name (`/name`, or `/email` where there is one).
 ///
@@ -35,6 +39,21 @@ pub(crate) fn one(objects: Vec<Object>, what: &str, which: &str) -> Result<Objec
             )))
         }
     }
+}
+
+/// The integration with this id or name.
+pub(crate) async fn named(session: &mut Session, tenant: Tenant, which: &str) -> Result<Object, Failure> {
+    let all = session.listed(&tenant.path(PATH)).await?;
+    let id = id_of(&one(all, "integration", which)?)?;
+    // The list shows certificates as their mask.
+    Ok(session.object(Method::GET, &tenant.path(&format!("{PATH}/{id}")), ()).await?)
+}
+
+/// The id of an answered object. That of an application may be below 0.
+pub(crate) fn id_of(object: &Object) -> Result<i64, Failure> {
+    object.value["id"].as_i64().ok_or_else(|| {
+        Failure::Runtime("the server does not answer like hitwire: an object has no id".to_owned())
+    })
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub(crate) mod secret;
 mod settings;
 pub(crate) mod show;
 
+pub(crate) use find::{PATH, id_of, named};
+
 use crate::api::Body;
 use crate::ask;
 use crate::failure::Failure;
@@ -27,9 +29,6 @@ use http::header::{ETAG, IF_MATCH};
 use http::{HeaderMap, Method};
 use serde_json::json;
 use std::time::Duration;
-
-/// The API's path of integrations.
-pub(crate) const PATH: &str = "/v2/integration";
 
 /// Of more integrations than this, `list` does not ask one by one how they are doing.
 const ASKED_HOW_MAX: usize = 200;
@@ -355,19 +354,4 @@ impl Desk {
 
 fn refused(error: crate::api::ApiError) -> Failure {
     Failure::of_call(error, ORIGINS)
-}
-
-/// The integration with this id or name.
-pub(crate) async fn named(session: &mut Session, tenant: Tenant, which: &str) -> Result<Object, Failure> {
-    let all = session.listed(&tenant.path(PATH)).await?;
-    let id = id_of(&find::one(all, "integration", which)?)?;
-    // The list shows certificates as their mask.
-    Ok(session.object(Method::GET, &tenant.path(&format!("{PATH}/{id}")), ()).await?)
-}
-
-/// The id of an answered object. That of an application may be below 0.
-pub(crate) fn id_of(object: &Object) -> Result<i64, Failure> {
-    object.value["id"].as_i64().ok_or_else(|| {
-        Failure::Runtime("the server does not answer like hitwire: an object has no id".to_owned())
-    })
 }

@@ -1,5 +1,6 @@
 //! Password-based encryption: PBES2 (RFC 8018) and the older schemes of PKCS#12 (RFC 7292, appendix C).
 
+use super::super::bounds::{ITERATIONS_MAX, SCRYPT_MIB_MAX};
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockDecryptMut, KeyIvInit};
 use des::{TdesEde2, TdesEde3};
@@ -14,14 +15,6 @@ use rc2::Rc2;
 use rustls_pki_types::PrivateKeyDer;
 use sha1::Sha1;
 use zeroize::Zeroizing;
-
-/// What deriving keys from the passwords of one identity may cost, in iterations of a hash: a second or two. Common tools
-/// use from 1 (old PKCS#12) over 2,048 (OpenSSL) to 600,000, which is what is recommended today. Whoever may set up an
-/// integration chooses these figures, and must not be able to occupy a processor for minutes with them.
-pub(crate) const ITERATIONS_MAX: u64 = 2_000_000;
-
-/// The most memory that scrypt may take, in MiB. OpenSSL's own default takes 16.
-pub(crate) const SCRYPT_MIB_MAX: u64 = 64;
 
 /// How much has been spent.
 #[derive(Debug, Default)]

@@ -9,8 +9,7 @@ mod chain;
 mod decrypt;
 mod pkcs12;
 
-pub(super) use decrypt::{ITERATIONS_MAX, SCRYPT_MIB_MAX};
-
+use super::bounds::PASSWORD_BYTES_MAX;
 use super::config_error::{Field, TlsConfigError};
 use super::facts::{self, CertificateFacts};
 use super::pem::{self, Contents};
@@ -25,9 +24,6 @@ use pkcs5::der::referenced::OwnedToRef as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::fmt;
 use zeroize::Zeroizing;
-
-/// The longest password, in bytes.
-pub const PASSWORD_BYTES_MAX: usize = 1024;
 
 /// Some tools leave the padding out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -1,5 +1,6 @@
 use super::*;
 use crate::tls::TlsIdentity;
+use crate::tls::bounds::ITERATIONS_MAX;
 use proptest::prelude::*;
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P384_SHA384, PKCS_ED25519};
 
