@@ -334,9 +334,8 @@ pub(super) async fn commit(
 ) -> Result<Vec<Done>, StoreError> {
     let (api, by) = (Arc::clone(api), caller.identity.clone());
     let committing = tokio::spawn(async move {
-        api.dispatch.changing(id);
         let done = by.commit(&*api.store, ops).await;
-        api.dispatch.changed(id);
+        api.dispatch.configured(id);
         done
     });
     committing.await.unwrap_or(Ok(Vec::new()))

@@ -201,7 +201,7 @@ impl From<StoreError> for Problem {
             StoreError::Closed => Problem::unavailable("hitwire is stopping; try again when it is back"),
             StoreError::Unavailable(_)
             | StoreError::DiskFloor { .. }
-            | StoreError::LeaseLost
+            | StoreError::Overtaken
             | StoreError::Open(_) => {
                 tracing::error!(%error, "a call was refused because the store does not take it");
                 Problem::unavailable(error.to_string())

@@ -32,7 +32,7 @@ pub mod refusal;
 pub mod schedule;
 
 pub use batch::{Cut, Limits};
-pub use machine::{Command, Input, LaneStatus, Machine, Reply, Settings, Status};
+pub use machine::{Command, Input, LaneStatus, Machine, Reloaded, Reply, Settings, Status};
 pub use progress::{
     Attempt, DisableReason, EndpointState, LaneState, LostRange, LostReason, OpenBatch, Progress, Saved,
     Unsettled, Verdict,

@@ -6,7 +6,8 @@
 //! - [`pace`]: at most so many requests a minute.
 //! - [`outcome`]: what follows from an answer.
 //! - [`giving_up`]: how unsettled events become a dead range.
-//! - [`edit`]: what follows from changed settings and moved cursors.
+//! - [`edit`]: what follows from changed settings.
+//! - [`reload`]: what follows when somebody else has changed what is on record.
 //! - [`turns`]: who may begin something, and when.
 //! - [`status`]: how it is doing, for people.
 //!
@@ -20,6 +21,7 @@ mod lane;
 mod messages;
 mod outcome;
 mod pace;
+mod reload;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -33,9 +35,11 @@ use giving_up::Ending;
 use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
 use lane::{Courier, Flight, Growth, Reading, Slot};
 use pace::Pace;
+use reload::Hearings;
 use std::time::Duration;
 
 pub use messages::{Command, Input, Reply, Settings};
+pub use reload::Reloaded;
 pub use status::{LaneStatus, Status};
 
 /// Serves one integration. See the crate's first page.
@@ -48,6 +52,8 @@ pub struct Machine {
     /// By [`Lane::index`].
     couriers: [Courier; 2],
     unsaved: Unsaved,
+    /// Outcomes that may not be on record yet.
+    hearings: Hearings,
     /// Giving up on the endpoint is under way: nothing begins until it is done.
     ending: Option<Box<Ending>>,
     jitter: Jitter,
@@ -61,11 +67,12 @@ pub struct Machine {
 }
 
 /// What a read found besides a batch; see [`Input::Batch`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Searched {
     scanned_to: Seq,
     skipped: bool,
     more: bool,
+    unreadable: Option<LostRange>,
 }
 
 /// From the first input to the last.
@@ -127,6 +134,7 @@ impl Machine {
             pace,
             couriers,
             unsaved: Unsaved::default(),
+            hearings: Hearings::default(),
             ending: None,
             jitter,
             now,
@@ -149,10 +157,14 @@ impl Machine {
         if self.life == Life::Built {
             self.life = Life::Running;
         }
+        if !matches!(input, Input::Reloaded(_)) {
+            self.hearings.saved_but(&self.unsaved.attempts);
+        }
         match input {
+            Input::Reloaded(reloaded) => self.reloaded(*reloaded),
             Input::Advanced { lane } => self.couriers[lane.index()].wants = true,
-            Input::Batch { lane, cut, scanned_to, skipped, more, webhook_id } => {
-                self.batch(lane, cut, Searched { scanned_to, skipped, more }, webhook_id);
+            Input::Batch { lane, cut, scanned_to, skipped, more, unreadable, webhook_id } => {
+                self.batch(lane, cut, Searched { scanned_to, skipped, more, unreadable }, webhook_id);
             }
             Input::Unreproducible { lane, webhook_id } => self.unreproducible(lane, &webhook_id),
             Input::NotSent { lane, webhook_id } => self.not_sent(lane, &webhook_id),
@@ -161,7 +173,7 @@ impl Machine {
             }
             Input::Measured { lane, through, events } => self.measured(lane, through, events),
             Input::Configured(settings) => self.configured(settings),
-            Input::Moved { lane, cursor } => self.moved(lane, cursor),
+            Input::NoneUpTo { lane, seq } => self.couriers[lane.index()].has_none_up_to(seq),
             Input::TestDelivered => self.test_delivered(),
             Input::Due => {}
             Input::Stop => self.stop(),
@@ -245,7 +257,7 @@ impl Machine {
 
     /// The answer to a read.
     fn batch(&mut self, lane: Lane, cut: Option<Cut>, searched: Searched, webhook_id: WebhookId) {
-        let Searched { scanned_to, skipped, more } = searched;
+        let Searched { scanned_to, skipped, more, unreadable } = searched;
         let courier = &mut self.couriers[lane.index()];
         let Some(Reading { outdated }) = courier.reading.take() else { return };
         match cut {
@@ -257,6 +269,11 @@ impl Machine {
                 courier.wants |= more && scanned_to > courier.end();
                 courier.carried = None;
                 courier.pass(scanned_to, skipped, self.now);
+                if unreadable.is_some() {
+                    // It is on record as lost before the lane passes it.
+                    self.unsaved.lanes[lane.index()] = true;
+                    self.unsaved.lost.extend(unreadable);
+                }
             }
             Some(cut) => {
                 if self.may_begin(lane) {
@@ -331,7 +348,7 @@ impl Machine {
         let courier = &mut self.couriers[lane.index()];
         let Some(landed) = courier.land(webhook_id) else { return };
         // What was superseded meanwhile is not sent again as it is.
-        if let Some(at) = landed.slot.filter(|_| landed.superseded) {
+        if let Some(at) = landed.slot.filter(|_| landed.flight.superseded) {
             courier.wants = true;
             courier.drop_from(at);
             self.unsaved.lanes[lane.index()] = true;

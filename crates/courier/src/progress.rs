@@ -108,8 +108,7 @@ pub struct Progress {
     pub integration: IntegrationId,
     /// Schedule and health after the step.
     pub endpoint: EndpointState,
-    /// The lanes that changed, after the step. The store never moves a cursor back: if the stored one lies further on, the
-    /// lane is moved there first ([`LaneState::pass`]).
+    /// The lanes that changed, after the step.
     pub lanes: Vec<(Lane, LaneState)>,
     /// Attempts that ended with this step.
     pub attempts: Vec<Attempt>,

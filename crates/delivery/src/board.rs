@@ -8,12 +8,12 @@ use super::context::{Context, Note};
 use super::farewell::Farewell;
 use super::inbox::{CourierStatus, Flags, Inbox, Surveyed};
 use super::preview::{self, Preview};
-use super::shell::{self, Ended};
+use super::shell::{self, Courier, Ended};
 use super::transport::Transport;
 use crate::counted::Deliveries;
 use crate::supervisor::Backoff;
 use crate::{Clients, Names};
-use hitwire_courier::{Attempt, Input, Machine};
+use hitwire_courier::{Attempt, Input};
 use hitwire_event::filter::Filter;
 use hitwire_event::{ClientId, Event, IntegrationId, Lane, Seq, Stream, WebhookId};
 use hitwire_store::{Details, Integration, IntegrationRange, Store, StoreError, StreamFrom};
@@ -128,18 +128,6 @@ impl Dispatch {
                 }
             }
         }
-    }
-
-    /// To be called before settings are changed in the store, and [`Dispatch::changed`] afterwards, whatever came of it: a
-    /// kind that is ticked counts from a position that the couriers, under the old settings, must not pass meanwhile.
-    pub fn changing(&self, id: IntegrationId) {
-        self.context.begin_change(id);
-    }
-
-    /// To be called after [`Dispatch::changing`], when the store has answered.
-    pub fn changed(&self, id: IntegrationId) {
-        self.context.forget(id);
-        self.context.note(Note::Changed(id));
     }
 
     /// To be called in place of [`Dispatch::configured`] after an integration was deleted: what is under way to it may end,
@@ -263,7 +251,7 @@ struct Entry {
 }
 
 enum State {
-    Parked(Box<Machine>),
+    Parked(Courier),
     Running(Arc<Inbox>),
 }
 
@@ -319,16 +307,11 @@ impl Board {
     fn take(&mut self, note: Note) {
         match note {
             Note::Configured(id) => self.configured(id),
-            Note::Changed(id) => {
-                // First whoever runs it is told, then the mark goes: in between nobody believes the old settings.
-                self.configured(id);
-                self.context.end_change(id);
-            }
             Note::Tested(id) => self.wake(id, Flags::TESTED),
             Note::Subscribed(id, streams) => self.subscribe(id, streams),
             Note::Status(id, answer) => {
                 let status = self.entries.get(&id).and_then(|entry| match &entry.state {
-                    State::Parked(machine) => Some(CourierStatus::of(machine, &self.context.clock)),
+                    State::Parked(courier) => Some(CourierStatus::of(&courier.machine, &self.context.clock)),
                     State::Running(inbox) => inbox.status(),
                 });
                 // Who asked may have left.
@@ -343,7 +326,7 @@ impl Board {
 
     fn survey(&self) -> Vec<Surveyed> {
         let surveyed = self.entries.iter().filter_map(|(id, entry)| match &entry.state {
-            State::Parked(machine) => Some(Surveyed::of_machine(*id, machine, &entry.streams)),
+            State::Parked(courier) => Some(Surveyed::of_machine(*id, &courier.machine, &entry.streams)),
             State::Running(inbox) => Some(Surveyed::of_status(*id, &inbox.status()?, &entry.streams)),
         });
         surveyed.collect()
@@ -437,12 +420,12 @@ impl Board {
     /// has nothing before it, and need not search the log from where it last sent something.
     fn wake_settled(&mut self, id: IntegrationId, flags: Flags, settled: Option<Seq>) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        let machine = match &mut entry.state {
+        let courier = match &mut entry.state {
             State::Running(inbox) => return inbox.put(flags),
             State::Parked(_) => {
                 let running = State::Running(Arc::default());
                 match std::mem::replace(&mut entry.state, running) {
-                    State::Parked(machine) => machine,
+                    State::Parked(courier) => courier,
                     State::Running(_) => unreachable!("matched as parked just above"),
                 }
             }
@@ -451,16 +434,16 @@ impl Board {
             self.wakes.remove(&(at, id));
         }
         let mut first = Vec::new();
-        if let (Some(cursor), true) = (settled, entry.subscribed && !self.context.is_changing(id)) {
-            let status = machine.status();
+        if let Some(seq) = settled.filter(|_| entry.subscribed) {
+            let status = courier.machine.status();
             for lane in Lane::ALL {
                 let now = &status.lanes[lane.index()];
-                if now.state == "caught_up" && now.cursor < cursor {
-                    first.push(Input::Moved { lane, cursor });
+                if now.state == "caught_up" && now.cursor < seq {
+                    first.push(Input::NoneUpTo { lane, seq });
                 }
             }
         }
-        let inbox = self.start(id, Some(machine), flags, first);
+        let inbox = self.start(id, Some(courier), flags, first);
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.state = State::Running(inbox);
         }
@@ -469,17 +452,17 @@ impl Board {
     fn start(
         &mut self,
         id: IntegrationId,
-        machine: Option<Box<Machine>>,
+        courier: Option<Courier>,
         flags: Flags,
         first: Vec<Input>,
     ) -> Arc<Inbox> {
         let inbox = Arc::new(Inbox::default());
         inbox.put(flags);
-        if let Some(machine) = &machine {
+        if let Some(courier) = &courier {
             // Who looks before the shell has begun sees how it was until now.
-            inbox.publish(CourierStatus::of(machine, &self.context.clock));
+            inbox.publish(CourierStatus::of(&courier.machine, &self.context.clock));
         }
-        let run = shell::run(Arc::clone(&self.context), id, Arc::clone(&inbox), machine, first);
+        let run = shell::run(Arc::clone(&self.context), id, Arc::clone(&inbox), courier, first);
         let task = self.shells.spawn(run);
         self.running.insert(task.id(), id);
         inbox
@@ -492,7 +475,7 @@ impl Board {
         };
         let Some(id) = self.running.remove(&task) else { return };
         match ended {
-            Some(Ended::Parked(machine)) => self.park(id, machine),
+            Some(Ended::Parked(courier)) => self.park(id, courier),
             Some(Ended::Gone) => {
                 self.context.deliveries.forget(id);
                 self.context.refused.forget(id);
@@ -505,23 +488,19 @@ impl Board {
                 }
             }
             Some(Ended::Stopped) => {}
-            Some(Ended::LeaseLost) => {
-                tracing::error!("another hitwire owns the couriers now; this one stops sending");
-                self.context.stop.cancel();
-            }
             None => {
                 self.rebuild_later(id);
             }
         }
     }
 
-    fn park(&mut self, id: IntegrationId, machine: Box<Machine>) {
+    fn park(&mut self, id: IntegrationId, courier: Courier) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let State::Running(inbox) = &entry.state else { return };
         // What was put in after the shell looked for the last time.
         let flags = inbox.take();
-        let wake = machine.wake_at();
-        entry.state = State::Parked(machine);
+        let wake = courier.machine.wake_at();
+        entry.state = State::Parked(courier);
         if flags != Flags::NONE {
             return self.wake(id, flags);
         }

@@ -12,8 +12,11 @@ use super::settings_cache::SettingsCache;
 use super::transport::Transport;
 use crate::counted::Deliveries;
 use crate::{Clients, Names};
+use hitwire_courier::Progress;
 use hitwire_event::{ClientId, IntegrationId, WebhookId};
-use hitwire_store::{Activity, Details, Integration, Op, Page, Read, Store, StoreError, StreamFrom};
+use hitwire_store::{
+    Activity, CourierToken, Details, Integration, Op, Page, Read, Store, StoreError, StreamFrom,
+};
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -53,8 +56,6 @@ pub(crate) struct Context {
     slow: Mutex<HashSet<IntegrationId>>,
     /// Requests that each integration has under way, or waiting for their turn.
     under_way: Mutex<HashMap<IntegrationId, u32>>,
-    /// Integrations whose settings are being changed in the store, and how many changes.
-    changing: Mutex<HashMap<IntegrationId, u32>>,
     /// What deleted integrations are to be told, until their shells have ended.
     farewells: Mutex<HashMap<IntegrationId, Farewell>>,
 }
@@ -83,8 +84,6 @@ impl Drop for UnderWay {
 pub(crate) enum Note {
     /// An integration was made, changed or deleted.
     Configured(IntegrationId),
-    /// The same, after [`Context::begin_change`].
-    Changed(IntegrationId),
     /// A test message to it was delivered.
     Tested(IntegrationId),
     /// These streams wake the integration from now on.
@@ -100,7 +99,6 @@ pub(crate) enum Note {
 /// Why a run ends before it parks.
 pub(crate) enum Interrupt {
     Gone,
-    LeaseLost,
     Stopped,
 }
 
@@ -126,7 +124,6 @@ impl Context {
             failing: Failing::default(),
             slow: Mutex::default(),
             under_way: Mutex::default(),
-            changing: Mutex::default(),
             farewells: Mutex::default(),
         }
     }
@@ -199,7 +196,6 @@ impl Context {
         loop {
             match ask(&*self.store).await {
                 Ok(answer) => return Ok(answer),
-                Err(StoreError::LeaseLost) => return Err(Interrupt::LeaseLost),
                 Err(StoreError::Closed) => return Err(Interrupt::Stopped),
                 Err(StoreError::NotFound) => return Err(Interrupt::Gone),
                 Err(error) => tracing::error!(%error, "the store does not answer a courier; asking again"),
@@ -211,39 +207,27 @@ impl Context {
         }
     }
 
-    /// Saves a step, and what belongs to it, in one transaction.
+    /// Saves a step, and what belongs to it, in one transaction. `false`: somebody else has changed the courier since it was
+    /// loaded, and nothing was saved.
     pub(crate) async fn save(
         &self,
-        progress: hitwire_courier::Progress,
+        token: CourierToken,
+        progress: Progress,
         with_it: Vec<Op>,
-    ) -> Result<(), Interrupt> {
-        let mut ops = vec![Op::Save(self.store.lease(), progress)];
+    ) -> Result<bool, Interrupt> {
+        let mut ops = vec![Op::Save(token, progress)];
         ops.extend(with_it);
-        self.patiently(|store| store.commit(ops.clone())).await.map(|_| ())
-    }
-
-    fn changing(&self) -> std::sync::MutexGuard<'_, HashMap<IntegrationId, u32>> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The settings are about to be changed in the store.
-    pub(crate) fn begin_change(&self, id: IntegrationId) {
-        *self.changing().entry(id).or_default() += 1;
-    }
-
-    /// Whoever runs the integration knows that there are new settings.
-    pub(crate) fn end_change(&self, id: IntegrationId) {
-        let mut changing = self.changing();
-        if let Some(changes) = changing.get_mut(&id) {
-            *changes -= 1;
-            if *changes == 0 {
-                changing.remove(&id);
-            }
-        }
-    }
-
-    pub(crate) fn is_changing(&self, id: IntegrationId) -> bool {
-        self.changing().contains_key(&id)
+        self.patiently(|store| {
+            let ops = ops.clone();
+            Box::pin(async move {
+                match store.commit(ops).await {
+                    Ok(_) => Ok(true),
+                    Err(StoreError::Overtaken) => Ok(false),
+                    Err(error) => Err(error),
+                }
+            })
+        })
+        .await
     }
 
     fn farewells(&self) -> std::sync::MutexGuard<'_, HashMap<IntegrationId, Farewell>> {
@@ -262,10 +246,20 @@ impl Context {
         self.farewells().contains_key(&id)
     }
 
+    /// An integration with its settings, as they were last heard of: a change of the last moments may not be in them.
     pub(crate) async fn integration(&self, id: IntegrationId) -> Result<Option<Arc<Integration>>, Interrupt> {
+        self.integration_at(id, 0).await
+    }
+
+    /// The same, of this revision at least.
+    pub(crate) async fn integration_at(
+        &self,
+        id: IntegrationId,
+        revision: u64,
+    ) -> Result<Option<Arc<Integration>>, Interrupt> {
         let generation = {
             let mut cache = self.cache();
-            if let Some(integration) = cache.get(id) {
+            if let Some(integration) = cache.get(id).filter(|known| known.revision >= revision) {
                 return Ok(Some(integration));
             }
             cache.generation()

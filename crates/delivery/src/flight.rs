@@ -32,8 +32,7 @@ pub(crate) enum Landed {
     Nothing,
     Input(Input),
     Batch {
-        wanted: Wanted,
-        content_revision: u64,
+        lane: Lane,
         input: Input,
         body: Option<CutBody>,
     },
@@ -69,11 +68,6 @@ pub(crate) async fn read(context: Arc<Context>, integration: Arc<Integration>, w
     let found =
         search::forward(&context, &integration, streams, after, max_events as usize, page_bytes).await;
     let Ok(Found { records, scanned_to, skipped, more, unreadable }) = found else { return Landed::Nothing };
-    if let Some(unreadable) = &unreadable
-        && unreadable::record(&context, &integration, lane, unreadable).await.is_err()
-    {
-        return Landed::Nothing;
-    }
     let labels = context.names.labels(integration.client);
     let cut = batch_body::cut(&integration, &labels, &records, scanned_to, max_events, max_bytes);
     let (cut, bytes) = cut.unzip();
@@ -85,9 +79,10 @@ pub(crate) async fn read(context: Arc<Context>, integration: Arc<Integration>, w
         scanned_to,
         skipped: skipped || unreadable.is_some(),
         more: more || left_over,
+        unreadable: unreadable.and_then(|unreadable| unreadable::lost(&integration, lane, &unreadable)),
         webhook_id: context.webhook_id(),
     };
-    Landed::Batch { wanted, content_revision: integration.content_revision, input, body }
+    Landed::Batch { lane, input, body }
 }
 
 /// Sends the batch: with the body that was just cut, or with the same one made again. Where hitwire itself cannot begin a

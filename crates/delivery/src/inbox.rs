@@ -47,11 +47,6 @@ impl Inbox {
         self.notify.notify_one();
     }
 
-    /// Whether one of these is in it.
-    pub(crate) fn holds(&self, flags: Flags) -> bool {
-        Flags(self.flags.load(Ordering::Acquire)).has(flags)
-    }
-
     pub(crate) fn take(&self) -> Flags {
         Flags(self.flags.swap(0, Ordering::AcqRel))
     }

@@ -5,29 +5,33 @@ use super::context::{Context, Interrupt, Note};
 use super::farewell;
 use super::flight::{self, CutBody, Landed, Wanted};
 use super::inbox::{CourierStatus, Flags, Inbox};
-use hitwire_courier::{Command, DisableReason, Input, Limits, Machine, Settings};
-use hitwire_event::{IntegrationId, Lane};
+use hitwire_courier::{Command, DisableReason, Input, Limits, Machine, Reloaded, Settings};
+use hitwire_event::{IntegrationId, Lane, Seq};
 use hitwire_store::change;
-use hitwire_store::{Activity, Integration, Op, StreamFrom};
+use hitwire_store::{Activity, CourierToken, Integration, LoadedCourier, Op, StreamFrom, Ticked};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::task::JoinSet;
-
-/// How long a change of settings, which is a commit of the store, is given before the log is read again.
-const READ_AGAIN_AFTER: Duration = Duration::from_millis(2);
 
 /// Why a shell ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// Nothing to do until something happens.
-    Parked(Box<Machine>),
+    Parked(Courier),
     /// The integration is no more.
     Gone,
     /// hitwire stops.
     Stopped,
-    /// Another process owns the couriers now.
-    LeaseLost,
+}
+
+/// A machine, and what it may save with.
+#[derive(Debug)]
+pub(crate) struct Courier {
+    pub(crate) machine: Box<Machine>,
+    /// Of the load that the machine goes on from.
+    token: CourierToken,
+    /// Of the settings that the machine knows.
+    revision: u64,
 }
 
 /// One integration, running.
@@ -36,25 +40,25 @@ pub(crate) struct Shell {
     id: IntegrationId,
     inbox: Arc<Inbox>,
     integration: Arc<Integration>,
-    machine: Box<Machine>,
+    courier: Courier,
     /// The body of the batch that was just cut in each lane, so that it need not be made twice.
     bodies: [Option<CutBody>; 2],
     /// On tasks of their own, so that a request's time runs on while a step is being saved. Dropped, they are abandoned.
     flights: JoinSet<Landed>,
 }
 
-/// Runs the integration until its machine parks. `machine` is none at the start and for a new integration: then it is
-/// built from what the store saved, and from the settings as they are.
+/// Runs the integration until its machine parks. `courier` is none at the start and for a new integration: then it is loaded,
+/// and built with the settings as they are.
 pub(crate) async fn run(
     context: Arc<Context>,
     id: IntegrationId,
     inbox: Arc<Inbox>,
-    machine: Option<Box<Machine>>,
+    courier: Option<Courier>,
     first: Vec<Input>,
 ) -> Ended {
-    let interrupt = match Shell::load(Arc::clone(&context), id, inbox, machine).await {
+    let interrupt = match Shell::begin(Arc::clone(&context), id, inbox, courier).await {
         Ok(mut shell) => match shell.serve(first).await {
-            Ok(()) => return Ended::Parked(shell.machine),
+            Ok(()) => return Ended::Parked(shell.courier),
             Err(Interrupt::Gone) => {
                 shell.let_flights_end().await;
                 Interrupt::Gone
@@ -63,41 +67,41 @@ pub(crate) async fn run(
         },
         Err(interrupt) => interrupt,
     };
-    if matches!(interrupt, Interrupt::Gone) {
-        farewell::say(&context, id).await;
-    }
-    interrupt.into()
-}
-
-impl From<Interrupt> for Ended {
-    fn from(interrupt: Interrupt) -> Self {
-        match interrupt {
-            Interrupt::Gone => Ended::Gone,
-            Interrupt::LeaseLost => Ended::LeaseLost,
-            Interrupt::Stopped => Ended::Stopped,
+    match interrupt {
+        Interrupt::Gone => {
+            farewell::say(&context, id).await;
+            Ended::Gone
         }
+        Interrupt::Stopped => Ended::Stopped,
     }
 }
 
 impl Shell {
-    async fn load(
+    async fn begin(
         context: Arc<Context>,
         id: IntegrationId,
         inbox: Arc<Inbox>,
-        machine: Option<Box<Machine>>,
+        courier: Option<Courier>,
     ) -> Result<Self, Interrupt> {
-        let integration = context.integration(id).await?.ok_or(Interrupt::Gone)?;
-        let machine = if let Some(machine) = machine {
-            machine
+        let (integration, courier) = if let Some(courier) = courier {
+            (context.integration(id).await?.ok_or(Interrupt::Gone)?, courier)
         } else {
             // No edit: what was saved goes on, with what is left of its waits.
-            let saved = context.patiently(|store| store.saved(id)).await?.ok_or(Interrupt::Gone)?;
+            let loaded = context.patiently(|store| store.load_courier(id)).await?.ok_or(Interrupt::Gone)?;
+            let LoadedCourier { token, saved, revision } = loaded;
+            let integration = context.integration_at(id, revision).await?.ok_or(Interrupt::Gone)?;
             context.note(Note::Subscribed(id, subscribed(&context, &integration)));
-            let wall = context.clock.wall();
-            Box::new(Machine::new(id, settings(&context, &integration), saved, wall, id.0 ^ wall.ms))
+            let (wall, revision) = (context.clock.wall(), integration.revision);
+            let settings = settings(&context, &integration);
+            let machine = Box::new(Machine::new(id, settings, saved, wall, id.0 ^ wall.ms));
+            (integration, Courier { machine, token, revision })
         };
-        let shell =
-            Shell { context, id, inbox, integration, machine, bodies: [None, None], flights: JoinSet::new() };
+        let flights = JoinSet::new();
+        let mut shell = Shell { context, id, inbox, integration, courier, bodies: [None, None], flights };
+        if shell.integration.revision != shell.courier.revision {
+            let reloaded = shell.load_again(true, Vec::new()).await?;
+            shell.feed(reloaded).await?;
+        }
         Ok(shell)
     }
 
@@ -108,24 +112,18 @@ impl Shell {
         loop {
             self.look_into_the_inbox(&mut inputs).await?;
             while let Some(input) = inputs.pop_front() {
-                let wall = self.context.clock.wall();
-                self.machine.set_wall_clock(wall);
-                let commands = self.machine.on(wall.at, input);
-                for command in commands {
-                    self.carry_out(command).await?;
-                }
-                self.machine.carried_out(self.context.clock.now());
+                self.feed(input).await?;
             }
             self.publish();
             if self.flights.is_empty() {
                 if stopping {
                     return Err(Interrupt::Stopped);
                 }
-                if self.machine.is_parked() && !self.is_due() {
+                if self.courier.machine.is_parked() && !self.is_due() {
                     return Ok(());
                 }
             }
-            let wake = self.machine.wake_at().map(|at| self.context.clock.instant(at));
+            let wake = self.courier.machine.wake_at().map(|at| self.context.clock.instant(at));
             let inbox = Arc::clone(&self.inbox);
             tokio::select! {
                 Some(landed) = self.flights.join_next(), if !self.flights.is_empty() => match landed {
@@ -151,31 +149,19 @@ impl Shell {
     }
 
     fn is_due(&self) -> bool {
-        self.machine.wake_at().is_some_and(|at| at <= self.context.clock.now())
+        self.courier.machine.wake_at().is_some_and(|at| at <= self.context.clock.now())
     }
 
     fn publish(&self) {
-        let status = CourierStatus::of(&self.machine, &self.context.clock);
+        let status = CourierStatus::of(&self.courier.machine, &self.context.clock);
         self.inbox.publish(status);
     }
 
     async fn look_into_the_inbox(&mut self, inputs: &mut VecDeque<Input>) -> Result<(), Interrupt> {
         let flags = self.inbox.take();
-        if flags.has(Flags::CONFIGURED) {
-            self.integration = self.context.integration(self.id).await?.ok_or(Interrupt::Gone)?;
-            // A body that was cut under other settings must not be sent under the new ones.
-            self.bodies = [None, None];
-            self.context.note(Note::Subscribed(self.id, subscribed(&self.context, &self.integration)));
-        }
-        // Before the settings: what enabling skips must not be sent because it is enabled.
         if flags.has(Flags::MOVED.and(Flags::CONFIGURED)) {
-            let saved = self.context.patiently(|store| store.saved(self.id)).await?.ok_or(Interrupt::Gone)?;
-            for lane in Lane::ALL {
-                inputs.push_back(Input::Moved { lane, cursor: saved.lanes[lane.index()].cursor });
-            }
-        }
-        if flags.has(Flags::CONFIGURED) {
-            inputs.push_back(Input::Configured(settings(&self.context, &self.integration)));
+            let reloaded = self.load_again(flags.has(Flags::CONFIGURED), Vec::new()).await?;
+            self.feed(reloaded).await?;
         }
         for lane in Lane::ALL {
             if flags.has(Flags::advanced(lane)) {
@@ -195,60 +181,90 @@ impl Shell {
         match landed {
             Landed::Nothing => None,
             Landed::Input(input) => Some(input),
-            // The settings are being changed, and may have been while the log was read: a kind that is ticked counts from a
-            // position that this read may have passed. Read again, under the new ones when they are known.
-            Landed::Batch { wanted, .. }
-                if self.context.is_changing(self.id) || self.inbox.holds(Flags::CONFIGURED) =>
-            {
-                let (context, integration) = (Arc::clone(&self.context), Arc::clone(&self.integration));
-                self.flights.spawn(async move {
-                    tokio::time::sleep(READ_AGAIN_AFTER).await;
-                    flight::read(context, integration, wanted).await
-                });
-                None
-            }
-            // The content changed while the log was read: what was cut is not what is wanted now. Read again.
-            Landed::Batch { wanted, content_revision, .. }
-                if content_revision != self.integration.content_revision =>
-            {
-                self.read(wanted);
-                None
-            }
-            Landed::Batch { wanted, input, body, .. } => {
-                self.bodies[wanted.lane.index()] = body;
+            Landed::Batch { lane, input, body } => {
+                self.bodies[lane.index()] = body;
                 Some(input)
             }
         }
     }
 
-    /// What tells that hitwire disables the integration; nothing if its user has done so meanwhile.
-    async fn broken(&self, reason: &DisableReason) -> Result<Vec<Op>, Interrupt> {
-        let now = self.context.patiently(|store| store.integration(self.id)).await?.ok_or(Interrupt::Gone)?;
-        if now.activity != Activity::Active {
-            return Ok(Vec::new());
+    /// Tells the machine something, and carries out what it says. A step that somebody else's change came before is not
+    /// saved: then the courier is loaded again, and the machine goes on from what is on record now.
+    async fn feed(&mut self, mut input: Input) -> Result<(), Interrupt> {
+        loop {
+            let wall = self.context.clock.wall();
+            self.courier.machine.set_wall_clock(wall);
+            let commands = self.courier.machine.on(wall.at, input);
+            let undone = self.carry_out_all(commands).await?;
+            self.courier.machine.carried_out(self.context.clock.now());
+            if undone.is_empty() {
+                return Ok(());
+            }
+            input = self.load_again(false, undone).await?;
         }
-        Ok(change::integration::broken(&now, reason, self.context.clock.wall_ms() / 1000))
+    }
+
+    /// Loads courier and settings again. What comes of it must be the machine's next input: from now on its steps are saved
+    /// as those of one who knows it. `edited`: a user touched the settings, though they may look the same.
+    async fn load_again(&mut self, edited: bool, undone: Vec<Command>) -> Result<Input, Interrupt> {
+        let (context, id) = (&self.context, self.id);
+        let loaded = context.patiently(|store| store.load_courier(id)).await?.ok_or(Interrupt::Gone)?;
+        let LoadedCourier { token, saved, revision } = loaded;
+        let integration = context.integration_at(id, revision).await?.ok_or(Interrupt::Gone)?;
+        let edited = edited || integration.revision != self.courier.revision;
+        let known_to = if self.integration.revision == self.courier.revision {
+            known_to(&self.integration, &integration)
+        } else {
+            Seq::ZERO
+        };
+        if edited {
+            // A body that was cut under other settings must not be sent under the new ones.
+            self.bodies = [None, None];
+            context.note(Note::Subscribed(id, subscribed(context, &integration)));
+        }
+        let edited = edited.then(|| settings(context, &integration));
+        (self.courier.token, self.courier.revision) = (token, integration.revision);
+        self.integration = integration;
+        Ok(Input::Reloaded(Box::new(Reloaded { saved, edited, undone, known_to })))
+    }
+
+    /// What tells that hitwire disables the integration; nothing if its user has done so already.
+    fn broken(&self, reason: &DisableReason) -> Vec<Op> {
+        if self.integration.activity != Activity::Active {
+            return Vec::new();
+        }
+        change::integration::broken(&self.integration, reason, self.context.clock.wall_ms() / 1000)
     }
 
     fn read(&mut self, wanted: Wanted) {
         self.flights.spawn(flight::read(Arc::clone(&self.context), Arc::clone(&self.integration), wanted));
     }
 
-    async fn carry_out(&mut self, command: Command) -> Result<(), Interrupt> {
-        match command {
-            Command::Save(progress) => {
-                let disable = progress.disable.clone();
-                let told = match &disable {
-                    Some(reason) => self.broken(reason).await?,
-                    None => Vec::new(),
-                };
-                self.context.save(progress, told).await?;
-                if let Some(reason) = disable {
-                    tracing::warn!(integration = %self.id, ?reason, "integration disabled automatically");
-                    self.context.forget(self.id);
-                    self.inbox.put(Flags::CONFIGURED);
-                }
+    /// Carries commands out, in order. Returns what is left undone, as somebody else's change came before a step.
+    async fn carry_out_all(&mut self, commands: Vec<Command>) -> Result<Vec<Command>, Interrupt> {
+        let mut commands = VecDeque::from(commands);
+        while let Some(command) = commands.pop_front() {
+            let Command::Save(progress) = command else {
+                self.begin_flight(command);
+                continue;
+            };
+            let told = progress.disable.as_ref().map(|reason| self.broken(reason)).unwrap_or_default();
+            if !self.context.save(self.courier.token, progress.clone(), told).await? {
+                commands.push_front(Command::Save(progress));
+                return Ok(commands.into());
             }
+            if let Some(reason) = progress.disable {
+                tracing::warn!(integration = %self.id, ?reason, "integration disabled automatically");
+                self.context.forget(self.id);
+                self.inbox.put(Flags::CONFIGURED);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn begin_flight(&mut self, command: Command) {
+        match command {
+            Command::Save(_) => {}
             Command::Read { lane, after, max_events, max_bytes } => {
                 self.read(Wanted { lane, after, max_events, max_bytes });
             }
@@ -275,8 +291,17 @@ impl Shell {
                 ));
             }
         }
-        Ok(())
     }
+}
+
+/// What a lane passed in memory counts up to here: a kind that was ticked since counts from where the store says.
+fn known_to(before: &Integration, now: &Integration) -> Seq {
+    let is_new = |ticked: &&Ticked| {
+        let same = |known: &Ticked| known.active && known.kind == ticked.kind && known.from == ticked.from;
+        ticked.active && !before.events.iter().any(same)
+    };
+    let begins = now.events.iter().filter(is_new).map(|ticked| Seq(ticked.from.0.saturating_sub(1)));
+    begins.min().unwrap_or(Seq(u64::MAX))
 }
 
 /// What the machine needs to know of an integration.

@@ -23,9 +23,10 @@ pub enum StoreError {
         /// Configured floor.
         floor_bytes: u64,
     },
-    /// A settlement under a lease that another process has taken over.
-    #[error("this process no longer holds the lease; another hitwire has taken over")]
-    LeaseLost,
+    /// A courier's step, and somebody else has changed the courier since it was loaded: it is to be loaded again. Others are not
+    /// concerned.
+    #[error("the courier was changed since it was loaded; load it again")]
+    Overtaken,
     /// The revision that an update was made from is no longer the current one.
     #[error("it was changed meanwhile; read it again and repeat the change")]
     Conflict,

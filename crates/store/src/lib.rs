@@ -6,7 +6,8 @@
 //!   call. What it answers to `commit` is durable: an append is synced to disk before it is answered. It is read through
 //!   four traits, so that a caller takes no more than it needs:
 //!   - [`Log`]: events in order, as blocks; sources' checkpoints. For ingest, sources, processors, couriers, the index.
-//!   - [`Ledger`]: lanes, batches on their way, attempts, dead and skipped ranges. For couriers and the delivery log.
+//!   - [`Ledger`]: lanes, batches on their way, attempts, dead and skipped ranges. For couriers and the delivery log. Each save
+//!     of a courier carries the [`CourierToken`] of its load.
 //!   - [`Registry`]: integrations, clients, users, credentials, sessions, tokens, applications, the activity log. For the API
 //!     and the console.
 //!   - [`Outbox`]: events that tell of changes, kept in the same transaction as the change until they are in the log.
@@ -36,7 +37,7 @@ pub use self::uuid::new_uuid;
 pub use answer::{Answer, StoreError};
 pub use counts::{Counts, Distribution, Figures};
 pub use details::{AttemptKey, AttemptTimings, DELIVERED_OF_EACH, Detail, Details, Draft, ResponseDetail};
-pub use ledger::{AttemptPage, AttemptQuery, AttemptRow, Lease, Ledger, LostRow};
+pub use ledger::{AttemptPage, AttemptQuery, AttemptRow, CourierToken, Ledger, LoadedCourier, LostRow};
 pub use log::{Append, Appended, Lag, Log, Page, Read, StreamFrom, Touched, Unreadable};
 pub use ops::{Done, Op};
 pub use outbox::Outbox;

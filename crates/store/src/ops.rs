@@ -1,10 +1,10 @@
 //! What is asked of a store, and what it answers.
 
 use crate::{
-    ActivityEntry, Append, Appended, Application, Authority, Client, Credential, Integration, Lease, Link,
-    NewIntegration, Sequence, Session, Token, TokenId, UpdateIntegration, User, UserId,
+    ActivityEntry, Append, Appended, Application, Authority, Client, CourierToken, Credential, Integration,
+    Link, LoadedCourier, NewIntegration, Sequence, Session, Token, TokenId, UpdateIntegration, User, UserId,
 };
-use hitwire_courier::{LostRange, Progress};
+use hitwire_courier::Progress;
 use hitwire_event::{ClientId, Event, IntegrationId};
 
 /// One thing to be made durable.
@@ -19,11 +19,11 @@ pub enum Op {
     Append(Append),
 
     // The ledger.
-    /// One step of a courier.
-    Save(Lease, Progress),
-    /// An integration does not get a range of the log, as it cannot be read. Ranges that follow each other become one; what is
-    /// on record already is not recorded again.
-    RecordLost(IntegrationId, LostRange),
+    /// Loads a courier to save on from there; see [`Ledger::load_courier`](crate::Ledger::load_courier).
+    LoadCourier(IntegrationId),
+    /// One step of a courier; [`StoreError::Overtaken`](crate::StoreError::Overtaken) if this is not the token of the last load,
+    /// or somebody else has changed the courier since. Ranges that cannot be read and follow each other become one.
+    Save(CourierToken, Progress),
 
     // The registry: integrations.
     /// A new integration, of a client that exists; its streams start at the end of the log.
@@ -153,6 +153,8 @@ pub enum Done {
     Integration(Box<Integration>),
     /// To every `Delete...`: whether it was there.
     Deleted(bool),
+    /// To `LoadCourier`; none: there is no such integration.
+    Courier(Option<Box<LoadedCourier>>),
     /// To `Save`.
     Saved,
     /// To `NextId`.

@@ -1,8 +1,7 @@
-//! What follows from changed settings, and from a cursor that the store moved.
+//! What follows from changed settings.
 
 use super::lane::Courier;
 use super::{Machine, Settings};
-use hitwire_event::{Lane, Seq};
 use std::time::Duration;
 
 impl Machine {
@@ -42,23 +41,6 @@ impl Machine {
             refusal.wait.end(self.now);
         }
     }
-
-    /// The store moved a cursor: everything up to it is settled and on record, open batches with it if they began there.
-    pub(super) fn moved(&mut self, lane: Lane, cursor: Seq) {
-        let ending = self.ending.is_some();
-        let courier = &mut self.couriers[lane.index()];
-        if cursor <= courier.cursor || !courier.move_to(cursor) {
-            return;
-        }
-        courier.outdate_read();
-        courier.wants = true;
-        if let Some(measuring) = &mut courier.measuring
-            && !ending
-        {
-            // It was about this batch alone.
-            measuring.giving_up = None;
-        }
-    }
 }
 
 impl Courier {
@@ -67,23 +49,28 @@ impl Courier {
         self.outdate_read();
         self.wants = true;
         self.carried = None;
+        self.drop_outdated(content_revision);
+        for slot in &mut self.open {
+            if let Some(flight) = &mut slot.flight {
+                flight.under_older_settings = true;
+            }
+            if let Some(refusal) = &mut slot.refusal {
+                refusal.wait.end(now);
+            }
+        }
+    }
+
+    /// What was cut under other content settings, and is not under way, is dropped.
+    pub(super) fn drop_outdated(&mut self, content_revision: u64) {
         let is_outdated = |batch: &crate::OpenBatch| batch.content_revision != content_revision;
         let waits = self.open.iter().position(|slot| slot.flight.is_none() && is_outdated(&slot.batch));
         if let Some(at) = waits {
             self.drop_from(at);
         }
-        for slot in &mut self.open {
+        for slot in self.open.iter_mut().filter(|slot| is_outdated(&slot.batch)) {
+            slot.refusal = None;
             if let Some(flight) = &mut slot.flight {
-                flight.under_older_settings = true;
-            }
-            if is_outdated(&slot.batch) {
-                slot.refusal = None;
-                if let Some(flight) = &mut slot.flight {
-                    flight.superseded = true;
-                }
-            }
-            if let Some(refusal) = &mut slot.refusal {
-                refusal.wait.end(now);
+                flight.superseded = true;
             }
         }
     }

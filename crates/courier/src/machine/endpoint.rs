@@ -11,7 +11,7 @@ use std::time::Duration;
 const SUSPICIONS_MOST: u8 = 3;
 
 /// The endpoint as the lanes know it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Endpoint {
     /// Retries begun on the schedule since the last success.
     retries: u32,
@@ -106,6 +106,11 @@ impl Endpoint {
 
     pub(super) fn turn(&self) -> u32 {
         self.turn
+    }
+
+    /// Requests that are under way were sent in no later turn.
+    pub(super) fn go_on_with_turn(&mut self, turn: u32) {
+        self.turn = turn;
     }
 
     pub(super) fn failures_in_a_row(&self) -> u32 {

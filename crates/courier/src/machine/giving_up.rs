@@ -14,13 +14,15 @@ use std::time::Duration;
 /// One lane's part.
 #[derive(Debug)]
 pub(super) struct GivingUp {
-    /// The cursor when it was asked. If it has moved since, the answer does not fit: it counted events that were settled
-    /// meanwhile. (A lane that is given up alone has an open batch, and no cursor moves between those two.)
-    after: Seq,
-    age: Duration,
     detail: String,
     /// None: still asked for.
     answer: Option<Extent>,
+}
+
+impl GivingUp {
+    pub(super) fn is_answered(&self) -> bool {
+        self.answer.is_some()
+    }
 }
 
 /// How much is given up.
@@ -63,6 +65,10 @@ impl Machine {
         };
         let detail = format!("{what}; last: {error}");
         let courier = &mut self.couriers[lane.index()];
+        if courier.measuring.is_some() {
+            // The answer to a question that was called off is on its way; the next failure gives up.
+            return;
+        }
         if courier.open.len() == 1 {
             return self.measure(lane, preset.gives_up_events_older_than(), detail);
         }
@@ -85,7 +91,7 @@ impl Machine {
         courier.outdate_read();
         let after = courier.cursor;
         let at_least = courier.open.last().map_or(after, |slot| slot.batch.last);
-        let giving_up = Some(Box::new(GivingUp { after, age, detail, answer: None }));
+        let giving_up = Some(Box::new(GivingUp { detail, answer: None }));
         courier.measuring = Some(Measuring { giving_up });
         self.commands.push(Command::Measure { lane, after, age, at_least });
     }
@@ -100,13 +106,6 @@ impl Machine {
             self.lose(lane);
             self.save();
         }
-    }
-
-    fn measure_again(&mut self, lane: Lane) {
-        let courier = &mut self.couriers[lane.index()];
-        let Some(measuring) = courier.measuring.take() else { return };
-        let Some(giving_up) = measuring.giving_up else { return };
-        self.measure(lane, giving_up.age, giving_up.detail);
     }
 
     /// Turns what was measured into dead ranges, and the lane goes on behind them.
@@ -155,15 +154,7 @@ impl Machine {
                 courier.outdate_read();
                 waiting = true;
             } else if let Some(measuring) = &courier.measuring {
-                match &measuring.giving_up {
-                    Some(giving_up) if giving_up.answer.is_some() => {
-                        if giving_up.after != courier.cursor {
-                            self.measure_again(lane);
-                            waiting = true;
-                        }
-                    }
-                    Some(_) | None => waiting = true,
-                }
+                waiting |= !measuring.giving_up.as_ref().is_some_and(|giving_up| giving_up.is_answered());
             } else if !courier.is_sending() && !courier.is_caught_up() {
                 // What is under way has its own outcome; what is caught up has nothing to lose.
                 waiting |= self.measure_for_ending(lane, age);
@@ -198,7 +189,7 @@ impl Machine {
         self.ending = None;
         for courier in &mut self.couriers {
             let Some(measuring) = &mut courier.measuring else { continue };
-            let answered = measuring.giving_up.take().is_some_and(|giving_up| giving_up.answer.is_some());
+            let answered = measuring.giving_up.take().is_some_and(|giving_up| giving_up.is_answered());
             if answered {
                 courier.call_off();
             }

@@ -7,7 +7,6 @@
 use super::Settings;
 use super::giving_up::GivingUp;
 use crate::batch::{Ask, Sizer};
-use crate::progress::passed_by;
 use crate::refusal::Refusal;
 use crate::schedule::{Jitter, WallClock};
 use crate::{LaneState, Limits, OpenBatch, Unsettled};
@@ -26,7 +25,7 @@ pub(super) struct Courier {
     /// The batches that are on record and not settled, in log order. What lies between two of them is settled.
     pub(super) open: Vec<Slot>,
     /// Requests under way whose batch is on record no more: they settle nothing.
-    strays: Vec<Stray>,
+    pub(super) strays: Vec<Stray>,
     pub(super) reading: Option<Reading>,
     /// It was asked how much to give up; nothing begins meanwhile.
     pub(super) measuring: Option<Measuring>,
@@ -53,6 +52,11 @@ impl Passed {
     /// After this time it is put on record in any case: to whoever counts what is left to do, such events look as if
     /// they were still to come.
     const UNTIL: Duration = Duration::from_mins(1);
+
+    /// The lane has come further than this position.
+    pub(super) fn new(from: Seq, since: Duration) -> Self {
+        Passed { from, since }
+    }
 
     /// When it is to be put on record at the latest.
     pub(super) fn due(self) -> Duration {
@@ -89,22 +93,20 @@ pub(super) struct Flight {
     pub(super) under_older_settings: bool,
 }
 
+/// A request under way whose batch is on record no more.
 #[derive(Debug)]
-struct Stray {
-    batch: OpenBatch,
-    turn: u32,
+pub(super) struct Stray {
+    pub(super) batch: OpenBatch,
+    pub(super) flight: Flight,
 }
 
 /// What has come back.
 #[derive(Debug)]
 pub(super) struct Landed {
     pub(super) batch: OpenBatch,
-    pub(super) turn: u32,
+    pub(super) flight: Flight,
     /// The place of its batch among the open ones; none: it is on record no more.
     pub(super) slot: Option<usize>,
-    pub(super) superseded: bool,
-    /// What it says may be the word of another endpoint than the present one.
-    pub(super) under_older_settings: bool,
 }
 
 /// A read was asked for.
@@ -169,11 +171,18 @@ impl Courier {
             return;
         }
         if skipped {
-            self.passed.get_or_insert(Passed { from: end, since: now });
+            self.passed.get_or_insert(Passed::new(end, now));
         }
         match self.open.last_mut() {
             Some(slot) => slot.batch.through = scanned_to,
             None => self.cursor = scanned_to,
+        }
+    }
+
+    /// The log has nothing for the lane up to here.
+    pub(super) fn has_none_up_to(&mut self, seq: Seq) {
+        if self.is_caught_up() {
+            self.cursor = self.cursor.max(seq);
         }
     }
 
@@ -260,14 +269,13 @@ impl Courier {
         if let Some(at) = self.open.iter().position(|slot| slot.flight.is_some() && is_it(&slot.batch)) {
             let slot = &mut self.open[at];
             let flight = slot.flight.take()?;
-            let Flight { turn, superseded, under_older_settings, .. } = flight;
-            let batch = slot.batch.clone();
-            return Some(Landed { batch, turn, slot: Some(at), superseded, under_older_settings });
+            return Some(Landed { batch: slot.batch.clone(), flight, slot: Some(at) });
         }
         let at = self.strays.iter().position(|stray| is_it(&stray.batch))?;
-        let Stray { batch, turn } = self.strays.swap_remove(at);
+        let Stray { batch, flight } = self.strays.swap_remove(at);
         self.free_room();
-        Some(Landed { batch, turn, slot: None, superseded: false, under_older_settings: true })
+        let flight = Flight { superseded: false, under_older_settings: true, ..flight };
+        Some(Landed { batch, flight, slot: None })
     }
 
     /// An open batch is settled, and what lies behind it. The first one takes the cursor with it; others are remembered
@@ -287,26 +295,14 @@ impl Courier {
     /// Gives an open batch up for another one that begins where it began, and those behind it with it: the lane goes on from
     /// there. What was settled behind it is sent once more.
     pub(super) fn drop_from(&mut self, at: usize) {
-        self.forget(at..self.open.len());
-        self.outdate_read();
-        self.wants = true;
-    }
-
-    /// Moves the cursor past what is settled and on record. Returns whether open batches went with it.
-    pub(super) fn move_to(&mut self, cursor: Seq) -> bool {
-        let (cursor, gone) = passed_by(cursor, self.open.iter().map(|slot| &slot.batch));
-        self.cursor = cursor;
-        self.forget(0..gone);
-        gone > 0
-    }
-
-    fn forget(&mut self, gone: std::ops::Range<usize>) {
-        let strays = self.open.drain(gone).filter_map(|Slot { batch, flight, .. }| {
-            let turn = flight?.turn;
-            Some(Stray { batch, turn })
+        let strays = self.open.drain(at..).filter_map(|Slot { batch, flight, .. }| {
+            let flight = flight?;
+            Some(Stray { batch, flight })
         });
         self.strays.extend(strays);
         self.free_room();
+        self.outdate_read();
+        self.wants = true;
     }
 
     /// Adds a batch behind the others. Returns its place.
@@ -318,7 +314,7 @@ impl Courier {
     }
 
     /// A lane that rests holds no memory for what it had under way.
-    fn free_room(&mut self) {
+    pub(super) fn free_room(&mut self) {
         if self.open.is_empty() {
             self.open = Vec::new();
         }

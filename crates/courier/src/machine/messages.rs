@@ -1,7 +1,7 @@
 //! What goes in and what comes out.
 
-use crate::{Cut, Limits, OpenBatch, Preset, Progress};
-
+use super::Reloaded;
+use crate::{Cut, Limits, LostRange, OpenBatch, Preset, Progress};
 use hitwire_event::{Kind, Lane, Seq, WebhookId};
 use std::time::Duration;
 
@@ -75,6 +75,9 @@ pub enum Input {
         skipped: bool,
         /// More events of the lane were there than the batch took: the lane is behind.
         more: bool,
+        /// What was searched, and cannot be read: the lane passes it in the step that records it as lost. Then there is no
+        /// batch.
+        unreadable: Option<LostRange>,
         /// A fresh id for the batch.
         webhook_id: WebhookId,
     },
@@ -123,12 +126,15 @@ pub enum Input {
     /// of (URL, headers, timeouts, ...). What waits tries again at once. A start is no edit: a machine is built with its
     /// settings.
     Configured(Settings),
-    /// The store moved the cursor itself (retention, "from now"): everything up to `cursor` is settled and recorded.
-    Moved {
+    /// Somebody else changed what is on record (an edit, retention, another process), so it was loaded again: a step was not
+    /// saved, or would not be. The answer to requests, reads and measurements under way still comes.
+    Reloaded(Box<Reloaded>),
+    /// The log has nothing for this lane up to here. A lane that is caught up need not search it.
+    NoneUpTo {
         /// The lane.
         lane: Lane,
-        /// The cursor now.
-        cursor: Seq,
+        /// Up to here (inclusive).
+        seq: Seq,
     },
     /// A test message to the endpoint was delivered: waiting lanes try again at once.
     TestDelivered,
@@ -141,7 +147,9 @@ pub enum Input {
 /// What the machine tells the shell to do, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// Save this step; go on with the next command only when it is on record.
+    /// Save this step; go on with the next command only when it is on record. If the record was changed by somebody else since
+    /// it was loaded, the step does not pass: this command and those behind it are left undone, and [`Input::Reloaded`] is the
+    /// next input.
     Save(Progress),
     /// Read the lane's events after this position and cut a batch; answer with [`Input::Batch`].
     Read {

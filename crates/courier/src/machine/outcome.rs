@@ -10,6 +10,7 @@ use hitwire_event::{Lane, WebhookId};
 use std::time::Duration;
 
 /// How an attempt ended.
+#[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) reply: Reply,
     pub(super) started_ms: u64,
@@ -21,6 +22,7 @@ pub(super) struct Answer {
 impl Machine {
     pub(super) fn outcome(&mut self, lane: Lane, webhook_id: &WebhookId, answer: Answer) {
         let Some(landed) = self.couriers[lane.index()].land(webhook_id) else { return };
+        self.hearings.note(&self.endpoint, lane, &landed, &answer);
         // The shell may have had to wait before it could begin.
         self.pace.begun(self.now.saturating_sub(answer.took));
         let verdict = classify(answer.reply);
@@ -66,13 +68,13 @@ impl Machine {
     /// Settles the batch. It is saved with the next batch, or at once if there is none to be read.
     fn delivered(&mut self, lane: Lane, landed: &Landed, took: Duration) {
         self.endpoint.delivered(self.settings.retry, self.now);
-        if !landed.under_older_settings {
+        if !landed.flight.under_older_settings {
             self.endpoint.takes(landed.batch.body_bytes);
         }
         let courier = &mut self.couriers[lane.index()];
         let growth = landed.slot.map(|at| courier.open[at].growth).unwrap_or_default();
         courier.sizer.delivered(took, growth.behind, growth.filled);
-        courier.wants |= landed.superseded || landed.slot.is_none();
+        courier.wants |= landed.flight.superseded || landed.slot.is_none();
         if let Some(at) = landed.slot {
             courier.settle(at);
         }
@@ -80,10 +82,10 @@ impl Machine {
 
     /// Puts the batch back, if it is still wanted, and lets the endpoint, or the batch alone, wait; or gives up.
     fn failed(&mut self, lane: Lane, landed: &Landed, verdict: Verdict, failure: &Failure) {
-        let (batch, turn) = (&landed.batch, landed.turn);
+        let (batch, flight) = (&landed.batch, &landed.flight);
         // A user who has just repaired the URL must not find it disabled by what the old one said: the present one is asked.
         let verdict = match verdict {
-            Verdict::Gone if landed.under_older_settings => Verdict::Sick,
+            Verdict::Gone if flight.under_older_settings => Verdict::Sick,
             verdict => verdict,
         };
         let (status, retry_after) = (failure.status, failure.retry_after);
@@ -96,7 +98,7 @@ impl Machine {
 
         let courier = &mut self.couriers[lane.index()];
         courier.sizer.failed();
-        let kept = landed.slot.filter(|_| !landed.superseded && !too_large);
+        let kept = landed.slot.filter(|_| !flight.superseded && !too_large);
         if let Some(at) = kept {
             let slot = &mut courier.open[at];
             slot.batch.tries = slot.batch.tries.saturating_add(1);
@@ -120,7 +122,7 @@ impl Machine {
             // A user disabled it meanwhile: nothing is left to decide.
             self.endpoint.answered();
         } else if verdict == Verdict::Sick {
-            let sickness = self.endpoint.sicken(turn, preset, self.now, retry_after, &mut self.jitter);
+            let sickness = self.endpoint.sicken(flight.turn, preset, self.now, retry_after, &mut self.jitter);
             if sickness == Sickness::Exhausted {
                 ends = Some(Ends::Endpoint(None));
             }

@@ -5,6 +5,7 @@ mod giving_up;
 mod lanes;
 mod pacing;
 mod refusing;
+mod reloading;
 mod resuming;
 mod sending;
 mod several;
@@ -13,8 +14,8 @@ mod size;
 mod skipping;
 
 use crate::{
-    Command, Cut, DisableReason, Input, LaneStatus, Limits, Machine, Preset, Progress, Reply, Saved,
-    Settings, Unsettled, WallClock,
+    Command, Cut, DisableReason, Input, LaneStatus, Limits, Machine, Preset, Progress, Reloaded, Reply,
+    Saved, Settings, Unsettled, WallClock,
 };
 use hitwire_event::Lane::{Bulk, Urgent};
 use hitwire_event::{IntegrationId, Kind, Lane, Risk, Seq, WebhookId};
@@ -34,6 +35,10 @@ struct Run {
     steps: Vec<Progress>,
     /// What is on its way, by [`Lane::index`], in the order in which it was sent.
     sent: [Vec<WebhookId>; 2],
+    /// What is passed in memory counts up to here.
+    known_to: Seq,
+    /// The next step is not saved; the settings that an edit left, if it was one.
+    overtaken: Option<Option<Settings>>,
     /// No story needs so many inputs: what goes on for ever fails instead.
     inputs_left: u32,
 }
@@ -93,6 +98,8 @@ impl Run {
             saved,
             steps: Vec::new(),
             sent: [Vec::new(), Vec::new()],
+            known_to: Seq(u64::MAX),
+            overtaken: None,
             inputs_left: INPUTS_MOST,
         }
     }
@@ -112,6 +119,11 @@ impl Run {
         if let Input::Configured(settings) = &input {
             self.settings = settings.clone();
         }
+        if let Input::Reloaded(reloaded) = &input
+            && let Some(settings) = &reloaded.edited
+        {
+            self.settings = settings.clone();
+        }
         self.inputs_left = self.inputs_left.checked_sub(1).expect("it goes on for ever");
         if let Input::Outcome { lane, webhook_id, .. }
         | Input::Unreproducible { lane, webhook_id }
@@ -121,7 +133,9 @@ impl Run {
         }
         let ms = self.began_ms + self.now.as_millis() as u64;
         self.machine.set_wall_clock(WallClock { at: self.now, ms });
-        let commands = self.machine.on(self.now, input);
+        let mut commands = self.machine.on(self.now, input);
+        let overtaken = commands.iter().position(|command| matches!(command, Command::Save(_)));
+        let undone = overtaken.filter(|_| self.overtaken.is_some()).map(|at| commands.split_off(at));
         for command in &commands {
             if let Command::Send { lane, batch, .. } = command {
                 self.sent[lane.index()].push(batch.webhook_id.clone());
@@ -135,7 +149,12 @@ impl Run {
                 self.steps.push(progress.clone());
             }
         }
-        commands.iter().map(said).collect()
+        let mut said: Vec<String> = commands.iter().map(said).collect();
+        if let (Some(undone), Some(edited)) = (undone, self.overtaken.take_if(|_| overtaken.is_some())) {
+            said.push("reload".to_owned());
+            said.extend(self.reloaded(edited, undone));
+        }
+        said
     }
 
     fn advanced(&mut self, lane: Lane) -> Vec<String> {
@@ -157,6 +176,7 @@ impl Run {
             scanned_to: cut.through,
             cut: Some(cut),
             skipped: false,
+            unreadable: None,
             more,
             webhook_id: WebhookId(format!("msg_{}", self.minted).into()),
         })
@@ -183,7 +203,7 @@ impl Run {
 
     fn searched(&mut self, lane: Lane, scanned_to: u64, skipped: bool, more: bool) -> Vec<String> {
         let (webhook_id, scanned_to) = (WebhookId("msg_unused".into()), Seq(scanned_to));
-        self.feed(Input::Batch { lane, cut: None, scanned_to, skipped, more, webhook_id })
+        self.feed(Input::Batch { lane, cut: None, scanned_to, skipped, more, unreadable: None, webhook_id })
     }
 
     fn outcome(&mut self, lane: Lane, reply: Reply) -> Vec<String> {
@@ -232,8 +252,28 @@ impl Run {
         self.feed(Input::Measured { lane, through: Seq(through), events })
     }
 
+    /// Retention moves a cursor, and the shell hears of it.
     fn moved(&mut self, lane: Lane, cursor: u64) -> Vec<String> {
-        self.feed(Input::Moved { lane, cursor: Seq(cursor) })
+        self.saved.lanes[lane.index()].pass(Seq(cursor));
+        self.reloaded(None, Vec::new())
+    }
+
+    fn reloaded(&mut self, edited: Option<Settings>, undone: Vec<Command>) -> Vec<String> {
+        let (saved, known_to) = (self.saved.clone(), self.known_to);
+        self.feed(Input::Reloaded(Box::new(Reloaded { saved, edited, undone, known_to })))
+    }
+
+    /// Somebody else changes what is on record: the next step is not saved, and the record is loaded again.
+    fn overtaken(&mut self, change: impl FnOnce(&mut Saved)) {
+        change(&mut self.saved);
+        self.overtaken = Some(None);
+    }
+
+    /// A user edits the integration: the next step is not saved, and record and settings are loaded again.
+    fn overtaken_by_an_edit(&mut self, edit: impl FnOnce(&mut Settings)) {
+        let mut settings = self.settings.clone();
+        edit(&mut settings);
+        self.overtaken = Some(Some(settings));
     }
 
     fn edit(&mut self, edit: impl FnOnce(&mut Settings)) -> Vec<String> {

@@ -88,14 +88,8 @@ impl Checker {
 
     pub(crate) fn fed(&mut self, input: &Input, settings: &Settings) {
         match input {
-            Input::Configured(_) => {
-                if settings.enabled && !self.enabled {
-                    self.sick = false;
-                }
-                self.enabled = settings.enabled;
-                // Edited: the user wants to see at once whether it works now.
-                self.not_before = Duration::ZERO;
-            }
+            Input::Configured(_) => self.edited(settings),
+            Input::Reloaded(reloaded) if reloaded.edited.is_some() => self.edited(settings),
             Input::Batch { lane, .. } => self.reading[lane.index()] = false,
             Input::NotSent { lane, webhook_id } => {
                 self.landed(*lane, webhook_id);
@@ -106,6 +100,15 @@ impl Checker {
             }
             _ => {}
         }
+    }
+
+    fn edited(&mut self, settings: &Settings) {
+        if settings.enabled && !self.enabled {
+            self.sick = false;
+        }
+        self.enabled = settings.enabled;
+        // The user wants to see at once whether it works now.
+        self.not_before = Duration::ZERO;
     }
 
     /// Counts wake-ups that led to nothing, one after the other.
@@ -285,9 +288,7 @@ impl Checker {
             Self::open_batches_are_whole(*lane, state, log);
             self.superseded_for_a_reason(stored, state, &store.settings);
             self.tally.saw_if(Seen::SettledOutOfTurn, state.open.iter().any(|open| open.settled_behind > 0));
-            let mut state = state.clone();
-            state.pass(stored.cursor);
-            mark_settled(log, *lane, &state);
+            mark_settled(log, *lane, state);
         }
         if let Some(reason) = &progress.disable {
             // Whoever enables it again begins with a clean slate.

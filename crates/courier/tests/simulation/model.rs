@@ -134,6 +134,8 @@ pub(crate) struct Store {
     pub(crate) settings: Settings,
     pub(crate) saved: Saved,
     pub(crate) disabled: Option<DisableReason>,
+    /// Whoever loaded last may save: nobody else has changed anything since.
+    pub(crate) is_current: bool,
 }
 
 impl Store {
@@ -147,11 +149,12 @@ impl Store {
             in_flight: 1,
             kinds: any_kinds(random),
         };
-        Store { settings, saved: Saved::default(), disabled: None }
+        Store { settings, saved: Saved::default(), disabled: None, is_current: false }
     }
 
-    /// What a new process reads: through JSON, as a real store keeps it.
-    pub(crate) fn load(&self) -> Saved {
+    /// What a process reads: through JSON, as a real store keeps it.
+    pub(crate) fn load(&mut self) -> Saved {
+        self.is_current = true;
         let again = |lane: &LaneState| -> LaneState {
             let text = serde_json::to_string(lane).expect("a lane's state is JSON");
             serde_json::from_str(&text).expect("a lane's state is read as it was written")
@@ -165,9 +168,9 @@ impl Store {
 
     pub(crate) fn save(&mut self, progress: Progress) {
         self.saved.endpoint = progress.endpoint;
-        for (lane, mut state) in progress.lanes {
+        for (lane, state) in progress.lanes {
             let stored = &mut self.saved.lanes[lane.index()];
-            state.pass(stored.cursor);
+            assert!(state.cursor >= stored.cursor, "a cursor goes back");
             *stored = state;
         }
         if let Some(reason) = progress.disable {
@@ -184,6 +187,7 @@ impl Store {
         cursor: Seq,
         reason: LostReason,
     ) -> Vec<LostRange> {
+        self.is_current = false;
         let stored = &mut self.saved.lanes[lane.index()];
         let mut lost = Vec::new();
         for (after, through) in stored.unsettled() {

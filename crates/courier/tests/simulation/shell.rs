@@ -3,8 +3,9 @@
 use crate::model::Fate;
 use crate::tally::Seen;
 use crate::world::{Happening, World};
-use hitwire_courier::{Command, Input, Machine, OpenBatch, Reply, Settings, WallClock};
+use hitwire_courier::{Command, Input, Machine, OpenBatch, Progress, Reloaded, Reply, Settings, WallClock};
 use hitwire_event::{Lane, Seq, WebhookId};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A process with one machine.
@@ -35,7 +36,9 @@ impl World {
     pub(crate) fn feed(&mut self, input: Input) {
         let ms = self.wall_ms();
         let Some(process) = &mut self.process else { return };
-        if let Input::Configured(settings) = &input {
+        if let Input::Reloaded(reloaded) = &input
+            && let Some(settings) = &reloaded.edited
+        {
             process.settings = settings.clone();
         }
         if let Input::Stop = input {
@@ -51,7 +54,8 @@ impl World {
         let commands = process.machine.on(at, input);
         self.checker.woken_in_vain(woken && commands.is_empty());
         let number = process.number;
-        for command in commands {
+        let mut commands = VecDeque::from(commands);
+        while let Some(command) = commands.pop_front() {
             if self.faults && self.random.within(0..400) == 0 {
                 self.checker.tally.saw(Seen::CrashBetweenCommands);
                 self.crash();
@@ -62,8 +66,35 @@ impl World {
             if self.traced {
                 println!("{:?} (process {number}) -> {command:?}", self.now);
             }
+            if let Command::Save(progress) = &command
+                && self.is_overtaken(progress)
+            {
+                commands.push_front(command);
+                return self.load_again(false, commands.into());
+            }
             self.carry_out(command);
         }
+    }
+
+    /// Whether somebody else has changed the record since it was loaded: then a step is not saved.
+    fn is_overtaken(&mut self, progress: &Progress) -> bool {
+        if self.faults && self.random.within(0..200) == 0 {
+            // Another process loads it, and leaves it as it is.
+            self.store.is_current = false;
+        }
+        let overtaken = !self.store.is_current;
+        self.checker.tally.saw_if(Seen::Overtaken, overtaken);
+        self.checker.tally.saw_if(Seen::OutcomeOvertaken, overtaken && !progress.attempts.is_empty());
+        overtaken
+    }
+
+    /// Loads record and settings again. `edited`: a user touched the settings, though they may look the same.
+    pub(crate) fn load_again(&mut self, edited: bool, undone: Vec<Command>) {
+        let Some(process) = &self.process else { return };
+        let settings = &self.store.settings;
+        let edited = (edited || process.settings != *settings).then(|| settings.clone());
+        let (saved, known_to) = (self.store.load(), Seq(u64::MAX));
+        self.feed(Input::Reloaded(Box::new(Reloaded { saved, edited, undone, known_to })));
     }
 
     fn carry_out(&mut self, command: Command) {
@@ -75,8 +106,7 @@ impl World {
                 let disabled = progress.disable.is_some();
                 self.store.save(progress);
                 if disabled {
-                    let settings = self.store.settings.clone();
-                    self.later(self.now, Happening::Input { number, input: Input::Configured(settings) });
+                    self.later(self.now, Happening::LoadAgain { number, edited: true });
                 }
             }
             Command::Read { lane, after, max_events, max_bytes } => {
@@ -138,6 +168,7 @@ impl World {
             scanned_to: found.scanned_to,
             // Sometimes what was searched held events that are not wanted: nothing but a save now and then comes of it.
             skipped: self.random.percent(25),
+            unreadable: None,
             more: found.more,
             webhook_id: WebhookId(format!("msg_{}", self.minted).into()),
         }

@@ -31,9 +31,11 @@ pub(crate) enum Seen {
     GivenUpAlone,
     WaitOverRestart,
     TriedSmaller,
+    Overtaken,
+    OutcomeOvertaken,
 }
 
-const ALL: [Seen; 26] = [
+const ALL: [Seen; 28] = [
     Seen::Event,
     Seen::Send,
     Seen::Resend,
@@ -60,6 +62,8 @@ const ALL: [Seen; 26] = [
     Seen::GivenUpAlone,
     Seen::WaitOverRestart,
     Seen::TriedSmaller,
+    Seen::Overtaken,
+    Seen::OutcomeOvertaken,
 ];
 
 /// How often each was seen, by its place in [`ALL`].

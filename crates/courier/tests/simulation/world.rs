@@ -27,6 +27,8 @@ pub(crate) enum Happening {
     Ends { number: u64 },
     /// An input for a process.
     Input { number: u64, input: Input },
+    /// The process hears that somebody else changed the record, or the settings.
+    LoadAgain { number: u64, edited: bool },
     /// The process hears that these events were appended after `before`.
     Appended { number: u64, lane: Lane, before: Seq },
     /// The log is read for a process.
@@ -170,6 +172,7 @@ impl World {
             Happening::Outside => self.outside(),
             Happening::Ends { number } if lives(number) => self.crash(),
             Happening::Input { number, input } if lives(number) => self.feed(input),
+            Happening::LoadAgain { number, edited } if lives(number) => self.load_again(edited, Vec::new()),
             Happening::Appended { number, lane, before } if lives(number) => {
                 self.hear_of_events(lane, before);
             }
@@ -199,13 +202,13 @@ impl World {
     fn start(&mut self) {
         self.processes += 1;
         let number = self.processes;
-        let settings = self.store.settings.clone();
+        let (settings, saved) = (self.store.settings.clone(), self.store.load());
         let seed = self.random.next();
         // Each process has its own monotonic clock.
         let began_before = self.random.up_to(self.now.min(Duration::from_secs(5)));
         let started = self.now.saturating_sub(began_before);
         let wall = WallClock { at: began_before, ms: self.wall_ms() };
-        let machine = Machine::new(IntegrationId(7), settings.clone(), self.store.load(), wall, seed);
+        let machine = Machine::new(IntegrationId(7), settings.clone(), saved, wall, seed);
         self.checker.process_started(&settings, &self.store, self.now);
         self.process = Some(Process { number, started, machine, settings, stopping: false, unheard: [0; 2] });
     }
@@ -304,7 +307,7 @@ impl World {
         let all_heard = process.unheard[lane.index()] == 0;
         let skips = all_heard && process.machine.status().lanes[lane.index()].state == "caught_up";
         if skips && self.random.percent(50) {
-            self.feed(Input::Moved { lane, cursor: before });
+            self.feed(Input::NoneUpTo { lane, seq: before });
         }
         self.feed(Input::Advanced { lane });
     }
@@ -329,18 +332,18 @@ impl World {
         if self.random.percent(20) {
             self.store.settings.retry = self.random.one_of(&[Preset::Original, Preset::Patient]);
         }
-        self.tell_settings();
+        self.tell(true);
     }
 
     fn disable(&mut self) {
         self.store.settings.enabled = false;
-        self.tell_settings();
+        self.tell(true);
     }
 
     fn enable(&mut self, from_now: bool) {
         self.store.settings.enabled = true;
         self.store.disabled = None;
-        self.tell_settings();
+        self.tell(true);
         if from_now {
             for lane in Lane::ALL {
                 self.move_cursor(lane, self.log.head, LostReason::EnabledFromNow);
@@ -363,19 +366,15 @@ impl World {
             println!("{:?} the store moves {lane} to {cursor}: {lost:?}", self.now);
         }
         self.checker.moved(lane, cursor);
-        let cursor = self.store.saved.lanes[lane.index()].cursor;
-        let Some(process) = &self.process else { return };
-        let number = process.number;
-        self.later(self.now, Happening::Input { number, input: Input::Moved { lane, cursor } });
-        self.later(self.now, Happening::Input { number, input: Input::Advanced { lane } });
+        self.tell(false);
     }
 
-    fn tell_settings(&mut self) {
+    /// The process hears of a change, though not at once.
+    fn tell(&mut self, edited: bool) {
+        self.store.is_current = false;
         let Some(process) = &self.process else { return };
         let number = process.number;
-        let input = Input::Configured(self.store.settings.clone());
-        // In the order in which they were made.
-        self.later(self.now, Happening::Input { number, input });
+        self.soon(Duration::from_millis(20), Happening::LoadAgain { number, edited });
     }
 
     fn stop(&mut self) {

@@ -7,6 +7,8 @@
 //!
 //! `HITWIRE_SEED=<n>` replays one history and prints it; `HITWIRE_DEEP=1` runs ten times as many.
 
+#![allow(clippy::print_stderr)]
+
 mod check;
 mod failing;
 mod network;

@@ -14,8 +14,8 @@ use hitwire_receiver::Format;
 use hitwire_store::{
     Activity, ActivityPage, ActivityQuery, Answer, Append, Application, AttemptPage, AttemptQuery,
     AttemptRow, BrokenIntegration, Client, Credential, Done, Integration, IntegrationPage, IntegrationQuery,
-    IntegrationRange, Lag, Lease, Ledger, Link, Log, LostRow, NewIntegration, Op, Options, Outbox, Page,
-    Read, Registry, Resume, Session, SqliteStore, Store, StoreError, StreamFrom, Target, Ticked, Token,
+    IntegrationRange, Lag, Ledger, Link, LoadedCourier, Log, LostRow, NewIntegration, Op, Options, Outbox,
+    Page, Read, Registry, Resume, Session, SqliteStore, Store, StoreError, StreamFrom, Target, Ticked, Token,
     TokenId, Touched, UpdateIntegration, User, UserId,
 };
 use std::cell::Cell;
@@ -386,9 +386,8 @@ impl World {
             }
         }
         let update = UpdateIntegration { integration, resume };
-        dispatch.changing(id);
         let done = store.commit(vec![Op::UpdateIntegration(update)]).await;
-        dispatch.changed(id);
+        dispatch.configured(id);
         self.network.edited(id);
         match done {
             Ok(_) => {
@@ -549,6 +548,12 @@ impl Store for Jittery {
             if self.refuses() {
                 return Err(StoreError::Unavailable("a simulated disk error".to_owned()));
             }
+            if let [Op::Save(_, progress), ..] = ops.as_slice()
+                && self.random.lock().unwrap().one_in(50)
+            {
+                // Another process loads the courier, and is gone before it saves anything.
+                self.store.load_courier(progress.integration).await?;
+            }
             let done = self.store.commit(ops).await;
             self.pause().await;
             done
@@ -617,8 +622,13 @@ impl Log for Jittery {
 }
 
 impl Ledger for Jittery {
-    fn lease(&self) -> Lease {
-        self.store.lease()
+    fn load_courier(&self, id: IntegrationId) -> Answer<'_, Option<LoadedCourier>> {
+        Box::pin(async move {
+            self.pause().await;
+            let loaded = self.store.load_courier(id).await;
+            self.pause().await;
+            loaded
+        })
     }
 
     fn saved(&self, id: IntegrationId) -> Answer<'_, Option<Saved>> {

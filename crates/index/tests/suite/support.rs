@@ -102,7 +102,8 @@ impl World {
             lost: Vec::new(),
             disable: None,
         };
-        self.commit(Op::Save(self.store.lease(), step)).await;
+        let loaded = self.store.load_courier(integration).await.expect("an answer").expect("it is there");
+        self.commit(Op::Save(loaded.token, step)).await;
     }
 
     async fn commit(&self, op: Op) -> Done {

@@ -9,16 +9,30 @@ use hitwire_courier::Saved;
 use hitwire_event::IntegrationId;
 use tokio::sync::watch;
 
-/// The right to settle: given once to each owner of the couriers; a settlement under an older one is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Lease(pub u64);
+/// The right to save a courier's steps: a random number that is drawn by each load of the courier. A save under any other one
+/// than the last is refused, and so is one under a token that was drawn before somebody else changed the courier, or what it
+/// works with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CourierToken(pub u64);
 
-/// What is read of the ledger. [`Op::Save`](crate::Op::Save) and [`Op::RecordLost`](crate::Op::RecordLost) write it.
+/// A courier as it is on record, with the right to save on from there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedCourier {
+    /// The right.
+    pub token: CourierToken,
+    /// What was saved last, or changed since by somebody else.
+    pub saved: Saved,
+    /// The revision of the integration's settings. As long as the token is good, they are the ones in force.
+    pub revision: u64,
+}
+
+/// What is read of the ledger. [`Op::Save`](crate::Op::Save) writes it.
 pub trait Ledger: Send + Sync + 'static {
-    /// The lease that this process holds.
-    fn lease(&self) -> Lease;
+    /// Loads an integration's couriers to save on from there; none if there is no such integration. Whoever loaded them before
+    /// may save no more.
+    fn load_courier(&self, id: IntegrationId) -> Answer<'_, Option<LoadedCourier>>;
 
-    /// What was saved of an integration's couriers.
+    /// What was saved of an integration's couriers, for whoever only looks.
     fn saved(&self, id: IntegrationId) -> Answer<'_, Option<Saved>>;
 
     /// The delivery log of an integration, newest first, rows with a number below `before`.

@@ -16,7 +16,7 @@ use super::state::state_core::StateCore;
 use super::state::view::StateView;
 use super::state::{file, log_memory, running};
 use super::{rotate, schema};
-use crate::{Lease, StoreError};
+use crate::StoreError;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use tokio::sync::watch;
@@ -35,7 +35,6 @@ pub(super) struct Opened {
     pub ground: Ground,
     pub sealer: Sealer,
     pub fingerprinter: Fingerprinter,
-    pub lease: Lease,
     pub cores: Cores,
 }
 
@@ -51,13 +50,13 @@ pub(super) fn open(options: Options) -> Result<Opened, StoreError> {
         Some(key) => Sealer::new(key),
         None => Sealer::from_file(&directory, file::is_sealed(&state_path)?)?,
     };
-    let (connection, lease) = file::open(&state_path, &sealer)?;
+    let connection = file::open(&state_path, &sealer)?;
     let damaged = |error: Trouble| match error {
         Trouble::Sql(error) => schema::damaged(&state_path, &error),
         Trouble::Store(error) => error,
     };
     let known = KnownOfLog {
-        settled_to: lanes::settled_to(&connection).map_err(|error| damaged(error.into()))?,
+        settled_to: lanes::settled_to(&connection).map_err(damaged)?,
         memory: log_memory::load(&connection).map_err(damaged)?,
     };
     let ran_before = running::before(&connection).map_err(|error| damaged(error.into()))?;
@@ -78,13 +77,12 @@ pub(super) fn open(options: Options) -> Result<Opened, StoreError> {
         missing: watch::Sender::default(),
     };
     let (keeping, to_keeper, notices) = Keeping::new();
-    let lease = Lease(lease);
     let cores = Cores {
         log: LogCore::new(ground.clone(), keeping, recovered.dedup, recovered.writer),
-        state: StateCore::new(ground.clone(), sealer.clone(), connection, lease, to_keeper.clone())?,
+        state: StateCore::new(ground.clone(), sealer.clone(), connection, to_keeper.clone())?,
         keeper: Keeper::new(ground.clone()),
         notices,
         to_keeper,
     };
-    Ok(Opened { ground, sealer, fingerprinter, lease, cores })
+    Ok(Opened { ground, sealer, fingerprinter, cores })
 }

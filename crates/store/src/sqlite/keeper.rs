@@ -3,7 +3,7 @@
 
 use super::files;
 use super::ground::Ground;
-use super::ledger::retire::{RangeCounts, Retire};
+use super::ledger::retire::{RangeCounts, Retire, Retired};
 use super::log::catalog::Slice;
 use super::log::pack::Packing;
 use super::options::FaultPoint;
@@ -14,6 +14,7 @@ use super::state::view::StateView;
 use super::state::work::{Answer, Work};
 use super::wal::{self, Checkpoint, WalContent, checkpoint};
 use crate::StoreError;
+use hitwire_event::IntegrationId;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -408,13 +409,14 @@ impl Keeper {
             } else {
                 format!("events are kept for {} hours", retention_age.as_secs() / 3600)
             };
-            let retire = Retire {
+            let mut retire = Retire {
                 // What is missing before the oldest slice goes with it.
                 first: if at == 0 { slice.first.min(self.ground.log.catalog.begins()) } else { slice.first },
                 last,
                 unless_needed: !too_large && within_lag_budget,
                 detail,
                 counts: RangeCounts::default(),
+                after: IntegrationId(0),
             };
             // Beside the writer, so that no save waits for the disk. If it fails, the writer counts.
             let log = Arc::clone(&self.ground.log);
@@ -425,14 +427,8 @@ impl Keeper {
                     tracing::debug!(%error, "what integrations lose could not be counted beforehand");
                 }
             }
-            match ask(Work::Retire(retire)) {
-                Ok(Answer::Retired(true)) => {}
-                // Still needed, or the store is closing.
-                Ok(_) | Err(StoreError::Closed) => break,
-                Err(error) => {
-                    tracing::error!(%error, "retention cannot record what integrations lose; no slice is dropped");
-                    break;
-                }
+            if !retired(&mut retire, ask) {
+                break;
             }
             tracing::info!(slice = %slice.path.display(), too_large, too_old, "a slice of the log is dropped");
             self.ground.log.catalog.remove(slice);
@@ -465,5 +461,21 @@ fn cut(connection: &Connection, state: &StateView) -> bool {
             false
         }
         None => false,
+    }
+}
+
+/// Has the writer move all integrations behind a slice, a portion at a time. `false`: it stays.
+fn retired(retire: &mut Retire, ask: Ask<'_>) -> bool {
+    loop {
+        match ask(Work::Retire(retire.clone())) {
+            Ok(Answer::Retired(Retired::All)) => return true,
+            Ok(Answer::Retired(Retired::To(after))) => retire.after = after,
+            // Still needed, or the store is closing.
+            Ok(_) | Err(StoreError::Closed) => return false,
+            Err(error) => {
+                tracing::error!(%error, "retention cannot record what integrations lose; no slice is dropped");
+                return false;
+            }
+        }
     }
 }

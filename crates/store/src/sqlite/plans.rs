@@ -22,13 +22,12 @@ const WHOLE: &[(&str, &str)] = &[
     ),
     ("SELECT count(*) FROM outbox", "metrics; the outbox is emptied within seconds"),
     ("SELECT count(*) FROM attempt", "once, at the start"),
-    ("SELECT max((SELECT coalesce(max(cursor)", "once, at the start"),
-    ("DELETE FROM running WHERE head", "once, at the start; the table is bounded"),
-    ("SELECT lane.integration, lane.lane, integration.client", "retention: all lanes that are behind"),
+    ("SELECT coalesce(max(max(urgent, bulk)), 0) FROM courier", "once, at the start"),
     (
-        "SELECT integration, kind, since FROM subscription WHERE until IS NULL AND active = 1",
-        "retention: what they wait for",
+        "SELECT endpoint, urgent, urgent_open, bulk, bulk_open FROM courier WHERE urgent_open",
+        "once, at the start",
     ),
+    ("DELETE FROM running WHERE head", "once, at the start; the table is bounded"),
     (
         "SELECT id, sha256, client, user, role, name, created_at, created_by, expires_at, last_used_at FROM token ORDER BY id",
         "an operator's list of all tokens",

@@ -2,14 +2,14 @@
 //! have by the plain words of the contract.
 
 use crate::support::{
-    Backend, Bench, HIGH, ONE, TWO, attempt, event, lane_at, make_client, new_integration, progress, ticked,
-    unsettled,
+    Backend, Bench, HIGH, ONE, TWO, attempt, event, lane_at, make_client, new_integration, progress, save,
+    ticked, unsettled,
 };
 use hitwire_courier::{DisableReason, LaneState, LostRange, LostReason, Progress};
 use hitwire_event::{ClientId, Event, IntegrationId, Kind, Lane, Seq, Stream};
 use hitwire_store::{
-    Activity, Append, Done, Integration, IntegrationQuery, Op, Read, Resume, Store, StoreError, StreamFrom,
-    UpdateIntegration,
+    Activity, Append, CourierToken, Done, Integration, IntegrationQuery, Op, Read, Resume, Store, StoreError,
+    StreamFrom, UpdateIntegration,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -343,6 +343,7 @@ impl History<'_> {
     }
 
     async fn save(&mut self, id: IntegrationId, lane: Lane, cursor: u64, open: u8, disable: bool) {
+        let cursor = cursor.max(self.model.webhooks[&id].lanes[lane.index()].cursor.0);
         let state = LaneState {
             cursor: Seq(cursor),
             // Two events each, as far as there are any; one more is settled behind every other batch.
@@ -358,13 +359,10 @@ impl History<'_> {
             disable: disable.then(|| reason.clone()),
             ..progress(id)
         };
-        self.store().commit(vec![Op::Save(self.store().lease(), step)]).await.unwrap();
+        save(self.store(), step).await;
         let webhook = self.model.webhooks.get_mut(&id).unwrap();
         webhook.attempts += 1;
-        let kept = &mut webhook.lanes[lane.index()];
-        let stored = kept.cursor;
-        *kept = state;
-        kept.pass(stored);
+        webhook.lanes[lane.index()] = state;
         if disable && webhook.now.activity == Activity::Active {
             webhook.now.activity = Activity::DisabledAutomatically(reason);
             webhook.now.revision += 1;
@@ -400,7 +398,7 @@ impl History<'_> {
             assert_eq!(found, expected);
             assert_eq!(store.attempts(*id, None, 1000).await.unwrap().len() as u64, webhook.attempts);
         }
-        let gone = store.commit(vec![Op::Save(store.lease(), progress(IntegrationId(9999)))]).await;
+        let gone = store.commit(vec![Op::Save(CourierToken(1), progress(IntegrationId(9999)))]).await;
         assert_eq!(gone.unwrap_err(), StoreError::NotFound);
     }
 

@@ -3,17 +3,17 @@
 pub(crate) use crate::rights::*;
 use crate::support::{
     BEGIN_MS, Backend, HIGH, ONE, TWO, append, append_once, append_with, attempt, commit, create,
-    create_from, disable, event, hits, ids, lane_at, lost_range, make_client, new_integration, progress,
-    read_all, save_cursor, stream, ticked, unsettled, update, update_with,
+    create_from, disable, event, hits, ids, lane_at, loaded, lost_range, make_client, new_integration,
+    progress, read_all, save, save_cursor, stream, ticked, unsettled, update, update_with,
 };
 use hitwire_courier::{DisableReason, EndpointState, LostReason, Progress};
 use hitwire_event::{Actor, ClientId, IntegrationId, Kind, Lane, Seq};
 use hitwire_receiver::Format;
 use hitwire_store::{
     Activity, ActivityEntry, ActivityQuery, ActivitySource, Append, Application, Client, ClientLimits,
-    Credential, Done, FieldChange, Integration, IntegrationCounts, IntegrationQuery, IntegrationRange,
-    IntegrationRow, Lag, Lease, Link, NewIntegration, Op, Read, Resume, Role, Secret, Sequence, Session,
-    Store, StoreError, StreamFrom, Token, TokenId, UpdateIntegration, User, UserId,
+    CourierToken, Credential, Done, FieldChange, Integration, IntegrationCounts, IntegrationQuery,
+    IntegrationRange, IntegrationRow, Lag, Link, NewIntegration, Op, Read, Resume, Role, Secret, Sequence,
+    Session, Store, StoreError, StreamFrom, Token, TokenId, UpdateIntegration, User, UserId,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -98,7 +98,7 @@ pub(crate) async fn the_attempts_of_all_integrations_are_followed_in_the_order_i
     let (one, two) = (create(&*store, ONE, &[]).await.id, create(&*store, TWO, &[]).await.id);
     for (id, number) in [(one, 1), (two, 2), (one, 3)] {
         let step = Progress { attempts: vec![attempt(number)], ..progress(id) };
-        commit(&*store, Op::Save(store.lease(), step)).await;
+        save(&*store, step).await;
     }
     let first = store.attempts_after(0, 2).await.unwrap();
     assert_eq!(
@@ -267,12 +267,10 @@ fn twice(store: Box<dyn Store>, backend: &dyn Backend) -> impl Iterator<Item = B
 
 pub(crate) async fn everything_is_there_after_a_restart(backend: &dyn Backend) {
     let store = backend.open();
-    let lease = store.lease();
     append(&*store, hits(1..=3)).await;
     let integration = create(&*store, ONE, &[Kind::Hit]).await;
     drop(store);
     let store = backend.open();
-    assert!(store.lease() > lease, "each start takes the next lease");
     assert_eq!(head(&*store), 3);
     assert_eq!(ids(&read_all(&*store, vec![stream(ONE, Kind::Hit)]).await), ["hit-1", "hit-2", "hit-3"]);
     assert_eq!(store.integration(integration.id).await.unwrap(), Some(integration));
@@ -394,7 +392,7 @@ pub(crate) async fn integrations_are_listed_page_by_page_by_state_and_by_a_part_
     let pager = disable(&*store, made[1].clone()).await;
     let reason = DisableReason::TooManyFailures { failed: 12, total: 20 };
     let step = Progress { disable: Some(reason.clone()), ..progress(made[3].id) };
-    commit(&*store, Op::Save(store.lease(), step)).await;
+    save(&*store, step).await;
 
     assert_eq!(pages(&*store, listed(ONE, None, "", 2)).await, [vec![1, 2], vec![3, 4], vec![5]]);
     assert_eq!(pages(&*store, listed(ONE, None, "", 5)).await, [vec![1, 2, 3, 4, 5]]);
@@ -554,7 +552,7 @@ pub(crate) async fn enabling_after_hitwire_disabled_it_resumes_with_what_was_mis
     let integration = create(&*store, ONE, &[Kind::Hit]).await;
     append(&*store, hits(1..=2)).await;
     let step = Progress { disable: Some(DisableReason::Gone), ..progress(integration.id) };
-    commit(&*store, Op::Save(store.lease(), step)).await;
+    save(&*store, step).await;
     let mut disabled = store.integration(integration.id).await.unwrap().unwrap();
     assert_eq!(disabled.activity, Activity::DisabledAutomatically(DisableReason::Gone));
     assert_eq!(disabled.revision, 2, "disabling is a change");
@@ -576,7 +574,7 @@ pub(crate) async fn enabling_resumes_where_the_caller_says(backend: &dyn Backend
     let integration = update_with(&*store, change).await;
     assert_eq!(store.saved(integration.id).await.unwrap().unwrap().lanes[1], lane_at(0));
     let step = Progress { disable: Some(DisableReason::Gone), ..progress(integration.id) };
-    commit(&*store, Op::Save(store.lease(), step)).await;
+    save(&*store, step).await;
     let mut integration = store.integration(integration.id).await.unwrap().unwrap();
     integration.activity = Activity::Active;
     let change = UpdateIntegration { integration, resume: Some(Resume::Now) };
@@ -589,8 +587,9 @@ pub(crate) async fn a_deleted_integration_is_gone_with_all_it_had(backend: &dyn 
     let store = backend.open();
     let integration = create(&*store, ONE, &[Kind::Hit]).await;
     let id = integration.id;
+    let before = loaded(&*store, id).await;
     let step = Progress { attempts: vec![attempt(1)], lost: vec![lost_range(1, 2)], ..progress(id) };
-    commit(&*store, Op::Save(store.lease(), step)).await;
+    commit(&*store, Op::Save(before, step)).await;
     assert!(matches!(
         commit(&*store, Op::DeleteIntegration { id, revision: None }).await,
         Done::Deleted(true)
@@ -603,7 +602,8 @@ pub(crate) async fn a_deleted_integration_is_gone_with_all_it_had(backend: &dyn 
     assert_eq!(store.saved(id).await.unwrap(), None);
     assert_eq!(store.attempts(id, None, 10).await.unwrap(), []);
     assert_eq!(store.lost(id, None, 10).await.unwrap(), []);
-    let late = store.commit(vec![Op::Save(store.lease(), progress(id))]).await;
+    assert_eq!(store.load_courier(id).await.unwrap(), None);
+    let late = store.commit(vec![Op::Save(before, progress(id))]).await;
     assert_eq!(late.unwrap_err(), StoreError::NotFound);
     assert!(create(&*store, ONE, &[]).await.id > id, "an id is never given again");
 }
@@ -621,7 +621,7 @@ pub(crate) async fn a_step_of_a_courier_is_saved_as_a_whole(backend: &dyn Backen
         lost: vec![lost_range(10, 10)],
         ..progress(id)
     };
-    commit(&*store, Op::Save(store.lease(), step.clone())).await;
+    save(&*store, step.clone()).await;
     drop(store);
     let store = backend.open();
     let saved = store.saved(id).await.unwrap().unwrap();
@@ -632,37 +632,6 @@ pub(crate) async fn a_step_of_a_courier_is_saved_as_a_whole(backend: &dyn Backen
     assert_eq!(store.lost(id, None, 10).await.unwrap()[0].range, lost_range(10, 10));
 }
 
-pub(crate) async fn a_cursor_never_goes_back(backend: &dyn Backend) {
-    let store = backend.open();
-    let id = create(&*store, ONE, &[Kind::Hit]).await.id;
-    append(&*store, hits(1..=9)).await;
-    save_cursor(&*store, id, Lane::Bulk, 7).await;
-    let mut behind = lane_at(3);
-    behind.open = vec![unsettled(4, 6, 0)];
-    let step = Progress { lanes: vec![(Lane::Bulk, behind)], attempts: vec![attempt(1)], ..progress(id) };
-    commit(&*store, Op::Save(store.lease(), step)).await;
-    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[1], lane_at(7));
-    assert_eq!(
-        store.attempts(id, None, 10).await.unwrap().len(),
-        1,
-        "what happened is on record all the same"
-    );
-}
-
-pub(crate) async fn a_late_step_keeps_what_lies_behind_the_stored_cursor(backend: &dyn Backend) {
-    let store = backend.open();
-    let id = create(&*store, ONE, &[Kind::Hit]).await.id;
-    append(&*store, hits(1..=9)).await;
-    save_cursor(&*store, id, Lane::Bulk, 3).await;
-    let mut late = lane_at(0);
-    late.open = vec![unsettled(1, 2, 2), unsettled(5, 6, 0)];
-    let step = Progress { lanes: vec![(Lane::Bulk, late)], ..progress(id) };
-    commit(&*store, Op::Save(store.lease(), step)).await;
-    let mut expected = lane_at(4);
-    expected.open = vec![unsettled(5, 6, 0)];
-    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[1], expected);
-}
-
 pub(crate) async fn what_was_settled_out_of_turn_is_not_skipped(backend: &dyn Backend) {
     let store = backend.open();
     let integration = create(&*store, ONE, &[Kind::Hit]).await;
@@ -671,7 +640,7 @@ pub(crate) async fn what_was_settled_out_of_turn_is_not_skipped(backend: &dyn Ba
     let mut lane = lane_at(2);
     lane.open = vec![unsettled(3, 5, 4), unsettled(10, 12, 0)];
     let step = Progress { lanes: vec![(Lane::Bulk, lane)], ..progress(id) };
-    commit(&*store, Op::Save(store.lease(), step)).await;
+    save(&*store, step).await;
     let mut disabled = disable(&*store, integration).await;
     disabled.activity = Activity::Active;
     update(&*store, disabled).await;
@@ -682,17 +651,101 @@ pub(crate) async fn what_was_settled_out_of_turn_is_not_skipped(backend: &dyn Ba
     assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[1], lane_at(20));
 }
 
-pub(crate) async fn a_step_under_an_older_lease_is_refused(backend: &dyn Backend) {
+pub(crate) async fn only_who_loaded_a_courier_last_may_save_it(backend: &dyn Backend) {
     let store = backend.open();
-    let id = create(&*store, ONE, &[Kind::Hit]).await.id;
-    let old = store.lease();
+    let (id, other) = (create(&*store, ONE, &[Kind::Hit]).await.id, create(&*store, ONE, &[]).await.id);
+    let (first, of_other) = (loaded(&*store, id).await, loaded(&*store, other).await);
     drop(store);
     let store = backend.open();
-    for lease in [old, Lease(store.lease().0 + 1)] {
-        let refused = store.commit(vec![Op::Save(lease, progress(id))]).await;
-        assert_eq!(refused.unwrap_err(), StoreError::LeaseLost);
+    let second = loaded(&*store, id).await;
+    let before = store.saved(id).await.unwrap();
+    for refused in [first, of_other, CourierToken(second.0.wrapping_add(1))] {
+        let step = Progress { attempts: vec![attempt(1)], lost: vec![lost_range(1, 2)], ..progress(id) };
+        let beside = Op::Remember { name: "sources", text: "beside".to_owned() };
+        let refused = store.commit(vec![beside, Op::Save(refused, step)]).await;
+        assert_eq!(refused.unwrap_err(), StoreError::Overtaken);
     }
-    assert_eq!(store.saved(id).await.unwrap().unwrap().endpoint, EndpointState::default());
+    assert_eq!(store.saved(id).await.unwrap(), before);
+    assert_eq!(store.attempts(id, None, 10).await.unwrap(), []);
+    assert_eq!(store.lost(id, None, 10).await.unwrap(), []);
+    assert_eq!(
+        store.remembered("sources").await.unwrap(),
+        None,
+        "what belongs to the step is not made either"
+    );
+    for _ in 0..2 {
+        commit(&*store, Op::Save(second, progress(id))).await;
+    }
+    commit(&*store, Op::Save(of_other, progress(other))).await;
+    assert_eq!(store.load_courier(IntegrationId(99)).await.unwrap(), None);
+}
+
+pub(crate) async fn every_change_by_somebody_else_has_a_courier_load_again(backend: &dyn Backend) {
+    let store = backend.open();
+    append(&*store, hits(1..=5)).await;
+    let id = create(&*store, ONE, &[Kind::Hit]).await.id;
+    let changes: [fn(&mut Integration); 5] = [
+        |integration| integration.name = "renamed".to_owned(),
+        |integration| integration.target.timeout_s += 1,
+        |integration| integration.events.extend(ticked(&[Kind::System])),
+        |integration| integration.activity = Activity::DisabledByUser,
+        |integration| integration.activity = Activity::Active,
+    ];
+    for (at, change) in changes.into_iter().enumerate() {
+        let token = loaded(&*store, id).await;
+        append(&*store, hits(10 + at as u64..=10 + at as u64)).await;
+        let mut integration = store.integration(id).await.unwrap().unwrap();
+        change(&mut integration);
+        let changed = update(&*store, integration).await;
+        let step = Progress { lanes: vec![(Lane::Bulk, lane_at(1_000))], ..progress(id) };
+        let late = store.commit(vec![Op::Save(token, step)]).await;
+        assert_eq!(late.unwrap_err(), StoreError::Overtaken, "{at}");
+        let loaded = store.load_courier(id).await.unwrap().unwrap();
+        assert_eq!(loaded.revision, changed.revision, "{at}");
+        assert_eq!(Some(&loaded.saved), store.saved(id).await.unwrap().as_ref(), "{at}");
+        commit(&*store, Op::Save(loaded.token, progress(id))).await;
+    }
+    let saved = store.saved(id).await.unwrap().unwrap();
+    assert_eq!(saved.lanes[1], lane_at(head(&*store)), "enabling from now moved the cursor");
+}
+
+pub(crate) async fn what_is_ticked_begins_behind_all_that_a_courier_has_saved(backend: &dyn Backend) {
+    let store = backend.open();
+    let integration = create(&*store, ONE, &[Kind::Hit]).await;
+    let id = integration.id;
+    append(&*store, hits(1..=5)).await;
+    append(&*store, vec![event(ONE, Kind::Scope, "scope-6", "before")]).await;
+    let before = loaded(&*store, id).await;
+    // It has searched for hits alone, up to the end of the log.
+    let step = || Progress { lanes: vec![(Lane::Bulk, lane_at(6))], ..progress(id) };
+    commit(&*store, Op::Save(before, step())).await;
+    append(&*store, vec![event(ONE, Kind::Scope, "scope-7", "before")]).await;
+    let mut wanted = integration;
+    wanted.events.extend(ticked(&[Kind::Scope]));
+    let ticked = update(&*store, wanted).await;
+    assert_eq!(ticked.events[1].from, Seq(8));
+    append(&*store, vec![event(ONE, Kind::Scope, "scope-8", "after")]).await;
+    // Before it heard of the change, it searched on.
+    let step = Progress { lanes: vec![(Lane::Bulk, lane_at(8))], ..progress(id) };
+    let late = store.commit(vec![Op::Save(before, step)]).await;
+    assert_eq!(late.unwrap_err(), StoreError::Overtaken);
+    let cursor = store.load_courier(id).await.unwrap().unwrap().saved.lanes[1].cursor;
+    assert!(cursor < ticked.events[1].from, "{cursor}");
+}
+
+pub(crate) async fn a_lane_that_did_not_change_stays_as_it_is(backend: &dyn Backend) {
+    let store = backend.open();
+    append(&*store, hits(1..=20)).await;
+    let id = create(&*store, ONE, &[Kind::Hit]).await.id;
+    let mut lane = lane_at(20);
+    lane.open = vec![unsettled(21, 25, 0)];
+    for changed in Lane::ALL {
+        save(&*store, Progress { lanes: vec![(changed, lane.clone())], ..progress(id) }).await;
+    }
+    save(&*store, progress(id)).await;
+    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes, [lane.clone(), lane.clone()]);
+    save(&*store, Progress { lanes: vec![(Lane::Urgent, lane_at(25))], ..progress(id) }).await;
+    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes, [lane_at(25), lane]);
 }
 
 pub(crate) async fn a_step_that_disables_does_not_overrule_the_user(backend: &dyn Backend) {
@@ -701,7 +754,7 @@ pub(crate) async fn a_step_that_disables_does_not_overrule_the_user(backend: &dy
     let disabled = disable(&*store, integration).await;
     let step =
         Progress { disable: Some(DisableReason::NoSuccess { limit_s: 259_200 }), ..progress(disabled.id) };
-    commit(&*store, Op::Save(store.lease(), step)).await;
+    save(&*store, step).await;
     let now = store.integration(disabled.id).await.unwrap().unwrap();
     assert_eq!((now.activity, now.revision), (Activity::DisabledByUser, disabled.revision));
 }
@@ -712,7 +765,7 @@ pub(crate) async fn the_delivery_log_is_read_page_by_page_newest_first(backend: 
     for number in 1..=5 {
         for id in [one, two] {
             let step = Progress { attempts: vec![attempt(number)], ..progress(id) };
-            commit(&*store, Op::Save(store.lease(), step)).await;
+            save(&*store, step).await;
         }
     }
     let first = store.attempts(one, None, 3).await.unwrap();
@@ -726,7 +779,7 @@ pub(crate) async fn lost_ranges_are_read_page_by_page_newest_first(backend: &dyn
     let store = backend.open();
     let id = create(&*store, ONE, &[]).await.id;
     let step = Progress { lost: (1..=5).map(|n| lost_range(10 * n, 10 * n + 1)).collect(), ..progress(id) };
-    commit(&*store, Op::Save(store.lease(), step)).await;
+    save(&*store, step).await;
     let first = store.lost(id, None, 3).await.unwrap();
     assert_eq!(first.iter().map(|row| row.range.first.0).collect::<Vec<_>>(), [50, 40, 30]);
     let second = store.lost(id, Some(first[2].id), 3).await.unwrap();
@@ -1039,7 +1092,7 @@ pub(crate) async fn what_is_remembered_outlives_a_restart_and_is_replaced(backen
     drop(store);
     let store = backend.open();
     assert_eq!(store.remembered("sources").await.unwrap().as_deref(), Some("second"));
-    assert_eq!(store.remembered("lease").await.unwrap(), None, "the store's own notes are not among them");
+    assert_eq!(store.remembered("canary").await.unwrap(), None, "the store's own notes are not among them");
 }
 
 pub(crate) async fn an_announcement_is_kept_exactly_if_its_change_is(backend: &dyn Backend) {
@@ -1083,10 +1136,12 @@ pub(crate) async fn an_append_beside_an_impossible_change_is_not_made(backend: &
     let append = Op::Append(Append { events: hits(1..=1), ..Append::default() });
     let stale = Op::UpdateIntegration(UpdateIntegration { integration: made, resume: None });
     assert_eq!(store.commit(vec![append.clone(), stale]).await.unwrap_err(), StoreError::Conflict);
-    let unknown = Op::Save(store.lease(), progress(IntegrationId(99)));
+    let unknown = Op::Save(CourierToken(1), progress(IntegrationId(99)));
     assert_eq!(store.commit(vec![append.clone(), unknown]).await.unwrap_err(), StoreError::NotFound);
-    let late = Op::Save(Lease(0), progress(IntegrationId(1)));
-    assert_eq!(store.commit(vec![append, late]).await.unwrap_err(), StoreError::LeaseLost);
+    let before = loaded(&*store, IntegrationId(1)).await;
+    loaded(&*store, IntegrationId(1)).await;
+    let late = Op::Save(before, progress(IntegrationId(1)));
+    assert_eq!(store.commit(vec![append, late]).await.unwrap_err(), StoreError::Overtaken);
     assert_eq!(head(&*store), 0);
 }
 
@@ -1094,7 +1149,7 @@ pub(crate) async fn of_a_call_that_fails_nothing_counts(backend: &dyn Backend) {
     let store = backend.open();
     let ops = vec![
         Op::CreateIntegration(new_integration(ONE, &[Kind::Hit])),
-        Op::Save(store.lease(), progress(IntegrationId(99))),
+        Op::Save(CourierToken(1), progress(IntegrationId(99))),
     ];
     assert_eq!(store.commit(ops).await.unwrap_err(), StoreError::NotFound);
     assert_eq!(store.integration_ids(None).await.unwrap(), []);
@@ -1103,6 +1158,7 @@ pub(crate) async fn of_a_call_that_fails_nothing_counts(backend: &dyn Backend) {
 pub(crate) async fn callers_at_the_same_time_all_get_their_own_answer(backend: &dyn Backend) {
     let store = backend.open();
     let id = create(&*store, ONE, &[Kind::Hit]).await.id;
+    let token = loaded(&*store, id).await;
     let callers = (0..200_u64).map(|caller| {
         let store = &store;
         async move {
@@ -1111,8 +1167,8 @@ pub(crate) async fn callers_at_the_same_time_all_get_their_own_answer(backend: &
             let appended = append_once(&**store, events).await;
             assert_eq!(appended.accepted, count);
             let step = Progress { attempts: vec![attempt(caller as u32)], ..progress(id) };
-            assert!(matches!(commit(&**store, Op::Save(store.lease(), step)).await, Done::Saved));
-            let unknown = Op::Save(store.lease(), progress(IntegrationId(99)));
+            assert!(matches!(commit(&**store, Op::Save(token, step)).await, Done::Saved));
+            let unknown = Op::Save(CourierToken(1), progress(IntegrationId(99)));
             assert_eq!(store.commit(vec![unknown]).await.unwrap_err(), StoreError::NotFound);
         }
     });

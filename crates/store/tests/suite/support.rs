@@ -8,8 +8,8 @@ use hitwire_event::{
     ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, Seq, Stream, WebhookId,
 };
 use hitwire_store::{
-    Activity, Append, Appended, Client, Done, HttpVersion, Integration, NewIntegration, Op, Options,
-    PreviousSecret, Read, Secret, SqliteStore, Store, StreamFrom, Target, Ticked, UpdateIntegration,
+    Activity, Append, Appended, Client, CourierToken, Done, HttpVersion, Integration, NewIntegration, Op,
+    Options, PreviousSecret, Read, Secret, SqliteStore, Store, StreamFrom, Target, Ticked, UpdateIntegration,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -227,13 +227,24 @@ pub(crate) fn progress(integration: IntegrationId) -> Progress {
     }
 }
 
+/// Saves a step as whoever has just loaded the courier.
+pub(crate) async fn save(store: &dyn Store, step: Progress) {
+    let op = Op::Save(loaded(store, step.integration).await, step);
+    assert!(matches!(commit(store, op).await, Done::Saved));
+}
+
+/// Loads a courier: the right to save its steps.
+pub(crate) async fn loaded(store: &dyn Store, id: IntegrationId) -> CourierToken {
+    store.load_courier(id).await.expect("an answer").expect("the integration is there").token
+}
+
 pub(crate) fn lane_at(cursor: u64) -> LaneState {
     LaneState { cursor: Seq(cursor), open: Vec::new() }
 }
 
 pub(crate) async fn save_cursor(store: &dyn Store, id: IntegrationId, lane: Lane, cursor: u64) {
     let step = Progress { lanes: vec![(lane, lane_at(cursor))], ..progress(id) };
-    commit(store, Op::Save(store.lease(), step)).await;
+    save(store, step).await;
 }
 
 pub(crate) fn open_batch(first: u64, last: u64) -> OpenBatch {

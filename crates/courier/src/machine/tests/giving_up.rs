@@ -191,14 +191,17 @@ fn a_request_that_is_still_under_way_may_be_the_success() {
 }
 
 #[test]
-fn a_cursor_that_moves_meanwhile_is_measured_again() {
+fn a_cursor_that_moves_meanwhile_calls_it_off_and_the_next_failure_gives_up() {
     let mut run = Run::sending(Preset::Original);
     run.fail_until_the_end(no_answer);
     run.moved(Bulk, 2);
-    let measure = format!("measure bulk after 2, older than {ORIGINAL_LIMIT_S} s, at least 2");
-    assert_eq!(run.measured(Bulk, 40, 9), [measure]);
-    assert_eq!(run.measured(Bulk, 2, 0)[0], "save bulk@2", "nothing is that old: nothing is lost");
-    assert!(run.last_step().lost.is_empty());
+    run.measured(Bulk, 40, 9);
+    assert!(run.last_step().lost.is_empty(), "the answer is to another question");
+    run.retry();
+    run.cut(Bulk, 3..=3);
+    let measure = format!("measure bulk after 2, older than {ORIGINAL_LIMIT_S} s, at least 3");
+    assert_eq!(run.no_answer(Bulk)[1], measure);
+    assert_eq!(run.measured(Bulk, 40, 9)[0], "save bulk@40 | lost bulk 3-40 (9)");
 }
 
 #[test]
@@ -227,29 +230,6 @@ fn an_edit_calls_off_a_lane_that_was_measured_already() {
     assert_eq!(run.edit(|settings| settings.retry = Preset::Patient), ["probe urgent 4-4 msg_2"]);
     assert_eq!(run.measured(Bulk, 9, 5), [""; 0]);
     assert_eq!(run.status(Urgent, 200), ["read urgent after 4", "send bulk 1-3 msg_1"]);
-}
-
-#[test]
-fn a_lane_that_was_measured_is_measured_again_if_its_cursor_moves_meanwhile() {
-    let mut run = Run::sending(Preset::Original);
-    run.no_answer(Bulk);
-    run.advanced(Urgent);
-    run.wake();
-    run.cut(Urgent, 4..=5);
-    while run.machine.ending.is_none() {
-        run.no_answer(Urgent);
-        if run.machine.is_parked() {
-            run.wake();
-        }
-    }
-    run.measured(Urgent, 5, 2);
-    let again = run.moved(Urgent, 4);
-    assert_eq!(again, [format!("measure urgent after 4, older than {ORIGINAL_LIMIT_S} s, at least 4")]);
-    run.measured(Bulk, 3, 3);
-    assert_eq!(
-        run.measured(Urgent, 5, 1)[0],
-        "save urgent@5 bulk@3 | lost urgent 5-5 (1) | lost bulk 1-3 (3)"
-    );
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn an_idle_lane_moves_its_cursor_without_a_save() {
     run.advanced(Bulk);
     assert_eq!(run.nothing(Bulk, 90), [""; 0]);
     assert_eq!(run.lane(Bulk).cursor, Seq(90));
-    assert_eq!(run.moved(Bulk, 120), [""; 0]);
+    assert_eq!(run.feed(Input::NoneUpTo { lane: Bulk, seq: Seq(120) }), [""; 0]);
     assert_eq!(run.advanced(Bulk), ["read bulk after 120"]);
 }
 
@@ -64,6 +64,7 @@ fn a_search_that_is_not_at_its_end_goes_on() {
         cut: None,
         scanned_to: Seq(scanned_to),
         skipped: false,
+        unreadable: None,
         more: true,
         webhook_id: WebhookId("msg_unused".into()),
     };
@@ -82,6 +83,7 @@ fn a_settlement_does_not_wait_for_a_long_search() {
         cut: None,
         scanned_to: Seq(4_096),
         skipped: false,
+        unreadable: None,
         more: true,
         webhook_id,
     };

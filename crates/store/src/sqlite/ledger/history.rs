@@ -52,8 +52,6 @@ const INSERT_LOST: &str =
 const EXTEND_LOST: &str = "UPDATE lost SET last = ?4, events = events + ?5, detail = ?6, recorded_ms = ?7
      WHERE id = (SELECT max(id) FROM lost WHERE integration = ?1 AND lane = ?2) AND last = ?3 AND reason = ?8
      AND kinds = ?9";
-const NEWEST_LOST: &str = "SELECT first, last, reason FROM lost
-     WHERE id = (SELECT max(id) FROM lost WHERE integration = ?1 AND lane = ?2)";
 const SELECT_LOST: &str = "SELECT id, lane, first, last, events, reason, detail, recorded_ms, kinds FROM lost
      WHERE integration = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
 const OLDEST_ATTEMPTS: &str =
@@ -124,8 +122,8 @@ pub(in crate::sqlite) fn insert_lost(
     Ok(())
 }
 
-/// Records what retention takes: as long as an integration does not move, and its kinds stay the same, all of it is one
-/// range that grows.
+/// Records what retention takes, or what cannot be read: as long as a lane does not move by itself, and its kinds stay the same,
+/// all of it is one range that grows. `cursor`: the position before the range.
 pub(in crate::sqlite) fn extend_lost(
     context: &Context<'_>,
     id: u64,
@@ -148,28 +146,6 @@ pub(in crate::sqlite) fn extend_lost(
     }
     context.count_lost(range);
     Ok(())
-}
-
-/// Records a range that cannot be read, unless it is on record already: a courier that was stopped meanwhile comes by again.
-pub(in crate::sqlite) fn record_unreadable(
-    context: &Context<'_>,
-    id: u64,
-    range: &LostRange,
-) -> Result<(), Trouble> {
-    let mut newest = context.connection.prepare_cached(NEWEST_LOST)?;
-    let known = newest
-        .query_row(params![id as i64, range.lane.code()], |row| {
-            Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)?))
-        })
-        .optional()?;
-    if let Some((first, last, reason)) = known
-        && reason == i64::from(range.reason.code())
-        && first <= range.first.0
-        && range.last.0 <= last
-    {
-        return Ok(());
-    }
-    extend_lost(context, id, range.first.0.saturating_sub(1), range)
 }
 
 /// The delivery log of an integration, newest first.

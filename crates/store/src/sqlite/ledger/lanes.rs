@@ -1,60 +1,70 @@
-//! Lanes: cursors and open batches, and the endpoint's state beside them.
+//! Couriers: one small row for each integration, with the cursor and the open batches of both lanes, the endpoint's state, and
+//! the token of the last load.
+//!
+//! A load draws another token, a save must carry it, and every change by anybody else takes it away. All of them write the
+//! same row, so they are in one order: a save passes only if the last thing that happened to the row before it was its own
+//! load, or a save under that. Whoever is refused has not seen what is on record, and loads again.
 
 use super::history;
-use crate::StoreError;
+use super::open_batches::{from_bytes, to_bytes};
 use crate::sqlite::registry::standing;
-use crate::sqlite::state::codes::{Code, from_json, to_json};
-use crate::sqlite::state::context::Context;
-use crate::sqlite::state::context::Trouble;
-use hitwire_courier::{EndpointState, LaneState, OpenBatch, Progress, Saved, Unsettled};
-use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
+use crate::sqlite::seal;
+use crate::sqlite::state::codes::{from_json, to_json};
+use crate::sqlite::state::context::{Context, Trouble};
+use crate::{CourierToken, LoadedCourier, StoreError};
+use hitwire_courier::{EndpointState, LaneState, LostReason, Progress, Saved};
+use hitwire_event::{IntegrationId, Lane, Seq};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const INSERT: &str = "INSERT INTO lane (integration, lane, cursor) VALUES (?1, ?2, ?3)";
-const SELECT: &str = "SELECT cursor FROM lane WHERE integration = ?1 AND lane = ?2";
-const ADVANCE: &str =
-    "UPDATE lane SET cursor = max(cursor, ?3) WHERE integration = ?1 AND lane = ?2 RETURNING cursor";
-const SELECT_OPEN: &str =
-    "SELECT first, last, through, settled_behind, events, webhook_id, content_revision, body_bytes, body_sha256, tries,
-     refusal FROM open_batch WHERE integration = ?1 AND lane = ?2 ORDER BY first";
-const DELETE_OPEN: &str = "DELETE FROM open_batch WHERE integration = ?1 AND lane = ?2";
-const INSERT_OPEN: &str =
-    "INSERT INTO open_batch (integration, lane, first, last, through, settled_behind, events, webhook_id,
-     content_revision, body_bytes, body_sha256, tries, refusal)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
-const SETTLED_TO: &str = "SELECT max((SELECT coalesce(max(cursor), 0) FROM lane),
-     (SELECT coalesce(max(through), 0) FROM open_batch))";
-const PUT_ENDPOINT: &str = "INSERT INTO endpoint (integration, state) VALUES (?1, ?2)
-     ON CONFLICT (integration) DO UPDATE SET state = excluded.state";
+const INSERT: &str = "INSERT INTO courier (integration, endpoint, urgent, bulk) VALUES (?1, 'null', ?2, ?2)";
+const SELECT: &str =
+    "SELECT endpoint, urgent, urgent_open, bulk, bulk_open FROM courier WHERE integration = ?1";
+const DRAW: &str = "UPDATE courier SET token = ?2 WHERE integration = ?1
+     RETURNING endpoint, urgent, urgent_open, bulk, bulk_open,
+     (SELECT revision FROM integration WHERE id = integration)";
+const TOKEN: &str = "SELECT token FROM courier WHERE integration = ?1";
+/// A lane that is null stays as it is.
+const SAVE: &str = "UPDATE courier SET endpoint = ?3,
+     urgent_open = iif(?4 IS NULL, urgent_open, ?5), urgent = coalesce(?4, urgent),
+     bulk_open = iif(?6 IS NULL, bulk_open, ?7), bulk = coalesce(?6, bulk)
+     WHERE integration = ?1 AND token = ?2";
+const RELEASE: &str = "UPDATE courier SET token = NULL WHERE integration = ?1";
+const RESET_ENDPOINT: &str = "UPDATE courier SET token = NULL, endpoint = 'null' WHERE integration = ?1";
+const MOVE: [&str; 2] = [
+    "UPDATE courier SET token = NULL, urgent = ?2, urgent_open = ?3 WHERE integration = ?1",
+    "UPDATE courier SET token = NULL, bulk = ?2, bulk_open = ?3 WHERE integration = ?1",
+];
+const CURSORS: &str = "SELECT coalesce(max(max(urgent, bulk)), 0) FROM courier";
+const OPEN: &str = "SELECT endpoint, urgent, urgent_open, bulk, bulk_open FROM courier
+     WHERE urgent_open IS NOT NULL OR bulk_open IS NOT NULL";
 
-/// What the store keeps for an endpoint without a history.
-const NO_HISTORY: &str = "null";
+/// The place of each lane's cursor in a row of these; its open batches follow.
+pub(in crate::sqlite) const COLUMNS: [usize; 2] = [1, 3];
 
-/// The lanes and the endpoint of a new integration.
+/// The courier of a new integration.
 pub(in crate::sqlite) fn create(connection: &Connection, id: u64, cursor: u64) -> Result<(), Trouble> {
-    for lane in Lane::ALL {
-        connection.prepare_cached(INSERT)?.execute(params![id as i64, lane.code(), cursor as i64])?;
-    }
-    reset_endpoint(connection, id)
+    connection.prepare_cached(INSERT)?.execute(params![id as i64, cursor as i64])?;
+    Ok(())
+}
+
+/// Somebody but the courier has changed, or will change in this transaction, what it works with: it has to load again.
+pub(in crate::sqlite) fn release(connection: &Connection, id: u64) -> Result<(), Trouble> {
+    connection.prepare_cached(RELEASE)?.execute([id as i64])?;
+    Ok(())
 }
 
 /// Forgets the endpoint's schedule and health.
 pub(in crate::sqlite) fn reset_endpoint(connection: &Connection, id: u64) -> Result<(), Trouble> {
-    connection.prepare_cached(PUT_ENDPOINT)?.execute(params![id as i64, NO_HISTORY])?;
+    connection.prepare_cached(RESET_ENDPOINT)?.execute([id as i64])?;
     Ok(())
 }
 
 /// A lane as it was saved.
 pub(in crate::sqlite) fn lane(connection: &Connection, id: u64, lane: Lane) -> Result<LaneState, Trouble> {
-    let key = params![id as i64, lane.code()];
-    let cursor: i64 = connection.prepare_cached(SELECT)?.query_row(key, |row| row.get(0))?;
-    let mut statement = connection.prepare_cached(SELECT_OPEN)?;
-    let mut rows = statement.query(key)?;
-    let mut open = Vec::new();
-    while let Some(row) = rows.next()? {
-        open.push(unsettled(row)?);
-    }
-    Ok(LaneState { cursor: Seq(cursor as u64), open })
+    let mut statement = connection.prepare_cached(SELECT)?;
+    let mut rows = statement.query([id as i64])?;
+    let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    lane_of(row, COLUMNS[lane.index()])
 }
 
 /// Moves a lane forward past events that are recorded as lost; open batches that it passes are dropped. Never moves it back.
@@ -64,36 +74,76 @@ pub(in crate::sqlite) fn jump(
     lane: Lane,
     cursor: u64,
 ) -> Result<(), Trouble> {
-    let mut state = self::lane(connection, id, lane)?;
+    let state = self::lane(connection, id, lane)?;
+    pass(connection, id, lane, state, cursor)
+}
+
+/// The same of a lane that is at hand.
+pub(in crate::sqlite) fn pass(
+    connection: &Connection,
+    id: u64,
+    lane: Lane,
+    mut state: LaneState,
+    cursor: u64,
+) -> Result<(), Trouble> {
     if state.cursor < Seq(cursor) {
         state.pass(Seq(cursor));
-        put(connection, id, lane, &state)?;
+        let mut statement = connection.prepare_cached(MOVE[lane.index()])?;
+        statement.execute(params![id as i64, state.cursor.0 as i64, to_bytes(&state.open)?])?;
     }
     Ok(())
 }
 
 /// The highest position that any lane has passed, or may have settled something up to.
-pub(in crate::sqlite) fn settled_to(connection: &Connection) -> rusqlite::Result<u64> {
-    connection.query_row(SETTLED_TO, [], |row| row.get::<_, i64>(0)).map(|to| to as u64)
+pub(in crate::sqlite) fn settled_to(connection: &Connection) -> Result<u64, Trouble> {
+    let cursors: i64 = connection.query_row(CURSORS, [], |row| row.get(0))?;
+    let mut settled_to = cursors as u64;
+    let mut statement = connection.prepare(OPEN)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        for lane in COLUMNS {
+            // A row that cannot be read says nothing, and is told of when it is needed.
+            let Ok(LaneState { open, .. }) = lane_of(row, lane) else { continue };
+            settled_to = open.iter().map(|open| open.batch.through.0).fold(settled_to, u64::max);
+        }
+    }
+    Ok(settled_to)
 }
 
-/// Saves one step of a courier.
-pub(in crate::sqlite) fn save(context: &Context<'_>, progress: &Progress) -> Result<(), Trouble> {
+/// Saves one step of a courier, if nobody else has changed its row since the load that drew this token.
+pub(in crate::sqlite) fn save(
+    context: &Context<'_>,
+    token: CourierToken,
+    progress: &Progress,
+) -> Result<(), Trouble> {
     let connection = context.connection;
     let id = progress.integration;
-    if !standing::exists(connection, id)? {
-        return Err(StoreError::NotFound.into());
-    }
-    let endpoint = to_json(&progress.endpoint)?;
-    connection.prepare_cached(PUT_ENDPOINT)?.execute(params![id.0 as i64, endpoint])?;
-    for (lane, state) in &progress.lanes {
-        put(connection, id.0, *lane, state)?;
+    let [urgent, bulk] = Lane::ALL.map(|lane| progress.lanes.iter().find(|(saved, _)| *saved == lane));
+    let cursor = |lane: Option<&(Lane, LaneState)>| lane.map(|(_, state)| state.cursor.0 as i64);
+    let open = |lane: Option<&(Lane, LaneState)>| lane.map_or(Ok(None), |(_, state)| to_bytes(&state.open));
+    let saved = connection.prepare_cached(SAVE)?.execute(params![
+        id.0 as i64,
+        token.0 as i64,
+        to_json(&progress.endpoint)?,
+        cursor(urgent),
+        open(urgent)?,
+        cursor(bulk),
+        open(bulk)?,
+    ])?;
+    if saved == 0 {
+        may_save(connection, id, token)?;
+        return Err(StoreError::Overtaken.into());
     }
     for attempt in &progress.attempts {
         history::insert_attempt(context, id.0, attempt)?;
     }
     for range in &progress.lost {
-        history::insert_lost(context, id.0, range)?;
+        if range.reason == LostReason::Damaged {
+            // As long as a lane comes to nothing else, all that cannot be read is one range that grows.
+            history::extend_lost(context, id.0, range.first.0.saturating_sub(1), range)?;
+        } else {
+            history::insert_lost(context, id.0, range)?;
+        }
     }
     if let Some(reason) = &progress.disable {
         standing::disable(connection, id, reason)?;
@@ -101,68 +151,50 @@ pub(in crate::sqlite) fn save(context: &Context<'_>, progress: &Progress) -> Res
     Ok(())
 }
 
-/// What was saved of an integration's couriers.
+/// Refuses who may not save a courier, and says why.
+pub(in crate::sqlite) fn may_save(
+    connection: &Connection,
+    id: IntegrationId,
+    token: CourierToken,
+) -> Result<(), Trouble> {
+    let mut statement = connection.prepare_cached(TOKEN)?;
+    let known: Option<Option<i64>> = statement.query_row([id.0 as i64], |row| row.get(0)).optional()?;
+    match known {
+        None => Err(StoreError::NotFound.into()),
+        Some(known) if known == Some(token.0 as i64) => Ok(()),
+        Some(_) => Err(StoreError::Overtaken.into()),
+    }
+}
+
+/// What was saved of an integration's couriers, and the right to save on. Whoever had it before has it no more.
+pub(in crate::sqlite) fn draw(
+    connection: &Connection,
+    id: IntegrationId,
+) -> Result<Option<LoadedCourier>, Trouble> {
+    let mut random = [0; 8];
+    seal::random(&mut random)?;
+    let token = CourierToken(u64::from_le_bytes(random));
+    let mut statement = connection.prepare_cached(DRAW)?;
+    let mut rows = statement.query(params![id.0 as i64, token.0 as i64])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some(LoadedCourier { token, saved: saved(row)?, revision: row.get::<_, i64>(5)? as u64 }))
+}
+
+/// What was saved of an integration's couriers, for whoever only looks.
 pub(in crate::sqlite) fn load(connection: &Connection, id: IntegrationId) -> Result<Option<Saved>, Trouble> {
-    let mut statement = connection.prepare_cached("SELECT state FROM endpoint WHERE integration = ?1")?;
-    let state: Option<String> = statement.query_row([id.0 as i64], |row| row.get(0)).optional()?;
-    let Some(state) = state else { return Ok(None) };
-    let mut saved = Saved { endpoint: EndpointState(from_json(state.as_bytes(), 0)?), ..Saved::default() };
-    for lane in Lane::ALL {
-        saved.lanes[lane.index()] = self::lane(connection, id.0, lane)?;
-    }
-    Ok(Some(saved))
+    let mut statement = connection.prepare_cached(SELECT)?;
+    let mut rows = statement.query([id.0 as i64])?;
+    rows.next()?.map(saved).transpose()
 }
 
-/// Writes a lane down. If the stored cursor lies further on, the lane is moved there.
-fn put(connection: &Connection, id: u64, lane: Lane, state: &LaneState) -> Result<(), Trouble> {
-    let mut statement = connection.prepare_cached(ADVANCE)?;
-    let advanced = params![id as i64, lane.code(), state.cursor.0 as i64];
-    let cursor = Seq(statement.query_row(advanced, |row| row.get::<_, i64>(0))? as u64);
-    connection.prepare_cached(DELETE_OPEN)?.execute(params![id as i64, lane.code()])?;
-    if cursor == state.cursor {
-        return insert_open(connection, id, lane, state);
-    }
-    let mut moved = state.clone();
-    moved.pass(cursor);
-    // It may have come further by what was settled behind a batch that it passed.
-    statement.query_row(params![id as i64, lane.code(), moved.cursor.0 as i64], |_| Ok(()))?;
-    insert_open(connection, id, lane, &moved)
+fn saved(row: &Row<'_>) -> Result<Saved, Trouble> {
+    let endpoint = EndpointState(from_json(row.get_ref(0)?.as_bytes()?, 0)?);
+    Ok(Saved { endpoint, lanes: [lane_of(row, COLUMNS[0])?, lane_of(row, COLUMNS[1])?] })
 }
 
-fn insert_open(connection: &Connection, id: u64, lane: Lane, state: &LaneState) -> Result<(), Trouble> {
-    for Unsettled { batch, settled_behind, refusal } in &state.open {
-        connection.prepare_cached(INSERT_OPEN)?.execute(params![
-            id as i64,
-            lane.code(),
-            batch.first.0 as i64,
-            batch.last.0 as i64,
-            batch.through.0 as i64,
-            *settled_behind as i64,
-            batch.events,
-            batch.webhook_id.as_str(),
-            batch.content_revision as i64,
-            batch.body_bytes as i64,
-            batch.body_sha256,
-            batch.tries,
-            refusal.as_ref().map(to_json).transpose()?
-        ])?;
-    }
-    Ok(())
-}
-
-fn unsettled(row: &Row<'_>) -> Result<Unsettled, Trouble> {
-    let batch = OpenBatch {
-        first: Seq(row.get::<_, i64>(0)? as u64),
-        last: Seq(row.get::<_, i64>(1)? as u64),
-        through: Seq(row.get::<_, i64>(2)? as u64),
-        events: row.get(4)?,
-        webhook_id: WebhookId(row.get::<_, String>(5)?.into_boxed_str()),
-        content_revision: row.get::<_, i64>(6)? as u64,
-        body_bytes: row.get::<_, i64>(7)? as u64,
-        body_sha256: row.get(8)?,
-        tries: row.get(9)?,
-    };
-    let refusal = row.get_ref(10)?.as_str_or_null()?;
-    let refusal = refusal.map(|json| from_json(json.as_bytes(), 10)).transpose()?;
-    Ok(Unsettled { batch, settled_behind: row.get::<_, i64>(3)? as u64, refusal })
+/// The lane whose cursor is in this column, and its open batches in the next.
+pub(in crate::sqlite) fn lane_of(row: &Row<'_>, column: usize) -> Result<LaneState, Trouble> {
+    let cursor = Seq(row.get::<_, i64>(column)? as u64);
+    let open = from_bytes(row.get_ref(column + 1)?.as_blob_or_null()?, column + 1)?;
+    Ok(LaneState { cursor, open })
 }

@@ -4,20 +4,23 @@ use super::{history, lanes};
 use crate::sqlite::log::view::{LogView, RangeCount};
 use crate::sqlite::registry::standing;
 use crate::sqlite::state::codes::Code;
-use crate::sqlite::state::context::Context;
-use crate::sqlite::state::context::Trouble;
+use crate::sqlite::state::context::{Context, Trouble};
 use crate::sqlite::state::log_memory;
 use crate::{StoreError, StreamFrom};
 use hitwire_courier::{LaneState, LostRange, LostReason};
 use hitwire_event::{ClientId, IntegrationId, Kind, Lane, Seq, Stream};
-use rusqlite::Connection;
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use rusqlite::{Connection, Row, params};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-const LANES_BEHIND: &str = "SELECT lane.integration, lane.lane, integration.client, integration.disabled
-     FROM lane JOIN integration ON integration.id = lane.integration WHERE lane.cursor < ?1";
-const ACTIVE_SUBSCRIPTIONS: &str =
-    "SELECT integration, kind, since FROM subscription WHERE until IS NULL AND active = 1 AND since <= ?1";
+/// Integrations that one transaction moves: some 2 ms, so that saves do not wait for all of them.
+const PORTION: usize = 100;
+
+const BEHIND: &str = "SELECT courier.integration, urgent, urgent_open, bulk, bulk_open, client, disabled
+     FROM courier JOIN integration ON integration.id = courier.integration
+     WHERE courier.integration > ?2 AND min(urgent, bulk) < ?1 ORDER BY courier.integration";
+const SUBSCRIPTIONS: &str = "SELECT kind, since FROM subscription
+     WHERE integration = ?1 AND until IS NULL AND active = 1 AND since <= ?2";
 
 /// A slice that retention wants to drop.
 #[derive(Clone, Debug)]
@@ -32,19 +35,38 @@ pub(in crate::sqlite) struct Retire {
     pub detail: String,
     /// What has been counted for it already.
     pub counts: RangeCounts,
+    /// Integrations up to this one have been moved behind it.
+    pub after: IntegrationId,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sqlite) enum Retired {
+    /// It is still needed, and nothing was changed.
+    Needed,
+    /// Integrations up to this one have been moved; there are more.
+    To(IntegrationId),
+    /// Nobody needs it any more.
+    All,
 }
 
 impl Retire {
     /// Counts beforehand, outside the writer's transaction, what the integrations would lose. What changes until then is
     /// counted again, and nothing else. `false`: the slice is still needed, and the writer need not be asked.
     pub(in crate::sqlite) fn count(&self, connection: &Connection, view: &LogView) -> Result<bool, Trouble> {
-        Ok(losers(connection, view, self)?.is_some())
+        let mut needed = false;
+        each_loser(connection, view, self, |loser| {
+            needed = self.unless_needed && !loser.is_disabled_by_user;
+            Ok(!needed)
+        })?;
+        Ok(!needed)
     }
 }
 
-/// Counts of events in ranges of the log. Each is made once, however many lanes stand at the same place.
+/// Counts of events in ranges of the log. Each is made once, however many lanes stand at the same place. A clone is the same
+/// one.
 #[derive(Clone, Debug, Default)]
-pub(in crate::sqlite) struct RangeCounts(RefCell<HashMap<CountedRange, Result<RangeCount, StoreError>>>);
+pub(in crate::sqlite) struct RangeCounts(Arc<Mutex<HashMap<CountedRange, Result<RangeCount, StoreError>>>>);
 
 /// Streams (client, kind, from) in `after < seq <= through`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -70,15 +92,22 @@ impl RangeCounts {
             .collect();
         key.sort_unstable();
         let key = CountedRange { streams: key, after, through };
-        let mut counts = self.0.borrow_mut();
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.entry(key).or_insert_with(|| view.count(streams, after, through)).clone()
     }
 }
 
-/// A lane that loses events.
+/// An integration that loses events.
 struct Loser {
-    integration: u64,
+    id: u64,
+    is_disabled_by_user: bool,
+    lanes: Vec<LosingLane>,
+}
+
+/// One of its lanes that does.
+struct LosingLane {
     lane: Lane,
+    state: LaneState,
     kinds: Vec<Kind>,
     /// What it loses, in parts of the log that are not settled: the position before each, its last one, and its events.
     parts: Vec<(u64, u64, u64)>,
@@ -86,7 +115,7 @@ struct Loser {
     uncounted: Option<String>,
 }
 
-impl Loser {
+impl LosingLane {
     fn detail(&self, retire: &Retire) -> String {
         match &self.uncounted {
             None => retire.detail.clone(),
@@ -98,54 +127,81 @@ impl Loser {
     }
 }
 
-/// Records what every integration loses with the slice, and moves the cursors concerned to its end. Returns the
-/// integrations concerned; `None`: the slice is still needed, and nothing was changed.
+/// Records what a portion of the integrations lose with the slice, and moves the cursors concerned to its end. Returns the
+/// integrations concerned. Whether somebody needs the slice is asked once, before the first of them is moved.
 pub(in crate::sqlite) fn retire(
     context: &Context<'_>,
     retire: &Retire,
-) -> Result<Option<Vec<IntegrationId>>, Trouble> {
-    let Some(losers) = losers(context.connection, context.view, retire)? else { return Ok(None) };
-    let mut moved = Vec::new();
-    for loser in losers {
-        for &(after, last, events) in &loser.parts {
-            let range = LostRange {
-                lane: loser.lane,
-                kinds: loser.kinds.clone(),
-                first: Seq(retire.first.max(after + 1)),
-                last: Seq(last),
-                events,
-                reason: LostReason::Retention,
-                detail: loser.detail(retire),
-            };
-            history::extend_lost(context, loser.integration, after, &range)?;
-        }
-        lanes::jump(context.connection, loser.integration, loser.lane, retire.last)?;
-        moved.push(IntegrationId(loser.integration));
+) -> Result<(Retired, Vec<IntegrationId>), Trouble> {
+    let (connection, view) = (context.connection, context.view);
+    if retire.unless_needed && retire.after == IntegrationId(0) && !retire.count(connection, view)? {
+        return Ok((Retired::Needed, Vec::new()));
     }
-    moved.dedup();
-    log_memory::put_begin(context.connection, retire.last + 1)?;
-    Ok(Some(moved))
+    let (mut losers, mut more) = (Vec::new(), false);
+    each_loser(connection, view, retire, |loser| {
+        more = losers.len() == PORTION;
+        if !more {
+            losers.push(loser);
+        }
+        Ok(!more)
+    })?;
+    for loser in &losers {
+        for losing in &loser.lanes {
+            for &(after, last, events) in &losing.parts {
+                let range = LostRange {
+                    lane: losing.lane,
+                    kinds: losing.kinds.clone(),
+                    first: Seq(retire.first.max(after + 1)),
+                    last: Seq(last),
+                    events,
+                    reason: LostReason::Retention,
+                    detail: losing.detail(retire),
+                };
+                history::extend_lost(context, loser.id, after, &range)?;
+            }
+            lanes::pass(connection, loser.id, losing.lane, losing.state.clone(), retire.last)?;
+        }
+    }
+    let moved: Vec<_> = losers.iter().map(|loser| IntegrationId(loser.id)).collect();
+    match moved.last() {
+        Some(&last) if more => Ok((Retired::To(last), moved)),
+        _ => {
+            log_memory::put_begin(connection, retire.last + 1)?;
+            Ok((Retired::All, moved))
+        }
+    }
 }
 
-/// The lanes with outstanding events in the slice; `None` if one of them holds the slice back.
-fn losers(connection: &Connection, view: &LogView, retire: &Retire) -> Result<Option<Vec<Loser>>, Trouble> {
-    let subscriptions = subscriptions(connection, retire.last)?;
-    let mut statement = connection.prepare_cached(LANES_BEHIND)?;
-    let mut rows = statement.query([retire.last as i64])?;
-    let mut losers = Vec::new();
+/// Shows the integrations with outstanding events in the slice, in order, until `show` says `false`.
+fn each_loser(
+    connection: &Connection,
+    view: &LogView,
+    retire: &Retire,
+    mut show: impl FnMut(Loser) -> Result<bool, Trouble>,
+) -> Result<(), Trouble> {
+    let mut statement = connection.prepare_cached(BEHIND)?;
+    let mut rows = statement.query(params![retire.last as i64, retire.after.0 as i64])?;
     while let Some(row) = rows.next()? {
-        let integration = row.get::<_, i64>(0)? as u64;
-        let lane = Lane::from_row(row.get(1)?)?;
-        let client = ClientId(row.get::<_, i64>(2)? as u64);
-        let of_lane =
-            subscriptions.get(&integration).into_iter().flatten().filter(|(kind, _)| kind.lane() == lane);
-        let streams: Vec<StreamFrom> = of_lane
-            .map(|&(kind, since)| StreamFrom { stream: Stream { client, kind }, from: Seq(since) })
-            .collect();
-        if streams.is_empty() {
+        let loser = loser(connection, view, retire, row)?;
+        if !loser.lanes.is_empty() && !show(loser)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn loser(connection: &Connection, view: &LogView, retire: &Retire, row: &Row<'_>) -> Result<Loser, Trouble> {
+    let id = row.get::<_, i64>(0)? as u64;
+    let client = ClientId(row.get::<_, i64>(5)? as u64);
+    let subscribed = subscriptions(connection, id, client, retire.last)?;
+    let mut losing = Vec::new();
+    for lane in Lane::ALL {
+        let of_lane = subscribed.iter().filter(|from| from.stream.kind.lane() == lane);
+        let streams: Vec<StreamFrom> = of_lane.copied().collect();
+        let state = lanes::lane_of(row, lanes::COLUMNS[lane.index()])?;
+        if streams.is_empty() || state.cursor >= Seq(retire.last) {
             continue;
         }
-        let state = lanes::lane(connection, integration, lane)?;
         let mut uncounted = None;
         let parts = parts_of(&state, retire.last, |after, through| {
             // What cannot be read is lost too: it must not keep the slice for ever.
@@ -160,17 +216,14 @@ fn losers(connection: &Connection, view: &LogView, retire: &Retire) -> Result<Op
                 }
             }
         })?;
-        if parts.is_empty() {
-            continue;
+        if !parts.is_empty() {
+            let kinds = streams.iter().map(|from| from.stream.kind).collect();
+            losing.push(LosingLane { lane, state, kinds, parts, uncounted });
         }
-        // What a user disabled holds nothing back; what it loses is recorded all the same.
-        if retire.unless_needed && !standing::is_by_user(row.get_ref(3)?.as_str_or_null()?) {
-            return Ok(None);
-        }
-        let kinds = streams.iter().map(|from| from.stream.kind).collect();
-        losers.push(Loser { integration, lane, kinds, parts, uncounted });
     }
-    Ok(Some(losers))
+    // What a user disabled holds nothing back; what it loses is recorded all the same.
+    let is_disabled_by_user = standing::is_by_user(row.get_ref(6)?.as_str_or_null()?);
+    Ok(Loser { id, is_disabled_by_user, lanes: losing })
 }
 
 /// The parts of the log up to `last` in which a lane has something outstanding of these streams: the position before each, its
@@ -200,15 +253,21 @@ fn parts_of(
     Ok(parts)
 }
 
-fn subscriptions(connection: &Connection, last: u64) -> Result<BTreeMap<u64, Vec<(Kind, u64)>>, Trouble> {
-    let mut statement = connection.prepare_cached(ACTIVE_SUBSCRIPTIONS)?;
-    let mut rows = statement.query([last as i64])?;
-    let mut subscriptions: BTreeMap<u64, Vec<(Kind, u64)>> = BTreeMap::new();
+/// What an integration subscribed to before a position.
+fn subscriptions(
+    connection: &Connection,
+    id: u64,
+    client: ClientId,
+    last: u64,
+) -> Result<Vec<StreamFrom>, Trouble> {
+    let mut statement = connection.prepare_cached(SUBSCRIPTIONS)?;
+    let mut rows = statement.query(params![id as i64, last as i64])?;
+    let mut streams = Vec::new();
     while let Some(row) = rows.next()? {
-        let subscription = (Kind::from_row(row.get(1)?)?, row.get::<_, i64>(2)? as u64);
-        subscriptions.entry(row.get::<_, i64>(0)? as u64).or_default().push(subscription);
+        let (kind, since) = (Kind::from_row(row.get(0)?)?, row.get::<_, i64>(1)? as u64);
+        streams.push(StreamFrom { stream: Stream { client, kind }, from: Seq(since) });
     }
-    Ok(subscriptions)
+    Ok(streams)
 }
 
 #[cfg(test)]
@@ -216,7 +275,7 @@ mod tests {
     use super::*;
     use crate::sqlite::log::catalog::Catalog;
     use crate::sqlite::options::Options;
-    use std::sync::Arc;
+    use std::collections::BTreeMap;
 
     #[test]
     fn lanes_that_stand_at_the_same_place_are_counted_once() {
@@ -228,8 +287,8 @@ mod tests {
         for began in [1, 5, 51] {
             counts.events(&view, &[from(began)], 50, 100).unwrap();
         }
-        assert_eq!(counts.0.borrow().len(), 1, "where the subscription began is before the range");
+        assert_eq!(counts.0.lock().unwrap().len(), 1, "where the subscription began is before the range");
         counts.events(&view, &[from(60)], 50, 100).unwrap();
-        assert_eq!(counts.0.borrow().len(), 2);
+        assert_eq!(counts.0.lock().unwrap().len(), 2);
     }
 }

@@ -184,6 +184,9 @@ pub(in crate::sqlite) fn update(
     if old.revision != new.revision {
         return Err(StoreError::Conflict.into());
     }
+    // First the courier, then the end of the log: what it saved before lies at or before that end, and it saves nothing more
+    // under these settings.
+    lanes::release(context.connection, new.id.0)?;
     let head = context.head();
     let new_events = distinct(&new.events);
     let content_changed =
@@ -243,9 +246,7 @@ pub(in crate::sqlite) fn delete(context: &Context<'_>, id: IntegrationId) -> Res
     let deleted = connection.prepare_cached("DELETE FROM integration WHERE id = ?1")?.execute([id])?;
     for sql in [
         "DELETE FROM subscription WHERE integration = ?1",
-        "DELETE FROM endpoint WHERE integration = ?1",
-        "DELETE FROM lane WHERE integration = ?1",
-        "DELETE FROM open_batch WHERE integration = ?1",
+        "DELETE FROM courier WHERE integration = ?1",
         "DELETE FROM lost WHERE integration = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([id])?;

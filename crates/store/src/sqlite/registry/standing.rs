@@ -23,12 +23,6 @@ pub(in crate::sqlite) fn disable(
     Ok(())
 }
 
-/// Whether there is such an integration.
-pub(in crate::sqlite) fn exists(connection: &Connection, id: IntegrationId) -> Result<bool, Trouble> {
-    let mut statement = connection.prepare_cached("SELECT 1 FROM integration WHERE id = ?1")?;
-    Ok(statement.exists([id.0 as i64])?)
-}
-
 /// Whether a value of the column `disabled` means that a user did it.
 pub(in crate::sqlite) fn is_by_user(disabled: Option<&str>) -> bool {
     disabled == Some(BY_USER)

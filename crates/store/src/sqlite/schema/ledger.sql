@@ -1,44 +1,24 @@
 -- What became of events for each integration: lanes, batches on their way, attempts, lost ranges; and what the store knows
 -- of the log.
 
--- name: 'lease' = the lease that was given last; 'canary' = a sealed word that proves the key; 'running_ms' = how long hitwire
--- has run.
+-- name: 'canary' = a sealed word that proves the key; 'running_ms' = how long hitwire has run.
 CREATE TABLE meta (
     name  TEXT PRIMARY KEY,
     value ANY NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The endpoint's schedule and health, as the courier wrote them.
-CREATE TABLE endpoint (
+-- One row for each integration holds all that a step of its courier writes, but for attempts and lost ranges.
+-- token: drawn by the last load; null once anybody else has changed the row. endpoint: schedule and health, JSON.
+-- urgent, bulk: cursors of the lanes. urgent_open, bulk_open: the batches on their way, in log order; null: none.
+CREATE TABLE courier (
     integration INTEGER PRIMARY KEY,
-    state       TEXT NOT NULL
+    token       INTEGER,
+    endpoint    TEXT    NOT NULL,
+    urgent      INTEGER NOT NULL,
+    urgent_open BLOB,
+    bulk        INTEGER NOT NULL,
+    bulk_open   BLOB
 ) STRICT;
-
-CREATE TABLE lane (
-    integration INTEGER NOT NULL,
-    lane        INTEGER NOT NULL,
-    cursor      INTEGER NOT NULL,
-    PRIMARY KEY (integration, lane)
-) STRICT, WITHOUT ROWID;
-
--- The batches on their way, in log order; what lies between two of a lane is settled. settled_behind: so many events after
--- last, up to through, were settled before the batch.
-CREATE TABLE open_batch (
-    integration      INTEGER NOT NULL,
-    lane             INTEGER NOT NULL,
-    first            INTEGER NOT NULL,
-    last             INTEGER NOT NULL,
-    through          INTEGER NOT NULL,
-    settled_behind   INTEGER NOT NULL,
-    events           INTEGER NOT NULL,
-    webhook_id       TEXT    NOT NULL,
-    content_revision INTEGER NOT NULL,
-    body_bytes       INTEGER NOT NULL,
-    body_sha256      BLOB    NOT NULL,
-    tries            INTEGER NOT NULL,
-    refusal          TEXT,
-    PRIMARY KEY (integration, lane, first)
-) STRICT, WITHOUT ROWID;
 
 -- The delivery log.
 CREATE TABLE attempt (

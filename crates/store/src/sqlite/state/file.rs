@@ -76,8 +76,8 @@ pub(in crate::sqlite) fn key_fits(
     Ok(canary.is_none_or(|sealed| sealer.open(CANARY_PLACE, &sealed).is_ok()))
 }
 
-/// Opens the file for writing, proves the key, and takes the next lease.
-pub(in crate::sqlite) fn open(path: &Path, sealer: &Sealer) -> Result<(Connection, u64), StoreError> {
+/// Opens the file for writing, and proves the key.
+pub(in crate::sqlite) fn open(path: &Path, sealer: &Sealer) -> Result<Connection, StoreError> {
     let failed = |error: rusqlite::Error| schema::damaged(path, &error);
     let connection = schema::open(path, Kind::State, Access::Write)?;
     match meta::<Vec<u8>>(&connection, path, "canary")? {
@@ -85,13 +85,13 @@ pub(in crate::sqlite) fn open(path: &Path, sealer: &Sealer) -> Result<(Connectio
             return Err(other_key(path));
         }
         Some(_) => {}
-        None => put_meta(&connection, "canary", sealer.seal(CANARY_PLACE, CANARY)?).map_err(failed)?,
+        None => {
+            connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+            put_meta(&connection, "canary", sealer.seal(CANARY_PLACE, CANARY)?).map_err(failed)?;
+            connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
+        }
     }
-    let lease = meta::<i64>(&connection, path, "lease")?.unwrap_or(0) + 1;
-    connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-    put_meta(&connection, "lease", lease).map_err(failed)?;
-    connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
-    Ok((connection, lease as u64))
+    Ok(connection)
 }
 
 /// Remembers what a start found of the log; synced.

@@ -5,16 +5,16 @@ use super::work::{Answer, Job, Work};
 use super::{file, log_memory, running};
 use crate::sqlite::files;
 use crate::sqlite::ground::Ground;
-use crate::sqlite::ledger::history::{self, Pruner};
+use crate::sqlite::ledger::history::Pruner;
 use crate::sqlite::ledger::{lanes, retire};
 use crate::sqlite::log::keeping::{Notice, WalGrowth};
 use crate::sqlite::options::FaultPoint;
 use crate::sqlite::outbox;
-use crate::sqlite::registry::{access, accounts, activity, authority, integrations, standing, tokens};
+use crate::sqlite::registry::{access, accounts, activity, authority, integrations, tokens};
 use crate::sqlite::schema::{self, STATE_PAGE_BYTES};
 use crate::sqlite::seal::Sealer;
 use crate::sqlite::wal::{Checkpoint, checkpoint};
-use crate::{Done, Lease, Op, StoreError};
+use crate::{Done, Op, StoreError};
 use hitwire_courier::LostReason;
 use hitwire_event::IntegrationId;
 use rusqlite::Connection;
@@ -42,7 +42,6 @@ struct Effects {
 pub(in crate::sqlite) struct StateCore {
     ground: Ground,
     sealer: Sealer,
-    lease: Lease,
     connection: Option<Connection>,
     /// The connection of a failed writer, kept until a copy is made (see [`file::replace`]).
     broken: Option<Connection>,
@@ -61,7 +60,6 @@ impl StateCore {
         ground: Ground,
         sealer: Sealer,
         connection: Connection,
-        lease: Lease,
         to_keeper: Sender<Notice>,
     ) -> Result<Self, StoreError> {
         let pruner =
@@ -70,7 +68,6 @@ impl StateCore {
             wal_growth: WalGrowth::new(to_keeper, ground.options.wal_bytes_to_move()),
             ground,
             sealer,
-            lease,
             connection: Some(connection),
             broken: None,
             failure: None,
@@ -254,12 +251,11 @@ impl StateCore {
         run(connection, "SAVEPOINT caller")?;
         let result = match work {
             Work::Ops(ops) => {
-                let done = ops.iter().map(|op| carry_out_op(&context, self.lease, op, &mut of_job));
+                let done = ops.iter().map(|op| carry_out_op(&context, op, &mut of_job));
                 done.collect::<Result<_, _>>().map(Answer::Done)
             }
-            Work::Retire(retire) => retire::retire(&context, retire).map(|moved| {
-                let retired = moved.is_some();
-                of_job.moved.extend(moved.into_iter().flatten());
+            Work::Retire(retire) => retire::retire(&context, retire).map(|(retired, moved)| {
+                of_job.moved.extend(moved);
                 Answer::Retired(retired)
             }),
             Work::Ran => {
@@ -315,12 +311,7 @@ impl StateCore {
     }
 }
 
-fn carry_out_op(
-    context: &Context<'_>,
-    lease: Lease,
-    op: &Op,
-    effects: &mut Effects,
-) -> Result<Done, Trouble> {
+fn carry_out_op(context: &Context<'_>, op: &Op, effects: &mut Effects) -> Result<Done, Trouble> {
     let connection = context.connection;
     match op {
         Op::Append(_) => {
@@ -346,10 +337,8 @@ fn carry_out_op(
             effects.wipe = true;
             Ok(Done::Deleted(integrations::delete(context, *id)?))
         }
-        Op::Save(held, _) if *held != lease => Err(StoreError::LeaseLost.into()),
-        Op::Save(_, progress) => lanes::save(context, progress).map(|()| Done::Saved),
-        Op::RecordLost(id, _) if !standing::exists(connection, *id)? => Err(StoreError::NotFound.into()),
-        Op::RecordLost(id, range) => history::record_unreadable(context, id.0, range).map(|()| Done::Kept),
+        Op::LoadCourier(id) => Ok(Done::Courier(lanes::draw(connection, *id)?.map(Box::new))),
+        Op::Save(token, progress) => lanes::save(context, *token, progress).map(|()| Done::Saved),
         Op::NextId(sequence) => accounts::next_id(connection, *sequence).map(Done::Id),
         Op::PutClient(client) => accounts::put_client(connection, client).map(|()| Done::Kept),
         Op::DeleteClient { id } => accounts::delete_client(connection, *id).map(Done::Deleted),

@@ -1,7 +1,7 @@
 //! What is asked of the state's writer, and what it answers.
 
 use super::log_memory::LogMark;
-use crate::sqlite::ledger::retire::Retire;
+use crate::sqlite::ledger::retire::{Retire, Retired};
 use crate::{Done, Op, StoreError};
 use tokio::sync::oneshot;
 
@@ -30,7 +30,14 @@ impl Work {
     pub(in crate::sqlite) fn must_be_synced(&self) -> bool {
         match self {
             Work::Ops(ops) => ops.iter().any(|op| {
-                !matches!(op, Op::Save(..) | Op::TokensUsed(_) | Op::SessionsUsed(_) | Op::Append(_))
+                !matches!(
+                    op,
+                    Op::LoadCourier(_)
+                        | Op::Save(..)
+                        | Op::TokensUsed(_)
+                        | Op::SessionsUsed(_)
+                        | Op::Append(_)
+                )
             }),
             Work::Retire(_) => true,
             Work::Prune | Work::Ran => false,
@@ -44,8 +51,8 @@ impl Work {
 pub(in crate::sqlite) enum Answer {
     /// To ops.
     Done(Vec<Done>),
-    /// To a slice that shall go: whether it may.
-    Retired(bool),
+    /// To a slice that shall go.
+    Retired(Retired),
     /// To pruning: whether there is more to do.
     Pruned(bool),
     /// To a note.

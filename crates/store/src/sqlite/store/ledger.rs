@@ -2,14 +2,21 @@
 
 use super::SqliteStore;
 use crate::sqlite::ledger::{history, lanes};
-use crate::{Answer, AttemptPage, AttemptQuery, AttemptRow, Lease, Ledger, LostRow};
+use crate::{
+    Answer, AttemptPage, AttemptQuery, AttemptRow, Done, Ledger, LoadedCourier, LostRow, Op, StoreError,
+};
 use hitwire_courier::Saved;
 use hitwire_event::IntegrationId;
 use tokio::sync::watch;
 
 impl Ledger for SqliteStore {
-    fn lease(&self) -> Lease {
-        self.lease
+    fn load_courier(&self, id: IntegrationId) -> Answer<'_, Option<LoadedCourier>> {
+        Box::pin(async move {
+            match self.change(vec![Op::LoadCourier(id)]).await?.pop() {
+                Some(Done::Courier(courier)) => Ok(courier.map(|courier| *courier)),
+                _ => Err(StoreError::Closed),
+            }
+        })
     }
 
     fn saved(&self, id: IntegrationId) -> Answer<'_, Option<Saved>> {

@@ -8,6 +8,7 @@ mod registry;
 use super::cores::{self, Opened};
 use super::ground::Ground;
 use super::inline::Inline;
+use super::ledger::lanes;
 use super::log::append::Prepared;
 use super::log::dedup::Fingerprinter;
 use super::log::view::LogView;
@@ -17,7 +18,7 @@ use super::seal::Sealer;
 use super::state::context::Trouble;
 use super::threads::Threads;
 use super::{figures, files};
-use crate::{Answer, Append, Appended, Counts, Done, Figures, Lease, Op, Store, StoreError};
+use crate::{Answer, Append, Appended, Counts, Done, Figures, Op, Store, StoreError};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -35,7 +36,6 @@ pub struct SqliteStore {
     pub(super) ground: Ground,
     pub(super) sealer: Arc<Sealer>,
     fingerprinter: Fingerprinter,
-    lease: Lease,
     writers: Writers,
     log_reads: Arc<Semaphore>,
     /// Those who follow the whole log take one of the places of [`LOG_READS_MAX`] at most.
@@ -52,7 +52,7 @@ enum Writers {
 impl SqliteStore {
     /// Opens the store in its data directory, or makes it, and starts its threads.
     pub fn open(options: Options) -> Result<SqliteStore, StoreError> {
-        let Opened { ground, sealer, fingerprinter, lease, cores } = cores::open(options)?;
+        let Opened { ground, sealer, fingerprinter, cores } = cores::open(options)?;
         let writers = if ground.options.inline {
             Writers::Inline(Box::new(Inline::new(cores)))
         } else {
@@ -62,7 +62,6 @@ impl SqliteStore {
             ground,
             sealer: Arc::new(sealer),
             fingerprinter,
-            lease,
             writers,
             log_reads: Arc::new(Semaphore::new(LOG_READS_MAX)),
             follow_reads: Semaphore::new(1),
@@ -118,14 +117,12 @@ impl SqliteStore {
 
     /// Looks whether the ops beside an append can succeed, so that its events are not appended for nothing.
     async fn check(&self, ops: &[Op]) -> Result<(), StoreError> {
-        let lease = self.lease;
-        let mut wanted = Vec::new();
+        let (mut wanted, mut saves) = (Vec::new(), Vec::new());
         for op in ops {
             match op {
-                Op::Save(held, _) if *held != lease => return Err(StoreError::LeaseLost),
-                Op::Save(_, progress) => wanted.push((progress.integration, None)),
+                Op::Save(token, progress) => saves.push((progress.integration, *token)),
                 Op::UpdateIntegration(change) => {
-                    wanted.push((change.integration.id, Some(change.integration.revision)));
+                    wanted.push((change.integration.id, change.integration.revision));
                 }
                 _ => {}
             }
@@ -133,9 +130,12 @@ impl SqliteStore {
         self.read_state(move |connection| {
             for (id, revision) in wanted {
                 let found = integrations::revision(connection, id)?.ok_or(StoreError::NotFound)?;
-                if revision.is_some_and(|revision| revision != found) {
+                if revision != found {
                     return Err(StoreError::Conflict.into());
                 }
+            }
+            for (id, token) in saves {
+                lanes::may_save(connection, id, token)?;
             }
             Ok(())
         })

@@ -1,14 +1,14 @@
 //! Verifying, backing up, restoring, and a new key.
 
 use crate::support::{
-    Backend, Bench, ONE, append, append_with, commit, create, hits, ids, lane_at, progress, read_all,
+    Backend, Bench, ONE, append, append_with, create, hits, ids, lane_at, progress, read_all, save,
     save_cursor, stream,
 };
 use hitwire_courier::Progress;
 use hitwire_event::{Kind, Lane};
 use hitwire_store::{
-    Append, IntegrationRange, KeyRotation, Ledger, Log, Op, Options, Registry, SqliteStore, Store,
-    Verification, back_up, restore, rotate_key, verify,
+    Append, IntegrationRange, KeyRotation, Ledger, Log, Options, Registry, SqliteStore, Store, Verification,
+    back_up, restore, rotate_key, verify,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -107,7 +107,7 @@ async fn what_is_damaged_or_missing_is_found() {
         ("the positions 7 to 12 are missing", Box::new(|at| std::fs::remove_file(&slices(at)[1]).unwrap())),
         ("the positions 1 to 6 are missing", Box::new(|at| std::fs::remove_file(&slices(at)[0]).unwrap())),
         ("ended at position 18 once", Box::new(|at| std::fs::remove_file(&slices(at)[2]).unwrap())),
-        ("has come to position 99", Box::new(|at| sql(&state(at), "UPDATE lane SET cursor = 99"))),
+        ("has come to position 99", Box::new(|at| sql(&state(at), "UPDATE courier SET urgent = 99"))),
         ("do not open", Box::new(|at| sql(&state(at), "UPDATE integration SET secrets = x'010203'"))),
         ("cannot be read", Box::new(|at| sql(&state(at), "UPDATE integration SET target = 'no'"))),
         (
@@ -250,7 +250,7 @@ async fn a_new_key_opens_everything_and_the_old_one_nothing() {
     let store = SqliteStore::open(options(&bench)).unwrap();
     assert_eq!(store.integrations(IntegrationRange::all(ONE)).await.unwrap(), before);
     let step = Progress { lanes: vec![(Lane::Bulk, lane_at(5))], ..progress(before[0].id) };
-    commit(&store, Op::Save(store.lease(), step)).await;
+    save(&store, step).await;
     drop(store);
     let new = std::fs::read(&key_file).unwrap();
     std::fs::write(&key_file, &old).unwrap();

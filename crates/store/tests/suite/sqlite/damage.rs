@@ -1,9 +1,9 @@
 //! Files that are damaged or gone: what they held is told, range by range, and everything else goes on.
 
-use crate::support::{Bench, ONE, append, commit, create, event, hits, ids, stream};
-use hitwire_courier::{LostRange, LostReason};
+use crate::support::{Bench, ONE, append, create, event, hits, ids, lane_at, progress, save, stream};
+use hitwire_courier::{LostRange, LostReason, Progress};
 use hitwire_event::{Kind, Lane, Seq};
-use hitwire_store::{Ledger, Log, Op, Page, Read, SqliteStore, Store, StoreError, Unreadable};
+use hitwire_store::{Ledger, Log, Page, Read, SqliteStore, Store, StoreError, Unreadable};
 use std::path::PathBuf;
 
 const FIRST: &str = "log-00000000000000000001.db";
@@ -172,7 +172,7 @@ async fn whatever_is_flipped_or_cut_each_event_is_read_as_it_was_or_told() {
 }
 
 #[tokio::test]
-async fn a_range_that_cannot_be_read_is_recorded_once_and_grows_with_what_follows() {
+async fn a_range_that_cannot_be_read_grows_with_what_follows() {
     let bench = Bench::new(true);
     let store = bench.start();
     let id = create(&store, ONE, &[Kind::Hit]).await.id;
@@ -185,8 +185,13 @@ async fn a_range_that_cannot_be_read_is_recorded_once_and_grows_with_what_follow
         reason: LostReason::Damaged,
         detail: "damaged".to_owned(),
     };
-    for (first, last) in [(4, 6), (4, 6), (7, 9), (5, 9), (20, 21)] {
-        commit(&store, Op::RecordLost(id, range(first, last))).await;
+    for (first, last) in [(4, 6), (7, 9), (20, 21)] {
+        let step = Progress {
+            lanes: vec![(Lane::Bulk, lane_at(last))],
+            lost: vec![range(first, last)],
+            ..progress(id)
+        };
+        save(&store, step).await;
     }
     let lost = store.lost(id, None, 10).await.unwrap();
     let lost: Vec<_> =

@@ -1,7 +1,7 @@
 //! Disks that fail: what was acknowledged stays, what was not is never seen, and the log goes on when the disk does.
 
 use crate::support::{
-    Backend, Bench, ONE, append, append_once, append_with, attempt, commit, create, event, hits, ids,
+    Backend, Bench, ONE, append, append_once, append_with, attempt, commit, create, event, hits, ids, loaded,
     new_integration, progress, read_all, save_cursor, stream,
 };
 use hitwire_courier::Progress;
@@ -206,10 +206,11 @@ async fn a_failed_commit_of_the_state_counts_for_nothing_and_a_copy_takes_over()
         append(&store, hits(1..=9)).await;
         save_cursor(&store, made.id, Lane::Bulk, 4).await;
         let before = store.saved(made.id).await.unwrap();
+        let token = loaded(&store, made.id).await;
 
         faults.set(&[FaultPoint::StateBeforeCommit]);
         let step = Progress { attempts: vec![attempt(1)], ..progress(made.id) };
-        assert!(is_unavailable(store.commit(vec![Op::Save(store.lease(), step.clone())]).await));
+        assert!(is_unavailable(store.commit(vec![Op::Save(token, step.clone())]).await));
         let new = Op::CreateIntegration(new_integration(ONE, &[]));
         assert!(is_unavailable(store.commit(vec![new]).await));
         faults.set(&[]);
@@ -217,7 +218,7 @@ async fn a_failed_commit_of_the_state_counts_for_nothing_and_a_copy_takes_over()
         assert_eq!(append(&store, hits(10..=10)).await.accepted, 1, "so does the log");
 
         bench.pass(Duration::from_secs(2));
-        commit(&store, Op::Save(store.lease(), step)).await;
+        commit(&store, Op::Save(token, step)).await;
         assert!(bench.path().join("state.db-wal").exists(), "the copy is written through a WAL again");
         save_cursor(&store, made.id, Lane::Bulk, 5).await;
         let second = create(&store, ONE, &[]).await;

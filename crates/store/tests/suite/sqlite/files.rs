@@ -2,7 +2,7 @@
 
 use crate::support::{
     Backend, Bench, HIGH, ONE, append, append_once, attempt, commit, create, hits, ids, progress, read_all,
-    stream, update,
+    save, stream, update,
 };
 use hitwire_courier::Progress;
 use hitwire_event::Kind;
@@ -178,7 +178,7 @@ async fn no_secret_lies_in_any_file_in_clear() {
     let other = create(&store, ONE, &[Kind::Hit]).await;
     commit(&store, Op::DeleteIntegration { id: other.id, revision: None }).await;
     let step = Progress { attempts: vec![attempt(1)], ..progress(integration.id) };
-    commit(&store, Op::Save(store.lease(), step)).await;
+    save(&store, step).await;
     for closed in [false, true] {
         if closed {
             store.close().await.unwrap();

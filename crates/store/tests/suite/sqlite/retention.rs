@@ -1,12 +1,12 @@
 //! Retention: the limits hold, whoever hangs, and what is lost is on record.
 
 use crate::support::{
-    Backend, Bench, HIGH, ONE, TWO, append, attempt, commit, create, disable, event, hits, lane_at, noise,
-    progress, read_all, save_cursor, stream, unsettled,
+    Backend, Bench, HIGH, ONE, TWO, append, attempt, commit, create, disable, event, hits, lane_at, loaded,
+    noise, progress, read_all, save, save_cursor, stream, unsettled,
 };
 use hitwire_courier::{DisableReason, LaneState, LostReason, Progress};
 use hitwire_event::{Kind, Lane, Seq};
-use hitwire_store::{Ledger, Log, Op, Options, SqliteStore, Store};
+use hitwire_store::{Ledger, Log, Op, Options, SqliteStore, Store, StoreError};
 use std::path::Path;
 use std::time::Duration;
 
@@ -100,7 +100,8 @@ async fn an_unsettled_goes_with_its_events_and_couriers_are_told() {
     append_some(&store, 0).await;
     let lane = LaneState { cursor: Seq(0), open: vec![unsettled(1, 50, 0)] };
     let step = Progress { lanes: vec![(Lane::Bulk, lane)], ..progress(id) };
-    commit(&store, Op::Save(store.lease(), step)).await;
+    let before = loaded(&store, id).await;
+    commit(&store, Op::Save(before, step)).await;
     let mut moved = store.moved();
     moved.mark_unchanged();
     for round in 1..100 {
@@ -116,7 +117,8 @@ async fn an_unsettled_goes_with_its_events_and_couriers_are_told() {
     // A late step of the courier does not bring the old state back.
     let late = LaneState { cursor: Seq(50), open: vec![unsettled(51, 60, 0)] };
     let step = Progress { lanes: vec![(Lane::Bulk, late)], attempts: vec![attempt(1)], ..progress(id) };
-    commit(&store, Op::Save(store.lease(), step)).await;
+    let refused = store.commit(vec![Op::Save(before, step)]).await;
+    assert_eq!(refused.unwrap_err(), StoreError::Overtaken);
     assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[Lane::Bulk.index()], *bulk);
 }
 
@@ -184,7 +186,7 @@ async fn what_a_user_disabled_holds_nothing_and_what_hitwire_disabled_does() {
             disable(&store, integration).await;
         } else {
             let step = Progress { disable: Some(DisableReason::Gone), ..progress(id) };
-            commit(&store, Op::Save(store.lease(), step)).await;
+            save(&store, step).await;
         }
         append(&store, hits(1..=10)).await;
         append(&store, vec![event(ONE, HIGH, "v", ""), event(TWO, HIGH, "w", "")]).await;
@@ -215,7 +217,7 @@ async fn what_was_settled_out_of_turn_is_not_lost_with_its_slice() {
     append(&store, hits(1..=10)).await;
     let lane = LaneState { cursor: Seq(1), open: vec![unsettled(2, 3, 3), unsettled(7, 8, 0)] };
     let step = Progress { lanes: vec![(Lane::Bulk, lane)], ..progress(id) };
-    commit(&store, Op::Save(store.lease(), step)).await;
+    save(&store, step).await;
     a_minute_later(&bench, &store).await;
     bench.pass(Duration::from_hours(30));
     append(&store, hits(11..=20)).await;

@@ -6,7 +6,7 @@
 //! makes it smaller, and as it is otherwise; a hash over positions and plain bytes shows damage in either form.
 
 mod directory;
-mod varint;
+pub(in crate::sqlite) mod varint;
 
 pub(in crate::sqlite) use directory::{Directory, StreamSum, streams_in};
 

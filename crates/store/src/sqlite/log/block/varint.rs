@@ -5,7 +5,7 @@
 const BYTES_MAX: u32 = 10;
 
 /// Appends a number.
-pub(super) fn put(bytes: &mut Vec<u8>, mut value: u64) {
+pub(in crate::sqlite) fn put(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);
         value >>= 7;
@@ -14,7 +14,7 @@ pub(super) fn put(bytes: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Takes a number from the front; none if there is none, or it is larger than 64 bits.
-pub(super) fn take(bytes: &mut &[u8]) -> Option<u64> {
+pub(in crate::sqlite) fn take(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for place in 0..BYTES_MAX {
         let (&byte, rest) = bytes.split_first()?;
