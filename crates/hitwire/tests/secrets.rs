@@ -130,7 +130,7 @@ async fn no_secret_is_found_in_the_log_in_any_file_or_in_any_answer_that_others_
     assert_eq!(secrets.found_in(log.as_bytes()), [""; 0], "in the log");
     let in_full = call(&server, Method::GET, "/v2/integration/1/attempts/1", Value::Null).await.1;
     assert!(in_full["detail"].is_object(), "it is in a file by now: {in_full}");
-    assert!(data.join("attempts-1.db").exists());
+    assert!(data.join("details-1.db").exists());
     assert!(search_files(&secrets, &data) > 4);
     assert!(server.terminate().await.success());
     assert!(search_files(&secrets, &data) > 3);

@@ -58,6 +58,7 @@ pub struct Counts {
     log_failures: AtomicU64,
     state_failures: AtomicU64,
     damaged_ranges: AtomicU64,
+    dropped_attempts: AtomicU64,
     /// By the place in [`LostReason::ALL`].
     lost: [AtomicU64; LostReason::ALL.len()],
 }
@@ -71,6 +72,7 @@ impl Default for Counts {
             log_failures: AtomicU64::new(0),
             state_failures: AtomicU64::new(0),
             damaged_ranges: AtomicU64::new(0),
+            dropped_attempts: AtomicU64::new(0),
             lost: Default::default(),
         }
     }
@@ -90,6 +92,11 @@ impl Counts {
     /// Ranges of the log that readers found to be unreadable, damaged or missing.
     pub fn damaged_ranges(&self) -> u64 {
         self.damaged_ranges.load(Ordering::Relaxed)
+    }
+
+    /// Attempts that are missing from the delivery log, because its file could not be written, or not fast enough.
+    pub fn dropped_attempts(&self) -> u64 {
+        self.dropped_attempts.load(Ordering::Relaxed)
     }
 
     /// Events that integrations did not get, for this reason: each counts once for each integration.
@@ -116,6 +123,10 @@ impl Counts {
 
     pub(crate) fn found_damage(&self) {
         self.damaged_ranges.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn attempts_dropped(&self, count: u64) {
+        self.dropped_attempts.fetch_add(count, Ordering::Relaxed);
     }
 
     pub(crate) fn lost(&self, reason: LostReason, events: u64) {

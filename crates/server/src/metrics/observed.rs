@@ -347,6 +347,9 @@ impl Observed {
         gauge(encoder, bytes("disk_floor", help), Some(self.around.disk_floor_bytes))?;
 
         let help =
+            "Attempts missing from the delivery log, because it could not be written, or not fast enough";
+        counter(encoder, family("attempts_dropped", help), self.counts.dropped_attempts())?;
+        let help =
             "Details of attempts that were not kept, because too many came at once or could not be written";
         counter(encoder, family("attempt_details_dropped", help), self.around.details.dropped())?;
 

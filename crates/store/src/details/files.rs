@@ -188,11 +188,11 @@ impl Files {
     }
 
     fn delivered_path(&self) -> PathBuf {
-        self.directory.join("attempts-delivered.db")
+        self.directory.join("details-delivered.db")
     }
 
     fn failed_path(&self, number: u64) -> PathBuf {
-        self.directory.join(format!("attempts-{number}.db"))
+        self.directory.join(format!("details-{number}.db"))
     }
 
     #[cfg(test)]
@@ -214,7 +214,7 @@ fn numbers(directory: &Path) -> Vec<u64> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     let number = |entry: io::Result<fs::DirEntry>| {
         let name = entry.ok()?.file_name().into_string().ok()?;
-        name.strip_prefix("attempts-")?.strip_suffix(".db")?.parse().ok()
+        name.strip_prefix("details-")?.strip_suffix(".db")?.parse().ok()
     };
     let mut numbers: Vec<u64> = entries.filter_map(number).collect();
     numbers.sort_unstable();

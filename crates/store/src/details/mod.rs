@@ -10,7 +10,7 @@
 //! - [`Draft`]: a detail that is not written down yet: most drafts of a busy integration are pushed out by newer ones before
 //!   anybody would have to mask and write them.
 //! - `stage`: drafts that wait for their turn, bounded.
-//! - `file`: one SQLite file; `files`: `attempts-<n>.db`, failures, rotated by size; `attempts-delivered.db`, successes. A flood of
+//! - `file`: one SQLite file; `files`: `details-<n>.db`, failures, rotated by size; `details-delivered.db`, successes. A flood of
 //!   failures pushes out no successes, nor the other way round.
 //! - [`Details`]: the handle, and the thread that writes about once a second.
 //!

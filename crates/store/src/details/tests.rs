@@ -56,7 +56,7 @@ fn what_was_handed_over_is_found_at_once_and_after_a_restart() {
     assert_eq!(detail_of(&details, &key(1, 2)), Some(detail(2, 10)));
     assert_eq!(detail_of(&details, &AttemptKey { number: 2, ..key(1, 1) }), None);
     drop(details);
-    assert_eq!(files(folder.path()), ["attempts-1.db", "attempts-delivered.db"]);
+    assert_eq!(files(folder.path()), ["details-1.db", "details-delivered.db"]);
     let details = open(folder.path());
     assert_eq!(detail_of(&details, &key(1, 1)), Some(detail(1, 10)));
     assert_eq!(detail_of(&details, &key(1, 2)), Some(detail(2, 10)));
@@ -126,7 +126,7 @@ fn a_flood_of_failures_rotates_and_pushes_out_no_success() {
     assert_eq!(found(&details, 1, 0..1), [0], "the success");
     let names = files(folder.path());
     assert_eq!(names.len(), SMALL.failed_files + 1, "{names:?}");
-    assert!(!names.contains(&"attempts-1.db".to_owned()), "{names:?}");
+    assert!(!names.contains(&"details-1.db".to_owned()), "{names:?}");
     drop(details);
     assert_eq!(found(&open(folder.path()), 1, 1..200), kept, "the same after a restart");
 }
@@ -208,7 +208,7 @@ fn a_damaged_file_is_begun_anew_and_stops_nothing() {
     details.keep(draft(1, 1, false, 10));
     details.keep(draft(1, 2, true, 10));
     drop(details);
-    std::fs::write(folder.path().join("attempts-1.db"), vec![7; 10_000]).unwrap();
+    std::fs::write(folder.path().join("details-1.db"), vec![7; 10_000]).unwrap();
     let details = open(folder.path());
     assert_eq!(found(&details, 1, 0..5), [2]);
     details.keep(draft(1, 3, false, 10));

@@ -82,9 +82,26 @@ pub fn back_up(directory: &Path, to: &Path) -> Result<Backup, StoreError> {
         }
         from = slice.first + 1;
     }
+    copied.extend(copy_attempts(directory, to)?);
     let backup = Backup { format: FORMAT, files: copied };
     write_manifest(to, &backup)?;
     Ok(backup)
+}
+
+/// The delivery log is copied if it can be: it is nothing but history, for which no backup must fail.
+fn copy_attempts(directory: &Path, to: &Path) -> Result<Option<BackupFile>, StoreError> {
+    let (path, copy) = (files::attempts_file(directory), files::attempts_file(to));
+    if !path.exists() {
+        return Ok(None);
+    }
+    match copy_database(&path, &copy, Kind::Attempts) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) => {
+            tracing::warn!(%error, "the delivery log is not in the backup");
+            files::remove_database(&copy).map_err(|error| trouble(&copy, &error))?;
+            Ok(None)
+        }
+    }
 }
 
 /// Brings a backup back into a data directory in which nothing is yet but, perhaps, the key.

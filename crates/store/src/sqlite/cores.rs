@@ -1,5 +1,7 @@
 //! Opens the files of a data directory, and makes what works on them.
 
+use super::attempts::attempt_core::AttemptCore;
+use super::attempts::view::AttemptView;
 use super::clock::Clock;
 use super::files::DataDir;
 use super::ground::Ground;
@@ -10,13 +12,14 @@ use super::log::keeping::{Keeping, Notice};
 use super::log::log_core::LogCore;
 use super::log::recovery::{self, KnownOfLog};
 use super::options::Options;
+use super::registry::integrations;
 use super::seal::Sealer;
 use super::state::context::Trouble;
 use super::state::state_core::StateCore;
 use super::state::view::StateView;
 use super::state::{file, log_memory, running};
 use super::{rotate, schema};
-use crate::StoreError;
+use crate::{Counts, StoreError};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use tokio::sync::watch;
@@ -25,6 +28,7 @@ use tokio::sync::watch;
 pub(super) struct Cores {
     pub log: LogCore,
     pub state: StateCore,
+    pub attempts: AttemptCore,
     pub keeper: Keeper,
     pub notices: Receiver<Notice>,
     pub to_keeper: Sender<Notice>,
@@ -63,16 +67,22 @@ pub(super) fn open(options: Options) -> Result<Opened, StoreError> {
     let clock = Arc::new(Clock::new(&options, ran_before));
 
     let fingerprinter = Fingerprinter::new()?;
-    let counts = Arc::default();
+    let counts: Arc<Counts> = Arc::default();
     let recovered = recovery::open(&directory, &options, &counts, &clock, &fingerprinter, known)?;
     file::remember(&connection, &recovered.memory).map_err(damaged)?;
     running::forget_after(&connection, recovered.view.head()).map_err(|error| damaged(error.into()))?;
+    let noted = file::attempts_noted(&connection).map_err(|error| damaged(error.into()))?;
+    let attempts = Arc::new(AttemptView::new(directory.attempts(), noted, Arc::clone(&counts)));
+    let known = integrations::ids(&connection, None).map_err(damaged)?;
+    let attempt_core =
+        AttemptCore::new(Arc::clone(&attempts), Arc::clone(&clock), noted, known.into_iter().collect());
     let ground = Ground {
         options,
         clock,
         directory,
         log: recovered.view,
         state: Arc::new(StateView::new(state_path)),
+        attempts,
         counts,
         missing: watch::Sender::default(),
     };
@@ -80,6 +90,7 @@ pub(super) fn open(options: Options) -> Result<Opened, StoreError> {
     let cores = Cores {
         log: LogCore::new(ground.clone(), keeping, recovered.dedup, recovered.writer),
         state: StateCore::new(ground.clone(), sealer.clone(), connection, to_keeper.clone())?,
+        attempts: attempt_core,
         keeper: Keeper::new(ground.clone()),
         notices,
         to_keeper,

@@ -18,6 +18,9 @@ const UNFINISHED: &str = ".new";
 /// The ending of the note beside a slice whose sync failed: the last position that was acknowledged.
 const GIVEN_UP: &str = "-given-up";
 
+/// The ending of a file that was set aside.
+const DAMAGED: &str = ".damaged";
+
 /// What a database consists of on disk: itself, its WAL, the WAL's index, and the note that it was given up.
 const DATABASE_PARTS: [&str; 4] = ["", "-wal", "-shm", GIVEN_UP];
 
@@ -82,9 +85,14 @@ impl DataDir {
         &self.path
     }
 
-    /// The database of integrations, lanes and their history.
+    /// The database of integrations, accounts, lanes.
     pub(super) fn state(&self) -> PathBuf {
         state_file(&self.path)
+    }
+
+    /// The delivery log.
+    pub(super) fn attempts(&self) -> PathBuf {
+        attempts_file(&self.path)
     }
 
     /// A complete copy of the state that is to take its place.
@@ -149,6 +157,11 @@ impl DataDir {
 /// The state's file in a directory.
 pub(super) fn state_file(directory: &Path) -> PathBuf {
     directory.join("state.db")
+}
+
+/// The delivery log's file in a directory.
+pub(super) fn attempts_file(directory: &Path) -> PathBuf {
+    directory.join("attempts.db")
 }
 
 /// The file of the key that secrets are sealed with.
@@ -241,6 +254,19 @@ pub(super) fn given_up_after(path: &Path) -> io::Result<Option<u64>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Gives a database that cannot be used another name, in the place of one that has it already. Answers the name.
+pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let aside = with_ending(path, DAMAGED);
+    remove_database(&aside)?;
+    // Its WAL first: it must never be taken for another file's.
+    if wal(path).exists() {
+        fs::rename(wal(path), wal(&aside))?;
+    }
+    fs::rename(path, &aside)?;
+    remove_wal(path)?;
+    Ok(aside)
 }
 
 /// Removes the WAL and the index of a database, but not itself.

@@ -1,5 +1,6 @@
 //! What every part of the store stands on.
 
+use super::attempts::view::AttemptView;
 use super::clock::Clock;
 use super::files::DataDir;
 use super::log::view::LogView;
@@ -18,6 +19,7 @@ pub(super) struct Ground {
     pub directory: Arc<DataDir>,
     pub log: Arc<LogView>,
     pub state: Arc<StateView>,
+    pub attempts: Arc<AttemptView>,
     pub counts: Arc<Counts>,
     /// Files in use that were deleted or moved.
     pub missing: watch::Sender<Vec<PathBuf>>,

@@ -36,6 +36,7 @@ impl Inline {
     pub(super) fn change(&self, ops: Vec<Op>) -> Result<Vec<Done>, StoreError> {
         self.with(|cores| {
             let result = cores.state.now(Work::Ops(ops));
+            cores.attempts.work_now();
             keep(cores);
             work::done(result)
         })
@@ -46,6 +47,8 @@ impl Inline {
         if let Some(mut cores) = self.cores.lock().unwrap_or_else(PoisonError::into_inner).take() {
             cores.log.close();
             cores.state.close();
+            cores.attempts.work_now();
+            cores.attempts.end();
         }
     }
 

@@ -30,16 +30,13 @@ const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 /// A WAL that is held back is told at most this often, and not before it lasts so long.
 const HELD_BACK_TOLD_EVERY: Duration = Duration::from_secs(10);
 
-/// How often retention looks for slices that are too old, the delivery log is pruned, and it is noted how long hitwire ran.
+/// How often retention looks for slices that are too old, and it is noted how long hitwire ran.
 const RETENTION_EVERY: Duration = Duration::from_mins(1);
 
 /// How long packing works at a stretch, and how long it then leaves the processor to others: a tenth of one core.
 const PACK_STEP: Duration = Duration::from_millis(10);
 /// See [`PACK_STEP`].
 pub(super) const PACK_PAUSE: Duration = Duration::from_millis(90);
-
-/// Portions of the delivery log that are pruned in one go.
-const PRUNE_STEPS_MAX: u32 = 200;
 
 /// Asks the state's writer.
 pub(super) type Ask<'a> = &'a mut dyn FnMut(Work) -> Result<Answer, StoreError>;
@@ -228,16 +225,6 @@ impl Keeper {
             }
         }
         self.retain(ask);
-        for _ in 0..PRUNE_STEPS_MAX {
-            match ask(Work::Prune) {
-                Ok(Answer::Pruned(true)) => {}
-                Ok(_) | Err(StoreError::Closed) => break,
-                Err(error) => {
-                    tracing::warn!(%error, "the delivery log cannot be pruned; it is tried again in a minute");
-                    break;
-                }
-            }
-        }
         true
     }
 
@@ -344,7 +331,7 @@ impl Keeper {
                 let content = checkpoint(connection, Checkpoint::Look)?;
                 let is_large = content.bytes(STATE_PAGE_BYTES) >= self.ground.options.wal_bytes_to_move();
                 if is_large || wipe {
-                    wal::move_all(&pass, &state.writer, &state.readers)
+                    wal::move_all(&pass, &state.writer, &state.readers.gate)
                 } else if due {
                     pass()
                 } else {
@@ -454,7 +441,7 @@ fn open_to_move(path: &Path) -> Result<Connection, StoreError> {
 fn cut(connection: &Connection, state: &StateView) -> bool {
     let cut = || state.while_moving(|| checkpoint(connection, Checkpoint::Cut));
     let closed = || state.writer.while_closed(cut);
-    match state.readers.while_closed(closed).flatten() {
+    match state.readers.gate.while_closed(closed).flatten() {
         Some(Ok(content)) => !content.busy,
         Some(Err(error)) => {
             tracing::error!(%error, "the state's WAL cannot be moved into its file");

@@ -21,7 +21,7 @@ const WHOLE: &[(&str, &str)] = &[
         "once in 64 entries of the activity log; three small rows for each client",
     ),
     ("SELECT count(*) FROM outbox", "metrics; the outbox is emptied within seconds"),
-    ("SELECT count(*) FROM attempt", "once, at the start"),
+    ("SELECT count(*) FROM attempt", "when the file is opened, on the thread that writes it"),
     ("SELECT coalesce(max(max(urgent, bulk)), 0) FROM courier", "once, at the start"),
     (
         "SELECT endpoint, urgent, urgent_open, bulk, bulk_open FROM courier WHERE urgent_open",
@@ -127,8 +127,8 @@ fn faults(sql: &str, steps: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn connections(directory: &Path) -> [Connection; 2] {
-    [(Kind::State, "state.db"), (Kind::Log, "log.db")].map(|(kind, name)| {
+fn connections(directory: &Path) -> [Connection; 3] {
+    [(Kind::State, "state.db"), (Kind::Log, "log.db"), (Kind::Attempts, "attempts.db")].map(|(kind, name)| {
         schema::create(&directory.join(name), kind, |_| Ok(())).expect("made");
         schema::open(&directory.join(name), kind, Access::Write).expect("opened")
     })
@@ -147,7 +147,7 @@ fn no_statement_walks_through_a_table_that_grows() {
             Some(steps) => {
                 wrong.extend(faults(sql, &steps).iter().map(|fault| format!("{file}: {sql}: {fault}")));
             }
-            // Put together at run time, or of pieces: then its own tests look at the plan (`state/history/tests.rs`).
+            // Put together at run time, or of pieces: then its own tests look at the plan (`attempts/tests.rs`).
             None if sql.contains('{') || sql == "SELECT" => {}
             None => wrong.push(format!("{file}: SQLite does not know what this is: {sql}")),
         }
@@ -163,8 +163,11 @@ fn no_statement_walks_through_a_table_that_grows() {
 #[test]
 fn a_statement_that_walks_is_found() {
     let directory = tempfile::tempdir().expect("a directory");
-    let [state, _] = connections(directory.path());
-    let is_faulty = |sql: &str| !faults(sql, &plan(&state, sql).expect("a plan")).is_empty();
+    let [state, _, attempts] = connections(directory.path());
+    let is_faulty = |sql: &str| {
+        let steps = [&state, &attempts].iter().find_map(|connection| plan(connection, sql));
+        !faults(sql, &steps.expect("a plan")).is_empty()
+    };
     assert!(is_faulty("SELECT id FROM activity WHERE action = ?1 LIMIT 10"));
     assert!(is_faulty(
         "SELECT id FROM attempt WHERE (?1 IS NULL OR integration = ?1) AND id < ?2 ORDER BY id DESC LIMIT 10"

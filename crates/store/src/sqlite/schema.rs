@@ -1,4 +1,4 @@
-//! The two kinds of file, their schemas, and how a connection to one is set up.
+//! The kinds of file, their schemas, and how a connection to one is set up.
 
 use super::files;
 use crate::StoreError;
@@ -18,7 +18,7 @@ const STATEMENTS_MAX: usize = 64;
 /// page.
 pub(super) const LOG_PAGE_BYTES: u32 = 8192;
 
-/// Bytes of a page of the state: its rows are small.
+/// Bytes of a page of the state, and of attempts: their rows are small.
 pub(super) const STATE_PAGE_BYTES: u32 = 4096;
 
 /// A kind of database file.
@@ -26,8 +26,10 @@ pub(super) const STATE_PAGE_BYTES: u32 = 4096;
 pub(super) enum Kind {
     /// A slice of the log.
     Log,
-    /// Integrations, lanes, history.
+    /// Integrations, lanes, what was lost.
     State,
+    /// The delivery log.
+    Attempts,
 }
 
 /// How a connection is to be used.
@@ -40,11 +42,12 @@ pub(super) enum Access {
 }
 
 impl Kind {
-    /// Marks a file as ours: "hwlg" and "hwst".
+    /// Marks a file as ours: "hwlg", "hwst" and "hwal".
     const fn application_id(self) -> i32 {
         match self {
             Kind::Log => 0x6877_6c67,
             Kind::State => 0x6877_7374,
+            Kind::Attempts => 0x6877_616c,
         }
     }
 
@@ -54,6 +57,7 @@ impl Kind {
         match self {
             Kind::Log => 2,
             Kind::State => 8,
+            Kind::Attempts => 1,
         }
     }
 
@@ -62,13 +66,19 @@ impl Kind {
         match self {
             Kind::Log => &[include_str!("schema/log.sql")],
             Kind::State => &[include_str!("schema/ledger.sql"), include_str!("schema/registry.sql")],
+            Kind::Attempts => &[include_str!("schema/attempts.sql")],
         }
+    }
+
+    /// Whether nothing of what is deleted may stay in the file.
+    const fn wipes(self) -> bool {
+        matches!(self, Kind::State | Kind::Attempts)
     }
 
     const fn page_bytes(self) -> u32 {
         match self {
             Kind::Log => LOG_PAGE_BYTES,
-            Kind::State => STATE_PAGE_BYTES,
+            Kind::State | Kind::Attempts => STATE_PAGE_BYTES,
         }
     }
 
@@ -77,8 +87,8 @@ impl Kind {
         match (self, access) {
             // Appending touches the last page of each tree alone; the rest is for the pages of one large group.
             (Kind::Log, Access::Write) => 4096,
-            // The lanes of thousands of integrations, and the ends of the history.
-            (Kind::State, Access::Write) => 8192,
+            // The lanes of thousands of integrations; the ends of the delivery log's trees.
+            (Kind::State | Kind::Attempts, Access::Write) => 8192,
             (_, Access::Read) => 512,
         }
     }
@@ -98,7 +108,7 @@ pub(super) fn create(
     connection.pragma_update(None, "synchronous", "OFF").map_err(failed)?;
     connection.pragma_update(None, "page_size", kind.page_bytes()).map_err(failed)?;
     connection.pragma_update(None, "application_id", kind.application_id()).map_err(failed)?;
-    if kind == Kind::State {
+    if kind.wipes() {
         connection.pragma_update(None, "secure_delete", "ON").map_err(failed)?;
     }
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(failed)?;
@@ -220,17 +230,22 @@ fn flags(access: Access) -> OpenFlags {
 fn configure(connection: &Connection, kind: Kind, access: Access) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    // Whether a WAL may be moved into its database is decided by the checkpointer alone: after a failed sync it may not.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    if kind != Kind::Attempts {
+        // Whether a WAL may be moved into its database is decided by the checkpointer alone: after a failed sync it may not.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    }
     connection.pragma_update(None, "cache_size", -i64::from(kind.cache_kib(access)))?;
     if access == Access::Write {
-        connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+        if kind != Kind::Attempts {
+            connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+        }
         let synchronous = match kind {
             Kind::Log => "FULL",
             Kind::State => "NORMAL",
+            Kind::Attempts => "OFF",
         };
         connection.pragma_update(None, "synchronous", synchronous)?;
-        if kind == Kind::State {
+        if kind.wipes() {
             connection.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
         }
     }

@@ -1,5 +1,6 @@
 //! The store with its threads: who starts them, how they are reached, how they end.
 
+use super::attempts::view::AttemptView;
 use super::cores::Cores;
 use super::log::append::{self, Prepared};
 use super::log::keeping::Notice;
@@ -9,12 +10,12 @@ use super::writer::{self, Queue};
 use crate::{Appended, Done, Op, StoreError};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::Sender;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
-/// The three threads. They end when the queues are closed: first the log's writer, then the state's, then the keeper,
-/// each after what is queued.
+/// The four threads. They end when the queues are closed: first the log's writer, then the state's, then the keeper, then the
+/// writer of attempts, each after what is queued.
 pub(super) struct Threads {
     running: Mutex<Option<Running>>,
 }
@@ -24,7 +25,8 @@ struct Running {
     state: Queue<work::Job>,
     keeper: Sender<Notice>,
     /// In the order in which they end.
-    threads: [JoinHandle<()>; 3],
+    threads: [JoinHandle<()>; 4],
+    attempts: Arc<AttemptView>,
 }
 
 impl Threads {
@@ -33,14 +35,18 @@ impl Threads {
         let (log, log_jobs) = Queue::new();
         let (state, state_jobs) = Queue::new();
         let (weak_log, weak_state) = (log.weak(), state.weak());
+        let attempts = cores.attempts.view();
         let threads = [
             spawn("hitwire-store", failed, move || writer::run_log(cores.log, log_jobs))?,
             spawn("hitwire-state", failed, move || writer::run_state(cores.state, state_jobs))?,
             spawn("hitwire-keeper", failed, move || {
                 writer::run_keeper(cores.keeper, cores.notices, weak_log, weak_state);
             })?,
+            spawn("hitwire-attempts", failed, move || cores.attempts.run())?,
         ];
-        Ok(Threads { running: Mutex::new(Some(Running { log, state, keeper: cores.to_keeper, threads })) })
+        Ok(Threads {
+            running: Mutex::new(Some(Running { log, state, keeper: cores.to_keeper, threads, attempts })),
+        })
     }
 
     /// Appends, and waits until it is durable.
@@ -96,7 +102,7 @@ impl Drop for Threads {
 
 impl Running {
     fn end(self) {
-        let [log_thread, state_thread, keeper_thread] = self.threads;
+        let [log_thread, state_thread, keeper_thread, attempts_thread] = self.threads;
         drop(self.log);
         join(log_thread);
         drop(self.state);
@@ -104,6 +110,8 @@ impl Running {
         // A keeper that has ended needs no notice.
         let _ = self.keeper.send(Notice::Stop);
         join(keeper_thread);
+        self.attempts.close();
+        join(attempts_thread);
     }
 }
 

@@ -79,6 +79,7 @@ pub fn verify(directory: &Path, key: Option<[u8; 32]>) -> Result<Verification, S
     let reached = verifier.state(&state_path);
     verifier.log().map_err(unreadable)?;
     verifier.reached(&reached);
+    verifier.attempts();
     Ok(verifier.found)
 }
 
@@ -153,6 +154,24 @@ impl Verifier<'_> {
             self.say(path, in_words(trouble));
             Vec::new()
         })
+    }
+
+    /// The delivery log: nothing depends on it.
+    fn attempts(&mut self) {
+        let path = files::attempts_file(self.directory);
+        if !path.exists() {
+            return;
+        }
+        match schema::try_open(&path, Kind::Attempts, Access::Read) {
+            Ok(connection) => self.integrity(&path, &connection),
+            Err(error) => {
+                let problem = format!(
+                    "it cannot be opened: {}; hitwire sets it aside and begins a new one",
+                    error.of(&path)
+                );
+                self.say(&path, problem);
+            }
+        }
     }
 
     /// Whether every sealed value opens.

@@ -1,5 +1,6 @@
 //! What is particular to the embedded store: files, locks, keys, slices, retention, broken disks.
 
+mod attempts;
 mod care;
 mod damage;
 mod disk;
@@ -7,3 +8,4 @@ mod files;
 mod large;
 mod retention;
 mod wal;
+mod writes;

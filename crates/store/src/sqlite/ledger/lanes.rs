@@ -5,7 +5,7 @@
 //! same row, so they are in one order: a save passes only if the last thing that happened to the row before it was its own
 //! load, or a save under that. Whoever is refused has not seen what is on record, and loads again.
 
-use super::history;
+use super::lost;
 use super::open_batches::{from_bytes, to_bytes};
 use crate::sqlite::registry::standing;
 use crate::sqlite::seal;
@@ -135,14 +135,14 @@ pub(in crate::sqlite) fn save(
         return Err(StoreError::Overtaken.into());
     }
     for attempt in &progress.attempts {
-        history::insert_attempt(context, id.0, attempt)?;
+        context.add_attempt(id, attempt);
     }
     for range in &progress.lost {
         if range.reason == LostReason::Damaged {
             // As long as a lane comes to nothing else, all that cannot be read is one range that grows.
-            history::extend_lost(context, id.0, range.first.0.saturating_sub(1), range)?;
+            lost::extend_lost(context, id.0, range.first.0.saturating_sub(1), range)?;
         } else {
-            history::insert_lost(context, id.0, range)?;
+            lost::insert_lost(context, id.0, range)?;
         }
     }
     if let Some(reason) = &progress.disable {

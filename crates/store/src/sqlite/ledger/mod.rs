@@ -1,9 +1,10 @@
 //! What became of events for each integration, in tables: the [`Ledger`](crate::Ledger).
 //!
-//! - `lanes`: cursors, batches on their way, the endpoint's state, tokens. `open_batches`: how batches stand in a column. `history`: attempts, dead and skipped ranges.
+//! - `lanes`: cursors, batches on their way, the endpoint's state, tokens. `open_batches`: how batches stand in a column.
+//!   `lost`: dead and skipped ranges.
 //! - `retire`: what integrations lose with a slice that retention drops.
 
-pub(super) mod history;
 pub(super) mod lanes;
+pub(super) mod lost;
 mod open_batches;
 pub(super) mod retire;

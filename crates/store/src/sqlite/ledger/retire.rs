@@ -1,6 +1,6 @@
 //! Retention, seen from the integrations: what they lose with a slice becomes a dead range, and their cursors move on.
 
-use super::{history, lanes};
+use super::{lanes, lost};
 use crate::sqlite::log::view::{LogView, RangeCount};
 use crate::sqlite::registry::standing;
 use crate::sqlite::state::codes::Code;
@@ -157,7 +157,7 @@ pub(in crate::sqlite) fn retire(
                     reason: LostReason::Retention,
                     detail: losing.detail(retire),
                 };
-                history::extend_lost(context, loser.id, after, &range)?;
+                lost::extend_lost(context, loser.id, after, &range)?;
             }
             lanes::pass(connection, loser.id, losing.lane, losing.state.clone(), retire.last)?;
         }

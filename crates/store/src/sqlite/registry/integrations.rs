@@ -2,7 +2,7 @@
 
 use super::standing::{activity, disabled};
 use super::{authority, target};
-use crate::sqlite::ledger::{history, lanes, retire};
+use crate::sqlite::ledger::{lanes, lost, retire};
 use crate::sqlite::seal::Sealer;
 use crate::sqlite::state::codes::{Code, from_json, to_json};
 use crate::sqlite::state::context::Context;
@@ -238,10 +238,10 @@ pub(in crate::sqlite) fn seal_anew(
     Ok(sealed)
 }
 
-/// Takes an integration away. `false`: there was none. Attempts beyond a first portion go as they grow old.
+/// Takes an integration away. `false`: there was none.
 pub(in crate::sqlite) fn delete(context: &Context<'_>, id: IntegrationId) -> Result<bool, Trouble> {
     let connection = context.connection;
-    history::delete_attempts(context, id.0)?;
+    context.forget_attempts(id);
     let id = id.0 as i64;
     let deleted = connection.prepare_cached("DELETE FROM integration WHERE id = ?1")?.execute([id])?;
     for sql in [
@@ -346,7 +346,7 @@ fn skip(
             reason,
             detail: detail.to_owned(),
         };
-        history::insert_lost(context, integration.id.0, &range)?;
+        lost::insert_lost(context, integration.id.0, &range)?;
     }
     Ok(())
 }

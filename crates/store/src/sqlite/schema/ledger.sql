@@ -1,7 +1,8 @@
--- What became of events for each integration: lanes, batches on their way, attempts, lost ranges; and what the store knows
+-- What became of events for each integration: lanes, batches on their way, lost ranges; and what the store knows
 -- of the log.
 
--- name: 'canary' = a sealed word that proves the key; 'running_ms' = how long hitwire has run.
+-- name: 'canary' = a sealed word that proves the key; 'running_ms' = how long hitwire has run; 'attempts' = the last number of an
+-- attempt, as of the last minute.
 CREATE TABLE meta (
     name  TEXT PRIMARY KEY,
     value ANY NOT NULL
@@ -20,31 +21,6 @@ CREATE TABLE courier (
     bulk_open   BLOB
 ) STRICT;
 
--- The delivery log.
-CREATE TABLE attempt (
-    id               INTEGER PRIMARY KEY AUTOINCREMENT,
-    integration      INTEGER NOT NULL,
-    lane             INTEGER NOT NULL,
-    webhook_id       TEXT    NOT NULL,
-    number           INTEGER NOT NULL,
-    first            INTEGER NOT NULL,
-    last             INTEGER NOT NULL,
-    events           INTEGER NOT NULL,
-    body_bytes       INTEGER NOT NULL,
-    started_ms       INTEGER NOT NULL,
-    took_us          INTEGER NOT NULL,
-    status           INTEGER,
-    verdict          INTEGER NOT NULL,
-    address          TEXT,
-    error            TEXT,
-    body_sha256      BLOB,
-    content_revision INTEGER
-) STRICT;
-CREATE INDEX attempt_by_integration ON attempt (integration, id);
--- Failures, which are few among many successes (verdict 1).
-CREATE INDEX attempt_failed ON attempt (integration, id) WHERE verdict <> 1;
--- The attempts that an event was in: those that end at it or soon after it.
-CREATE INDEX attempt_by_last ON attempt (integration, last);
 
 -- Dead and skipped ranges. kinds: the numbers of the lost kinds, one byte each.
 CREATE TABLE lost (

@@ -1,11 +1,13 @@
 //! What a step works with, and why it may not succeed.
 
 use crate::StoreError;
+use crate::sqlite::attempts::view::Task;
 use crate::sqlite::log::view::LogView;
 use crate::sqlite::seal::Sealer;
-use hitwire_courier::{LostRange, LostReason};
+use hitwire_courier::{Attempt, LostRange, LostReason};
+use hitwire_event::IntegrationId;
 use rusqlite::Connection;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 /// Why a step did not succeed: what was asked is not possible, or the file is in trouble.
 #[derive(Debug)]
@@ -57,7 +59,8 @@ pub(in crate::sqlite) struct Context<'a> {
     pub view: &'a LogView,
     /// The wall clock, for times on record.
     pub now_ms: u64,
-    pub(in crate::sqlite) attempts: Cell<i64>,
+    /// What the delivery log is to be told when this is committed.
+    pub(super) tasks: RefCell<Vec<Task>>,
     pub(in crate::sqlite) lost: RefCell<Vec<(LostReason, u64)>>,
 }
 
@@ -72,8 +75,13 @@ impl Context<'_> {
         self.lost.borrow_mut().push((range.reason, range.events));
     }
 
-    /// Counts attempts that came or went.
-    pub(in crate::sqlite) fn count_attempts(&self, change: i64) {
-        self.attempts.set(self.attempts.get() + change);
+    /// Adds an attempt to the delivery log.
+    pub(in crate::sqlite) fn add_attempt(&self, integration: IntegrationId, attempt: &Attempt) {
+        self.tasks.borrow_mut().push(Task::Add(integration, attempt.clone()));
+    }
+
+    /// Takes the attempts of an integration out of the delivery log.
+    pub(in crate::sqlite) fn forget_attempts(&self, integration: IntegrationId) {
+        self.tasks.borrow_mut().push(Task::Forget(integration));
     }
 }

@@ -94,6 +94,18 @@ pub(in crate::sqlite) fn open(path: &Path, sealer: &Sealer) -> Result<Connection
     Ok(connection)
 }
 
+/// The last number of an attempt that was noted; 0: none was.
+pub(in crate::sqlite) fn attempts_noted(connection: &Connection) -> rusqlite::Result<u64> {
+    let noted = connection
+        .query_row("SELECT value FROM meta WHERE name = 'attempts'", [], |row| row.get::<_, i64>(0));
+    Ok(noted.optional()?.unwrap_or(0) as u64)
+}
+
+/// Notes the last number of an attempt, so that it is not given again should the file of attempts be lost.
+pub(super) fn note_attempts(connection: &Connection, last: u64) -> rusqlite::Result<()> {
+    put_meta(connection, "attempts", last as i64)
+}
+
 /// Remembers what a start found of the log; synced.
 pub(in crate::sqlite) fn remember(connection: &Connection, memory: &LogMemory) -> Result<(), Trouble> {
     connection.pragma_update(None, "synchronous", "FULL")?;

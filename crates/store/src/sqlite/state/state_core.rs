@@ -3,9 +3,9 @@
 use super::context::{Context, Trouble};
 use super::work::{Answer, Job, Work};
 use super::{file, log_memory, running};
+use crate::sqlite::attempts::view::Task;
 use crate::sqlite::files;
 use crate::sqlite::ground::Ground;
-use crate::sqlite::ledger::history::Pruner;
 use crate::sqlite::ledger::{lanes, retire};
 use crate::sqlite::log::keeping::{Notice, WalGrowth};
 use crate::sqlite::options::FaultPoint;
@@ -18,7 +18,7 @@ use crate::{Done, Op, StoreError};
 use hitwire_courier::LostReason;
 use hitwire_event::IntegrationId;
 use rusqlite::Connection;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -36,6 +36,8 @@ struct Effects {
     announced: Option<u64>,
     /// What integrations lose.
     lost: Vec<(LostReason, u64)>,
+    /// What the delivery log is told.
+    tasks: Vec<Task>,
 }
 
 /// The state's writer.
@@ -46,7 +48,6 @@ pub(in crate::sqlite) struct StateCore {
     /// The connection of a failed writer, kept until a copy is made (see [`file::replace`]).
     broken: Option<Connection>,
     failure: Option<(Duration, String)>,
-    pruner: Pruner,
     /// Whether commits are synced at the moment.
     synced: bool,
     /// A job that did not fit into the last group.
@@ -62,8 +63,6 @@ impl StateCore {
         connection: Connection,
         to_keeper: Sender<Notice>,
     ) -> Result<Self, StoreError> {
-        let pruner =
-            Pruner::new(&connection).map_err(|error| schema::damaged(ground.state.path(), &error))?;
         Ok(StateCore {
             wal_growth: WalGrowth::new(to_keeper, ground.options.wal_bytes_to_move()),
             ground,
@@ -71,7 +70,6 @@ impl StateCore {
             connection: Some(connection),
             broken: None,
             failure: None,
-            pruner,
             synced: false,
             held_over: None,
         })
@@ -94,7 +92,6 @@ impl StateCore {
         let began = Instant::now();
         let synced = first.work.must_be_synced();
         let mut effects = Effects::default();
-        let mut attempts = 0;
         let mut answered = Vec::new();
         let mut job = Some(first);
         let mut result = self.begin(synced);
@@ -103,7 +100,7 @@ impl StateCore {
                 answered.push((reply, None));
                 break;
             }
-            match self.carry_out(&work, &mut effects, &mut attempts) {
+            match self.carry_out(&work, &mut effects) {
                 Ok(done) => answered.push((reply, Some(Ok(done)))),
                 Err(Trouble::Store(error)) => answered.push((reply, Some(Err(error)))),
                 Err(Trouble::Sql(error)) => {
@@ -123,7 +120,8 @@ impl StateCore {
                 for (reason, events) in effects.lost {
                     self.ground.counts.lost(reason, events);
                 }
-                self.pruner.count(attempts);
+                // Whoever is answered finds his attempts.
+                self.ground.attempts.put(effects.tasks);
                 if !effects.moved.is_empty() {
                     self.ground.state.announce(effects.moved);
                 }
@@ -195,7 +193,6 @@ impl StateCore {
         }
         let replaced = file::replace(&self.ground.directory, &self.ground.state, &mut self.broken);
         let connection = replaced.inspect_err(|error| self.failure = Some((now, error.to_string())))?;
-        self.pruner = Pruner::new(&connection).map_err(|error| StoreError::Unavailable(error.to_string()))?;
         self.connection = Some(connection);
         self.failure = None;
         self.synced = false;
@@ -225,26 +222,17 @@ impl StateCore {
     }
 
     /// Carries out one job within a savepoint.
-    fn carry_out(
-        &mut self,
-        work: &Work,
-        effects: &mut Effects,
-        attempts: &mut i64,
-    ) -> Result<Answer, Trouble> {
+    fn carry_out(&mut self, work: &Work, effects: &mut Effects) -> Result<Answer, Trouble> {
         let connection = self.connection.as_ref().ok_or(rusqlite::Error::InvalidQuery)?;
         if let Work::Mark { mark, .. } = work {
             return log_memory::put_mark(connection, *mark).map(|()| Answer::Marked);
-        }
-        if let Work::Prune = work {
-            let now_ms = self.ground.clock.age_now_ms();
-            return Ok(Answer::Pruned(self.pruner.step(connection, now_ms)?));
         }
         let context = Context {
             connection,
             sealer: &self.sealer,
             view: &self.ground.log,
             now_ms: self.ground.clock.now_ms(),
-            attempts: Cell::new(0),
+            tasks: RefCell::default(),
             lost: RefCell::default(),
         };
         let mut of_job = Effects::default();
@@ -258,15 +246,15 @@ impl StateCore {
                 of_job.moved.extend(moved);
                 Answer::Retired(retired)
             }),
-            Work::Ran => {
-                running::note(connection, self.ground.clock.ran(), context.head()).map(|()| Answer::Noted)
-            }
-            Work::Prune | Work::Mark { .. } => Ok(Answer::Pruned(false)),
+            Work::Ran => running::note(connection, self.ground.clock.ran(), context.head())
+                .and_then(|()| Ok(file::note_attempts(connection, self.ground.attempts.last())?))
+                .map(|()| Answer::Noted),
+            Work::Mark { .. } => Ok(Answer::Marked),
         };
         match result {
             Ok(answer) => {
                 run(connection, "RELEASE caller")?;
-                *attempts += context.attempts.get();
+                effects.tasks.extend(context.tasks.take());
                 effects.lost.extend(context.lost.take());
                 effects.moved.extend(of_job.moved);
                 effects.wipe |= of_job.wipe;

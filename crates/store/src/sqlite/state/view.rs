@@ -2,17 +2,15 @@
 
 use super::context::Trouble;
 use crate::StoreError;
-use crate::sqlite::schema::{self, Access, Kind};
-use crate::sqlite::wal::{Gate, READERS_WAIT_MAX, WRITER_WAITS_MAX};
+use crate::sqlite::readers::{ReadFailure, Readers};
+use crate::sqlite::schema::{self, Kind};
+use crate::sqlite::wal::{Gate, WRITER_WAITS_MAX};
 use hitwire_event::IntegrationId;
 use rusqlite::Connection;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, RwLockWriteGuard};
 use tokio::sync::watch;
-
-/// Connections that are kept open for readers; each takes three files and up to 512 KiB of pages.
-const CONNECTIONS_MAX: usize = 4;
 
 /// Integrations that are remembered as moved, so that a slow receiver misses none.
 const MOVED_MAX: usize = 10_000;
@@ -20,16 +18,10 @@ const MOVED_MAX: usize = 10_000;
 /// The shared view of the state.
 #[derive(Debug)]
 pub(in crate::sqlite) struct StateView {
-    path: PathBuf,
     /// Passed by those who write the file.
     pub(in crate::sqlite) writer: Gate,
-    /// Passed by those who read it.
-    pub(in crate::sqlite) readers: Gate,
-    /// Held for reading while a connection is used, for writing while the file is replaced.
-    file: RwLock<()>,
-    /// Rises when the file is replaced: older connections belong to the old one.
-    generation: AtomicU64,
-    idle: Mutex<Vec<(u64, Connection)>>,
+    /// Those who read it.
+    pub(in crate::sqlite) readers: Readers,
     moved: watch::Sender<Vec<IntegrationId>>,
     announced: watch::Sender<u64>,
     /// A sync of the file failed: nothing may be moved into it, it is to be replaced by a copy.
@@ -44,12 +36,8 @@ impl StateView {
     /// The view of the state in this file.
     pub(in crate::sqlite) fn new(path: PathBuf) -> Self {
         StateView {
-            path,
             writer: Gate::new(WRITER_WAITS_MAX),
-            readers: Gate::new(READERS_WAIT_MAX),
-            file: RwLock::default(),
-            generation: AtomicU64::new(0),
-            idle: Mutex::default(),
+            readers: Readers::new(path, Kind::State),
             moved: watch::Sender::default(),
             announced: watch::Sender::default(),
             poisoned: AtomicBool::new(false),
@@ -60,7 +48,7 @@ impl StateView {
 
     /// The file.
     pub(in crate::sqlite) fn path(&self) -> &PathBuf {
-        &self.path
+        self.readers.path()
     }
 
     /// Runs a reading function in one read transaction.
@@ -68,44 +56,21 @@ impl StateView {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Trouble>,
     ) -> Result<T, StoreError> {
-        let _file = self.file.read().unwrap_or_else(PoisonError::into_inner);
-        let failed = |error: rusqlite::Error| schema::damaged(&self.path, &error);
-        let generation = self.generation();
-        let kept = {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            idle.retain(|(other, _)| *other == generation);
-            idle.pop()
-        };
-        let connection = match kept {
-            Some((_, connection)) => connection,
-            None => schema::open(&self.path, Kind::State, Access::Read)?,
-        };
-        let answer = {
-            let _inside = self.readers.enter();
-            let transaction = connection.unchecked_transaction().map_err(failed)?;
-            work(&transaction).map_err(|trouble| match trouble {
-                Trouble::Sql(error) => failed(error),
-                Trouble::Store(error) => error,
-            })?
-        };
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < CONNECTIONS_MAX {
-            idle.push((generation, connection));
-        }
-        Ok(answer)
+        self.readers.read(work).map_err(|failure| match failure {
+            ReadFailure::Open(error) => error.of(self.path()),
+            ReadFailure::Work(Trouble::Sql(error)) => schema::damaged(self.path(), &error),
+            ReadFailure::Work(Trouble::Store(error)) => error,
+        })
     }
 
     /// Runs work on the file while it cannot be replaced. The number tells one file from its replacement.
     pub(in crate::sqlite) fn hold<T>(&self, work: impl FnOnce(u64) -> T) -> T {
-        let _file = self.file.read().unwrap_or_else(PoisonError::into_inner);
-        work(self.generation())
+        self.readers.hold(work)
     }
 
     /// Keeps every reader away, until the guard is dropped, and has them open the file again.
     pub(in crate::sqlite) fn replace(&self) -> RwLockWriteGuard<'_, ()> {
-        let guard = self.file.write().unwrap_or_else(PoisonError::into_inner);
-        self.generation.fetch_add(1, Ordering::Relaxed);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let guard = self.readers.replace();
         self.poisoned.store(false, Ordering::Relaxed);
         guard
     }
@@ -169,9 +134,5 @@ impl StateView {
     /// Whether the WAL held something that was deleted, once.
     pub(in crate::sqlite) fn take_wipe(&self) -> bool {
         self.wipe.swap(false, Ordering::Relaxed)
-    }
-
-    fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Relaxed)
     }
 }

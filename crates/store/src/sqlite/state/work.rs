@@ -12,8 +12,6 @@ pub(in crate::sqlite) enum Work {
     Ops(Vec<Op>),
     /// Retention drops a slice.
     Retire(Retire),
-    /// A step of keeping the delivery log within its bounds.
-    Prune,
     /// Notes how long hitwire has run, and where the log ends.
     Ran,
     /// How far the log is.
@@ -40,7 +38,7 @@ impl Work {
                 )
             }),
             Work::Retire(_) => true,
-            Work::Prune | Work::Ran => false,
+            Work::Ran => false,
             Work::Mark { synced, .. } => *synced,
         }
     }
@@ -53,8 +51,6 @@ pub(in crate::sqlite) enum Answer {
     Done(Vec<Done>),
     /// To a slice that shall go.
     Retired(Retired),
-    /// To pruning: whether there is more to do.
-    Pruned(bool),
     /// To a note.
     Noted,
     /// To a mark.
@@ -74,6 +70,6 @@ pub(in crate::sqlite) struct Job {
 pub(in crate::sqlite) fn done(answer: Result<Answer, StoreError>) -> Result<Vec<Done>, StoreError> {
     match answer? {
         Answer::Done(done) => Ok(done),
-        Answer::Retired(_) | Answer::Pruned(_) | Answer::Noted | Answer::Marked => Err(StoreError::Closed),
+        Answer::Retired(_) | Answer::Noted | Answer::Marked => Err(StoreError::Closed),
     }
 }

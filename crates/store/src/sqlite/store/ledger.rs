@@ -1,7 +1,8 @@
-//! [`Ledger`] on the state's file.
+//! [`Ledger`] on the state's file, and that of attempts.
 
 use super::SqliteStore;
-use crate::sqlite::ledger::{history, lanes};
+use crate::sqlite::attempts::{rows, search};
+use crate::sqlite::ledger::{lanes, lost};
 use crate::{
     Answer, AttemptPage, AttemptQuery, AttemptRow, Done, Ledger, LoadedCourier, LostRow, Op, StoreError,
 };
@@ -24,23 +25,23 @@ impl Ledger for SqliteStore {
     }
 
     fn attempts(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<AttemptRow>> {
-        Box::pin(self.read_state(move |connection| history::attempts(connection, id, before, limit)))
+        Box::pin(self.read_attempts(move |connection| rows::of_integration(connection, id, before, limit)))
     }
 
     fn attempts_after(&self, after: u64, limit: usize) -> Answer<'_, Vec<(IntegrationId, AttemptRow)>> {
-        Box::pin(self.read_state(move |connection| history::attempts_after(connection, after, limit)))
+        Box::pin(self.read_attempts(move |connection| rows::after(connection, after, limit)))
     }
 
     fn find_attempts(&self, query: AttemptQuery) -> Answer<'_, AttemptPage> {
-        Box::pin(self.read_state(move |connection| history::search(connection, &query)))
+        Box::pin(self.read_attempts(move |connection| search::search(connection, &query)))
     }
 
     fn attempt(&self, id: IntegrationId, number: u64) -> Answer<'_, Option<AttemptRow>> {
-        Box::pin(self.read_state(move |connection| history::one(connection, id, number)))
+        Box::pin(self.read_attempts(move |connection| search::one(connection, id, number)))
     }
 
     fn lost(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<LostRow>> {
-        Box::pin(self.read_state(move |connection| history::lost(connection, id, before, limit)))
+        Box::pin(self.read_state(move |connection| lost::lost(connection, id, before, limit)))
     }
 
     fn moved(&self) -> watch::Receiver<Vec<IntegrationId>> {

@@ -28,6 +28,9 @@ const LOG_READS_MAX: usize = 2;
 /// Reads of the state at the same time; further ones wait. They are short, and must not wait for slices.
 const STATE_READS_MAX: usize = 4;
 
+/// Reads of the delivery log at the same time; further ones wait. Each may look at thousands of rows, or wait for its writer.
+const ATTEMPT_READS_MAX: usize = 4;
+
 /// The embedded store.
 ///
 /// It is opened before serving, ended by [`Store::close`], and may as well be dropped: what was answered is durable. To
@@ -41,6 +44,7 @@ pub struct SqliteStore {
     /// Those who follow the whole log take one of the places of [`LOG_READS_MAX`] at most.
     follow_reads: Semaphore,
     state_reads: Arc<Semaphore>,
+    attempt_reads: Arc<Semaphore>,
 }
 
 /// Who carries things out.
@@ -66,6 +70,7 @@ impl SqliteStore {
             log_reads: Arc::new(Semaphore::new(LOG_READS_MAX)),
             follow_reads: Semaphore::new(1),
             state_reads: Arc::new(Semaphore::new(STATE_READS_MAX)),
+            attempt_reads: Arc::new(Semaphore::new(ATTEMPT_READS_MAX)),
         })
     }
 
@@ -166,6 +171,14 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let log = self.ground.log.clone();
         self.read_disk(&self.log_reads, move || work(&log)).await
+    }
+
+    async fn read_attempts<T: Default + Send + 'static>(
+        &self,
+        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let attempts = self.ground.attempts.clone();
+        self.read_disk(&self.attempt_reads, move || attempts.read(work)).await
     }
 
     async fn read_state<T: Send + 'static>(

@@ -119,6 +119,10 @@ async fn what_is_damaged_or_missing_is_found() {
                 std::fs::write(state(at), bytes).unwrap();
             }),
         ),
+        (
+            "attempts.db: it cannot be opened",
+            Box::new(|at| std::fs::write(at.join("attempts.db"), [7; 20_000]).unwrap()),
+        ),
         ("state.db: it is missing", Box::new(|at| std::fs::remove_file(state(at)).unwrap())),
         ("it cannot be opened", Box::new(|at| std::fs::write(&slices(at)[0], [7; 20_000]).unwrap())),
         (
@@ -146,7 +150,7 @@ async fn a_restored_backup_has_all_that_was_acknowledged_and_knows_what_was_deli
     let place = tempfile::tempdir().unwrap();
     let (backup, restored) = (place.path().join("backup"), place.path().join("restored"));
     let made = back_up(bench.path(), &backup).unwrap();
-    assert_eq!(made.files.len(), 4);
+    assert_eq!(made.files.len(), 5, "the state, three slices, the delivery log");
     assert!(!backup.join("secret.key").exists());
     assert_eq!(problems(&verify(&backup, None).unwrap()), [""; 0]);
     // What comes after it is not in it, and disturbs nothing.

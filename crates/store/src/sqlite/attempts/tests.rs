@@ -1,8 +1,13 @@
 //! The bounds of the delivery log.
 
-use super::*;
+use super::prune::{Bounds, Pruner};
+use super::rows;
+use super::search::{self, one, search};
 use crate::AttemptQuery;
 use crate::sqlite::schema::{self, Access, Kind};
+use hitwire_courier::Verdict;
+use hitwire_event::{IntegrationId, Seq};
+use rusqlite::{Connection, params};
 
 const NOW_MS: u64 = 1_000_000_000;
 const BOUNDS: Bounds = Bounds { rows: 2_000, age_ms: 1_000_000, of_each: 100 };
@@ -14,16 +19,12 @@ struct Log {
 }
 
 impl Log {
-    fn new(integrations: u64) -> Log {
+    fn new() -> Log {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("state.db");
-        schema::create(&path, Kind::State, |_| Ok(())).unwrap();
-        let connection = schema::open(&path, Kind::State, Access::Write).unwrap();
-        for id in 1..=integrations {
-            let insert = "INSERT INTO integration VALUES (?1, 1, '', NULL, 0, '', 1, 1, '', x'', '{}')";
-            connection.execute(insert, [id as i64]).unwrap();
-        }
-        let pruner = Pruner { bounds: BOUNDS, ..Pruner::new(&connection).unwrap() };
+        let path = directory.path().join("attempts.db");
+        schema::create(&path, Kind::Attempts, |_| Ok(())).unwrap();
+        let connection = schema::open(&path, Kind::Attempts, Access::Write).unwrap();
+        let pruner = Pruner::within(BOUNDS, &connection).unwrap();
         Log { connection, pruner, _directory: directory }
     }
 
@@ -56,7 +57,7 @@ impl Log {
 
 #[test]
 fn old_attempts_go_but_the_newest_of_each_integration_stay() {
-    let mut log = Log::new(2);
+    let mut log = Log::new();
     log.add(1, 150, NOW_MS - 2_000_000);
     log.add(2, 30, NOW_MS - 2_000_000);
     log.add(1, 80, NOW_MS);
@@ -66,7 +67,7 @@ fn old_attempts_go_but_the_newest_of_each_integration_stay() {
 
 #[test]
 fn too_many_attempts_of_one_do_not_push_out_the_others() {
-    let mut log = Log::new(2);
+    let mut log = Log::new();
     log.add(2, 50, NOW_MS);
     log.add(1, 5_000, NOW_MS);
     log.prune();
@@ -75,7 +76,7 @@ fn too_many_attempts_of_one_do_not_push_out_the_others() {
 
 #[test]
 fn when_even_the_newest_of_each_do_not_fit_the_oldest_go() {
-    let mut log = Log::new(30);
+    let mut log = Log::new();
     for integration in 1..=30 {
         log.add(integration, 100, NOW_MS);
     }
@@ -85,18 +86,9 @@ fn when_even_the_newest_of_each_do_not_fit_the_oldest_go() {
     assert_eq!((counts[0], counts[29]), (0, 100));
 }
 
-#[test]
-fn attempts_of_a_deleted_integration_go_as_they_grow_old() {
-    let mut log = Log::new(1);
-    log.add(9, 50, NOW_MS - 2_000_000);
-    log.add(1, 10, NOW_MS - 2_000_000);
-    log.prune();
-    assert_eq!((log.count(9), log.count(1)), (0, 10));
-}
-
 /// Ten an hour, each taking ten minutes, of integration 1: every fifth fails, alternately with 503 and without an answer.
 fn searched() -> Log {
-    let log = Log::new(2);
+    let log = Log::new();
     for at in 0..100_i64 {
         let (verdict, status) = match at % 10 {
             0 => (2, Some(503)),
@@ -187,7 +179,7 @@ fn pages_follow_each_other_without_a_gap_and_end() {
 
 #[test]
 fn a_search_that_finds_little_ends_its_page_and_says_where_to_go_on() {
-    let mut log = Log::new(1);
+    let mut log = Log::new();
     log.add(1, 12_000, 5);
     let query = AttemptQuery { statuses: Some(200..=299), ..all() };
     let first = search(&log.connection, &query).unwrap();
@@ -228,5 +220,5 @@ fn no_search_scans_the_delivery_log() {
     assert_eq!(index(search::SELECT_AROUND), "INDEX attempt_by_last");
     assert_eq!(index(search::SELECT_ENDED), "INDEX attempt_by_integration");
     assert_eq!(index(search::SELECT_NEWEST), "INDEX attempt_by_integration");
-    assert_eq!(index(SELECT_ATTEMPTS), "INDEX attempt_by_integration");
+    assert_eq!(index(rows::OF_INTEGRATION), "INDEX attempt_by_integration");
 }

@@ -1,6 +1,6 @@
 //! Attempts of an integration by what they came to, when they ended, and which event was in them.
 
-use super::{Trouble, attempt_row, bound};
+use super::rows::{attempt_columns, attempt_row, bound};
 use crate::{AttemptPage, AttemptQuery, AttemptRow};
 use hitwire_courier::{Attempt, Verdict};
 use hitwire_event::IntegrationId;
@@ -10,23 +10,23 @@ use rusqlite::{Connection, OptionalExtension, params};
 pub(super) const LOOKED_AT_MAX: usize = 5_000;
 
 pub(super) const SELECT_ONE: &str =
-    concat!("SELECT ", super::attempt_columns!(), " FROM attempt WHERE id = ?2 AND integration = ?1");
+    concat!("SELECT ", attempt_columns!(), " FROM attempt WHERE id = ?2 AND integration = ?1");
 pub(super) const SELECT_ANY: &str = concat!(
     "SELECT ",
-    super::attempt_columns!(),
+    attempt_columns!(),
     " FROM attempt INDEXED BY attempt_by_integration
      WHERE integration = ?1 AND id < ?2 AND id >= ?3 ORDER BY id DESC LIMIT ?4"
 );
 pub(super) const SELECT_FAILED: &str = concat!(
     "SELECT ",
-    super::attempt_columns!(),
+    attempt_columns!(),
     " FROM attempt INDEXED BY attempt_failed
      WHERE integration = ?1 AND id < ?2 AND id >= ?3 AND verdict <> 1 ORDER BY id DESC LIMIT ?4"
 );
 /// Those that end at the event come first.
 pub(super) const SELECT_AROUND: &str = concat!(
     "SELECT ",
-    super::attempt_columns!(),
+    attempt_columns!(),
     " FROM attempt INDEXED BY attempt_by_last WHERE integration = ?1 AND last >= ?2 ORDER BY last LIMIT ?3"
 );
 pub(super) const SELECT_ENDED: &str =
@@ -40,17 +40,17 @@ pub(in crate::sqlite) fn one(
     connection: &Connection,
     integration: IntegrationId,
     id: u64,
-) -> Result<Option<AttemptRow>, Trouble> {
+) -> rusqlite::Result<Option<AttemptRow>> {
     let Ok(id) = i64::try_from(id) else { return Ok(None) };
     let mut statement = connection.prepare_cached(SELECT_ONE)?;
-    Ok(statement.query_row(params![integration.0 as i64, id], attempt_row).optional()?)
+    statement.query_row(params![integration.0 as i64, id], attempt_row).optional()
 }
 
 /// The attempts that are wanted, newest first. A page ends early when it had to look at too many rows for it.
 pub(in crate::sqlite) fn search(
     connection: &Connection,
     query: &AttemptQuery,
-) -> Result<AttemptPage, Trouble> {
+) -> rusqlite::Result<AttemptPage> {
     let id = query.integration.0 as i64;
     let mut before = bound(query.before);
     if let Some(until_ms) = query.ended_before_ms {
@@ -90,7 +90,7 @@ fn around(
     query: &AttemptQuery,
     from: i64,
     before: i64,
-) -> Result<AttemptPage, Trouble> {
+) -> rusqlite::Result<AttemptPage> {
     let seq = query.seq.map_or(0, |seq| i64::try_from(seq.0).unwrap_or(i64::MAX));
     let mut statement = connection.prepare_cached(SELECT_AROUND)?;
     let values = params![query.integration.0 as i64, seq, LOOKED_AT_MAX as i64];

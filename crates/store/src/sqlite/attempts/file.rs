@@ -1,0 +1,62 @@
+//! The file of the delivery log: opening it, and setting one aside that cannot be used.
+
+use crate::StoreError;
+use crate::sqlite::files;
+use crate::sqlite::schema::{self, Access, Kind, OpenError};
+use rusqlite::Connection;
+use std::path::Path;
+
+/// Why the file cannot be written, though nothing is wrong with what is in it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FileError {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+}
+
+/// The file, open to be written, and whether it was begun anew. One that is damaged, or not ours, is set aside.
+pub(super) fn open_or_begin(path: &Path) -> Result<(Connection, bool), FileError> {
+    if path.exists() {
+        match schema::try_open(path, Kind::Attempts, Access::Write) {
+            Ok(connection) => return Ok((connection, false)),
+            Err(OpenError::Sqlite(error)) if !is_damage(&error) => return Err(error.into()),
+            Err(error) => set_aside(path, &error.of(path))?,
+        }
+    }
+    files::remove_wal(path)?;
+    schema::create(path, Kind::Attempts, |_| Ok(()))?;
+    let connection = schema::try_open(path, Kind::Attempts, Access::Write);
+    Ok((connection.map_err(|error| error.of(path))?, true))
+}
+
+/// Gives a file that cannot be used another name; one that has it already goes.
+pub(super) fn set_aside(path: &Path, why: &dyn std::fmt::Display) -> std::io::Result<()> {
+    let aside = files::set_aside(path)?;
+    tracing::warn!(
+        file = %path.display(),
+        aside = %aside.display(),
+        "the delivery log is damaged: {why}; its file was set aside, and a new one is begun. Nothing but the history of attempts is lost"
+    );
+    Ok(())
+}
+
+/// Whether the file itself is at fault, so that another one helps.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, TypeMismatch, Unknown};
+    match error {
+        rusqlite::Error::SqliteFailure(failure, message) => match failure.code {
+            DatabaseCorrupt | NotADatabase | TypeMismatch => true,
+            // A table that should be there is not.
+            Unknown => message.as_deref().is_some_and(|text| text.contains("no such")),
+            _ => false,
+        },
+        rusqlite::Error::SqlInputError { .. }
+        | rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::InvalidColumnType(..) => true,
+        _ => false,
+    }
+}
