@@ -154,7 +154,8 @@ fn databases(bench: &Bench) -> Vec<(String, u64)> {
     let mut found: Vec<_> = std::fs::read_dir(bench.path())
         .unwrap()
         .map(|entry| entry.unwrap())
-        .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len()))
+        // One that was packed meanwhile is gone.
+        .filter_map(|entry| Some((entry.file_name().into_string().unwrap(), entry.metadata().ok()?.len())))
         .filter(|(name, _)| name.starts_with("log-"))
         .collect();
     found.sort();
