@@ -6,6 +6,7 @@ use super::load::{Known, Promised, name};
 use super::random::Random;
 use super::server::TOKEN_FILE;
 use super::trace::Trace;
+use super::waf;
 use hitwire_event::{ClientId, Event, IntegrationId, Kind, Record, Seq, Stream};
 use hitwire_store::{
     Append, Integration, Ledger, Log, Op, Options, Outbox, Read, Registry, SqliteStore, Store, StreamFrom,
@@ -81,6 +82,7 @@ impl Left {
             SqliteStore::open(options).map_err(|error| format!("the store does not open: {error}"))?;
         let found = Found::read(&store).await?;
         self.check_log(&found, known)?;
+        check_checkpoint(&store, &found, known).await?;
         self.check_state(&store, &found, known).await?;
         goes_on(&store, &found).await?;
         store.close().await.map_err(|error| format!("the store does not close: {error}"))
@@ -99,7 +101,8 @@ impl Left {
 
         // Hits of each sender, in the order of the log.
         let mut runs: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-        for record in found.records.iter().filter(|record| record.event.kind == Kind::Hit) {
+        let sent = found.records.iter().filter(|record| waf::which(&record.event.body).is_none());
+        for record in sent.filter(|record| record.event.kind == Kind::Hit) {
             let (sender, number) =
                 events::which(&record.event.body).ok_or_else(|| format!("what is at {}?", record.seq))?;
             ensure(*record.event.body == *events::hit(sender, number), || {
@@ -229,6 +232,28 @@ fn of_everything(after: Seq) -> Read {
         max_events: 1_000,
         max_bytes: 4 << 20,
     }
+}
+
+/// The checkpoint of the followed file covers the records whose hits are in the log, and no others: a record before it without
+/// its hit would be lost, one behind it with its hit would come twice. What retention has taken cannot be looked for.
+async fn check_checkpoint(store: &SqliteStore, found: &Found, known: &Known) -> Result<(), String> {
+    let checkpoint = store.checkpoint(&known.source).await.map_err(|error| error.to_string())?;
+    let offset = match &checkpoint {
+        Some(bytes) => {
+            let checkpoint: serde_json::Value =
+                serde_json::from_slice(bytes).map_err(|error| format!("a checkpoint: {error}"))?;
+            checkpoint["offset"].as_u64().ok_or("a checkpoint without an offset")?
+        }
+        None => 0,
+    };
+    let covered = waf::records_within(&known.audit_log, offset);
+    let there: Vec<u64> = found.records.iter().filter_map(|record| waf::which(&record.event.body)).collect();
+    let is_whole = found.records.first().is_none_or(|record| record.seq == Seq(1));
+    let first = there.first().copied().unwrap_or(covered);
+    ensure(there.iter().copied().eq(first..covered) && (first == 0 || !is_whole), || {
+        let last = there.last();
+        format!("the checkpoint covers {covered} records; in the log are {}, from {first} to {last:?}", there.len())
+    })
 }
 
 /// No change without the event that tells it: it is in the log, or in the outbox and comes into the log after the start.

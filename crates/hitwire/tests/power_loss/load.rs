@@ -4,6 +4,7 @@ use super::events;
 use super::random::Random;
 use super::receiver::Receivers;
 use super::server::{Api, Connection, Traced};
+use super::waf;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -58,6 +59,9 @@ pub(crate) struct Known {
     pub(crate) requests: BTreeMap<(u64, u64), u64>,
     /// Answers that were not 202, by status.
     pub(crate) refusals: BTreeMap<u16, u64>,
+    /// The name of the source that was followed, and what its file held at the end.
+    pub(crate) source: String,
+    pub(crate) audit_log: Vec<u8>,
 }
 
 /// Notes of all threads.
@@ -110,7 +114,10 @@ impl Notes {
 
     /// The end of noting.
     pub(crate) fn into_known(self) -> Known {
-        std::mem::take(&mut *self.known.lock().unwrap())
+        let mut known = std::mem::take(&mut *self.known.lock().unwrap());
+        known.source = self.traced.source();
+        known.audit_log = std::fs::read(&self.traced.audit_log).expect("the audit log");
+        known
     }
 }
 
@@ -165,6 +172,8 @@ impl Load {
         let (user, user_notes, user_stop) = (api.clone(), notes.clone(), Arc::clone(&stop));
         let spare = receivers.urls()[0].clone();
         threads.push(std::thread::spawn(move || edit(&user, &user_notes, &user_stop, &spare)));
+        let (traced, waf_stop) = (Arc::clone(traced), Arc::clone(&stop));
+        threads.push(std::thread::spawn(move || waf::write(&traced, &waf_stop)));
         Load { stop, threads, notes }
     }
 

@@ -4,6 +4,7 @@
 //! - [`trace`]: the recording library, and reading what it wrote.
 //! - [`disk`]: what is sure to be on a disk at some moment, and what may be.
 //! - [`load`], [`receiver`], [`server`], [`events`]: the run; every promise is noted with the moment at which it came.
+//! - [`waf`]: an audit log that grows meanwhile, and is followed.
 //! - [`check`]: opens what is left with the real store and compares it with the promises.
 //!
 //! A point that fails is printed with its seed. `HITWIRE_SEED=<seed>` repeats the load's choices and the points, though not
@@ -18,6 +19,7 @@ mod random;
 mod receiver;
 mod server;
 mod trace;
+mod waf;
 
 use check::{Left, Point};
 use disk::Disk;
@@ -50,6 +52,8 @@ fn everything_acknowledged_survives_a_power_loss_at_any_point() {
     run.until("the trace is long enough", || run.traced.trace_bytes() > TRACE_BYTES);
     let known = load.stop().into_known();
     server.stop();
+    let records = waf::records_within(&known.audit_log, u64::MAX);
+    assert!(records > 100, "the audit log has {records} records only");
 
     let trace = run.trace();
     nothing_escaped(&trace, &run.traced.data);

@@ -21,6 +21,8 @@ pub(crate) struct Traced {
     pub(crate) trace: PathBuf,
     /// While this file exists, syncs fail.
     pub(crate) eio: PathBuf,
+    /// What the server follows.
+    pub(crate) audit_log: PathBuf,
     library: PathBuf,
 }
 
@@ -29,12 +31,20 @@ impl Traced {
     pub(crate) fn below(folder: &Path) -> Traced {
         let data = folder.join("data");
         std::fs::create_dir(&data).expect("a data directory");
+        let audit_log = folder.join("audit.log");
+        std::fs::write(&audit_log, "").expect("an audit log");
         Traced {
             data,
             trace: folder.join("trace"),
             eio: folder.join("syncs-fail"),
+            audit_log,
             library: super::trace::library(folder),
         }
+    }
+
+    /// The name of the source that is followed; its checkpoint is kept under it.
+    pub(crate) fn source(&self) -> String {
+        format!("modsecurity:{}", self.audit_log.display())
     }
 
     /// How long the trace is by now.
@@ -68,6 +78,7 @@ impl Server {
             .arg(&traced.data)
             .args(["--listen", &addr, "--allow-target", "127.0.0.0/8", "--allow-http"])
             .args(["--retention-size", RETENTION])
+            .args(["--source", &traced.source()])
             .env("LD_PRELOAD", &traced.library)
             .env("HITWIRE_TRACE_DIR", &traced.data)
             .env("HITWIRE_TRACE_FILE", &traced.trace)
