@@ -63,7 +63,7 @@ async fn a_stream_is_taken_up_where_it_ended() {
 #[tokio::test]
 async fn what_comes_while_a_stream_is_broken_is_shown_even_if_nothing_was_shown_before() {
     let dir = tempfile::tempdir().unwrap();
-    let server = RunningServer::start(dir.path(), &["--log", "hitwire_server=debug"]).await;
+    let server = RunningServer::start(dir.path(), &["--log", "hitwire_api=debug"]).await;
     let listen = server.url().trim_start_matches("http://").to_owned();
     server.accept(&hits::hits("tail", 0, 0..1)).await;
     let mut shown = tail(&server, &["-n", "0", "--output", "json"]);

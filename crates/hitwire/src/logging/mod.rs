@@ -32,7 +32,7 @@ pub(crate) struct Logs {
     #[arg(long, value_enum, default_value_t = LogFormat::Text, env = "HITWIRE_LOG_FORMAT")]
     log_format: LogFormat,
 
-    /// What is logged: error, warn, info, debug, trace, or single parts as in info,hitwire_server=debug
+    /// What is logged: error, warn, info, debug, trace, or single parts as in info,hitwire_api=debug
     #[arg(long, value_name = "FILTER", default_value = "info", env = "HITWIRE_LOG")]
     log: String,
 }

@@ -252,7 +252,10 @@ async fn check_checkpoint(store: &SqliteStore, found: &Found, known: &Known) -> 
     let first = there.first().copied().unwrap_or(covered);
     ensure(there.iter().copied().eq(first..covered) && (first == 0 || !is_whole), || {
         let last = there.last();
-        format!("the checkpoint covers {covered} records; in the log are {}, from {first} to {last:?}", there.len())
+        format!(
+            "the checkpoint covers {covered} records; in the log are {}, from {first} to {last:?}",
+            there.len()
+        )
     })
 }
 
