@@ -35,10 +35,12 @@ pub fn is_portable(text: &str) -> bool {
     if text.len() > NUMBER_CHARS_MAX {
         return false;
     }
-    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
+    // Nearly every number is without one.
+    let Some(at) = text.bytes().position(|byte| matches!(byte, b'e' | b'E')) else {
         // So few digits are within the range of doubles.
         return true;
     };
+    let (mantissa, exponent) = (&text[..at], &text[at + 1..]);
     let exponent = exponent.trim_start_matches(['+', '-']).trim_start_matches('0');
     let is_zero = mantissa.bytes().all(|byte| matches!(byte, b'-' | b'0' | b'.'));
     exponent.len() <= EXPONENT_DIGITS_MAX

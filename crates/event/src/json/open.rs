@@ -96,6 +96,11 @@ impl<'a> Open<'a> {
         }
     }
 
+    /// Whether nothing was found.
+    pub(super) fn is_unmarked(&self) -> bool {
+        self.marks.repeated.is_none() && self.marks.number.is_none()
+    }
+
     /// Forgets everything, and answers what was found.
     pub(super) fn clear(&mut self) -> Marks {
         self.levels.clear();

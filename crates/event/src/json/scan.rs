@@ -185,7 +185,9 @@ impl<'a> Scanner<'a> {
                 let name = self.member_name()?;
                 let value = self.value()?;
                 depth = depth.max(1 + value.depth);
-                marks.add(&name, self.take_marks());
+                if !self.open.is_unmarked() {
+                    marks.add(&name, self.take_marks());
+                }
                 if self.at <= start + EVENT_BYTES_MAX {
                     members.push(Member { name, value });
                 }
