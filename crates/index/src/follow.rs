@@ -1,7 +1,8 @@
 //! The task that keeps the index up to the log: reads what is new, has it written, rests, and begins again.
 //!
 //! It is in nobody's way: what it reads is in memory while it keeps up; it writes a few times a second at most, whatever comes;
-//! and while it catches up it rests twice as long as it works: a third of a core is for it, at most.
+//! and while it catches up it rests twice as long as it works: a third of a core is for it, at most. While events come faster
+//! than it could follow, it rests much longer: taking them in and delivering them goes first.
 
 use crate::file::is_damage;
 use crate::read::{IndexError, Shared};
@@ -15,6 +16,12 @@ use tokio_util::sync::CancellationToken;
 
 /// While there is more to do, it rests so many times as long as it worked. A third of a core does some 30,000 events a second.
 const RESTS: u32 = 2;
+
+/// The same while events come fast: a twentieth of a core.
+const RESTS_UNDER_LOAD: u32 = 19;
+
+/// So many events a second are fast: most of what a third of a core keeps up with.
+const LOAD_PER_S: u64 = 20_000;
 
 /// Events of a portion, and their bytes: some 30 ms of work.
 const EVENTS_AT_ONCE: usize = 2_000;
@@ -73,6 +80,8 @@ pub struct Following {
     kept_at: Option<Instant>,
     has_room: bool,
     remakes: u32,
+    /// The end of the log at the last step, and when that was.
+    seen: Option<(Seq, Instant)>,
 }
 
 /// The store, which says nothing of itself.
@@ -105,7 +114,15 @@ enum Next {
 
 impl Following {
     pub(crate) fn new(shared: Arc<Shared>, store: Arc<dyn Store>) -> Following {
-        Following { shared, source: Source(store), writer: None, kept_at: None, has_room: true, remakes: 0 }
+        Following {
+            shared,
+            source: Source(store),
+            writer: None,
+            kept_at: None,
+            has_room: true,
+            remakes: 0,
+            seen: None,
+        }
     }
 
     /// Indexes everything that there is, and returns: for whoever needs no task, such as tests.
@@ -234,8 +251,9 @@ impl Following {
         if !self.has_room {
             return Ok(Next::Rest(LOOK_EVERY));
         }
-        let writer = self.writer.as_mut().ok_or(Obstacle::Abandoned)?;
         let head = *self.source.0.head().borrow();
+        let rests = if self.is_under_load(head, began) { RESTS_UNDER_LOAD } else { RESTS };
+        let writer = self.writer.as_mut().ok_or(Obstacle::Abandoned)?;
         // What is further behind than the index holds is not worth the reading.
         writer.skip_to(Seq(head.0.saturating_sub(self.shared.options.bounds.positions())));
         let (seq, attempt) = (writer.state().seq, writer.state().attempt);
@@ -257,10 +275,16 @@ impl Following {
         }
         self.tell(None);
         Ok(match (more, has_news) {
-            (true, _) => Next::After(began.elapsed() * RESTS),
+            (true, _) => Next::After(began.elapsed() * rests),
             (false, true) => Next::Rest(LOOK_SOON),
             (false, false) => Next::Rest(LOOK_EVERY),
         })
+    }
+
+    /// Whether events come faster than is good for one that works behind them.
+    fn is_under_load(&mut self, head: Seq, now: Instant) -> bool {
+        let Some((before, at)) = self.seen.replace((head, now)) else { return false };
+        is_fast(head.0.saturating_sub(before.0), now.duration_since(at))
     }
 
     /// Drops what is too old or too much. `true`: there is more to do.
@@ -337,5 +361,21 @@ impl Following {
 
     fn now_ms(&self) -> u64 {
         (self.shared.options.now_ms)()
+    }
+}
+
+fn is_fast(events: u64, within: Duration) -> bool {
+    u128::from(events) * 1_000 > u128::from(LOAD_PER_S) * within.as_millis()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_thousand_events_a_second_are_not_fast_and_more_are() {
+        assert!(!is_fast(10_000, Duration::from_millis(500)));
+        assert!(is_fast(10_001, Duration::from_millis(500)));
+        assert!(!is_fast(0, Duration::ZERO));
     }
 }
