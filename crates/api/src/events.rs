@@ -13,7 +13,7 @@ use hitwire_event::{ClientId, Event};
 use hitwire_store::{Append, Appended, Done, Op};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 /// Bodies up to this are parsed where they were read, some 1 ms; larger ones where they hold up nobody.
@@ -32,13 +32,40 @@ pub(super) struct Answer {
     /// Events that were there before: same client, id and content, within the deduplication window.
     duplicates: u64,
     /// The ids of all events of the call that are in the log, in the order of the body.
-    ids: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    ids: EventIds,
     /// Only with `?invalid=skip`: every item that was not taken, at most 10,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected: Option<Vec<FieldError>>,
     /// How many these are.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejected_total: Option<usize>,
+}
+
+/// The ids of a call's events, which the log takes over: in one piece of memory.
+struct EventIds {
+    text: String,
+    /// Where each of them ends.
+    ends: Vec<usize>,
+}
+
+impl EventIds {
+    fn of(events: &[Event]) -> Self {
+        let bytes = events.iter().map(|event| event.id.as_str().len()).sum();
+        let (mut text, mut ends) = (String::with_capacity(bytes), Vec::with_capacity(events.len()));
+        for event in events {
+            text.push_str(event.id.as_str());
+            ends.push(text.len());
+        }
+        EventIds { text, ends }
+    }
+}
+
+impl Serialize for EventIds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let begins = [0].iter().chain(&self.ends);
+        serializer.collect_seq(begins.zip(&self.ends).map(|(begin, end)| &self.text[*begin..*end]))
+    }
 }
 
 /// Takes the events of one call.
@@ -83,7 +110,7 @@ pub(super) async fn post(
     // Reading a large body takes a while.
     caller.check_again(&api).await?;
     quota::count(&api, client, taken.events.len())?;
-    let ids = taken.events.iter().map(|event| event.id.as_str().to_owned()).collect();
+    let ids = EventIds::of(&taken.events);
     let appended = append(&api, taken.events).await?;
     // The events' share of memory is given back only here: until now they were in it.
     drop(held.share);
