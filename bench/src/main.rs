@@ -5,7 +5,8 @@
 //!
 //! - `load`: sends hits to the ingest API over a few kept connections; prints what was acknowledged, as JSON.
 //! - `receive`: an HTTPS receiver; counts what arrives and how old it is. Told what to do on its standard input.
-//! - `run`: starts both and the server, measures, and prints the table.
+//! - `run`: starts both and the server, measures, and prints the table; `volume` is the part of it with many integrations
+//!   and many events.
 //! - `hostile`: what one hostile client costs another.
 //! - `pages`: how long the console's pages take beside all of that.
 //! - [`baseline`]: the same disk, SQLite and HTTP client without hitwire.
@@ -26,17 +27,19 @@ mod process;
 mod receive;
 mod run;
 mod table;
+mod volume;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: hitwire-bench run [--server FILE] [--dir DIR] [--quick]
+usage: hitwire-bench run [--server FILE] [--dir DIR] [--samples DIR] [--quick]
        hitwire-bench pages [--server FILE] [--dir DIR] [--quick]
        hitwire-bench hostile [--server FILE] [--dir DIR] [--quick]
        hitwire-bench load --addr HOST:PORT --token TOKEN [--batch N] [--connections N] [--rate N] [--seconds N] [--events N]
        hitwire-bench receive --ca-out FILE
 
-run      measures everything and prints a table; starts the other two and the server (default: hitwire beside this program)
+run      measures everything and prints a table; starts the other two and the server (default: hitwire beside this program);
+         --samples: a folder of ModSecurity audit logs, for what real hits take on the disk
 pages    measures the console's pages beside a full log, many integrations and events that come in
 hostile  measures one client alone and beside a hostile one, three times; needs 4,300 file descriptors
 load     closed loop, or --rate events a second in all; ends after --seconds or --events, whatever comes first

@@ -6,6 +6,7 @@ use crate::load::Loaded;
 use crate::process::Process;
 use crate::receive::{Ready, Received};
 use crate::table::{self, Table};
+use crate::volume::Volume;
 use crate::{Failure, Options, bare, baseline};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,8 +18,11 @@ pub(crate) const TOKEN: &str = "bench0bench1bench2bench3bench4bench5bench6bench7
 const BATCHES: [usize; 3] = [1, 10, 100];
 /// Connections for sustained load: enough to fill a group commit.
 const CONNECTIONS: u64 = 16;
+/// Sustained loads: events in a request, and connections.
+const SUSTAINED: [(usize, u64); 5] =
+    [(1, 8), (1, CONNECTIONS), (1, 64), (10, CONNECTIONS), (100, CONNECTIONS)];
 /// How long stragglers are waited for after a load.
-const DRAIN: Duration = Duration::from_secs(30);
+const DRAIN: Duration = Duration::from_mins(1);
 /// How long the server may take until it answers.
 const START: Duration = Duration::from_secs(20);
 
@@ -63,7 +67,19 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     machine(&mut table, &lengths, dir.path())?;
     client(&mut table, &lengths, &mut receiver)?;
     hitwire(&mut table, &lengths, &me, &server, dir.path(), &mut receiver)?;
+    let volume = Volume { me: &me, server: &server, dir: dir.path(), options };
+    volume.measure(&mut table, &mut receiver)?;
+    load_average(&mut table)?;
     print!("{table}");
+    Ok(())
+}
+
+/// What else the machine did while it was measured.
+fn load_average(table: &mut Table) -> Result<(), Failure> {
+    let load = std::fs::read_to_string("/proc/loadavg")?;
+    let averages: Vec<&str> = load.split_whitespace().take(3).collect();
+    table.section("this machine at the end");
+    table.row("load average, 1, 5 and 15 minutes, this run included", averages.join(", "));
     Ok(())
 }
 
@@ -109,7 +125,7 @@ fn hitwire(
     receiver: &mut Receiver,
 ) -> Result<(), Failure> {
     let server = Server::start(server, &dir.join("data"))?;
-    server.subscribe(receiver)?;
+    server.subscribe(receiver, "benchmark")?;
     std::thread::sleep(Duration::from_secs(2));
     table.section("hitwire: one integration, HTTPS, everything on this machine");
     table.row("memory, idle", table::bytes(server.process.resident_bytes()?));
@@ -128,14 +144,14 @@ fn hitwire(
             ),
         );
     }
-    for batch in BATCHES {
-        let load = ["--batch", &batch.to_string(), "--connections", &CONNECTIONS.to_string()];
+    for (batch, connections) in SUSTAINED {
+        let load = ["--batch", &batch.to_string(), "--connections", &connections.to_string()];
         let (began_ns, cpu_before) = (now_ns(), server.process.cpu_seconds()?);
         let (loaded, received) = measure(me, &server, TOKEN, receiver, &load, lengths.sustained_s)?;
         let cpu = server.process.cpu_seconds()? - cpu_before;
         let delivered_s = received.last_ns.saturating_sub(began_ns) as f64 / 1e9;
         table.row(
-            &format!("sustained, {batch} events a request"),
+            &format!("sustained, {batch} events a request, {connections} connections"),
             format!(
                 "acknowledged {}/s, delivered {}/s in {} requests; {:.1} CPU s per million events",
                 table::count(loaded.acknowledged as f64 / loaded.seconds),
@@ -179,11 +195,24 @@ pub(crate) fn measure(
     load: &[&str],
     seconds: u64,
 ) -> Result<(Loaded, Received), Failure> {
+    measure_copies(me, server, token, receiver, load, seconds, 1)
+}
+
+/// The same where each event goes to so many integrations.
+pub(crate) fn measure_copies(
+    me: &Path,
+    server: &Server,
+    token: &str,
+    receiver: &mut Receiver,
+    load: &[&str],
+    seconds: u64,
+    copies: u64,
+) -> Result<(Loaded, Received), Failure> {
     receiver.take()?;
     let loaded = server.load(me, token, load, seconds)?;
     let until = Instant::now() + DRAIN;
     let mut received = Received::default();
-    while received.events < loaded.acknowledged && Instant::now() < until {
+    while received.events < loaded.acknowledged * copies && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(50));
         let more = receiver.take()?;
         // The first report has all but the stragglers; its quantiles stand.
@@ -233,6 +262,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(program: &Path, data: &Path) -> Result<Server, Failure> {
+        Server::start_with(program, data, &[])
+    }
+
+    /// The same with further options.
+    pub(crate) fn start_with(program: &Path, data: &Path, options: &[&str]) -> Result<Server, Failure> {
         // A port that was free a moment ago: the server's words are for people, not for parsing.
         let addr = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let mut command = Command::new(program);
@@ -242,6 +276,7 @@ impl Server {
             "--allow-target",
             "127.0.0.0/8",
         ]);
+        command.args(options);
         command.env("HITWIRE_ADMIN_TOKEN", TOKEN);
         let process = Process::start(&mut command)?;
         let until = Instant::now() + START;
@@ -250,16 +285,17 @@ impl Server {
             let answer = Connection::to(&addr).and_then(|mut to| Ok(to.ask(ready.as_bytes())?.status));
             match answer {
                 Ok(200) => return Ok(Server { process, addr }),
-                _ if Instant::now() < until => std::thread::sleep(Duration::from_millis(50)),
+                _ if Instant::now() < until => std::thread::sleep(Duration::from_millis(5)),
                 Ok(status) => return Err(format!("the server is not ready: {status}").into()),
                 Err(failure) => return Err(format!("the server does not answer: {failure}").into()),
             }
         }
     }
 
-    fn subscribe(&self, receiver: &Receiver) -> Result<(), Failure> {
+    /// Makes an integration that gets every hit.
+    pub(crate) fn subscribe(&self, receiver: &Receiver, name: &str) -> Result<(), Failure> {
         let body = serde_json::json!({
-            "name": "benchmark", "active": true, "type": "web_hooks",
+            "name": name, "active": true, "type": "web_hooks",
             "target": { "url": receiver.url, "ca_file": receiver.ca_pem },
             "events": [{ "event": "siem", "active": true }],
         })
