@@ -89,7 +89,7 @@ pub(super) fn open(options: Options) -> Result<Opened, StoreError> {
     let (keeping, to_keeper, notices) = Keeping::new();
     let cores = Cores {
         log: LogCore::new(ground.clone(), keeping, recovered.dedup, recovered.writer),
-        state: StateCore::new(ground.clone(), sealer.clone(), connection, to_keeper.clone())?,
+        state: StateCore::new(ground.clone(), sealer.clone(), connection, to_keeper.clone()),
         attempts: attempt_core,
         keeper: Keeper::new(ground.clone()),
         notices,

@@ -4,7 +4,7 @@ use crate::AttemptRow;
 use crate::sqlite::state::codes::Code;
 use hitwire_courier::{Attempt, Verdict};
 use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// What [`attempt_row`] reads.
 macro_rules! attempt_columns {
@@ -28,7 +28,7 @@ const AFTER: &str =
     concat!("SELECT ", attempt_columns!(), ", integration FROM attempt WHERE id > ?1 ORDER BY id LIMIT ?2");
 const DELETE_SOME: &str = "DELETE FROM attempt
      WHERE id IN (SELECT id FROM attempt WHERE integration = ?1 ORDER BY id DESC LIMIT ?2)";
-const LAST: &str = "SELECT max(id) FROM attempt";
+const LAST: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'attempt'";
 /// Jumps from one integration to the next, whatever each has.
 const NEXT_INTEGRATION: &str = "SELECT min(integration) FROM attempt WHERE integration > ?1";
 
@@ -61,9 +61,10 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// The highest number; 0: there is no attempt.
+/// The highest number that was ever given in this file; 0: none was.
 pub(super) fn last(connection: &Connection) -> rusqlite::Result<u64> {
-    connection.query_row(LAST, [], |row| row.get::<_, Option<i64>>(0)).map(|last| last.unwrap_or(0) as u64)
+    let last = connection.query_row(LAST, [], |row| row.get::<_, i64>(0)).optional()?;
+    Ok(last.unwrap_or(0) as u64)
 }
 
 /// Takes attempts of an integration away, so many at most. Answers how many there were.

@@ -97,7 +97,7 @@ impl AttemptView {
                 if left.is_zero() {
                     break;
                 }
-                queue = self.wait(&self.written, queue, left);
+                queue = wait(&self.written, queue, left);
             }
             if queue.is_full() && matches!(task, Task::Add(..)) {
                 self.counts.attempts_dropped(1);
@@ -162,7 +162,7 @@ impl AttemptView {
     pub(super) fn next(&self, at_once: bool) -> Option<Vec<Task>> {
         let mut queue = self.queue();
         if queue.failing && !queue.closing {
-            queue = self.wait(&self.wake, queue, RETRY_AFTER);
+            queue = wait(&self.wake, queue, RETRY_AFTER);
         } else if !at_once {
             while queue.tasks.is_empty() && !queue.damaged && !queue.closing {
                 let (woken, timed_out) = self.wait_or_time_out(queue, super::attempt_core::LOOK_EVERY);
@@ -177,7 +177,7 @@ impl AttemptView {
                 if left.is_zero() || queue.tasks.is_empty() {
                     break;
                 }
-                queue = self.wait(&self.wake, queue, left);
+                queue = wait(&self.wake, queue, left);
             }
         }
         if queue.closing && queue.tasks.is_empty() {
@@ -237,7 +237,7 @@ impl AttemptView {
             }
             queue.asked = true;
             self.wake.notify_one();
-            queue = self.wait(&self.written, queue, left);
+            queue = wait(&self.written, queue, left);
         }
     }
 
@@ -255,15 +255,6 @@ impl AttemptView {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(
-        &self,
-        condition: &Condvar,
-        queue: MutexGuard<'a, Queue>,
-        at_most: Duration,
-    ) -> MutexGuard<'a, Queue> {
-        condition.wait_timeout(queue, at_most).unwrap_or_else(PoisonError::into_inner).0
-    }
-
     fn wait_or_time_out<'a>(
         &self,
         queue: MutexGuard<'a, Queue>,
@@ -272,6 +263,10 @@ impl AttemptView {
         let (queue, result) = self.wake.wait_timeout(queue, at_most).unwrap_or_else(PoisonError::into_inner);
         (queue, result.timed_out())
     }
+}
+
+fn wait<'a>(condition: &Condvar, queue: MutexGuard<'a, Queue>, at_most: Duration) -> MutexGuard<'a, Queue> {
+    condition.wait_timeout(queue, at_most).unwrap_or_else(PoisonError::into_inner).0
 }
 
 impl Queue {

@@ -1,6 +1,7 @@
--- The delivery log: one row for each request of a batch. id: given by the writer, ever higher.
+-- The delivery log: one row for each request of a batch. id: given by the writer, ever higher; AUTOINCREMENT remembers the last
+-- one beyond rows that are gone.
 CREATE TABLE attempt (
-    id               INTEGER PRIMARY KEY,
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
     integration      INTEGER NOT NULL,
     lane             INTEGER NOT NULL,
     webhook_id       TEXT    NOT NULL,

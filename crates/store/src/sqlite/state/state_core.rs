@@ -62,8 +62,8 @@ impl StateCore {
         sealer: Sealer,
         connection: Connection,
         to_keeper: Sender<Notice>,
-    ) -> Result<Self, StoreError> {
-        Ok(StateCore {
+    ) -> Self {
+        StateCore {
             wal_growth: WalGrowth::new(to_keeper, ground.options.wal_bytes_to_move()),
             ground,
             sealer,
@@ -72,7 +72,7 @@ impl StateCore {
             failure: None,
             synced: false,
             held_over: None,
-        })
+        }
     }
 
     /// A job that did not fit into the last group, and begins the next one.

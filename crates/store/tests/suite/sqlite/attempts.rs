@@ -159,6 +159,23 @@ async fn a_file_that_was_deleted_is_begun_anew() {
 }
 
 #[tokio::test]
+async fn numbers_of_attempts_that_are_gone_are_not_given_again_after_a_kill() {
+    let bench = Bench::new(false);
+    let store = bench.start();
+    let id = create(&store, ONE, &[Kind::Hit]).await.id;
+    let other = create(&store, ONE, &[Kind::Hit]).await.id;
+    save(&store, other, 1..=1).await;
+    save(&store, id, 1..=9).await;
+    let last = on_record(&store, id).await[8].0;
+    commit(&store, Op::DeleteIntegration { id, revision: None }).await;
+    assert_eq!(on_record(&store, other).await.len(), 1);
+    let killed = copy(bench.path());
+    let store = killed.start();
+    save(&store, other, 2..=2).await;
+    assert!(on_record(&store, other).await[1].0 > last);
+}
+
+#[tokio::test]
 async fn a_backup_holds_the_delivery_log_unless_it_is_damaged() {
     let bench = Bench::new(true);
     let store = bench.start();
