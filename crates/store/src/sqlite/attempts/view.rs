@@ -274,3 +274,8 @@ impl Queue {
         self.tasks.len() >= QUEUE_MAX
     }
 }
+
+/// Waits until something has changed, but not for longer than this.
+fn wait<'a>(condition: &Condvar, queue: MutexGuard<'a, Queue>, at_most: Duration) -> MutexGuard<'a, Queue> {
+    condition.wait_timeout(queue, at_most).unwrap_or_else(PoisonError::into_inner).0
+}
