@@ -258,8 +258,8 @@ impl Context {
         revision: u64,
     ) -> Result<Option<Arc<Integration>>, Interrupt> {
         let generation = {
-            let mut cache = self.cache();
-            if let Some(integration) = cache.get(id).filter(|known| known.revision >= revision) {
+            let cache = self.cache();
+            if let Some(integration) = cache.get(id, revision) {
                 return Ok(Some(integration));
             }
             cache.generation()

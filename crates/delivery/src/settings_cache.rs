@@ -1,23 +1,40 @@
-//! Settings of integrations that were active lately.
+//! Decoded settings of integrations that were active lately: within a bound of bytes, however many those are.
 
 use hitwire_event::IntegrationId;
 use hitwire_store::Integration;
-use std::collections::HashMap;
+use quick_cache::Weighter;
+use quick_cache::unsync::Cache;
 use std::sync::Arc;
 
-/// Integrations in each of two generations.
-const INTEGRATIONS_MAX: usize = 256;
+/// Bytes of all of them. Usual settings take one to three kilobytes, so some ten thousand active integrations are read and
+/// decoded once; integrations of a megabyte each do not add up.
+const BYTES_MAX: u64 = 32 << 20;
 
-/// Bytes of their certificates, headers and filters in one generation: integrations of a megabyte each must not add up.
-const BYTES_MAX: usize = 8 << 20;
+/// Integrations that the cache expects to hold: its table begins with as many places.
+const INTEGRATIONS_EXPECTED: usize = 64;
 
-/// Two generations: when the young one is full it becomes the old one, and what nobody asked for meanwhile is dropped.
-#[derive(Default)]
+#[derive(Clone, Debug)]
+struct ByBytes;
+
+impl Weighter<IntegrationId, Arc<Integration>> for ByBytes {
+    fn weight(&self, _: &IntegrationId, integration: &Arc<Integration>) -> u64 {
+        integration.settings_bytes() as u64
+    }
+}
+
+/// The settings known last of each integration. Whoever needs those of a revision looks at the one that they have.
 pub(crate) struct SettingsCache {
     generation: u64,
-    young_bytes: usize,
-    young: HashMap<IntegrationId, Arc<Integration>>,
-    old: HashMap<IntegrationId, Arc<Integration>>,
+    known: Cache<IntegrationId, Arc<Integration>, ByBytes>,
+}
+
+impl Default for SettingsCache {
+    fn default() -> Self {
+        SettingsCache {
+            generation: 0,
+            known: Cache::with_weighter(INTEGRATIONS_EXPECTED, BYTES_MAX, ByBytes),
+        }
+    }
 }
 
 impl SettingsCache {
@@ -26,92 +43,89 @@ impl SettingsCache {
         self.generation
     }
 
-    pub(crate) fn get(&mut self, id: IntegrationId) -> Option<Arc<Integration>> {
-        if let Some(integration) = self.young.get(&id) {
-            return Some(Arc::clone(integration));
-        }
-        let integration = self.old.remove(&id)?;
-        self.insert(Arc::clone(&integration));
-        Some(integration)
+    /// The settings of an integration, if they are of this revision or a later one.
+    pub(crate) fn get(&self, id: IntegrationId, revision: u64) -> Option<Arc<Integration>> {
+        self.known.get(&id).filter(|known| known.revision >= revision).cloned()
     }
 
-    /// Keeps what was read in a generation, if that is still the one.
+    /// Keeps what was read in a generation, if that is still the one, and nothing later is known.
     pub(crate) fn keep(&mut self, integration: Arc<Integration>, generation: u64) {
-        if self.generation == generation {
-            self.insert(integration);
+        if self.generation == generation && self.get(integration.id, integration.revision).is_none() {
+            self.known.insert(integration.id, integration);
         }
     }
 
     pub(crate) fn forget(&mut self, id: IntegrationId) {
         self.generation += 1;
-        self.young.remove(&id);
-        self.old.remove(&id);
-    }
-
-    fn insert(&mut self, integration: Arc<Integration>) {
-        if self.young.len() >= INTEGRATIONS_MAX || self.young_bytes >= BYTES_MAX {
-            self.old = std::mem::take(&mut self.young);
-            self.young_bytes = 0;
-        }
-        self.young_bytes += integration.settings_bytes();
-        self.young.insert(integration.id, integration);
+        self.known.remove(&id);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hitwire_event::filter::Filter;
-    use hitwire_event::{ClientId, IntegrationId};
-    use hitwire_store::{Activity, Target};
+    use hitwire_event::{ClientId, Kind, Seq};
+    use hitwire_store::Ticked;
+    use hitwire_store::{Activity, Secret, Target};
 
-    fn integration() -> Integration {
+    fn integration(id: u64, ca_bytes: usize) -> Integration {
+        let header = ("authorization".to_owned(), Secret::new("Bearer 0123456789abcdef0123456789abcdef"));
+        let ticked = |kind| Ticked { kind, active: true, with_headers: false, from: Seq(1) };
         Integration {
-            id: IntegrationId(7),
+            id: IntegrationId(id),
             client: ClientId(1),
-            name: "SIEM".to_owned(),
+            name: format!("webhook {id}"),
             activity: Activity::Active,
             created_at: 0,
-            created_by: "Jane".to_owned(),
-            target: Target::new("https://siem.example.com/in", "whsec_1"),
-            events: Vec::new(),
-            filter: Filter::default(),
+            created_by: "admin@example.com".to_owned(),
+            target: Target {
+                headers: vec![header],
+                ca_file: "x".repeat(ca_bytes),
+                ..Target::new("https://receiver.example/hook", "whsec_c2lnbmluZy1pcy1zZWNyZXQ")
+            },
+            events: vec![ticked(Kind::Hit), ticked(Kind::System)],
+            filter: serde_json::from_str("{}").unwrap(),
             revision: 1,
             content_revision: 1,
         }
     }
 
-    fn kept(cache: &mut SettingsCache, ids: std::ops::Range<u64>, bytes: usize) {
+    /// Asks for the settings of integrations in turn, and reads what is not known. Returns how many were read.
+    fn read_in_turn(cache: &mut SettingsCache, ids: std::ops::Range<u64>, ca_bytes: usize) -> usize {
+        let mut read = 0;
         for id in ids {
-            let mut integration = integration();
-            integration.id = IntegrationId(id);
-            integration.target.ca_file = "x".repeat(bytes);
-            cache.keep(Arc::new(integration), cache.generation());
+            if cache.get(IntegrationId(id), 1).is_none() {
+                read += 1;
+                cache.keep(Arc::new(integration(id, ca_bytes)), cache.generation());
+            }
         }
-    }
-
-    fn bytes(cache: &SettingsCache) -> usize {
-        cache.young.values().chain(cache.old.values()).map(|integration| integration.settings_bytes()).sum()
+        read
     }
 
     #[test]
-    fn large_settings_do_not_add_up() {
+    fn the_settings_of_thousands_that_are_active_in_turn_are_read_once() {
         let mut cache = SettingsCache::default();
-        kept(&mut cache, 0..200, 500_000);
-        assert!(bytes(&cache) <= 2 * (BYTES_MAX + 501_000), "{}", bytes(&cache));
-        assert!(cache.get(IntegrationId(199)).is_some());
-        assert!(cache.get(IntegrationId(0)).is_none());
+        // An own CA each, of two certificates.
+        assert_eq!(read_in_turn(&mut cache, 0..2_000, 3_000), 2_000);
+        for _ in 0..5 {
+            assert_eq!(read_in_turn(&mut cache, 0..2_000, 3_000), 0);
+        }
     }
 
     #[test]
-    fn small_settings_are_bounded_in_number_and_those_in_use_stay() {
+    fn settings_of_any_size_take_no_more_than_the_bound() {
         let mut cache = SettingsCache::default();
-        kept(&mut cache, 0..1, 10);
-        for round in 1..20 {
-            kept(&mut cache, round * 100..round * 100 + 100, 10);
-            assert!(cache.get(IntegrationId(0)).is_some());
+        for ca_bytes in [500_000, 100, 20_000] {
+            read_in_turn(&mut cache, 0..500, ca_bytes);
+            read_in_turn(&mut cache, 10_000..30_000, ca_bytes.min(5_000));
+            assert!(cache.known.weight() <= BYTES_MAX);
+            let held: usize = cache.known.iter().map(|(_, integration)| integration.settings_bytes()).sum();
+            assert_eq!(cache.known.weight(), held as u64);
         }
-        assert!(cache.young.len() + cache.old.len() <= 2 * INTEGRATIONS_MAX);
+        assert!(
+            integration(1, 0).settings_bytes() > size_of::<Integration>(),
+            "what each of them takes counts too"
+        );
     }
 
     #[test]
@@ -119,7 +133,20 @@ mod tests {
         let mut cache = SettingsCache::default();
         let read_in = cache.generation();
         cache.forget(IntegrationId(1));
-        cache.keep(Arc::new(integration()), read_in);
-        assert!(cache.young.is_empty());
+        cache.keep(Arc::new(integration(1, 0)), read_in);
+        assert!(cache.get(IntegrationId(1), 0).is_none());
+    }
+
+    #[test]
+    fn an_older_revision_is_not_what_is_asked_for_and_does_not_take_the_place_of_a_later_one() {
+        let mut cache = SettingsCache::default();
+        let of = |revision| Arc::new(Integration { revision, ..integration(1, 0) });
+        cache.keep(of(2), cache.generation());
+        assert!(cache.get(IntegrationId(1), 3).is_none());
+        assert_eq!(cache.get(IntegrationId(1), 0).unwrap().revision, 2);
+        cache.keep(of(1), cache.generation());
+        assert_eq!(cache.get(IntegrationId(1), 0).unwrap().revision, 2);
+        cache.keep(of(3), cache.generation());
+        assert_eq!(cache.get(IntegrationId(1), 3).unwrap().revision, 3);
     }
 }

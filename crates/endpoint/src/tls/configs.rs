@@ -9,17 +9,30 @@ use crate::WallClock;
 use crate::memory::Places;
 use crate::pool::Place;
 use hitwire_event::ClientId;
+use quick_cache::Weighter;
+use quick_cache::unsync::Cache;
 use rustls::client::ClientConfig;
 use rustls::crypto::CryptoProvider;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many identities are kept ready. Each holds its parsed CA and a few session tickets, some 10 KiB; making one anew
-/// costs well under a millisecond, much less than the handshake that it is for.
-const CONFIGS_MAX: usize = 512;
+/// Bytes of all configurations that are kept ready. One takes some 4 KiB and three times its PEM, so those of two thousand
+/// integrations with a CA of their own each fit in; making one anew costs well under a millisecond.
+const CONFIG_BYTES_MAX: u64 = 32 << 20;
 
-/// The identities that were used last, ready for a connection. They are kept apart by client too: a session of one
-/// client is never resumed for another.
+/// What a configuration takes besides what is in the user's PEM.
+const CONFIG_BYTES: u64 = 4 << 10;
+
+/// Bytes of all TLS sessions that are kept for resumption: those of three thousand identities.
+const SESSION_BYTES_MAX: u64 = 24 << 20;
+
+/// What the sessions of one identity take, roughly: tickets for a server or two.
+const SESSION_BYTES: u64 = 8 << 10;
+
+/// Identities that the caches expect to hold: their tables begin with as many places.
+const EXPECTED: usize = 64;
+
+/// The identities that were used lately, ready for a connection. Equal settings share one configuration, whoever made them.
+/// Sessions are kept apart by client too: a session of one client is never resumed for another.
 #[derive(Debug)]
 pub(crate) struct Configs {
     provider: Arc<CryptoProvider>,
@@ -27,24 +40,48 @@ pub(crate) struct Configs {
     not_resuming: Places,
 }
 
-#[derive(Debug, Default)]
 struct Kept {
-    configs: HashMap<(ClientId, Fingerprint), Used>,
-    /// Rises with each use; the lowest was used longest ago.
-    uses: u64,
+    configs: Cache<Fingerprint, Config, ByBytes>,
+    prepared: Cache<(ClientId, Fingerprint), Arc<Prepared>, ByBytes>,
 }
 
-#[derive(Debug)]
-struct Used {
-    config: Arc<Prepared>,
-    at: u64,
+/// A configuration, and about how many bytes it takes.
+#[derive(Clone, Debug)]
+struct Config {
+    config: Arc<ClientConfig>,
+    bytes: u64,
+}
+
+#[derive(Clone, Debug)]
+struct ByBytes;
+
+impl Weighter<Fingerprint, Config> for ByBytes {
+    fn weight(&self, _: &Fingerprint, config: &Config) -> u64 {
+        config.bytes
+    }
+}
+
+impl Weighter<(ClientId, Fingerprint), Arc<Prepared>> for ByBytes {
+    fn weight(&self, _: &(ClientId, Fingerprint), _: &Arc<Prepared>) -> u64 {
+        SESSION_BYTES
+    }
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").field("configs", &self.configs.len()).finish_non_exhaustive()
+    }
 }
 
 impl Configs {
     pub(crate) fn new() -> Configs {
+        let kept = Kept {
+            configs: Cache::with_weighter(EXPECTED, CONFIG_BYTES_MAX, ByBytes),
+            prepared: Cache::with_weighter(EXPECTED, SESSION_BYTES_MAX, ByBytes),
+        };
         Configs {
             provider: Arc::new(rustls::crypto::aws_lc_rs::default_provider()),
-            kept: Mutex::default(),
+            kept: Mutex::new(kept),
             not_resuming: Places::not_resuming(),
         }
     }
@@ -52,13 +89,23 @@ impl Configs {
     /// The identity of this place, made ready.
     pub(crate) fn get(&self, place: &Place, identity: &TlsIdentity) -> Result<Arc<Prepared>, ConfigError> {
         let key = (place.client, place.identity);
-        if let Some(config) = self.lock().get(key) {
-            return Ok(config);
-        }
+        let known = {
+            let kept = self.lock();
+            if let Some(prepared) = kept.prepared.get(&key) {
+                return Ok(Arc::clone(prepared));
+            }
+            kept.configs.get(&place.identity).cloned()
+        };
         // Made outside the lock: a large CA bundle must not hold up the others. Two may make the same; either will do.
-        let config = Arc::new(Prepared::new(self.make(identity)?));
-        self.lock().put(key, config.clone());
-        Ok(config)
+        let config = match known {
+            Some(config) => config,
+            None => Config { config: Arc::new(self.make(identity)?), bytes: bytes_of(identity) },
+        };
+        let prepared = Arc::new(Prepared::new(Arc::clone(&config.config)));
+        let mut kept = self.lock();
+        kept.configs.insert(place.identity, config);
+        kept.prepared.insert(key, Arc::clone(&prepared));
+        Ok(prepared)
     }
 
     /// Whether a session may be resumed there. It may, until that has failed.
@@ -85,28 +132,16 @@ impl Configs {
         Ok(config)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
-    fn get(&mut self, key: (ClientId, Fingerprint)) -> Option<Arc<Prepared>> {
-        self.uses += 1;
-        let used = self.configs.get_mut(&key)?;
-        used.at = self.uses;
-        Some(used.config.clone())
-    }
-
-    fn put(&mut self, key: (ClientId, Fingerprint), config: Arc<Prepared>) {
-        if self.configs.len() >= CONFIGS_MAX && !self.configs.contains_key(&key) {
-            let oldest = self.configs.iter().min_by_key(|(_, used)| used.at).map(|(&key, _)| key);
-            if let Some(oldest) = oldest {
-                self.configs.remove(&oldest);
-            }
-        }
-        self.configs.insert(key, Used { config, at: self.uses });
-    }
+/// About how many bytes the configuration of an identity takes: what is parsed out of PEM, and copies of it.
+fn bytes_of(identity: &TlsIdentity) -> u64 {
+    let key = identity.client_key_pem.as_ref().map_or(0, |key| key.len());
+    let pem = identity.ca_pem.len() + identity.client_cert_pem.len() + key;
+    CONFIG_BYTES + 3 * pem as u64
 }
 
 /// Why no configuration could be made.
@@ -124,6 +159,7 @@ pub(crate) enum ConfigError {
 mod tests {
     use super::*;
     use crate::target::HttpVersion;
+    use crate::tls::Pin;
 
     fn config(configs: &Configs, client: u64, identity: &TlsIdentity) -> Arc<Prepared> {
         let place = Place {
@@ -138,28 +174,49 @@ mod tests {
     }
 
     #[test]
-    fn equal_identities_of_one_client_share_a_configuration() {
+    fn equal_identities_of_one_client_share_a_configuration_and_sessions() {
         let configs = Configs::new();
         let identity = TlsIdentity::default();
         let first = config(&configs, 1, &identity);
         assert!(Arc::ptr_eq(&first, &config(&configs, 1, &identity.clone())));
-        assert!(!Arc::ptr_eq(&first, &config(&configs, 2, &identity)), "clients share no sessions");
         let unverified = TlsIdentity { verify: false, ..identity };
         assert!(!Arc::ptr_eq(&first, &config(&configs, 1, &unverified)));
     }
 
     #[test]
-    fn the_number_of_configurations_is_bounded_and_the_one_unused_longest_goes_first() {
+    fn equal_identities_of_several_clients_share_the_configuration_and_no_sessions() {
         let configs = Configs::new();
         let identity = TlsIdentity::default();
-        let often = config(&configs, 0, &identity);
-        let once = config(&configs, 1, &identity);
-        for client in 2..=CONFIGS_MAX as u64 {
-            config(&configs, 0, &identity);
-            config(&configs, client, &identity);
+        let (one, two) = (config(&configs, 1, &identity), config(&configs, 2, &identity));
+        assert!(!Arc::ptr_eq(&one, &two), "sessions are apart");
+        assert!(Prepared::share_configuration(&one, &two));
+        assert_eq!(configs.lock().configs.len(), 1);
+    }
+
+    #[test]
+    fn thousands_of_identities_in_turn_are_made_once() {
+        let configs = Configs::new();
+        let identity =
+            |n: u64| TlsIdentity { pins: vec![Pin::of(&n.to_le_bytes())], ..TlsIdentity::default() };
+        let made: Vec<_> = (0..2_000).map(|n| config(&configs, n % 7, &identity(n))).collect();
+        for _ in 0..3 {
+            for (n, made) in (0..).zip(&made) {
+                assert!(Arc::ptr_eq(made, &config(&configs, n % 7, &identity(n))), "{n} was made again");
+            }
         }
-        assert_eq!(configs.lock().configs.len(), CONFIGS_MAX);
-        assert!(Arc::ptr_eq(&often, &config(&configs, 0, &identity)));
-        assert!(!Arc::ptr_eq(&once, &config(&configs, 1, &identity)));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes() {
+        let configs = Configs::new();
+        let pem = rcgen::generate_simple_self_signed(vec!["a.example".to_owned()]).unwrap().cert.pem();
+        for n in 0..400 {
+            // Comments between the certificates count as well.
+            let ca_pem = format!("{n} {}\n{pem}", "x".repeat(100_000));
+            config(&configs, n, &TlsIdentity { ca_pem, ..TlsIdentity::default() });
+        }
+        let kept = configs.lock();
+        assert!(kept.configs.weight() <= CONFIG_BYTES_MAX && kept.configs.len() > 50, "{kept:?}");
+        assert!(kept.prepared.weight() <= SESSION_BYTES_MAX);
     }
 }

@@ -17,20 +17,25 @@ const SESSIONS_KEPT: usize = 128;
 /// An identity ready for the TLS library, with the sessions that were kept for it.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    config: ClientConfig,
+    config: Arc<ClientConfig>,
     sessions: Arc<ClientSessionMemoryCache>,
 }
 
 impl Prepared {
-    pub(super) fn new(config: ClientConfig) -> Prepared {
+    pub(super) fn new(config: Arc<ClientConfig>) -> Prepared {
         Prepared { config, sessions: Arc::new(ClientSessionMemoryCache::new(SESSIONS_KEPT)) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn share_configuration(one: &Prepared, other: &Prepared) -> bool {
+        Arc::ptr_eq(&one.config, &other.config)
     }
 
     /// The configuration of one handshake. `resume`: a kept session may be offered.
     pub(crate) fn handshake(&self, resume: bool) -> Handshake {
         let sessions =
             Arc::new(Sessions { kept: self.sessions.clone(), resume, offered: AtomicBool::new(false) });
-        let mut config = self.config.clone();
+        let mut config = ClientConfig::clone(&self.config);
         config.resumption = Resumption::store(sessions.clone());
         Handshake { config: Arc::new(config), sessions }
     }

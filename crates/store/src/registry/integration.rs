@@ -180,14 +180,20 @@ pub struct Integration {
 }
 
 impl Integration {
-    /// About how many bytes its settings take in memory, without what every integration takes.
+    /// About how many bytes it takes in memory.
     pub fn settings_bytes(&self) -> usize {
-        let Target { headers, ca_file, client_cert, client_key, .. } = &self.target;
-        let headers: usize = headers.iter().map(|(name, value)| name.len() + value.expose().len()).sum();
-        let key = client_key.as_ref().map_or(0, |key| key.expose().len());
+        let Target { url, headers, ca_file, client_cert, client_key, pins, .. } = &self.target;
+        let Target { signing_secret, previous_secret, signing_key, .. } = &self.target;
+        let headers = headers.iter().map(|(name, value)| name.len() + value.expose().len());
+        let headers: usize = headers.map(|bytes| bytes + size_of::<(String, Secret)>()).sum();
+        let secrets = [url, signing_secret].into_iter().chain(client_key).chain(signing_key);
+        let secrets = secrets.chain(previous_secret.as_ref().map(|previous| &previous.secret));
+        let secrets: usize = secrets.map(|secret| secret.expose().len()).sum();
         let Filter { applications, attack_types, domains, .. } = &self.filter;
         let entries = applications.len() + attack_types.len() + domains.len();
-        headers + ca_file.len() + client_cert.len() + key + entries * TEXT_CHARS_MAX
+        let texts = self.name.len() + self.created_by.len() + ca_file.len() + client_cert.len();
+        let lists = size_of_val(&*self.events) + size_of_val(&**pins) + entries * TEXT_CHARS_MAX;
+        size_of::<Self>() + headers + secrets + texts + lists
     }
 }
 
