@@ -198,3 +198,73 @@ pub(in crate::sqlite) fn lane_of(row: &Row<'_>, column: usize) -> Result<LaneSta
     let open = from_bytes(row.get_ref(column + 1)?.as_blob_or_null()?, column + 1)?;
     Ok(LaneState { cursor, open })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::log::catalog::Catalog;
+    use crate::sqlite::log::view::LogView;
+    use crate::sqlite::options::Options;
+    use crate::sqlite::schema::{self, Access, Kind};
+    use crate::sqlite::seal::Sealer;
+    use hitwire_courier::{OpenBatch, Unsettled};
+    use hitwire_event::WebhookId;
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    /// A lane that has settled what was before this position, and sends the next batch.
+    fn sending(first: u64) -> LaneState {
+        let batch = OpenBatch {
+            first: Seq(first),
+            last: Seq(first + 499),
+            through: Seq(first + 499),
+            events: 500,
+            webhook_id: WebhookId(format!("msg_{first:032x}").into()),
+            content_revision: 1,
+            body_bytes: 400_000,
+            body_sha256: [first as u8; 32],
+            tries: 0,
+        };
+        LaneState {
+            cursor: Seq(first - 1),
+            open: vec![Unsettled { batch, settled_behind: 0, refusal: None }],
+        }
+    }
+
+    #[test]
+    fn a_settled_batch_changes_one_small_row() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        schema::create(&path, Kind::State, |_| Ok(())).unwrap();
+        let state = schema::open(&path, Kind::State, Access::Write).unwrap();
+        let options = Arc::new(Options::new("nowhere"));
+        let view = LogView::new(Catalog::default(), 0, options, Arc::default(), BTreeMap::new());
+        let (sealer, now_ms) = (Sealer::new(&[7; 32]), 0);
+        let (tasks, lost) = (RefCell::default(), RefCell::default());
+        let context = Context { connection: &state, sealer: &sealer, view: &view, now_ms, tasks, lost };
+        let id = IntegrationId(7);
+        state
+            .execute("INSERT INTO integration VALUES (7, 1, 'a', NULL, 0, '', 1, 1, '{}', x'', '{}')", [])
+            .unwrap();
+        create(&state, id.0, 0).unwrap();
+        let token = draw(&state, id).unwrap().unwrap().token;
+        for batch in 1..=20 {
+            let before = state.total_changes();
+            let step = Progress {
+                integration: id,
+                endpoint: EndpointState::default(),
+                lanes: vec![(Lane::Bulk, sending(500 * batch))],
+                attempts: Vec::new(),
+                lost: Vec::new(),
+                disable: None,
+            };
+            save(&context, token, &step).unwrap();
+            assert_eq!(state.total_changes() - before, 1);
+        }
+        let row =
+            "SELECT length(endpoint) + coalesce(length(urgent_open), 0) + length(bulk_open) FROM courier";
+        let bytes: i64 = state.query_row(row, [], |row| row.get(0)).unwrap();
+        assert!(bytes < 120, "{bytes}");
+    }
+}

@@ -275,6 +275,8 @@ mod tests {
     use super::*;
     use crate::sqlite::log::catalog::Catalog;
     use crate::sqlite::options::Options;
+    use crate::sqlite::schema;
+    use crate::sqlite::seal::Sealer;
     use std::collections::BTreeMap;
 
     #[test]
@@ -290,5 +292,78 @@ mod tests {
         assert_eq!(counts.0.lock().unwrap().len(), 1, "where the subscription began is before the range");
         counts.events(&view, &[from(60)], 50, 100).unwrap();
         assert_eq!(counts.0.lock().unwrap().len(), 2);
+    }
+
+    const DEAD: u64 = 1_000;
+
+    /// A state with so many integrations that stand at the same place, all behind position 100.
+    fn dead(path: &std::path::Path) -> Connection {
+        schema::create(path, schema::Kind::State, |_| Ok(())).unwrap();
+        let state = schema::open(path, schema::Kind::State, schema::Access::Write).unwrap();
+        state
+            .execute_batch(&format!(
+                "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < {DEAD})
+                 INSERT INTO integration SELECT id, 1, 'dead', NULL, 0, '', 1, 1, '{{}}', x'', '{{}}' FROM n;
+                 INSERT INTO subscription (integration, place, kind, active, with_headers, revision, since)
+                 SELECT id, 0, {}, 1, 0, 1, 1 FROM integration;
+                 INSERT INTO courier (integration, token, endpoint, urgent, bulk)
+                 SELECT id, 7, 'null', 50, 50 FROM integration;",
+                Kind::Hit.code()
+            ))
+            .unwrap();
+        state
+    }
+
+    /// What 1,000 dead integrations cost is counted once, beside the writer; and they are moved in portions, between which saves
+    /// have their turn.
+    #[test]
+    fn a_thousand_that_are_behind_are_counted_beside_the_writer_and_moved_in_portions() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = dead(&directory.path().join("state.db"));
+        let options = Arc::new(Options::new("nowhere"));
+        let view = LogView::new(Catalog::default(), 100, options, Arc::default(), BTreeMap::new());
+        let mut slice = Retire {
+            first: 1,
+            last: 100,
+            unless_needed: false,
+            detail: "too old".to_owned(),
+            counts: RangeCounts::default(),
+            after: IntegrationId(0),
+        };
+        assert!(slice.count(&state, &view).unwrap());
+        let counted = slice.counts.0.lock().unwrap().len();
+        assert_eq!(counted, 1, "they all stand at the same place");
+
+        let sealer = Sealer::new(&[7; 32]);
+        let context = Context {
+            connection: &state,
+            sealer: &sealer,
+            view: &view,
+            now_ms: 0,
+            tasks: std::cell::RefCell::default(),
+            lost: std::cell::RefCell::default(),
+        };
+        let mut portions = 0;
+        let mut all_moved = Vec::new();
+        loop {
+            let before = state.total_changes();
+            let (retired, moved) = retire(&context, &slice).unwrap();
+            portions += 1;
+            assert!(moved.len() <= PORTION);
+            let changed = state.total_changes() - before;
+            assert!(changed <= 2 * PORTION as u64 + 1, "a range and a row for each, and a note: {changed}");
+            all_moved.extend(moved);
+            match retired {
+                Retired::To(after) => slice.after = after,
+                Retired::All => break,
+                Retired::Needed => panic!("it is to go whoever needs it"),
+            }
+        }
+        assert_eq!(portions, DEAD.div_ceil(PORTION as u64));
+        assert_eq!(all_moved, (1..=DEAD).map(IntegrationId).collect::<Vec<_>>());
+        assert_eq!(slice.counts.0.lock().unwrap().len(), counted, "the writer counts nothing");
+        let one = |sql: &str| state.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() as u64;
+        assert_eq!(one("SELECT count(*) FROM courier WHERE bulk = 100 AND token IS NULL"), DEAD);
+        assert_eq!(one("SELECT count(*) FROM lost WHERE events = 50"), DEAD);
     }
 }

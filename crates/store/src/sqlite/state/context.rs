@@ -60,7 +60,7 @@ pub(in crate::sqlite) struct Context<'a> {
     /// The wall clock, for times on record.
     pub now_ms: u64,
     /// What the delivery log is to be told when this is committed.
-    pub(super) tasks: RefCell<Vec<Task>>,
+    pub(in crate::sqlite) tasks: RefCell<Vec<Task>>,
     pub(in crate::sqlite) lost: RefCell<Vec<(LostReason, u64)>>,
 }
 
