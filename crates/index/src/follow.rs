@@ -57,17 +57,12 @@ pub struct Progress {
     pub indexed_to_ms: u64,
     /// The end of the log when that was said.
     pub head: Seq,
+    /// Events of the log that are not in it yet.
+    pub behind: u64,
     /// Every attempt up to this number is in it.
     pub attempts_to: u64,
     /// Why it does not get on, in words for the user.
     pub problem: Option<String>,
-}
-
-impl Progress {
-    /// Events that are not in it yet, at most.
-    pub fn behind(&self) -> u64 {
-        self.head.0.saturating_sub(self.indexed_to.0)
-    }
 }
 
 /// The task, before and while it runs.
@@ -255,7 +250,7 @@ impl Following {
         let rests = if self.is_under_load(head, began) { RESTS_UNDER_LOAD } else { RESTS };
         let writer = self.writer.as_mut().ok_or(Obstacle::Abandoned)?;
         // What is further behind than the index holds is not worth the reading.
-        writer.skip_to(Seq(head.0.saturating_sub(self.shared.options.bounds.positions())));
+        writer.skip_to(self.source.0.behind_newest(self.shared.options.bounds.events()));
         let (seq, attempt) = (writer.state().seq, writer.state().attempt);
         let page = self.source.0.follow(seq, EVENTS_AT_ONCE, BYTES_AT_ONCE).await?;
         more |= page.more;
@@ -284,7 +279,7 @@ impl Following {
     /// Whether events come faster than is good for one that works behind them.
     fn is_under_load(&mut self, head: Seq, now: Instant) -> bool {
         let Some((before, at)) = self.seen.replace((head, now)) else { return false };
-        is_fast(head.0.saturating_sub(before.0), now.duration_since(at))
+        is_fast(self.source.0.events_after(before), now.duration_since(at))
     }
 
     /// Drops what is too old or too much. `true`: there is more to do.
@@ -293,7 +288,8 @@ impl Following {
         // A log without an event has lost all before its end.
         let oldest = first.records.first().map_or(first.scanned_to.next(), |record| record.seq);
         let now_ms = self.now_ms();
-        let more = self.write(move |writer| writer.keep(oldest, now_ms)).await?;
+        let beyond = self.source.0.behind_newest(self.shared.options.bounds.events());
+        let more = self.write(move |writer| writer.keep(oldest, beyond, now_ms)).await?;
         let floor = self.shared.options.disk_floor_bytes;
         let free = self.source.0.file_figures().await?.disk_free_bytes;
         let has_room = free.is_none_or(|free| free >= floor.saturating_mul(2));
@@ -351,6 +347,7 @@ impl Following {
             indexed_to: state.seq,
             indexed_to_ms: state.seq_ms,
             head: (*self.source.0.head().borrow()).max(state.seq),
+            behind: self.source.0.events_after(state.seq),
             attempts_to: state.attempt,
             problem,
         };

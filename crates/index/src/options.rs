@@ -23,7 +23,7 @@ pub struct Options {
 pub struct Bounds {
     /// Positions of a volume of events, and attempts of a volume of attempts.
     pub volume: u64,
-    /// Volumes of events.
+    /// So many volumes of events are held, if positions have no gaps. With gaps there are more, and as many events.
     pub event_volumes: u64,
     /// Volumes of attempts.
     pub attempt_volumes: u64,
@@ -51,8 +51,8 @@ impl Bounds {
 }
 
 impl Bounds {
-    /// How many of the newest positions are indexed at least, once the log is longer than that.
-    pub(crate) fn positions(self) -> u64 {
+    /// How many of the newest events are indexed at least, once the log has more.
+    pub(crate) fn events(self) -> u64 {
         self.volume * self.event_volumes.saturating_sub(1).max(1)
     }
 }

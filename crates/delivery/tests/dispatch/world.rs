@@ -511,7 +511,8 @@ fn event(client: ClientId, kind: Kind, n: u64) -> Event {
 
 fn options(dir: &Path) -> Options {
     let options = Options::new(dir).with_simulated_clock(Arc::new(now_ms));
-    Options { inline: true, secret_key: Some([7; 32]), ..options }
+    // Each life goes on behind a gap, as after another process had taken over.
+    Options { inline: true, secret_key: Some([7; 32]), unused_at_start: 1_000, ..options }
 }
 
 type Cell64 = std::sync::atomic::AtomicU64;
@@ -605,6 +606,14 @@ impl Log for Jittery {
 
     fn lag(&self, streams: Vec<StreamFrom>, after: Seq, through: Seq) -> Answer<'_, Lag> {
         self.store.lag(streams, after, through)
+    }
+
+    fn behind_newest(&self, events: u64) -> Seq {
+        self.store.behind_newest(events)
+    }
+
+    fn events_after(&self, after: Seq) -> u64 {
+        self.store.events_after(after)
     }
 
     fn position_at(&self, appended_ms: u64) -> Answer<'_, Seq> {

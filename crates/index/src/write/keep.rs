@@ -18,8 +18,8 @@ const PORTION: i64 = 2_000;
 
 impl Writer {
     /// Takes away what is too much or too old: one volume, and a portion of each other thing. `oldest` is the first position
-    /// that is still in the log. `true`: there is more to do.
-    pub(crate) fn keep(&mut self, oldest: Seq, now_ms: u64) -> rusqlite::Result<bool> {
+    /// that is still in the log; behind `beyond` lie as many events as the file is meant to hold. `true`: there is more to do.
+    pub(crate) fn keep(&mut self, oldest: Seq, beyond: Seq, now_ms: u64) -> rusqlite::Result<bool> {
         let mut more = false;
         let transaction = self.connection.unchecked_transaction()?;
         if oldest > self.state.oldest {
@@ -27,8 +27,7 @@ impl Writer {
         }
         let too_large = bytes(&transaction)? > self.bounds.bytes;
         let gone = self.event_volumes.first().copied().filter(|number| {
-            (number + 1) * self.bounds.volume <= oldest.0
-                || self.event_volumes.len() as u64 > self.bounds.event_volumes
+            (number + 1) * self.bounds.volume <= oldest.max(beyond.next()).0
                 || (too_large && self.event_volumes.len() > 1)
         });
         let mut floor = self.state.floor;

@@ -254,7 +254,31 @@ async fn whoever_is_far_behind_begins_where_the_index_would() {
     assert_eq!(found.begins.map(|begins| begins.seq), Some(Seq(453)), "the log goes further back");
     let progress = index.progress();
     let progress = progress.borrow();
-    assert_eq!((progress.indexed_to, progress.behind(), progress.problem.is_none()), (Seq(500), 0, true));
+    assert_eq!((progress.indexed_to, progress.behind, progress.problem.is_none()), (Seq(500), 0, true));
+}
+
+#[tokio::test]
+async fn gaps_of_the_log_cost_the_index_no_events() {
+    let mut world = World::with(|options| options.unused_at_start = 10_000);
+    world.bounds = Bounds { volume: 16, event_volumes: 4, ..world.bounds };
+    for start in 0..4 {
+        world.append((0..10).map(|number| hit(ONE, 10 * start + number)).collect()).await;
+        // It follows each life of the log, and begins anew with the next.
+        world.indexed("followed").await;
+        world = world.restarted();
+    }
+    for name in ["followed", "made at the end"] {
+        let index = world.indexed(name).await;
+        let search = Search { client: ONE, limit: 1_000, ..Search::default() };
+        let found = index.search(search).await.expect("an answer");
+        assert_eq!(found.events.len(), 40, "{name}: as many as there are, which it could hold without gaps");
+        assert_eq!(index.progress().borrow().behind, 0);
+    }
+    world.append((40..100).map(|number| hit(ONE, number)).collect()).await;
+    let index = world.indexed("followed").await;
+    let found =
+        index.search(Search { client: ONE, limit: 1_000, ..Search::default() }).await.expect("an answer");
+    assert!((48..=64).contains(&found.events.len()), "{}: the newest stay", found.events.len());
 }
 
 #[tokio::test]

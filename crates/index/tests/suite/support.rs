@@ -24,6 +24,7 @@ pub(crate) struct World {
     now_ms: Arc<AtomicU64>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) bounds: Bounds,
+    log_options: hitwire_store::Options,
 }
 
 impl World {
@@ -41,8 +42,16 @@ impl World {
         options.inline = true;
         options.secret_key = Some([9; 32]);
         change(&mut options);
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).expect("the store opens"));
-        World { dir, now_ms, store, bounds: Bounds::default() }
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options.clone()).expect("the store opens"));
+        World { dir, now_ms, store, bounds: Bounds::default(), log_options: options }
+    }
+
+    /// The log is closed and opened again.
+    pub(crate) fn restarted(self) -> Self {
+        let World { dir, now_ms, store, bounds, log_options } = self;
+        drop(store);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(log_options.clone()).expect("it opens again"));
+        World { dir, now_ms, store, bounds, log_options }
     }
 
     pub(crate) fn pass(&self, time: Duration) {

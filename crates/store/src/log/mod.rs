@@ -33,6 +33,13 @@ pub trait Log: Send + Sync + 'static {
     /// `after`; block by block from the directory beyond.
     fn lag(&self, streams: Vec<StreamFrom>, after: Seq, through: Seq) -> Answer<'_, Lag>;
 
+    /// The position behind which the newest so many events lie, `Seq::ZERO` if there are no more. Positions may have gaps, so it
+    /// is not for a caller to reckon.
+    fn behind_newest(&self, events: u64) -> Seq;
+
+    /// How many events lie behind a position, of all clients and kinds. What cannot be read counts as the most that it can be.
+    fn events_after(&self, after: Seq) -> u64;
+
     /// The last position appended at or before a wall-clock time (milliseconds since the epoch), `Seq::ZERO` if none.
     fn position_at(&self, appended_ms: u64) -> Answer<'_, Seq>;
 

@@ -187,7 +187,8 @@ impl Keeper {
             let is_empty = slice.oldest_ms() == u64::MAX || slice.first == next.first;
             !slice.packed && !is_empty && !self.unpackable.contains(&slice.generation)
         })?;
-        Some((Arc::clone(slice), next.first - 1))
+        // The next one may begin behind a gap.
+        Some((Arc::clone(slice), slice.last().min(next.first - 1)))
     }
 
     /// The packed slice takes the other one's place.

@@ -76,6 +76,9 @@ pub struct Options {
     pub elapsed: MonotonicClock,
     /// Told when a thread has failed; `None`: nobody is.
     pub thread_failed: Option<ThreadFailed>,
+    /// Each start goes on behind so many positions that no event ever has, as it would after another process had taken over: for
+    /// tests and simulations of all that reads the log. 0 otherwise.
+    pub unused_at_start: u64,
     /// Makes the disk fail. `None` outside tests and simulations.
     pub fault: Option<FaultHook>,
 }
@@ -100,6 +103,7 @@ impl Options {
             now_ms: Arc::new(wall_clock_ms),
             elapsed: Arc::new(move || started.elapsed()),
             thread_failed: None,
+            unused_at_start: 0,
             fault: None,
         }
     }

@@ -5,6 +5,7 @@ mod care;
 mod damage;
 mod disk;
 mod files;
+mod gaps;
 mod large;
 mod retention;
 mod wal;

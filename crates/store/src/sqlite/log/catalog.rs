@@ -173,18 +173,25 @@ pub(in crate::sqlite) struct CutRange {
     pub first: u64,
     /// The last one.
     pub last: u64,
+    /// What of it no event ever had (both inclusive), in order.
+    unused: Vec<(u64, u64)>,
 }
 
 impl CutRange {
-    /// What of the range lies in no slice, as first and last positions.
+    /// What of the range lies in no slice though events had it, as first and last positions. If nobody knows where that ended, it
+    /// ends with the unused positions behind it.
     pub(in crate::sqlite) fn missing(&self) -> Vec<(u64, u64)> {
+        let mut covered: Vec<_> = self.parts.iter().map(|part| (part.first, part.last, false)).collect();
+        covered.extend(self.unused.iter().map(|&(first, last)| (first, last, true)));
+        covered.sort_unstable();
         let mut missing = Vec::new();
         let mut next = self.first;
-        for part in &self.parts {
-            if part.first > next {
-                missing.push((next, part.first - 1));
+        for (first, last, is_unused) in covered {
+            if first > next && next <= self.last {
+                let end = if is_unused { last } else { first - 1 };
+                missing.push((next, end.min(self.last)));
             }
-            next = part.last + 1;
+            next = next.max(last.saturating_add(1));
         }
         if next <= self.last {
             missing.push((next, self.last));
@@ -211,12 +218,34 @@ impl Catalog {
                 parts.push(Part { slice: slice.clone(), first, last });
             }
         }
-        CutRange { parts, first: listed.begins.max(after.saturating_add(1)), last: through }
+        let first = listed.begins.max(after.saturating_add(1));
+        let unused = listed.unused.iter().copied().filter(|&(from, to)| from <= through && first <= to);
+        CutRange { parts, first, last: through, unused: unused.collect() }
     }
 
     /// The first position that the log should hold.
     pub(in crate::sqlite) fn begins(&self) -> u64 {
         self.listed().begins
+    }
+
+    /// The position behind which the newest so many events of a log lie that ends at `head`; 0: there are no more. As positions
+    /// follow each other in a slice, no disk is read; in one that is damaged each counts as if it held an event.
+    pub(in crate::sqlite) fn behind_newest(&self, events: u64, head: u64) -> u64 {
+        let mut left = events;
+        for part in self.parts(0, head).parts.iter().rev() {
+            let held = self.events_at_most(part.first, part.last);
+            if held >= left {
+                return part.last.saturating_sub(left).max(part.first - 1);
+            }
+            left -= held;
+        }
+        0
+    }
+
+    /// How many events lie in `after < seq <= through`, as exact as [`Catalog::behind_newest`].
+    pub(in crate::sqlite) fn events_between(&self, after: u64, through: u64) -> u64 {
+        let parts = self.parts(after, through).parts;
+        parts.iter().map(|part| self.events_at_most(part.first, part.last)).sum()
     }
 
     /// How many events a range (both inclusive) can have had at most.
@@ -325,6 +354,22 @@ mod tests {
         assert_eq!(catalog.events_at_most(25, 40), 6);
         assert_eq!(catalog.events_at_most(35, 42), 2);
         catalog.remove(&catalog.all()[0]);
+        assert_eq!(catalog.parts(33, 45).missing(), [], "31 to 40 nobody ever had");
+        assert_eq!(catalog.parts(27, 35).missing(), [(28, 35)]);
         assert_eq!(catalog.parts(0, 45).missing(), [(25, 40)], "what was dropped on purpose is not missing");
+    }
+
+    #[test]
+    fn the_newest_events_are_found_over_gaps() {
+        let catalog = Catalog::new(1, vec![(31, 1_000)]);
+        for (first, last) in [(1, 9), (10, 30)] {
+            catalog.push(Arc::new(Slice::new(first, PathBuf::new(), None, false).ended_at(last)));
+        }
+        catalog.push(Arc::new(Slice::new(1_001, PathBuf::new(), None, false)));
+        let behind = |events| catalog.behind_newest(events, 1_005);
+        assert_eq!([behind(1), behind(5), behind(6), behind(26), behind(27)], [1_004, 1_000, 29, 9, 8]);
+        assert_eq!([behind(35), behind(36)], [0, 0]);
+        let between = |after| catalog.events_between(after, 1_005);
+        assert_eq!([between(0), between(29), between(500), between(1_004)], [35, 6, 5, 1]);
     }
 }

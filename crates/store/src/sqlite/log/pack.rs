@@ -99,8 +99,8 @@ impl Packing {
 
     /// Completes the new file, and returns the slice that it is. An unfinished file is removed.
     pub(in crate::sqlite) fn finish(self, directory: &DataDir) -> Result<Arc<Slice>, StoreError> {
-        let Packing { slice, target, new, .. } = self;
-        complete(&slice, target, &new, directory).inspect_err(|_| remove(&new))
+        let Packing { slice, last, target, new, .. } = self;
+        complete(&slice, last, target, &new, directory).inspect_err(|_| remove(&new))
     }
 
     /// Leaves the slice as it is.
@@ -113,6 +113,7 @@ impl Packing {
 
 fn complete(
     slice: &Slice,
+    last: u64,
     target: Connection,
     new: &Path,
     directory: &DataDir,
@@ -126,7 +127,8 @@ fn complete(
         .and_then(|()| directory.sync())
         .map_err(failed)?;
     let times_ms = (slice.oldest_ms(), slice.newest_ms());
-    Ok(Arc::new(Slice::new(slice.first, path, Some(times_ms), true)))
+    // The next slice may begin behind a gap.
+    Ok(Arc::new(Slice::new(slice.first, path, Some(times_ms), true).ended_at(last)))
 }
 
 /// Best effort: what is left is cleared away at the next start.

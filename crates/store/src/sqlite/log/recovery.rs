@@ -72,11 +72,14 @@ pub(in crate::sqlite) fn open(
         || last < mark.end.max(settled_to)
         || newest.is_none_or(|newest| newest.first < mark.slice) && mark.slice > 0;
 
+    // Nothing is added to the newest slice if the log is to go on behind a gap.
+    let unused = if newest.is_some() { options.unused_at_start } else { 0 };
     let mut slices: Vec<Slice> = on_disk.iter().map(OnDisk::slice).collect();
     let mut writer = None;
     if let Some(newest) = newest
         && !is_lost
         && !newest.closed
+        && unused == 0
         && let Some(slice) = slices.pop()
     {
         let slice = Arc::new(slice);
@@ -103,6 +106,9 @@ pub(in crate::sqlite) fn open(
             "the end of the log is damaged or missing; what integrations lose with it is recorded with them"
         );
         head
+    } else if unused > 0 {
+        memory.unused.push((last + 1, last + unused));
+        last + unused
     } else {
         last
     };

@@ -44,6 +44,16 @@ impl Log for SqliteStore {
         Box::pin(self.read_log(move |log| log.count(&streams, after.0, through.0).map(|count| count.lag)))
     }
 
+    fn behind_newest(&self, events: u64) -> Seq {
+        let log = &self.ground.log;
+        Seq(log.catalog.behind_newest(events, log.head()))
+    }
+
+    fn events_after(&self, after: Seq) -> u64 {
+        let log = &self.ground.log;
+        log.catalog.events_between(after.0, log.head())
+    }
+
     fn position_at(&self, appended_ms: u64) -> Answer<'_, Seq> {
         Box::pin(self.read_log(move |log| log.position_at(appended_ms).map(Seq)))
     }
