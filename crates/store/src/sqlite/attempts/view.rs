@@ -265,10 +265,6 @@ impl AttemptView {
     }
 }
 
-fn wait<'a>(condition: &Condvar, queue: MutexGuard<'a, Queue>, at_most: Duration) -> MutexGuard<'a, Queue> {
-    condition.wait_timeout(queue, at_most).unwrap_or_else(PoisonError::into_inner).0
-}
-
 impl Queue {
     fn is_full(&self) -> bool {
         self.tasks.len() >= QUEUE_MAX
