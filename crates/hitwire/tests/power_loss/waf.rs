@@ -19,7 +19,7 @@ pub(super) fn write(traced: &Traced, stop: &AtomicBool) {
             return;
         }
         let mut text = std::mem::take(&mut kept_back);
-        for _ in 0..1 + round % 4 {
+        for _ in 0..=round % 4 {
             text.push_str(&record(number));
             number += 1;
         }
@@ -40,7 +40,7 @@ pub(super) fn which(body: &str) -> Option<u64> {
 /// How many records end within the first `bytes` of the log.
 pub(super) fn records_within(log: &[u8], bytes: u64) -> u64 {
     let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(log.len());
-    log[..bytes].iter().filter(|byte| **byte == b'\n').count() as u64
+    log[..bytes].split(|byte| *byte == b'\n').count() as u64 - 1
 }
 
 fn record(number: u64) -> String {
