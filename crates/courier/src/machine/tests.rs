@@ -37,10 +37,16 @@ struct Run {
     sent: [Vec<WebhookId>; 2],
     /// What is passed in memory counts up to here.
     known_to: Seq,
-    /// The next step is not saved; the settings that an edit left, if it was one.
-    overtaken: Option<Option<Settings>>,
+    /// The next step is not saved: somebody else was first.
+    overtaken: Option<Overtaken>,
     /// No story needs so many inputs: what goes on for ever fails instead.
     inputs_left: u32,
+}
+
+/// What somebody else did.
+struct Overtaken {
+    /// The settings that an edit left, if it was one.
+    edited: Option<Settings>,
 }
 
 const INPUTS_MOST: u32 = 2_000;
@@ -150,7 +156,9 @@ impl Run {
             }
         }
         let mut said: Vec<String> = commands.iter().map(said).collect();
-        if let (Some(undone), Some(edited)) = (undone, self.overtaken.take_if(|_| overtaken.is_some())) {
+        if let (Some(undone), Some(Overtaken { edited })) =
+            (undone, self.overtaken.take_if(|_| overtaken.is_some()))
+        {
             said.push("reload".to_owned());
             said.extend(self.reloaded(edited, undone));
         }
@@ -266,14 +274,14 @@ impl Run {
     /// Somebody else changes what is on record: the next step is not saved, and the record is loaded again.
     fn overtaken(&mut self, change: impl FnOnce(&mut Saved)) {
         change(&mut self.saved);
-        self.overtaken = Some(None);
+        self.overtaken = Some(Overtaken { edited: None });
     }
 
     /// A user edits the integration: the next step is not saved, and record and settings are loaded again.
     fn overtaken_by_an_edit(&mut self, edit: impl FnOnce(&mut Settings)) {
         let mut settings = self.settings.clone();
         edit(&mut settings);
-        self.overtaken = Some(Some(settings));
+        self.overtaken = Some(Overtaken { edited: Some(settings) });
     }
 
     fn edit(&mut self, edit: impl FnOnce(&mut Settings)) -> Vec<String> {

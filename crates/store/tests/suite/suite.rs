@@ -685,7 +685,7 @@ pub(crate) async fn every_change_by_somebody_else_has_a_courier_load_again(backe
     append(&*store, hits(1..=5)).await;
     let id = create(&*store, ONE, &[Kind::Hit]).await.id;
     let changes: [fn(&mut Integration); 5] = [
-        |integration| integration.name = "renamed".to_owned(),
+        |integration| "renamed".clone_into(&mut integration.name),
         |integration| integration.target.timeout_s += 1,
         |integration| integration.events.extend(ticked(&[Kind::System])),
         |integration| integration.activity = Activity::DisabledByUser,

@@ -1,5 +1,7 @@
 //! How much is written for what couriers do.
 
+#![allow(clippy::print_stdout)]
+
 use crate::support::{
     Bench, ONE, append, attempt, commit, create, hits, lane_at, loaded, open_batch, progress,
 };
