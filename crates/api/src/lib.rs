@@ -2,21 +2,21 @@
 //!
 //! The cast, in the order in which a request meets it:
 //!
-//! - [`observe`]: one log line for each request, and 500 instead of a dropped connection when a handler panics; with it
-//!   [`leftover`]: what a handler left unread of a body.
-//! - [`auth`]: whose token it is, for which client, and whether that role may: [`roles`] says who may what.
-//! - [`quota`]: what a client may use.
-//! - [`incoming`]: calls with a body, and who makes them when it has arrived; [`body`]: the body, within bounds of size, time and
+//! - `observe`: one log line for each request, and 500 instead of a dropped connection when a handler panics; with it
+//!   `leftover`: what a handler left unread of a body.
+//! - `auth`: whose token it is, for which client, and whether that role may: `roles` says who may what.
+//! - `quota`: what a client may use.
+//! - `incoming`: calls with a body, and who makes them when it has arrived; `body`: the body, within bounds of size, time and
 //!   memory.
-//! - [`fields`], [`contract`]: the body into what is asked for, every wrong field named.
-//! - [`precondition`]: `ETag` and `If-Match`.
-//! - [`rules`]: what is asked for into what shall be, or everything that is wrong with it.
-//! - [`places`]: how many calls, and answers of a size, may be under way at once.
-//! - [`turnstile`]: how often a client may make a call that costs more than an answer.
-//! - [`description`]: all calls described, for programs and for people.
-//! - the handlers: [`events`], [`counters`], [`feed`], [`event`], [`integrations`], [`listing`], [`testing`], [`previews`], [`history`], [`attempt`], [`status`], [`overview`], [`metrics`], [`accounts`],
-//!   [`activity`], [`health`].
-//! - [`problem`]: every error, in one form.
+//! - `fields`, `contract`: the body into what is asked for, every wrong field named.
+//! - `precondition`: `ETag` and `If-Match`.
+//! - `rules`: what is asked for into what shall be, or everything that is wrong with it.
+//! - `places`: how many calls, and answers of a size, may be under way at once.
+//! - `turnstile`: how often a client may make a call that costs more than an answer.
+//! - `description`: all calls described, for programs and for people.
+//! - the handlers: `events`, `counters`, `feed`, `event`, `integrations`, `listing`, `testing`, `previews`, `history`, `attempt`, `status`, `overview`, `metrics`, `accounts`,
+//!   `activity`, `health`.
+//! - `problem`: every error, in one form.
 //!
 //! No handler holds policy or knows how something is stored.
 

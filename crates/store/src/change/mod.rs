@@ -3,10 +3,10 @@
 //! So there is no change without its entry and its event, and neither without the change. Everything here is a plain function
 //! of what was, what shall be, who wants it and when; the API (and later the console) commits what it answers.
 //!
-//! - [`integration`]: integrations made, changed, enabled, disabled, deleted, broken; [`fields`]: their settings field by field,
+//! - [`integration`]: integrations made, changed, enabled, disabled, deleted, broken; `fields`: their settings field by field,
 //!   secrets masked, and what differs.
 //! - [`source`]: sources, as they are configured from one start to the next.
-//! - [`client`], [`user`], [`token`], [`application`]: accounts; [`plain`]: their fields, none of which is secret.
+//! - [`client`], [`user`], [`token`], [`application`]: accounts; `plain`: their fields, none of which is secret.
 
 pub mod application;
 pub mod client;
