@@ -271,6 +271,7 @@ struct Board {
 impl Board {
     async fn serve(mut self, mut notes: mpsc::UnboundedReceiver<Note>, ids: Vec<IntegrationId>) {
         let (mut head, mut moved) = (self.context.store.head(), self.context.store.moved());
+        let mut moved_to = moved.borrow().first().map_or(0, |last| last.number);
         for id in ids {
             self.configured(id);
         }
@@ -286,7 +287,10 @@ impl Board {
                     self.match_streams();
                 }
                 Ok(()) = moved.changed() => {
-                    let ids = moved.borrow_and_update().clone();
+                    let lately = moved.borrow_and_update().clone();
+                    let new = lately.iter().take_while(|one| one.number > moved_to);
+                    let ids: Vec<_> = new.map(|one| one.integration).collect();
+                    moved_to = lately.first().map_or(moved_to, |last| last.number);
                     for id in ids {
                         self.wake(id, Flags::MOVED.and(Flags::advanced(Lane::Urgent)).and(Flags::advanced(Lane::Bulk)));
                     }

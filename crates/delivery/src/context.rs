@@ -207,8 +207,9 @@ impl Context {
         }
     }
 
-    /// Saves a step, and what belongs to it, in one transaction. `false`: somebody else has changed the courier since it was
-    /// loaded, and nothing was saved.
+    /// Saves a step, and what belongs to it, in one transaction. `false`: load the courier again. Somebody else has changed it
+    /// since it was loaded, and nothing was saved; or the store failed, so that nobody knows whether it was: repeated, the
+    /// step could count twice.
     pub(crate) async fn save(
         &self,
         token: CourierToken,
@@ -217,17 +218,19 @@ impl Context {
     ) -> Result<bool, Interrupt> {
         let mut ops = vec![Op::Save(token, progress)];
         ops.extend(with_it);
-        self.patiently(|store| {
-            let ops = ops.clone();
-            Box::pin(async move {
-                match store.commit(ops).await {
-                    Ok(_) => Ok(true),
-                    Err(StoreError::Overtaken) => Ok(false),
-                    Err(error) => Err(error),
-                }
-            })
-        })
-        .await
+        match self.store.commit(ops).await {
+            Ok(_) => return Ok(true),
+            Err(StoreError::Overtaken) => return Ok(false),
+            Err(StoreError::Closed) => return Err(Interrupt::Stopped),
+            Err(StoreError::NotFound) => return Err(Interrupt::Gone),
+            Err(error) => {
+                tracing::error!(%error, "the store did not save a step of a courier; loading it again")
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(STORE_RETRY) => Ok(false),
+            () = self.stop.cancelled() => Err(Interrupt::Stopped),
+        }
     }
 
     fn farewells(&self) -> std::sync::MutexGuard<'_, HashMap<IntegrationId, Farewell>> {

@@ -294,8 +294,12 @@ impl Shell {
     }
 }
 
-/// What a lane passed in memory counts up to here: a kind that was ticked since counts from where the store says.
+/// What a lane passed in memory counts up to here: a kind that was ticked since counts from where the store says. What another
+/// filter did not let pass counts for nothing: events that came after the edit may have been passed under the old one.
 fn known_to(before: &Integration, now: &Integration) -> Seq {
+    if before.filter != now.filter {
+        return Seq::ZERO;
+    }
     let is_new = |ticked: &&Ticked| {
         let same = |known: &Ticked| known.active && known.kind == ticked.kind && known.from == ticked.from;
         ticked.active && !before.events.iter().any(same)

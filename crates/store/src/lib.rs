@@ -37,7 +37,9 @@ pub use self::uuid::new_uuid;
 pub use answer::{Answer, StoreError};
 pub use counts::{Counts, Distribution, Figures};
 pub use details::{AttemptKey, AttemptTimings, DELIVERED_OF_EACH, Detail, Details, Draft, ResponseDetail};
-pub use ledger::{AttemptPage, AttemptQuery, AttemptRow, CourierToken, Ledger, LoadedCourier, LostRow};
+pub use ledger::{
+    AttemptPage, AttemptQuery, AttemptRow, CourierToken, Ledger, LoadedCourier, LostRow, Moved,
+};
 pub use log::{Append, Appended, Lag, Log, Page, Read, StreamFrom, Touched, Unreadable};
 pub use ops::{Done, Op};
 pub use outbox::Outbox;

@@ -10,6 +10,7 @@
 #![allow(clippy::print_stderr)]
 
 mod check;
+mod edits;
 mod failing;
 mod network;
 mod random;

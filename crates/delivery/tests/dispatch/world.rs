@@ -667,7 +667,7 @@ impl Ledger for Jittery {
         self.store.lost(id, before, limit)
     }
 
-    fn moved(&self) -> watch::Receiver<Vec<IntegrationId>> {
+    fn moved(&self) -> watch::Receiver<Vec<hitwire_store::Moved>> {
         self.store.moved()
     }
 }

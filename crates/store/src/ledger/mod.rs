@@ -53,5 +53,14 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// The integrations whose cursors the store itself moved lately (retention, enabling from now), the last ones first.
     /// Changes on each; an integration stays in the list for a while, so that a slow receiver misses none.
-    fn moved(&self) -> watch::Receiver<Vec<IntegrationId>>;
+    fn moved(&self) -> watch::Receiver<Vec<Moved>>;
+}
+
+/// An integration whose cursors the store itself moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// Rises with each move, so that whoever has seen this one looks at none before it again.
+    pub number: u64,
+    /// Whose.
+    pub integration: IntegrationId,
 }

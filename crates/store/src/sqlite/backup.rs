@@ -121,8 +121,9 @@ pub fn restore(from: &Path, directory: &Path) -> Result<Backup, StoreError> {
         }
     }
     let data = DataDir::open(directory)?;
-    let is_used =
-        data.state().exists() || !data.slices().map_err(|error| trouble(directory, &error))?.is_empty();
+    let is_used = data.state().exists()
+        || data.attempts().exists()
+        || !data.slices().map_err(|error| trouble(directory, &error))?.is_empty();
     if is_used {
         return Err(StoreError::Open(format!(
             "{}: there is data in this directory; restore into an empty one, or move what is in it away",

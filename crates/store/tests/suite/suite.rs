@@ -544,7 +544,7 @@ pub(crate) async fn enabling_after_a_user_disabled_it_skips_to_now_and_says_what
     let saved = store.saved(enabled.id).await.unwrap().unwrap();
     assert_eq!(saved.lanes, [lane_at(5), lane_at(5)]);
     assert!(moved.has_changed().unwrap(), "couriers are told that their cursors were moved");
-    assert!(moved.borrow_and_update().contains(&enabled.id));
+    assert_eq!(moved.borrow_and_update()[0].integration, enabled.id);
 }
 
 pub(crate) async fn enabling_after_hitwire_disabled_it_resumes_with_what_was_missed(backend: &dyn Backend) {

@@ -16,6 +16,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Integrations that one transaction moves: some 2 ms, so that saves do not wait for all of them.
 const PORTION: usize = 100;
 
+/// Integrations that one transaction looks at: most lose nothing.
+const LOOKED_AT_MAX: usize = 1_000;
+
 const BEHIND: &str = "SELECT courier.integration, urgent, urgent_open, bulk, bulk_open, client, disabled
      FROM courier JOIN integration ON integration.id = courier.integration
      WHERE courier.integration > ?2 AND min(urgent, bulk) < ?1 ORDER BY courier.integration";
@@ -55,8 +58,8 @@ impl Retire {
     /// counted again, and nothing else. `false`: the slice is still needed, and the writer need not be asked.
     pub(in crate::sqlite) fn count(&self, connection: &Connection, view: &LogView) -> Result<bool, Trouble> {
         let mut needed = false;
-        each_loser(connection, view, self, |loser| {
-            needed = self.unless_needed && !loser.is_disabled_by_user;
+        each_behind(connection, view, self, |loser| {
+            needed |= !loser.lanes.is_empty() && self.unless_needed && !loser.is_disabled_by_user;
             Ok(!needed)
         })?;
         Ok(!needed)
@@ -137,11 +140,12 @@ pub(in crate::sqlite) fn retire(
     if retire.unless_needed && retire.after == IntegrationId(0) && !retire.count(connection, view)? {
         return Ok((Retired::Needed, Vec::new()));
     }
-    let (mut losers, mut more) = (Vec::new(), false);
-    each_loser(connection, view, retire, |loser| {
-        more = losers.len() == PORTION;
+    let (mut losers, mut more, mut looked_at, mut through) = (Vec::new(), false, 0, retire.after);
+    each_behind(connection, view, retire, |loser| {
+        more = losers.len() == PORTION || looked_at == LOOKED_AT_MAX;
         if !more {
-            losers.push(loser);
+            (looked_at, through) = (looked_at + 1, IntegrationId(loser.id));
+            losers.extend((!loser.lanes.is_empty()).then_some(loser));
         }
         Ok(!more)
     })?;
@@ -163,17 +167,15 @@ pub(in crate::sqlite) fn retire(
         }
     }
     let moved: Vec<_> = losers.iter().map(|loser| IntegrationId(loser.id)).collect();
-    match moved.last() {
-        Some(&last) if more => Ok((Retired::To(last), moved)),
-        _ => {
-            log_memory::put_begin(connection, retire.last + 1)?;
-            Ok((Retired::All, moved))
-        }
+    if more {
+        return Ok((Retired::To(through), moved));
     }
+    log_memory::put_begin(connection, retire.last + 1)?;
+    Ok((Retired::All, moved))
 }
 
-/// Shows the integrations with outstanding events in the slice, in order, until `show` says `false`.
-fn each_loser(
+/// Shows the integrations that have not come past the slice, in order, with what they lose if anything, until `show` says `false`.
+fn each_behind(
     connection: &Connection,
     view: &LogView,
     retire: &Retire,
@@ -182,8 +184,7 @@ fn each_loser(
     let mut statement = connection.prepare_cached(BEHIND)?;
     let mut rows = statement.query(params![retire.last as i64, retire.after.0 as i64])?;
     while let Some(row) = rows.next()? {
-        let loser = loser(connection, view, retire, row)?;
-        if !loser.lanes.is_empty() && !show(loser)? {
+        if !show(loser(connection, view, retire, row)?)? {
             break;
         }
     }
@@ -198,11 +199,18 @@ fn loser(connection: &Connection, view: &LogView, retire: &Retire, row: &Row<'_>
     for lane in Lane::ALL {
         let of_lane = subscribed.iter().filter(|from| from.stream.kind.lane() == lane);
         let streams: Vec<StreamFrom> = of_lane.copied().collect();
-        let state = lanes::lane_of(row, lanes::COLUMNS[lane.index()])?;
+        let column = lanes::COLUMNS[lane.index()];
+        // A lane that cannot be read must not keep the slice for ever either: it goes on behind it, as if nothing were open.
+        let (state, mut uncounted) = match lanes::lane_of(row, column) {
+            Ok(state) => (state, None),
+            Err(_) => {
+                let cursor = Seq(row.get::<_, i64>(column).unwrap_or(0) as u64);
+                (LaneState { cursor, open: Vec::new() }, Some("the lane's record is damaged".to_owned()))
+            }
+        };
         if streams.is_empty() || state.cursor >= Seq(retire.last) {
             continue;
         }
-        let mut uncounted = None;
         let parts = parts_of(&state, retire.last, |after, through| {
             // What cannot be read is lost too: it must not keep the slice for ever.
             match retire.counts.events(view, &streams, after, through) {

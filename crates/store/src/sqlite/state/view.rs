@@ -1,10 +1,10 @@
 //! What everyone may see of the state: read-only connections, and what the store moved by itself.
 
 use super::context::Trouble;
-use crate::StoreError;
 use crate::sqlite::readers::{ReadFailure, Readers};
 use crate::sqlite::schema::{self, Kind};
 use crate::sqlite::wal::{Gate, WRITER_WAITS_MAX};
+use crate::{Moved, StoreError};
 use hitwire_event::IntegrationId;
 use rusqlite::Connection;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub(in crate::sqlite) struct StateView {
     pub(in crate::sqlite) writer: Gate,
     /// Those who read it.
     pub(in crate::sqlite) readers: Readers,
-    moved: watch::Sender<Vec<IntegrationId>>,
+    moved: watch::Sender<Vec<Moved>>,
     announced: watch::Sender<u64>,
     /// A sync of the file failed: nothing may be moved into it, it is to be replaced by a copy.
     poisoned: AtomicBool,
@@ -78,14 +78,15 @@ impl StateView {
     /// Says that the store moved cursors of these integrations.
     pub(in crate::sqlite) fn announce(&self, moved: Vec<IntegrationId>) {
         self.moved.send_modify(|lately| {
-            lately.retain(|integration| !moved.contains(integration));
-            lately.splice(0..0, moved);
+            let number = lately.first().map_or(0, |last| last.number) + 1;
+            lately.retain(|one| !moved.contains(&one.integration));
+            lately.splice(0..0, moved.into_iter().map(|integration| Moved { number, integration }));
             lately.truncate(MOVED_MAX);
         });
     }
 
     /// The integrations whose cursors the store moved lately, the last ones first.
-    pub(in crate::sqlite) fn watch_moved(&self) -> watch::Receiver<Vec<IntegrationId>> {
+    pub(in crate::sqlite) fn watch_moved(&self) -> watch::Receiver<Vec<Moved>> {
         self.moved.subscribe()
     }
 

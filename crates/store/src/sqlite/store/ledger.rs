@@ -4,7 +4,8 @@ use super::SqliteStore;
 use crate::sqlite::attempts::{rows, search};
 use crate::sqlite::ledger::{lanes, lost};
 use crate::{
-    Answer, AttemptPage, AttemptQuery, AttemptRow, Done, Ledger, LoadedCourier, LostRow, Op, StoreError,
+    Answer, AttemptPage, AttemptQuery, AttemptRow, Done, Ledger, LoadedCourier, LostRow, Moved, Op,
+    StoreError,
 };
 use hitwire_courier::Saved;
 use hitwire_event::IntegrationId;
@@ -44,7 +45,7 @@ impl Ledger for SqliteStore {
         Box::pin(self.read_state(move |connection| lost::lost(connection, id, before, limit)))
     }
 
-    fn moved(&self) -> watch::Receiver<Vec<IntegrationId>> {
+    fn moved(&self) -> watch::Receiver<Vec<Moved>> {
         self.ground.state.watch_moved()
     }
 }

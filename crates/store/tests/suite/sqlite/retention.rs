@@ -93,6 +93,31 @@ async fn ten_times_the_limit_with_a_hanging_integration_stays_within_it_and_leav
 }
 
 #[tokio::test]
+async fn a_lane_whose_record_is_damaged_keeps_no_slice_and_goes_on_behind_it() {
+    let bench = Bench::new(true);
+    let store = SqliteStore::open(limited(&bench)).unwrap();
+    let damaged = create(&store, ONE, &[Kind::Hit]).await.id;
+    let well = create(&store, ONE, &[Kind::Hit]).await.id;
+    let state = rusqlite::Connection::open(bench.path().join("state.db")).unwrap();
+    state.execute("UPDATE courier SET bulk_open = x'ff' WHERE integration = ?1", [damaged.0 as i64]).unwrap();
+    drop(state);
+    assert!(store.load_courier(damaged).await.is_err());
+    for round in 0..100 {
+        append_some(&store, round).await;
+    }
+    drop(store);
+    let store = SqliteStore::open(limited(&bench)).unwrap();
+    let first = first_position(&store).await;
+    assert!(first > 1, "the oldest slice went");
+    for id in [damaged, well] {
+        let lost = store.lost(id, None, 10).await.unwrap();
+        assert_eq!((lost.len(), lost[0].range.first, lost[0].range.last), (1, Seq(1), Seq(first - 1)));
+        let loaded = store.load_courier(id).await.unwrap().unwrap();
+        assert_eq!(loaded.saved.lanes[Lane::Bulk.index()].cursor, Seq(first - 1));
+    }
+}
+
+#[tokio::test]
 async fn an_unsettled_goes_with_its_events_and_couriers_are_told() {
     let bench = Bench::new(true);
     let store = SqliteStore::open(limited(&bench)).unwrap();
@@ -108,7 +133,8 @@ async fn an_unsettled_goes_with_its_events_and_couriers_are_told() {
         append_some(&store, round).await;
     }
     assert!(moved.has_changed().unwrap());
-    assert_eq!(*moved.borrow_and_update(), [id]);
+    let lately: Vec<_> = moved.borrow_and_update().iter().map(|moved| moved.integration).collect();
+    assert_eq!(lately, [id]);
     let saved = store.saved(id).await.unwrap().unwrap();
     let bulk = &saved.lanes[Lane::Bulk.index()];
     assert!(bulk.cursor > Seq(0));
