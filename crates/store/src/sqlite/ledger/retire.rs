@@ -201,12 +201,11 @@ fn loser(connection: &Connection, view: &LogView, retire: &Retire, row: &Row<'_>
         let streams: Vec<StreamFrom> = of_lane.copied().collect();
         let column = lanes::COLUMNS[lane.index()];
         // A lane that cannot be read must not keep the slice for ever either: it goes on behind it, as if nothing were open.
-        let (state, mut uncounted) = match lanes::lane_of(row, column) {
-            Ok(state) => (state, None),
-            Err(_) => {
-                let cursor = Seq(row.get::<_, i64>(column).unwrap_or(0) as u64);
-                (LaneState { cursor, open: Vec::new() }, Some("the lane's record is damaged".to_owned()))
-            }
+        let (state, mut uncounted) = if let Ok(state) = lanes::lane_of(row, column) {
+            (state, None)
+        } else {
+            let cursor = Seq(row.get::<_, i64>(column).unwrap_or(0) as u64);
+            (LaneState { cursor, open: Vec::new() }, Some("the lane's record is damaged".to_owned()))
         };
         if streams.is_empty() || state.cursor >= Seq(retire.last) {
             continue;

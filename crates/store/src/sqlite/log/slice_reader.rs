@@ -198,7 +198,14 @@ impl<'a> SliceReader<'a> {
     fn before_the_next_block(self, part: &Part, after: u64) -> ReadResult<u64> {
         let next =
             self.connection.prepare_cached(NEXT_BLOCK)?.query_row([after as i64], |row| number(row, 0));
-        Ok(next.optional()?.map_or(part.last, |next| part.last.min(next - 1)))
+        match next.optional()? {
+            // SQLite may answer anything from a damaged page.
+            Some(next) if next <= after => {
+                Err(rusqlite::Error::IntegralValueOutOfRange(0, next as i64).into())
+            }
+            Some(next) => Ok(part.last.min(next - 1)),
+            None => Ok(part.last),
+        }
     }
 
     /// The last position of a part, from `first` on, that cannot be read because the table of blocks is damaged there.
