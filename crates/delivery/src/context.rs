@@ -224,7 +224,7 @@ impl Context {
             Err(StoreError::Closed) => return Err(Interrupt::Stopped),
             Err(StoreError::NotFound) => return Err(Interrupt::Gone),
             Err(error) => {
-                tracing::error!(%error, "the store did not save a step of a courier; loading it again")
+                tracing::error!(%error, "the store did not save a step of a courier; loading it again");
             }
         }
         tokio::select! {

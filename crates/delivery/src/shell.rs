@@ -331,3 +331,38 @@ fn subscribed(context: &Context, integration: &Integration) -> Vec<StreamFrom> {
     }
     Lane::ALL.into_iter().flat_map(|lane| lane_streams(integration, lane)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hitwire_event::{ClientId, Kind};
+    use hitwire_store::{Activity, Target};
+
+    fn integration(filter: &str, since: u64) -> Integration {
+        Integration {
+            id: IntegrationId(7),
+            client: ClientId(1),
+            name: "SIEM".to_owned(),
+            activity: Activity::Active,
+            created_at: 0,
+            created_by: "Jane".to_owned(),
+            target: Target::new("https://siem.example.com/in", "whsec_1"),
+            events: vec![Ticked { kind: Kind::Hit, active: true, with_headers: false, from: Seq(since) }],
+            filter: serde_json::from_str(filter).expect("a filter"),
+            revision: 1,
+            content_revision: 1,
+        }
+    }
+
+    #[test]
+    fn what_was_passed_in_memory_counts_only_as_far_as_the_same_events_were_wanted() {
+        let before = integration(r#"{"attack_types":["xss"]}"#, 1);
+        assert_eq!(known_to(&before, &before), Seq(u64::MAX));
+        assert_eq!(
+            known_to(&before, &integration(r#"{"attack_types":["xss"]}"#, 50)),
+            Seq(49),
+            "ticked anew"
+        );
+        assert_eq!(known_to(&before, &integration(r#"{"attack_types":["sqli"]}"#, 1)), Seq::ZERO);
+    }
+}

@@ -1,4 +1,4 @@
-//! Edits that a running courier hears of late.
+//! Edits that a courier hears of late.
 
 use super::small_world::{append_hits, integration, surroundings};
 use hitwire_courier::Reply;
@@ -36,7 +36,7 @@ async fn only(store: &dyn Store, mut integration: Integration, attack_type: &str
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_courier_passed_under_the_filter_of_before_is_looked_at_again() {
+async fn an_edit_that_nobody_told_counts_for_the_next_event() {
     let dir = tempfile::tempdir().expect("a directory");
     let options =
         Options { inline: true, secret_key: Some([7; 32]), disk_floor_bytes: 0, ..Options::new(dir.path()) };
