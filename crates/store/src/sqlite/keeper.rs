@@ -278,13 +278,8 @@ impl Keeper {
         };
         let move_wal = || -> rusqlite::Result<WalContent> {
             let content = checkpoint(connection, Checkpoint::Look)?;
-            if content.bytes(LOG_PAGE_BYTES) >= self.ground.options.wal_bytes_to_move() {
-                wal::move_all(&pass, &self.ground.log.writer, &slice.readers)
-            } else if due {
-                pass()
-            } else {
-                Ok(content)
-            }
+            let is_large = content.bytes(LOG_PAGE_BYTES) >= self.ground.options.wal_bytes_to_move();
+            wal::move_what_is_due(content, is_large, due, &pass, &self.ground.log.writer, &slice.readers)
         };
         match move_wal() {
             Ok(content) => {
@@ -331,13 +326,8 @@ impl Keeper {
             let move_wal = || -> rusqlite::Result<WalContent> {
                 let content = checkpoint(connection, Checkpoint::Look)?;
                 let is_large = content.bytes(STATE_PAGE_BYTES) >= self.ground.options.wal_bytes_to_move();
-                if is_large || wipe {
-                    wal::move_all(&pass, &state.writer, &state.readers.gate)
-                } else if due {
-                    pass()
-                } else {
-                    Ok(content)
-                }
+                let all = is_large || wipe;
+                wal::move_what_is_due(content, all, due, &pass, &state.writer, &state.readers.gate)
             };
             match move_wal() {
                 Ok(content) => {

@@ -143,12 +143,30 @@ pub(super) fn move_some(connection: &Connection) -> rusqlite::Result<WalContent>
     checkpoint(connection, Checkpoint::Look)
 }
 
+/// Moves all of a WAL, of which `content` is known, or does one pass if that is due, or nothing. Answers what it holds then.
+pub(super) fn move_what_is_due(
+    content: WalContent,
+    all: bool,
+    due: bool,
+    pass: &dyn Fn() -> rusqlite::Result<WalContent>,
+    writer: &Gate,
+    readers: &Gate,
+) -> rusqlite::Result<WalContent> {
+    if all {
+        move_all(pass, writer, readers)
+    } else if due {
+        pass()
+    } else {
+        Ok(content)
+    }
+}
+
 /// Moves everything that the WAL holds by passes of [`move_some`], with closed gates at the end if it cannot be done
 /// otherwise. If something is left, somebody reads it who passed no gate, or whose reading takes very long.
 ///
 /// A pass that leaves something has not synced the database. So after an error nothing may be moved any more: what an earlier
 /// pass wrote may be lost, and would not be written again.
-pub(super) fn move_all(
+fn move_all(
     pass: &dyn Fn() -> rusqlite::Result<WalContent>,
     writer: &Gate,
     readers: &Gate,
