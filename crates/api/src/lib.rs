@@ -214,7 +214,7 @@ fn calls() -> OpenApiRouter<Shared> {
 
 /// All calls, for the console, which makes them without leaving the process.
 pub fn calls_alone(api: Shared) -> Router {
-    described(calls()).fallback(no_such_call).method_not_allowed_fallback(no_such_method).with_state(api)
+    calls_with_state(api).fallback(no_such_call).method_not_allowed_fallback(no_such_method)
 }
 
 /// All calls, to be joined with other pages: they have no fallback yet.
