@@ -97,8 +97,8 @@ impl BodyBudget {
     }
 
     /// Reads a body of at most `bytes_max` that this client, or somebody at this address, sends.
-    /// Reads a body as the API's own are read, for somebody who answers in another form: its bytes, and the memory that they
-    /// take until it is dropped; or the status and the words of the refusal.
+    /// Reads a body within the API's bounds, for callers that answer in a form of their own. Returns its bytes and their share
+    /// of the memory, or the status and words of the refusal.
     pub async fn read_for(
         &self,
         body: Body,

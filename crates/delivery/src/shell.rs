@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 pub(crate) enum Ended {
     /// Nothing to do until something happens.
     Parked(Courier),
-    /// The integration is no more.
+    /// The integration was deleted.
     Gone,
     /// hitwire stops.
     Stopped,

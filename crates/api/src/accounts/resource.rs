@@ -28,7 +28,7 @@ pub(super) trait Resource: Sized + Send + Sync {
     /// Whose it is; a client is its own.
     fn client(&self) -> ClientId;
 
-    /// What the `ETag` tells; none if nobody has to say from which state a change was made.
+    /// What the `ETag` tells; none if a change need not say which state it was made from.
     fn revision(&self) -> Option<u64>;
 
     /// The one that a path names, if the caller may see it: one of another client looks as if it were not there.
@@ -86,7 +86,7 @@ pub(super) fn full<R: Resource>(client: ClientId, max: usize) -> Problem {
     ))
 }
 
-/// Nobody makes, or does anything to, somebody or something with more power than they have themselves.
+/// Refuses a caller who would make, change or take away something with more power than the caller has.
 pub(super) fn no_more_than<R: Resource>(caller: &Caller, role: Role, done: &str) -> Result<(), Problem> {
     // The order is that of power, the most first.
     if role >= caller.role() {
