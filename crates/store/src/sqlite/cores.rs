@@ -7,7 +7,6 @@ use super::files::DataDir;
 use super::ground::Ground;
 use super::keeper::Keeper;
 use super::ledger::lanes;
-use super::log::dedup::Fingerprinter;
 use super::log::keeping::{Keeping, Notice};
 use super::log::log_core::LogCore;
 use super::log::recovery::{self, KnownOfLog};
@@ -38,7 +37,6 @@ pub(super) struct Cores {
 pub(super) struct Opened {
     pub ground: Ground,
     pub sealer: Sealer,
-    pub fingerprinter: Fingerprinter,
     pub cores: Cores,
 }
 
@@ -66,9 +64,9 @@ pub(super) fn open(options: Options) -> Result<Opened, StoreError> {
     let ran_before = running::before(&connection).map_err(|error| damaged(error.into()))?;
     let clock = Arc::new(Clock::new(&options, ran_before));
 
-    let fingerprinter = Fingerprinter::new()?;
+    let fingerprinter = file::fingerprinter(&connection).map_err(damaged)?;
     let counts: Arc<Counts> = Arc::default();
-    let recovered = recovery::open(&directory, &options, &counts, &clock, &fingerprinter, known)?;
+    let recovered = recovery::open(&directory, &options, &counts, &clock, fingerprinter, known)?;
     file::remember(&connection, &recovered.memory).map_err(damaged)?;
     running::forget_after(&connection, recovered.view.head()).map_err(|error| damaged(error.into()))?;
     let noted = file::attempts_noted(&connection).map_err(|error| damaged(error.into()))?;
@@ -80,6 +78,7 @@ pub(super) fn open(options: Options) -> Result<Opened, StoreError> {
         options,
         clock,
         directory,
+        fingerprinter,
         log: recovered.view,
         state: Arc::new(StateView::new(state_path)),
         attempts,
@@ -95,5 +94,5 @@ pub(super) fn open(options: Options) -> Result<Opened, StoreError> {
         notices,
         to_keeper,
     };
-    Ok(Opened { ground, sealer, fingerprinter, cores })
+    Ok(Opened { ground, sealer, cores })
 }

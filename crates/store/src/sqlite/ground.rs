@@ -3,6 +3,7 @@
 use super::attempts::view::AttemptView;
 use super::clock::Clock;
 use super::files::DataDir;
+use super::log::fingerprint::Fingerprinter;
 use super::log::view::LogView;
 use super::options::Options;
 use super::state::view::StateView;
@@ -17,6 +18,7 @@ pub(super) struct Ground {
     pub options: Arc<Options>,
     pub clock: Arc<Clock>,
     pub directory: Arc<DataDir>,
+    pub fingerprinter: Fingerprinter,
     pub log: Arc<LogView>,
     pub state: Arc<StateView>,
     pub attempts: Arc<AttemptView>,

@@ -157,7 +157,8 @@ impl Keeper {
         if self.packing.is_none()
             && let Some((slice, last)) = self.next_to_pack()
         {
-            match Packing::begin(&self.ground.directory, Arc::clone(&slice), last) {
+            let Ground { directory, fingerprinter, .. } = &self.ground;
+            match Packing::begin(directory, Arc::clone(&slice), last, *fingerprinter) {
                 Ok(packing) => self.packing = Some(packing),
                 Err(error) => self.cannot_pack(&slice, &error),
             }

@@ -55,7 +55,7 @@ impl Kind {
     /// there are no installations of it.
     const fn version(self) -> usize {
         match self {
-            Kind::Log => 2,
+            Kind::Log => 3,
             Kind::State => 8,
             Kind::Attempts => 1,
         }

@@ -5,6 +5,7 @@ use super::files::{self, SliceFile};
 use super::ledger::lanes;
 use super::log::block::{self, Directory};
 use super::log::damage::name;
+use super::log::fingerprint::{Extent, Fingerprinter, Fingerprints};
 use super::log::slice_reader::{firsts_newest_first, open_block};
 use super::registry::{access, integrations};
 use super::schema::{self, Access, Kind};
@@ -74,7 +75,7 @@ pub fn verify(directory: &Path, key: Option<[u8; 32]>) -> Result<Verification, S
         None => Sealer::in_file(&files::key_file(directory))?,
     };
     let (found, memory) = (Verification::default(), LogMemory::default());
-    let mut verifier = Verifier { directory, sealer, found, memory, end: 0 };
+    let mut verifier = Verifier { directory, sealer, found, memory, fingerprinter: None, end: 0 };
     // The state first: the log only grows meanwhile, so that no cursor can seem to lie behind its end.
     let reached = verifier.state(&state_path);
     verifier.log().map_err(unreadable)?;
@@ -88,6 +89,7 @@ struct Verifier<'a> {
     sealer: Option<Sealer>,
     found: Verification,
     memory: LogMemory,
+    fingerprinter: Option<Fingerprinter>,
     /// Where the log goes on is behind this position: its last one, or what a new slice began behind.
     end: u64,
 }
@@ -146,6 +148,10 @@ impl Verifier<'_> {
         match log_memory::load(&connection) {
             Ok(memory) => self.memory = memory,
             Err(trouble) => self.say(path, in_words(trouble)),
+        }
+        match file::kept_fingerprinter(&connection) {
+            Ok(kept) => self.fingerprinter = kept,
+            Err(error) => self.say(path, in_words(error.into())),
         }
         if let Err(trouble) = self.secrets(path, &connection) {
             self.say(path, in_words(trouble));
@@ -373,12 +379,29 @@ impl Verifier<'_> {
         let times = || events.iter().map(|event| event.appended_ms);
         let (oldest_ms, newest_ms) = (times().min().unwrap_or(0), times().max().unwrap_or(0));
         let described = block::described(&directory, first, events.len() as u32, oldest_ms, newest_ms);
-        let stored: Vec<u8> = connection
-            .prepare_cached("SELECT streams FROM block WHERE first = ?1")
-            .and_then(|mut statement| statement.query_row([first as i64], |row| row.get(0)))
+        let (stored, stored_ids): (Vec<u8>, Vec<u8>) = connection
+            .prepare_cached("SELECT streams, ids FROM block WHERE first = ?1")
+            .and_then(|mut statement| {
+                statement.query_row([first as i64], |row| Ok((row.get(0)?, row.get(1)?)))
+            })
             .map_err(|error| format!("the block at position {first}: {error}"))?;
         if stored != described {
             self.say(path, format!("the directory of the block at position {first} is damaged"));
+        }
+        if let Some(fingerprinter) = &self.fingerprinter {
+            let mut ids = Fingerprints::default();
+            for event in &events {
+                if let Some(fingerprint) = fingerprinter.of_placed(event) {
+                    ids.push(fingerprint, event.flags);
+                }
+            }
+            let extent = Extent { first, events: events.len() as u32, newest_ms };
+            if stored_ids != ids.seal(fingerprinter, extent) {
+                let problem = format!(
+                    "the ids beside the block at position {first} are damaged; a start reads its events instead"
+                );
+                self.say(path, problem);
+            }
         }
         self.found.blocks += 1;
         self.found.events += events.iter().filter(|event| event.seq <= cut).count() as u64;

@@ -1,7 +1,8 @@
 //! The appends of one caller on their way through the log's writer: asked for, in the transaction, answered.
 
 use super::block::{FLAG_DEDUPLICATED, FLAG_ID_REUSED};
-use super::dedup::{Fingerprint, Known};
+use super::dedup::Known;
+use super::fingerprint::Fingerprint;
 use super::view::Checkpoints;
 use crate::{Append, Appended, StoreError};
 use hitwire_event::{Record, Seq};

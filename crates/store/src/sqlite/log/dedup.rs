@@ -3,12 +3,8 @@
 //! Sized so: an id takes 17 bytes of a hash table (two 64-bit hashes and a control byte). Four generations of at most
 //! 458,752 ids (7/8 of 2^19 buckets, where the table would grow again) hold 1.8 million ids in 36 MB; a generation ends
 //! when it is full or after 6 h, so ids are known for 18 to 24 h unless more of them come in.
-//!
-//! The hashes are keyed at random: nobody can choose an id or a content that meets another one's hash.
 
-use crate::StoreError;
-use hitwire_event::{ClientId, Event, Kind, content_of};
-use siphasher::sip128::{Hasher128, SipHasher13};
+use super::fingerprint::Fingerprint;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -26,61 +22,6 @@ pub(in crate::sqlite) const WINDOW_MS: u64 = GENERATIONS as u64 * GENERATION_MS;
 
 /// How many ids are known at most.
 pub(in crate::sqlite) const IDS_MAX: usize = GENERATIONS * GENERATION_IDS_MAX;
-
-/// An event as the deduplication knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sqlite) struct Fingerprint {
-    /// Of the client and the id.
-    id: u64,
-    /// Of the client, the id and the content.
-    content: u64,
-}
-
-/// Makes fingerprints; the key lives as long as the process, as fingerprints are never stored.
-#[derive(Clone, Copy)]
-pub(in crate::sqlite) struct Fingerprinter {
-    key: [u8; 16],
-}
-
-impl Fingerprinter {
-    /// With a key drawn at random.
-    pub(in crate::sqlite) fn new() -> Result<Self, StoreError> {
-        let mut key = [0; 16];
-        crate::sqlite::seal::random(&mut key)?;
-        Ok(Fingerprinter { key })
-    }
-
-    /// The fingerprint of an event.
-    pub(in crate::sqlite) fn of(&self, event: &Event) -> Fingerprint {
-        self.of_parts(event.client, event.kind, event.id.as_str(), event.content())
-    }
-
-    /// The fingerprint of an event in the log.
-    pub(in crate::sqlite) fn of_row(
-        &self,
-        client: ClientId,
-        kind: Kind,
-        id: &str,
-        body: &str,
-    ) -> Fingerprint {
-        self.of_parts(client, kind, id, content_of(kind, body))
-    }
-
-    fn of_parts(&self, client: ClientId, kind: Kind, id: &str, content: [&str; 2]) -> Fingerprint {
-        let mut hasher = SipHasher13::new_with_key(&self.key);
-        hasher.write_u64(client.0);
-        hasher.write(id.as_bytes());
-        let of_id = hasher.finish128().h1;
-        // The lengths keep (id "a", content "bc") and (id "ab", content "c") apart.
-        hasher.write_u64(id.len() as u64);
-        hasher.write_u8(kind.code());
-        for part in content {
-            hasher.write_u64(part.len() as u64);
-            hasher.write(part.as_bytes());
-        }
-        Fingerprint { id: of_id, content: hasher.finish128().h1 }
-    }
-}
 
 /// What is known of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +64,7 @@ impl Dedup {
         let known = self.known(fingerprint);
         if known != Known::Duplicate {
             self.rotate(now_ms);
-            self.insert(0, fingerprint, known);
+            self.insert(fingerprint, known);
             self.added.push((fingerprint, known));
         }
         known
@@ -168,8 +109,13 @@ impl Dedup {
             }
             self.generations.push_back(Generation { began_ms: appended_ms, ..Generation::default() });
         }
-        let oldest = self.generations.len() - 1;
-        self.insert(oldest, fingerprint, if id_reused { Known::IdReused } else { Known::New });
+        let Some(oldest) = self.generations.back_mut() else { return false };
+        if id_reused {
+            oldest.reused.insert(fingerprint.content);
+        } else {
+            // An id that was forgotten and came again is known as it came last.
+            oldest.ids.entry(fingerprint.id).or_insert(fingerprint.content);
+        }
         true
     }
 
@@ -188,8 +134,8 @@ impl Dedup {
         known
     }
 
-    fn insert(&mut self, generation: usize, fingerprint: Fingerprint, known: Known) {
-        let generation = &mut self.generations[generation];
+    fn insert(&mut self, fingerprint: Fingerprint, known: Known) {
+        let Some(generation) = self.generations.front_mut() else { return };
         if known == Known::IdReused {
             generation.reused.insert(fingerprint.content);
         } else {
@@ -309,17 +255,5 @@ mod tests {
         assert_eq!(dedup.add(fingerprint(1, 11), now_ms), Known::Duplicate);
         assert_eq!(dedup.add(fingerprint(1, 12), now_ms), Known::IdReused);
         assert_eq!(dedup.add(fingerprint(2, 20), now_ms), Known::New);
-    }
-
-    #[test]
-    fn fingerprints_keep_clients_ids_and_contents_apart() {
-        let fingerprinter = Fingerprinter { key: [7; 16] };
-        let of = |client, kind, id, body| fingerprinter.of_row(ClientId(client), kind, id, body);
-        let one = of(1, Kind::Scope, "a", "bc");
-        assert_eq!(one, of(1, Kind::Scope, "a", "bc"));
-        assert_ne!(one.id, of(2, Kind::Scope, "a", "bc").id);
-        assert_ne!(one.content, of(1, Kind::Scope, "ab", "c").content);
-        assert_ne!(one.content, of(1, Kind::System, "a", "bc").content);
-        assert_eq!(one.id, of(1, Kind::System, "a", "x").id);
     }
 }

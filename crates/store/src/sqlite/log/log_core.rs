@@ -197,8 +197,12 @@ impl LogCore {
         if self.ground.options.fails_at(FaultPoint::SliceCreate) {
             return Err(StoreError::Unavailable("a slice cannot be made: injected fault".to_owned()));
         }
-        let writer =
-            SliceWriter::create(&self.ground.directory, self.head + 1, &self.ground.log.checkpoints())?;
+        let writer = SliceWriter::create(
+            &self.ground.directory,
+            self.head + 1,
+            &self.ground.log.checkpoints(),
+            self.ground.fingerprinter,
+        )?;
         self.ground.log.catalog.push(writer.slice.clone());
         Ok(writer)
     }
@@ -244,13 +248,14 @@ impl LogCore {
             let mut seq = first;
             for Prepared { append, fingerprints } in &job.appends {
                 for (at, event) in append.events.iter().enumerate() {
-                    let is = match fingerprints.get(at) {
-                        Some(&fingerprint) => dedup.add(fingerprint, appended_ms),
+                    let fingerprint = fingerprints.get(at).copied();
+                    let is = match fingerprint {
+                        Some(fingerprint) => dedup.add(fingerprint, appended_ms),
                         None => Known::New,
                     };
                     known.push(is);
                     if is != Known::Duplicate {
-                        writer.push(&Placed {
+                        let placed = Placed {
                             seq,
                             appended_ms,
                             flags: flags(is, append.deduplicate),
@@ -258,7 +263,8 @@ impl LogCore {
                             kind: event.kind.code(),
                             id: event.id.as_str(),
                             body: &event.body,
-                        })?;
+                        };
+                        writer.push(&placed, fingerprint)?;
                         seq += 1;
                     }
                 }

@@ -1,7 +1,7 @@
 //! The log: slices of blocks, and the newest events in memory: the [`Log`](crate::Log).
 //!
-//! - `append` is what a caller wants added, `log_core` adds it in groups, `dedup` knows which ids came in lately, `block` is
-//!   the form of a group on disk, `slice_writer` writes the file, `catalog` knows which slices there are, `recovery` what a
+//! - `append` is what a caller wants added, `log_core` adds it in groups, `dedup` knows which ids came in lately by the
+//!   `fingerprint` of each event, `block` is the form of a group on disk, `slice_writer` writes the file, `catalog` knows which slices there are, `recovery` what a
 //!   start finds. `keeping`: how the writer tells the keeper that a slice has ended.
 //! - `pack`: a slice that has ended, rewritten into larger blocks.
 //! - `view`: what readers share. `gather` collects a page, from the `tail` in memory or through `slice_reader`, which keeps
@@ -13,6 +13,7 @@ pub(super) mod cache;
 pub(super) mod catalog;
 pub(super) mod damage;
 pub(super) mod dedup;
+pub(super) mod fingerprint;
 pub(super) mod gather;
 pub(super) mod keeping;
 pub(super) mod log_core;

@@ -6,6 +6,7 @@
 use super::block::{BlockError, PACKED_EVENTS_MAX};
 use super::catalog::Slice;
 use super::damage::ReadError;
+use super::fingerprint::Fingerprinter;
 use super::slice_reader::{firsts_newest_first, open_block};
 use super::slice_writer::{self, BlockWriter};
 use crate::StoreError;
@@ -32,6 +33,7 @@ pub(in crate::sqlite) struct Packing {
     next: u64,
     target: Connection,
     blocks: BlockWriter,
+    fingerprinter: Fingerprinter,
     new: PathBuf,
 }
 
@@ -41,6 +43,7 @@ impl Packing {
         directory: &DataDir,
         slice: Arc<Slice>,
         last: u64,
+        fingerprinter: Fingerprinter,
     ) -> Result<Self, StoreError> {
         let source = schema::open(&slice.path, Kind::Log, Access::Read)?;
         let firsts = firsts_newest_first(&source, slice.first, last)
@@ -52,9 +55,9 @@ impl Packing {
         let checkpoints = slice_writer::checkpoints(&slice.path, last)?;
         slice_writer::put_checkpoints(&target, last, &checkpoints)
             .map_err(|error| schema::damaged(&new, &error))?;
-        let blocks = BlockWriter::new(PACKED_EVENTS_MAX, LEVEL)?;
+        let blocks = BlockWriter::new(PACKED_EVENTS_MAX, LEVEL, fingerprinter)?;
         let next = slice.first;
-        Ok(Packing { slice, last, source, firsts, next, target, blocks, new })
+        Ok(Packing { slice, last, source, firsts, next, target, blocks, fingerprinter, new })
     }
 
     /// The slice that is being packed.
@@ -80,7 +83,7 @@ impl Packing {
             let events = opened.events()?;
             self.next += events.len() as u64;
             for event in events.iter().filter(|event| event.seq <= self.last) {
-                self.blocks.push(&transaction, event)?;
+                self.blocks.push(&transaction, event, self.fingerprinter.of_placed(event))?;
             }
             // A file that is not complete is thrown away as a whole: what is in it counts.
             self.blocks.committed();

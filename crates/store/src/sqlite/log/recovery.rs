@@ -1,22 +1,29 @@
 //! What a start finds in the data directory, and how the log goes on from it.
 
-use super::block::{FLAG_DEDUPLICATED, FLAG_ID_REUSED};
-use super::catalog::{Catalog, Slice};
-use super::dedup::{self, Dedup, Fingerprinter};
+use super::block::FLAG_ID_REUSED;
+use super::catalog::{Catalog, Part, Slice};
+use super::damage::ReadResult;
+use super::dedup::{self, Dedup};
+use super::fingerprint::{self, Extent, Fingerprinter};
+use super::slice_reader::{block_holding, open_block};
 use super::slice_writer::{self, Found, LookFault, SliceWriter};
 use super::view::LogView;
 use crate::sqlite::clock::Clock;
 use crate::sqlite::files::{self, DataDir, SliceFile};
 use crate::sqlite::options::Options;
+use crate::sqlite::schema::{self, Access, Kind};
 use crate::sqlite::state::log_memory::{LogMark, LogMemory};
 use crate::{Counts, StoreError};
-use hitwire_event::Kind;
+use rusqlite::{Connection, params};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-/// Rows that a start looks at to know lately seen ids again: a few seconds of reading.
-const REMEMBERED_ROWS_MAX: usize = 2 * dedup::IDS_MAX;
+/// Events that a start looks at to know lately seen ids again.
+const REMEMBERED_EVENTS_MAX: u64 = 2 * dedup::IDS_MAX as u64;
+
+const IDS_NEWEST_FIRST: &str = "SELECT first, events, newest_ms, ids FROM block
+     WHERE first BETWEEN ?1 AND ?2 ORDER BY first DESC";
 
 /// The log as it was found.
 pub(in crate::sqlite) struct Recovered {
@@ -59,7 +66,7 @@ pub(in crate::sqlite) fn open(
     options: &Arc<Options>,
     counts: &Arc<Counts>,
     clock: &Clock,
-    fingerprinter: &Fingerprinter,
+    fingerprinter: Fingerprinter,
     known: KnownOfLog,
 ) -> Result<Recovered, StoreError> {
     let on_disk = look(directory)?;
@@ -83,7 +90,7 @@ pub(in crate::sqlite) fn open(
         && let Some(slice) = slices.pop()
     {
         let slice = Arc::new(slice);
-        match SliceWriter::open(Arc::clone(&slice)) {
+        match SliceWriter::open(Arc::clone(&slice), fingerprinter) {
             Ok(opened) => writer = Some(opened),
             Err(LookFault::Refused(error)) => return Err(error),
             Err(LookFault::Unreadable(error)) => {
@@ -128,7 +135,7 @@ pub(in crate::sqlite) fn open(
     let checkpoints = checkpoints.unwrap_or_default();
     let writer = match writer {
         Some(writer) => writer,
-        None => SliceWriter::create(directory, head + 1, &checkpoints)?,
+        None => SliceWriter::create(directory, head + 1, &checkpoints, fingerprinter)?,
     };
     catalog.push(Arc::clone(&writer.slice));
     memory.begins = Some(begins);
@@ -204,31 +211,86 @@ fn report_gaps(slices: &[OnDisk]) {
 }
 
 /// Knows the ids seen lately again, from the newest event back.
-fn remember(view: &LogView, clock: &Clock, fingerprinter: &Fingerprinter) -> Dedup {
-    let mut dedup = Dedup::default();
-    let now_ms = clock.now_ms();
-    let mut rows = 0;
+fn remember(view: &LogView, clock: &Clock, fingerprinter: Fingerprinter) -> Dedup {
+    let mut memory =
+        Remembering { dedup: Dedup::default(), now_ms: clock.now_ms(), events: 0, fingerprinter };
     for part in view.catalog.parts(0, view.head()).parts.iter().rev() {
-        let go_on = slice_writer::visit_newest_first(part, |event| {
-            rows += 1;
-            if rows > REMEMBERED_ROWS_MAX || event.appended_ms.saturating_add(dedup::WINDOW_MS) < now_ms {
-                return false;
-            }
-            if event.flags & FLAG_DEDUPLICATED == 0 {
-                return true;
-            }
-            let Some(kind) = Kind::from_code(event.kind) else { return true };
-            let fingerprint = fingerprinter.of_row(event.client, kind, event.id, event.body);
-            dedup.remember(fingerprint, event.flags & FLAG_ID_REUSED != 0, event.appended_ms, now_ms)
+        let slice = part.slice.path.display();
+        let remembered = schema::open(&part.slice.path, Kind::Log, Access::Read).and_then(|connection| {
+            memory.part(&connection, part).map_err(|error| schema::damaged(&part.slice.path, &error))
         });
-        match go_on {
+        match remembered {
             Ok(true) => {}
             Ok(false) => break,
             Err(error) => tracing::error!(
                 %error,
+                %slice,
                 "ids of events in this slice are not known: if they are sent again, they are taken again"
             ),
         }
     }
-    dedup
+    memory.dedup
+}
+
+/// The deduplication, on its way back from the log.
+struct Remembering {
+    dedup: Dedup,
+    now_ms: u64,
+    /// Looked at so far.
+    events: u64,
+    fingerprinter: Fingerprinter,
+}
+
+impl Remembering {
+    /// Remembers a part of the log; `false`: no more is wanted.
+    fn part(&mut self, connection: &Connection, part: &Part) -> ReadResult<bool> {
+        let from = block_holding(connection, part.first)?.unwrap_or(part.first);
+        let mut statement = connection.prepare(IDS_NEWEST_FIRST)?;
+        let mut rows = statement.query(params![from as i64, part.last as i64])?;
+        let (mut unknown, mut read) = (None, 0);
+        while let Some(row) = rows.next()? {
+            let (first, events) = (row.get::<_, i64>(0)? as u64, row.get::<_, u32>(1)?);
+            let newest_ms = row.get::<_, i64>(2)? as u64;
+            let extent = Extent { first, events, newest_ms };
+            let last = first + u64::from(events.max(1)) - 1;
+            let whole = part.first <= first && last <= part.last;
+            let stored = fingerprint::stored(&self.fingerprinter, extent, row.get_ref(3)?.as_blob()?);
+            self.events += u64::from(events);
+            let go_on = if let Some(mut stored) = stored.filter(|_| whole) {
+                stored.all(|(fingerprint, id_reused)| {
+                    self.dedup.remember(fingerprint, id_reused, newest_ms, self.now_ms)
+                })
+            } else {
+                read += 1;
+                self.bodies(connection, part, first).unwrap_or_else(|error| {
+                    unknown.get_or_insert(error);
+                    true
+                })
+            };
+            if !go_on || self.events > REMEMBERED_EVENTS_MAX {
+                return Ok(false);
+            }
+        }
+        if read > 0 {
+            let slice = part.slice.path.display();
+            tracing::info!(%slice, blocks = read, "ids of these blocks were made again from their events");
+        }
+        unknown.map_or(Ok(true), Err)
+    }
+
+    /// The same for a block whose stored ids do not count.
+    fn bodies(&mut self, connection: &Connection, part: &Part, first: u64) -> ReadResult<bool> {
+        let opened = open_block(connection, first)?;
+        let counted =
+            opened.events()?.into_iter().rev().filter(|event| (part.first..=part.last).contains(&event.seq));
+        for event in counted {
+            if let Some(fingerprint) = self.fingerprinter.of_placed(&event) {
+                let id_reused = event.flags & FLAG_ID_REUSED != 0;
+                if !self.dedup.remember(fingerprint, id_reused, event.appended_ms, self.now_ms) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
 }

@@ -1,9 +1,10 @@
 //! Writing one slice: blocks, the spans over them, checkpoints.
 
 use super::block::{self, BlockError, Builder, Compressor, Directory, EVENTS_MAX, Header, Placed, Sealed};
-use super::catalog::{Part, Slice};
+use super::catalog::Slice;
 use super::damage::{ReadError, ReadResult};
-use super::slice_reader::{block_holding, firsts_newest_first, open_block};
+use super::fingerprint::{Extent, Fingerprint, Fingerprinter, Fingerprints};
+use super::slice_reader::{block_holding, open_block};
 use super::view::Checkpoints;
 use crate::StoreError;
 use crate::sqlite::files::{self, DataDir};
@@ -21,8 +22,8 @@ const SPAN_POSITIONS: u64 = 4_096;
 const LEVEL: i32 = 1;
 
 const INSERT_BLOCK: &str = "INSERT INTO block
-     (first, events, oldest_ms, newest_ms, streams, format, plain_bytes, hash, body)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+     (first, events, oldest_ms, newest_ms, streams, format, plain_bytes, hash, ids, body)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 const INSERT_SPAN: &str = "INSERT INTO span (first, last, oldest_ms, newest_ms) VALUES (?1, ?2, ?3, ?4)";
 const INSERT_SPAN_STREAM: &str = "INSERT INTO span_stream
      (client, kind, first, last, events, bytes, oldest_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -85,6 +86,9 @@ impl OpenSpan {
 #[derive(Debug)]
 pub(in crate::sqlite) struct BlockWriter {
     builder: Builder,
+    fingerprinter: Fingerprinter,
+    /// Of the events in the builder.
+    fingerprints: Fingerprints,
     compressor: Compressor,
     /// Over blocks that are committed.
     span: OpenSpan,
@@ -96,11 +100,17 @@ pub(in crate::sqlite) struct BlockWriter {
 
 impl BlockWriter {
     /// A writer with nothing to write yet, for blocks of at most so many events, compressed at this level.
-    pub(in crate::sqlite) fn new(events_max: u32, level: i32) -> Result<Self, StoreError> {
+    pub(in crate::sqlite) fn new(
+        events_max: u32,
+        level: i32,
+        fingerprinter: Fingerprinter,
+    ) -> Result<Self, StoreError> {
         let compressor = Compressor::new(level)
             .map_err(|error| StoreError::Unavailable(format!("no memory to compress events: {error}")))?;
         Ok(BlockWriter {
             builder: Builder::new(events_max),
+            fingerprinter,
+            fingerprints: Fingerprints::default(),
             compressor,
             span: OpenSpan::default(),
             span_written: false,
@@ -108,16 +118,21 @@ impl BlockWriter {
         })
     }
 
-    /// Adds an event; what fills a block is written, and what stands before a gap.
+    /// Adds an event, with its fingerprint if it counts for deduplication; what fills a block is written, and what stands before
+    /// a gap.
     pub(in crate::sqlite) fn push(
         &mut self,
         connection: &Connection,
         event: &Placed<'_>,
+        fingerprint: Option<Fingerprint>,
     ) -> rusqlite::Result<()> {
         if self.builder.next().is_some_and(|next| next != event.seq) {
             self.flush(connection)?;
         }
         self.builder.push(event);
+        if let Some(fingerprint) = fingerprint {
+            self.fingerprints.push(fingerprint, event.flags);
+        }
         if self.builder.is_full() { self.flush(connection) } else { Ok(()) }
     }
 
@@ -127,6 +142,8 @@ impl BlockWriter {
             return Ok(());
         }
         let Sealed { header, directory, body } = self.builder.seal(&mut self.compressor);
+        let extent = Extent { first: header.first, events: header.events, newest_ms: header.newest_ms };
+        let ids = self.fingerprints.seal(&self.fingerprinter, extent);
         connection.prepare_cached(INSERT_BLOCK)?.execute(params![
             header.first as i64,
             header.events,
@@ -136,6 +153,7 @@ impl BlockWriter {
             header.format,
             header.plain_bytes as i64,
             header.hash as i64,
+            ids,
             body
         ])?;
         self.uncommitted.push((header, directory));
@@ -164,6 +182,7 @@ impl BlockWriter {
     /// The transaction did not come about: nothing of it was written.
     pub(in crate::sqlite) fn rolled_back(&mut self) {
         self.builder.clear();
+        self.fingerprints.clear();
         self.span_written = false;
         self.uncommitted.clear();
     }
@@ -194,6 +213,7 @@ impl SliceWriter {
         directory: &DataDir,
         first: u64,
         checkpoints: &Checkpoints,
+        fingerprinter: Fingerprinter,
     ) -> Result<Self, StoreError> {
         let path = directory.slice(first);
         let new = files::unfinished(&path);
@@ -216,13 +236,20 @@ impl SliceWriter {
             let _ = files::remove_database(&new);
         }
         let slice = Arc::new(Slice::new(first, path, None, false));
-        Ok(SliceWriter { slice, connection: made?, blocks: BlockWriter::new(EVENTS_MAX, LEVEL)? })
+        Ok(SliceWriter {
+            slice,
+            connection: made?,
+            blocks: BlockWriter::new(EVENTS_MAX, LEVEL, fingerprinter)?,
+        })
     }
 
     /// Opens the newest slice to go on writing.
-    pub(in crate::sqlite) fn open(slice: Arc<Slice>) -> Result<Self, LookFault> {
+    pub(in crate::sqlite) fn open(
+        slice: Arc<Slice>,
+        fingerprinter: Fingerprinter,
+    ) -> Result<Self, LookFault> {
         let connection = schema::open(&slice.path, Kind::Log, Access::Write).map_err(LookFault::Refused)?;
-        let mut blocks = BlockWriter::new(EVENTS_MAX, LEVEL).map_err(LookFault::Refused)?;
+        let mut blocks = BlockWriter::new(EVENTS_MAX, LEVEL, fingerprinter).map_err(LookFault::Refused)?;
         recount(&connection, &mut blocks.span).map_err(|error| LookFault::of(&slice.path, &error))?;
         Ok(SliceWriter { slice, connection, blocks })
     }
@@ -232,9 +259,13 @@ impl SliceWriter {
         run(&self.connection, "BEGIN IMMEDIATE")
     }
 
-    /// Adds an event.
-    pub(in crate::sqlite) fn push(&mut self, event: &Placed<'_>) -> rusqlite::Result<()> {
-        self.blocks.push(&self.connection, event)
+    /// Adds an event, with its fingerprint if it counts for deduplication.
+    pub(in crate::sqlite) fn push(
+        &mut self,
+        event: &Placed<'_>,
+        fingerprint: Option<Fingerprint>,
+    ) -> rusqlite::Result<()> {
+        self.blocks.push(&self.connection, event, fingerprint)
     }
 
     /// Sets a source's checkpoint, which was reached at the position `through`. `acknowledged`: the last position that no failure
@@ -361,28 +392,6 @@ pub(in crate::sqlite) fn checkpoints(path: &Path, through: u64) -> Result<Checkp
     rows.collect::<rusqlite::Result<_>>().map_err(failed)
 }
 
-/// Visits the events of a part, newest first, until told to stop. `false`: it was told to.
-pub(in crate::sqlite) fn visit_newest_first(
-    part: &Part,
-    mut visit: impl FnMut(&Placed<'_>) -> bool,
-) -> Result<bool, StoreError> {
-    let connection = schema::open(&part.slice.path, Kind::Log, Access::Read)?;
-    let mut go_on = || -> ReadResult<bool> {
-        for first in firsts_newest_first(&connection, part.first, part.last)? {
-            let opened = open_block(&connection, first)?;
-            let events = opened.events()?;
-            let wanted = events.iter().rev().filter(|event| (part.first..=part.last).contains(&event.seq));
-            for event in wanted {
-                if !visit(event) {
-                    return Ok(false);
-                }
-            }
-        }
-        Ok(true)
-    };
-    go_on().map_err(|error| schema::damaged(&part.slice.path, &error))
-}
-
 fn run(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(|_| ())
 }
@@ -441,15 +450,18 @@ mod tests {
         for seq in seqs {
             let kind = Kind::Hit.code();
             writer
-                .push(&Placed {
-                    seq,
-                    appended_ms: seq,
-                    flags: 0,
-                    client: ClientId(1),
-                    kind,
-                    id: "x",
-                    body: "{}",
-                })
+                .push(
+                    &Placed {
+                        seq,
+                        appended_ms: seq,
+                        flags: 0,
+                        client: ClientId(1),
+                        kind,
+                        id: "x",
+                        body: "{}",
+                    },
+                    None,
+                )
                 .unwrap();
         }
         writer.flush().unwrap();
@@ -459,7 +471,8 @@ mod tests {
     fn a_commit_that_fails_leaves_nothing_behind_and_forgets_nothing_that_was_committed() {
         let directory = tempfile::tempdir().unwrap();
         let directory = DataDir::open(directory.path()).unwrap();
-        let mut writer = SliceWriter::create(&directory, 1, &Checkpoints::new()).unwrap();
+        let mut writer =
+            SliceWriter::create(&directory, 1, &Checkpoints::new(), Fingerprinter::new([7; 16])).unwrap();
         write(&mut writer, 1..=SPAN_POSITIONS);
         writer.commit().unwrap();
         // This one would write the span, and is lost: as after a COMMIT that SQLite answered with a rollback.

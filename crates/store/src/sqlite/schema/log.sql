@@ -1,6 +1,7 @@
 -- A slice of the log. Rows are only ever added; whole slices are removed, or replaced by one that says the same.
 
--- The events of a commit, or a part of them: see the module `block`. Before the body stands what tells whether to read it.
+-- The events of a commit, or a part of them: see the module `block`. Before the body stands what tells whether to read it,
+-- and `ids`, by which events that are sent again are known after a start: see the module `fingerprint`.
 CREATE TABLE block (
     first       INTEGER PRIMARY KEY,
     events      INTEGER NOT NULL,
@@ -10,6 +11,7 @@ CREATE TABLE block (
     format      INTEGER NOT NULL,
     plain_bytes INTEGER NOT NULL,
     hash        INTEGER NOT NULL,
+    ids         BLOB    NOT NULL,
     body        BLOB    NOT NULL
 ) STRICT;
 

@@ -9,8 +9,9 @@ use super::log_memory::{self, LogMemory};
 use super::view::StateView;
 use crate::StoreError;
 use crate::sqlite::files::{self, DataDir};
+use crate::sqlite::log::fingerprint::{self, Fingerprinter};
 use crate::sqlite::schema::{self, Access, Kind};
-use crate::sqlite::seal::{Place, Sealer};
+use crate::sqlite::seal::{Place, Sealer, random};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::fs;
 use std::io;
@@ -18,6 +19,8 @@ use std::path::Path;
 
 /// A sealed word whose opening proves the key.
 const CANARY: &[u8] = b"hitwire";
+/// The name of the key of fingerprints.
+const FINGERPRINTS: &str = "fingerprints";
 const CANARY_PLACE: Place = Place { table: "meta", id: 0, field: "canary" };
 
 /// Makes the state's file if there is none, and finishes a replacement that was cut short.
@@ -92,6 +95,27 @@ pub(in crate::sqlite) fn open(path: &Path, sealer: &Sealer) -> Result<Connection
         }
     }
     Ok(connection)
+}
+
+/// What makes the fingerprints of this data directory; its key is drawn with the first start.
+pub(in crate::sqlite) fn fingerprinter(connection: &Connection) -> Result<Fingerprinter, Trouble> {
+    if let Some(fingerprinter) = kept_fingerprinter(connection)? {
+        return Ok(fingerprinter);
+    }
+    let mut key = [0; fingerprint::KEY_BYTES];
+    random(&mut key)?;
+    // Not synced: should it be lost, what was made with it is made again.
+    put_meta(connection, FINGERPRINTS, key.to_vec())?;
+    Ok(Fingerprinter::new(key))
+}
+
+/// The same, if there was a start before.
+pub(in crate::sqlite) fn kept_fingerprinter(
+    connection: &Connection,
+) -> rusqlite::Result<Option<Fingerprinter>> {
+    let mut statement = connection.prepare("SELECT value FROM meta WHERE name = ?1")?;
+    let key = statement.query_row([FINGERPRINTS], |row| row.get(0));
+    Ok(key.optional()?.map(Fingerprinter::new))
 }
 
 /// The last number of an attempt that was noted; 0: none was.

@@ -10,7 +10,6 @@ use super::ground::Ground;
 use super::inline::Inline;
 use super::ledger::lanes;
 use super::log::append::Prepared;
-use super::log::dedup::Fingerprinter;
 use super::log::view::LogView;
 use super::options::Options;
 use super::registry::integrations;
@@ -38,7 +37,6 @@ const ATTEMPT_READS_MAX: usize = 4;
 pub struct SqliteStore {
     pub(super) ground: Ground,
     pub(super) sealer: Arc<Sealer>,
-    fingerprinter: Fingerprinter,
     writers: Writers,
     log_reads: Arc<Semaphore>,
     /// Those who follow the whole log take one of the places of [`LOG_READS_MAX`] at most.
@@ -56,7 +54,7 @@ enum Writers {
 impl SqliteStore {
     /// Opens the store in its data directory, or makes it, and starts its threads.
     pub fn open(options: Options) -> Result<SqliteStore, StoreError> {
-        let Opened { ground, sealer, fingerprinter, cores } = cores::open(options)?;
+        let Opened { ground, sealer, cores } = cores::open(options)?;
         let writers = if ground.options.inline {
             Writers::Inline(Box::new(Inline::new(cores)))
         } else {
@@ -65,7 +63,6 @@ impl SqliteStore {
         Ok(SqliteStore {
             ground,
             sealer: Arc::new(sealer),
-            fingerprinter,
             writers,
             log_reads: Arc::new(Semaphore::new(LOG_READS_MAX)),
             follow_reads: Semaphore::new(1),
@@ -99,7 +96,7 @@ impl SqliteStore {
 
     fn prepare(&self, append: Append) -> Prepared {
         let fingerprints = if append.deduplicate {
-            append.events.iter().map(|event| self.fingerprinter.of(event)).collect()
+            append.events.iter().map(|event| self.ground.fingerprinter.of(event)).collect()
         } else {
             Vec::new()
         };

@@ -1,8 +1,8 @@
 //! Verifying, backing up, restoring, and a new key.
 
 use crate::support::{
-    Backend, Bench, ONE, append, append_with, create, hits, ids, lane_at, progress, read_all, save,
-    save_cursor, stream,
+    Backend, Bench, ONE, append, append_once, append_with, create, hits, ids, lane_at, progress, read_all,
+    save, save_cursor, stream,
 };
 use hitwire_courier::Progress;
 use hitwire_event::{Kind, Lane};
@@ -29,8 +29,8 @@ async fn filled(bench: &Bench) -> SqliteStore {
         if first > 1 {
             bench.pass(Duration::from_secs(20));
         }
-        append(&store, hits(first..first + 3)).await;
-        append(&store, hits(first + 3..first + 6)).await;
+        append_once(&store, hits(first..first + 3)).await;
+        append_once(&store, hits(first + 3..first + 6)).await;
     }
     let checkpoint = Some(("audit".to_owned(), b"far".to_vec()));
     append_with(&store, Append { checkpoint, ..Append::default() }).await;
@@ -95,6 +95,10 @@ async fn what_is_damaged_or_missing_is_found() {
         (
             "directory of the block at position 7",
             Box::new(|at| sql(&slices(at)[1], "UPDATE block SET streams = x'00'")),
+        ),
+        (
+            "the ids beside the block at position 7 are damaged",
+            Box::new(|at| sql(&slices(at)[1], "UPDATE block SET ids = zeroblob(length(ids))")),
         ),
         (
             "the positions 13 to 15 are missing",

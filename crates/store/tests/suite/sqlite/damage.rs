@@ -1,10 +1,13 @@
 //! Files that are damaged or gone: what they held is told, range by range, and everything else goes on.
 
-use crate::support::{Bench, ONE, append, create, event, hits, ids, lane_at, progress, save, stream};
+use crate::support::{
+    Backend, Bench, ONE, append, append_once, create, event, hits, ids, lane_at, progress, save, stream,
+};
 use hitwire_courier::{LostRange, LostReason, Progress};
 use hitwire_event::{Kind, Lane, Seq};
 use hitwire_store::{Ledger, Log, Page, Read, SqliteStore, Store, StoreError, Unreadable};
 use std::path::PathBuf;
+use std::time::Duration;
 
 const FIRST: &str = "log-00000000000000000001.db";
 
@@ -95,6 +98,67 @@ async fn a_block_that_is_not_there_and_a_damaged_directory_hide_no_event() {
         "{}",
         told.detail()
     );
+}
+
+#[tokio::test]
+async fn what_was_sent_is_known_by_the_ids_beside_the_blocks_or_else_by_the_events() {
+    let bench = Bench::new(true);
+    let mut options = bench.options();
+    options.slice_age = Duration::from_secs(10);
+    let store = SqliteStore::open(options.clone()).unwrap();
+    append_once(&store, hits(1..4)).await;
+    bench.pass(Duration::from_secs(20));
+    for first in [4, 7, 10, 13] {
+        append_once(&store, hits(first..first + 3)).await;
+    }
+    append_once(&store, vec![event(ONE, Kind::Hit, "hit-13", "other")]).await;
+    store.close().await.unwrap();
+    drop(store);
+    let slices = || {
+        let files = std::fs::read_dir(bench.path()).unwrap().map(|entry| entry.unwrap().path());
+        let mut slices: Vec<_> =
+            files.filter(|path| path.to_str().unwrap().contains("/log-0")).collect::<Vec<_>>();
+        slices.sort();
+        slices
+    };
+    let (packed, newest) = (slices()[0].clone(), slices()[1].clone());
+    assert!(packed.to_str().unwrap().ends_with(".packed.db"));
+    let sent = || {
+        let other = event(ONE, Kind::Hit, "hit-13", "other");
+        hits(1..16).into_iter().chain([other]).collect::<Vec<_>>()
+    };
+    let twice = async |why: &str| {
+        let appended = append_once(&SqliteStore::open(options.clone()).unwrap(), sent()).await;
+        let new: Vec<_> = appended.duplicate.iter().enumerate().filter(|(_, known)| !**known).collect();
+        assert!(new.is_empty(), "{why}: {new:?} were taken again");
+    };
+    twice("all is whole").await;
+    sql(&newest, "UPDATE block SET ids = x'' WHERE first = 4");
+    sql(&newest, "UPDATE block SET ids = zeroblob(length(ids)) WHERE first = 7");
+    // From another block: it is whole, and says nothing of this one.
+    sql(&newest, "UPDATE block SET ids = (SELECT ids FROM block WHERE first = 13) WHERE first = 10");
+    twice("ids are damaged").await;
+    sql(&bench.path().join("state.db"), "DELETE FROM meta WHERE name = 'fingerprints'");
+    twice("the key was lost").await;
+}
+
+#[tokio::test]
+async fn a_start_reads_no_events_to_know_what_was_sent() {
+    let bench = Bench::new(true);
+    let mut options = bench.options();
+    options.slice_age = Duration::from_secs(10);
+    let store = SqliteStore::open(options.clone()).unwrap();
+    append_once(&store, hits(1..4)).await;
+    bench.pass(Duration::from_secs(20));
+    append_once(&store, hits(4..7)).await;
+    store.close().await.unwrap();
+    drop(store);
+    let mut files = std::fs::read_dir(bench.path()).unwrap().map(|entry| entry.unwrap().path());
+    let packed = files.find(|path| path.to_str().unwrap().ends_with(".packed.db"));
+    sql(&packed.expect("the first slice has ended"), "UPDATE block SET body = x'00'");
+    sql(&bench.path().join(format!("log-{:020}.db", 4)), "UPDATE block SET body = x'00'");
+    let again = append_once(&SqliteStore::open(options).unwrap(), hits(1..8)).await;
+    assert_eq!(again.duplicate, [true, true, true, true, true, true, false]);
 }
 
 #[tokio::test]
