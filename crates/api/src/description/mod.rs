@@ -7,15 +7,16 @@ mod page;
 pub(super) mod schema;
 
 use super::problem::meaning;
-use super::{Shared, json};
+use super::{Shared, json_bytes, json_text};
+use axum::Router;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use axum::{Extension, Router};
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use http::{HeaderValue, StatusCode};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::LazyLock;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -61,26 +62,32 @@ pub(super) fn router() -> OpenApiRouter<Shared> {
 
 /// The router with the two calls that show the description.
 pub(super) fn described(router: OpenApiRouter<Shared>) -> Router<Shared> {
-    let (router, document) = router.split_for_parts();
+    let (router, _) = router.split_for_parts();
+    router.route("/openapi.json", get(openapi)).route("/docs", get(docs))
+}
+
+/// The description as it is sent.
+struct Shown {
+    document: Bytes,
+    page: Bytes,
+}
+
+/// Made when somebody asks for it first, and the same for all servers of the process: as values it takes megabytes, as text a
+/// tenth.
+static SHOWN: LazyLock<Shown> = LazyLock::new(|| {
+    let (_, document) = super::calls().split_for_parts();
     // What hitwire describes can always be written as JSON.
     let mut document = serde_json::to_value(document).unwrap_or_default();
     describe_what_is_common(&mut document);
-    let shown = Arc::new(Shown { page: page::of(&document), document });
-    router.route("/openapi.json", get(openapi)).route("/docs", get(docs)).layer(Extension(shown))
+    Shown { page: page::of(&document).into(), document: json_text(&document).into() }
+});
+
+async fn openapi() -> Response {
+    json_bytes(StatusCode::OK, SHOWN.document.clone())
 }
 
-/// Made once, when hitwire starts.
-struct Shown {
-    document: Value,
-    page: String,
-}
-
-async fn openapi(Extension(shown): Extension<Arc<Shown>>) -> Response {
-    json(StatusCode::OK, &shown.document)
-}
-
-async fn docs(Extension(shown): Extension<Arc<Shown>>) -> Response {
-    let mut response = Html(shown.page.clone()).into_response();
+async fn docs() -> Response {
+    let mut response = Html(SHOWN.page.clone()).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(page::POLICY));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
