@@ -3,8 +3,8 @@
 use crate::accounts::{application, client, token, user};
 use crate::failure::Failure;
 use crate::{
-    activity, apply, attempt, care, check_config, demo, import, integration, listen, lost, manual, send,
-    serve, source, tail,
+    activity, allocator, apply, attempt, care, check_config, demo, import, integration, listen, lost, manual,
+    send, serve, source, tail,
 };
 use clap::{CommandFactory, Parser, Subcommand};
 use hitwire_server::prepare_thread;
@@ -129,6 +129,9 @@ enum Command {
 /// Runs the command that the process was called with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if matches!(cli.command, Command::Serve(_)) {
+        allocator::set_up();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .on_thread_start(prepare_thread)
         .enable_all()

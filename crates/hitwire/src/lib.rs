@@ -7,6 +7,7 @@
 //!
 //! - [`api`]: a client of the HTTP API; for the commands that talk to a running server, the demo, and tests.
 //! - `serve`: flags, variables and the configuration file into a [`Config`](hitwire_server::Config); signals.
+//! - `allocator`: how a server takes memory.
 //! - `logging`: what `serve` says on standard error, without ever waiting or failing for it.
 //! - `check_config`: the same, without running; `manual`: completions and manual pages.
 //! - `accounts`: `token`, `client`, `user`, `application`. `care`: `verify`, `backup`, `restore`, `key`, on the files themselves.
@@ -21,6 +22,7 @@
 
 mod accounts;
 mod activity;
+mod allocator;
 pub mod api;
 mod apply;
 mod ask;

@@ -222,3 +222,27 @@ async fn every_page_of_help_teaches() {
     let version = run(&["--version"]).await;
     assert_eq!(version.stdout, format!("hitwire {}\n", env!("CARGO_PKG_VERSION")));
 }
+
+/// The server starts itself again with settings for the allocator, in the same process and under its own name.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[tokio::test]
+async fn its_allocator_is_set_up_unless_somebody_has_done_so() {
+    let variables = |server: &RunningServer| {
+        let environment = std::fs::read(format!("/proc/{}/environ", server.pid().as_raw_nonzero())).unwrap();
+        let environment = String::from_utf8(environment).unwrap();
+        environment
+            .split('\0')
+            .filter(|one| one.starts_with("MALLOC_"))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let data = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(data.path(), &[]).await;
+    assert!(variables(&server).contains(&"MALLOC_ARENA_MAX=2".to_owned()), "{:?}", variables(&server));
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", server.pid().as_raw_nonzero())).unwrap();
+    assert_eq!(name.trim(), "hitwire");
+    server.kill().await;
+    let server = RunningServer::start_with(data.path(), &[], &[("MALLOC_ARENA_MAX", "7")]).await;
+    assert_eq!(variables(&server), ["MALLOC_ARENA_MAX=7"]);
+    server.kill().await;
+}
