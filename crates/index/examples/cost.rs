@@ -62,7 +62,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         "made and appended {hits} hits: {:.4} CPU s per 1,000",
         per_thousand(cpu().saturating_sub(began))
     );
-    let (index, mut following) = Index::new(Options::new(directory.path()), store);
+    let (index, mut following) = Index::new(Options::new(directory.path()), Arc::clone(&store) as _, store);
     let (began, at) = (cpu(), Instant::now());
     following.catch_up().await?;
     println!(

@@ -5,10 +5,13 @@
 //! than it could follow, it rests much longer: taking them in and delivering them goes first.
 
 use crate::file::is_damage;
-use crate::read::{IndexError, Shared};
+use crate::options::Options;
+use crate::read::Index;
+use crate::shared::{IndexError, Progress, Shared};
 use crate::write::{Portion, Writer};
 use hitwire_event::Seq;
-use hitwire_store::{Store, StoreError};
+use hitwire_store::{Ledger, Log, StoreError};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -48,23 +51,6 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Files that are made again one after the other before it is taken for a fault of the disk, and tried at leisure.
 const REMAKES_MAX: u32 = 3;
 
-/// How far the index is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Every event up to here is in it.
-    pub indexed_to: Seq,
-    /// When the last of them came: milliseconds since the Unix epoch; 0: there is none.
-    pub indexed_to_ms: u64,
-    /// The end of the log when that was said.
-    pub head: Seq,
-    /// Events of the log that are not in it yet.
-    pub behind: u64,
-    /// Every attempt up to this number is in it.
-    pub attempts_to: u64,
-    /// Why it does not get on, in words for the user.
-    pub problem: Option<String>,
-}
-
 /// The task, before and while it runs.
 #[derive(Debug)]
 pub struct Following {
@@ -79,12 +65,16 @@ pub struct Following {
     seen: Option<(Seq, Instant)>,
 }
 
-/// The store, which says nothing of itself.
-struct Source(Arc<dyn Store>);
+/// What is followed.
+#[derive(Clone)]
+struct Source {
+    log: Arc<dyn Log>,
+    ledger: Arc<dyn Ledger>,
+}
 
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Store")
+        f.write_str("Source")
     }
 }
 
@@ -107,17 +97,19 @@ enum Next {
     Rest(Duration),
 }
 
+impl Index {
+    /// The index of a data directory, and the task that opens the file, or makes it, and follows the log and what became of
+    /// its events.
+    pub fn new(options: Options, log: Arc<dyn Log>, ledger: Arc<dyn Ledger>) -> (Index, Following) {
+        let shared = Arc::new(Shared::new(options));
+        let following = Following::new(Arc::clone(&shared), Source { log, ledger });
+        (Index(shared), following)
+    }
+}
+
 impl Following {
-    pub(crate) fn new(shared: Arc<Shared>, store: Arc<dyn Store>) -> Following {
-        Following {
-            shared,
-            source: Source(store),
-            writer: None,
-            kept_at: None,
-            has_room: true,
-            remakes: 0,
-            seen: None,
-        }
+    fn new(shared: Arc<Shared>, source: Source) -> Following {
+        Following { shared, source, writer: None, kept_at: None, has_room: true, remakes: 0, seen: None }
     }
 
     /// Indexes everything that there is, and returns: for whoever needs no task, such as tests.
@@ -144,12 +136,12 @@ impl Following {
     /// Another one of the same index and log, for when this one has failed. Only one of them may run.
     #[must_use]
     pub fn anew(&self) -> Following {
-        Following::new(Arc::clone(&self.shared), Arc::clone(&self.source.0))
+        Following::new(Arc::clone(&self.shared), self.source.clone())
     }
 
     /// Follows the log until told to stop; the file is on the disk when this ends.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut head = self.source.0.head();
+        let mut head = self.source.log.head();
         while !stop.is_cancelled() {
             head.mark_unchanged();
             let opened = self.open().await;
@@ -215,17 +207,17 @@ impl Following {
     /// Makes sure that the index is one of this log.
     async fn look_at_log(&mut self) -> Result<(), Obstacle> {
         let state = self.writer.as_ref().ok_or(Obstacle::Abandoned)?.state().clone();
-        let head = *self.source.0.head().borrow();
+        let head = *self.source.log.head().borrow();
         let mut foreign = state.seq > head;
         if let Some(id) = state.seq_id.filter(|_| !foreign && state.seq > Seq::ZERO) {
-            let page = self.source.0.follow(Seq(state.seq.0 - 1), 1, 1).await?;
+            let page = self.source.log.follow(Seq(state.seq.0 - 1), 1, 1).await?;
             let there = page.records.first().filter(|record| record.seq == state.seq);
             foreign = there.is_some_and(|record| record.event.id.as_str() != id);
         }
         // Attempts are numbered ever higher: a gap is only pruning, but the last one must not lie behind the end.
         if !foreign && state.attempt > 0 {
-            let last = self.source.0.attempts_after(state.attempt - 1, 1).await?;
-            let none_at_all = last.is_empty() && !self.source.0.attempts_after(0, 1).await?.is_empty();
+            let last = self.source.ledger.attempts_after(state.attempt - 1, 1).await?;
+            let none_at_all = last.is_empty() && !self.source.ledger.attempts_after(0, 1).await?.is_empty();
             foreign = none_at_all;
         }
         if foreign {
@@ -246,19 +238,19 @@ impl Following {
         if !self.has_room {
             return Ok(Next::Rest(LOOK_EVERY));
         }
-        let head = *self.source.0.head().borrow();
+        let head = *self.source.log.head().borrow();
         let rests = if self.is_under_load(head, began) { RESTS_UNDER_LOAD } else { RESTS };
         let writer = self.writer.as_mut().ok_or(Obstacle::Abandoned)?;
         // What is further behind than the index holds is not worth the reading.
-        writer.skip_to(self.source.0.behind_newest(self.shared.options.bounds.events()));
+        writer.skip_to(self.source.log.behind_newest(self.shared.options.bounds.events()));
         let (seq, attempt) = (writer.state().seq, writer.state().attempt);
-        let page = self.source.0.follow(seq, EVENTS_AT_ONCE, BYTES_AT_ONCE).await?;
+        let page = self.source.log.follow(seq, EVENTS_AT_ONCE, BYTES_AT_ONCE).await?;
         more |= page.more;
         let attempts = if page.more {
             Vec::new()
         } else {
             // Events first: an attempt is measured by when its first event came.
-            self.source.0.attempts_after(attempt, ATTEMPTS_AT_ONCE).await?
+            self.source.ledger.attempts_after(attempt, ATTEMPTS_AT_ONCE).await?
         };
         more |= attempts.len() == ATTEMPTS_AT_ONCE;
         let portion = Portion { records: page.records, scanned_to: page.scanned_to, attempts };
@@ -279,19 +271,20 @@ impl Following {
     /// Whether events come faster than is good for one that works behind them.
     fn is_under_load(&mut self, head: Seq, now: Instant) -> bool {
         let Some((before, at)) = self.seen.replace((head, now)) else { return false };
-        is_fast(self.source.0.events_after(before), now.duration_since(at))
+        is_fast(self.source.log.events_after(before), now.duration_since(at))
     }
 
     /// Drops what is too old or too much. `true`: there is more to do.
     async fn keep(&mut self) -> Result<bool, Obstacle> {
-        let first = self.source.0.follow(Seq::ZERO, 1, 1).await?;
+        let first = self.source.log.follow(Seq::ZERO, 1, 1).await?;
         // A log without an event has lost all before its end.
         let oldest = first.records.first().map_or(first.scanned_to.next(), |record| record.seq);
         let now_ms = self.now_ms();
-        let beyond = self.source.0.behind_newest(self.shared.options.bounds.events());
-        let more = self.write(move |writer| writer.keep(oldest, beyond, now_ms)).await?;
+        let beyond = self.source.log.behind_newest(self.shared.options.bounds.events());
+        let path = self.shared.path.clone();
+        let kept = self.write(move |writer| Ok((writer.keep(oldest, beyond, now_ms)?, free_bytes(&path))));
+        let (more, free) = kept.await?;
         let floor = self.shared.options.disk_floor_bytes;
-        let free = self.source.0.file_figures().await?.disk_free_bytes;
         let has_room = free.is_none_or(|free| free >= floor.saturating_mul(2));
         if !has_room {
             self.tell(Some("the disk is nearly full; what is free is kept for the log".to_owned()));
@@ -346,8 +339,8 @@ impl Following {
         let progress = Progress {
             indexed_to: state.seq,
             indexed_to_ms: state.seq_ms,
-            head: (*self.source.0.head().borrow()).max(state.seq),
-            behind: self.source.0.events_after(state.seq),
+            head: (*self.source.log.head().borrow()).max(state.seq),
+            behind: self.source.log.events_after(state.seq),
             attempts_to: state.attempt,
             problem,
         };
@@ -359,6 +352,12 @@ impl Following {
     fn now_ms(&self) -> u64 {
         (self.shared.options.now_ms)()
     }
+}
+
+/// What is free on the disk of a file; none: the system does not say.
+fn free_bytes(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(path).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn is_fast(events: u64, within: Duration) -> bool {

@@ -12,6 +12,7 @@
 //! - `write`: what an event or an attempt adds: a row in a *volume*, counts of its minute, tops of its hour, rollups of its
 //!   integration. The position that it is about is part of the same transaction.
 //! - `read`: the questions. [`Search`] looks at no more than [`LOOKED_AT_MAX`] rows, and says how far it came.
+//! - `shared`: what readers have in common with `follow`.
 //! - *volumes*: tables of [`Bounds::volume`] positions each. The oldest goes as a whole, which costs next to nothing.
 //! - `file`: making, opening, and throwing away.
 //!
@@ -28,15 +29,17 @@ mod latency;
 mod options;
 mod read;
 mod row;
+mod shared;
 mod sql;
 mod write;
 
-pub use follow::{Following, Progress};
+pub use follow::Following;
 pub use latency::Latencies;
 pub use options::{Bounds, Options};
 pub use read::{
-    COUNTED_MAX, Count, DeliveredBatch, Delivery, Found, Health, Index, IndexError, LOOKED_AT_MAX,
-    MinuteCount, Point, Range, Search, SearchedTo, Top, Tops,
+    COUNTED_MAX, Count, DeliveredBatch, Delivery, Found, Health, Index, LOOKED_AT_MAX, MinuteCount, Point,
+    Range, Search, SearchedTo, Top, Tops,
 };
 pub use row::EventRow;
+pub use shared::{IndexError, Progress};
 pub use write::tops::{TOP_COUNTERS, TopOf};

@@ -462,7 +462,7 @@ fn index(config: &Config, store: &Arc<dyn Store>, clock: Clock) -> (Index, Follo
     options.bounds = hitwire_index::Bounds::of_bytes((config.retention.size_bytes / 4).max(INDEX_BYTES_MIN));
     options.disk_floor_bytes = config.log.disk_floor_bytes;
     options.now_ms = Arc::new(move || clock.wall_ms());
-    Index::new(options, Arc::clone(store))
+    Index::new(options, Arc::clone(store) as _, Arc::clone(store) as _)
 }
 
 /// Listens; `flag` chooses another address.

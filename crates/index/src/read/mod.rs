@@ -6,27 +6,17 @@ mod search;
 pub use charts::{Health, MinuteCount, Point, Range, Top, Tops};
 pub use search::{COUNTED_MAX, Count, Found, LOOKED_AT_MAX, Search, SearchedTo};
 
-use crate::file::{self, get_meta, meta};
-use crate::follow::{Following, Progress};
-use crate::options::Options;
+use crate::file::{get_meta, meta};
 use crate::row::{EventRow, webhook_key};
+use crate::shared::{IndexError, Progress, Shared};
 use crate::sql;
 use crate::write::tops::TopOf;
 use crate::write::{ATTEMPTS, verdict_code, volumes};
 use hitwire_courier::Verdict;
 use hitwire_event::{ClientId, IntegrationId, Lane, Seq, WebhookId};
-use hitwire_store::Store;
 use rusqlite::{Connection, OptionalExtension, params};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Semaphore, watch};
-
-/// Questions that are answered at the same time; further ones wait. Two cores gain nothing from more.
-const READS_AT_ONCE: usize = 2;
-
-/// Connections that are kept open for readers.
-const CONNECTIONS_MAX: usize = READS_AT_ONCE;
+use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Attempts of a volume and of one verdict that are looked at to find those that a position went with: a batch is tried some 90
 /// times at most.
@@ -47,69 +37,9 @@ const VERDICTS: [Verdict; 4] = [Verdict::Delivered, Verdict::Sick, Verdict::Refu
 const DELIVERED_INTEGRATIONS_MAX: usize = 10;
 const DELIVERED_EVENTS_MAX: usize = 100;
 
-/// Why a question has no answer. The text says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum IndexError {
-    /// The file cannot be read.
-    #[error(
-        "the index cannot be read: {0}; if that goes on, stop hitwire and delete index.db: it is made again"
-    )]
-    File(#[from] rusqlite::Error),
-    /// The answer was abandoned.
-    #[error("the index was closed")]
-    Closed,
-}
-
 /// The index, as readers see it. It may be cloned; all clones are one.
 #[derive(Clone, Debug)]
 pub struct Index(pub(crate) Arc<Shared>);
-
-/// What readers and the writer share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) options: Options,
-    pub(crate) path: PathBuf,
-    /// Rises when the file is made again: older connections belong to the one before.
-    generation: AtomicU64,
-    idle: Mutex<Vec<(u64, Connection)>>,
-    turns: Semaphore,
-    pub(crate) progress: watch::Sender<Progress>,
-}
-
-impl Shared {
-    /// Has every reader open the file anew.
-    pub(crate) fn forget_connections(&self) {
-        self.generation.fetch_add(1, Ordering::Relaxed);
-        self.idle().clear();
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(u64, Connection)>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Runs a reading function in one read transaction.
-    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
-        let generation = self.generation.load(Ordering::Relaxed);
-        let kept = {
-            let mut idle = self.idle();
-            idle.retain(|(other, _)| *other == generation);
-            idle.pop()
-        };
-        let connection = match kept {
-            Some((_, connection)) => connection,
-            None => file::open_to_read(&self.path)?,
-        };
-        let answer = {
-            let transaction = connection.unchecked_transaction()?;
-            work(&transaction)?
-        };
-        let mut idle = self.idle();
-        if idle.len() < CONNECTIONS_MAX {
-            idle.push((generation, connection));
-        }
-        Ok(answer)
-    }
-}
 
 /// An attempt whose batch a position lies in, or may lie in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,20 +85,6 @@ impl Delivery {
 }
 
 impl Index {
-    /// The index of a data directory, and the task that opens the file, or makes it, and follows the log.
-    pub fn new(options: Options, store: Arc<dyn Store>) -> (Index, Following) {
-        let shared = Arc::new(Shared {
-            path: file::path(&options.data_dir),
-            options,
-            generation: AtomicU64::new(0),
-            idle: Mutex::default(),
-            turns: Semaphore::new(READS_AT_ONCE),
-            progress: watch::Sender::default(),
-        });
-        let following = Following::new(Arc::clone(&shared), store);
-        (Index(shared), following)
-    }
-
     /// How far it is; changes with each step.
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.0.progress.subscribe()

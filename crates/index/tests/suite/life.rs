@@ -288,7 +288,8 @@ async fn what_is_left_of_a_disk_is_for_the_log() {
     let data_dir = world.path().join("full");
     std::fs::create_dir_all(&data_dir).expect("a directory");
     let options = Options { disk_floor_bytes: u64::MAX / 4, ..Options::new(data_dir) };
-    let (index, mut following) = Index::new(options, Arc::clone(&world.store));
+    let (index, mut following) =
+        Index::new(options, Arc::clone(&world.store) as _, Arc::clone(&world.store) as _);
     following.catch_up().await.expect("looked at");
     let progress = index.progress();
     let progress = progress.borrow();

@@ -76,7 +76,7 @@ impl World {
             now_ms: Arc::new(move || now_ms.load(Ordering::Relaxed)),
             ..Options::new(data_dir)
         };
-        Index::new(options, Arc::clone(&self.store))
+        Index::new(options, Arc::clone(&self.store) as _, Arc::clone(&self.store) as _)
     }
 
     /// The index, with everything in it.
