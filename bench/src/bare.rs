@@ -24,6 +24,7 @@ pub(crate) fn requests_per_second(
             method: Method::Post,
             headers: Vec::new(),
             tls: TlsIdentity { ca_pem: ca_pem.to_owned(), ..TlsIdentity::default() },
+            proxy: None,
             open_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(5),
             signing_secrets: vec!["whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned()],

@@ -54,7 +54,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let integration = find(&api, &caller, &id).await?;
-    Ok(with_etag(success(Answer::from(&integration)), integration.revision))
+    Ok(with_etag(success(Answer::of(&integration, api.sender.outbound())), integration.revision))
 }
 
 /// A new integration.
@@ -88,7 +88,7 @@ pub(super) async fn create(
     let created =
         integration_of(commit(&api, &caller, id, change::created(new, id, &api.by(&caller))).await?)?;
     tracing::info!(integration = %created.id, client = %created.client, by = caller.name(), "integration created");
-    let answer = with_warnings("success", Creation::from(&*created), &warnings);
+    let answer = with_warnings("success", Creation::of(&created, api.sender.outbound()), &warnings);
     Ok(with_etag(answer, created.revision))
 }
 
@@ -128,7 +128,10 @@ pub(super) async fn change(
             .map_err(|problem| problem.with_warnings(&warnings))?;
         warnings.extend(unknown_applications::warnings(&api, integration.client, &integration.filter).await?);
         let answer = |integration: &Integration| {
-            with_etag(with_warnings("success", Answer::from(integration), &warnings), integration.revision)
+            with_etag(
+                with_warnings("success", Answer::of(integration, api.sender.outbound()), &warnings),
+                integration.revision,
+            )
         };
         let Some(ops) = change::changed(&current, integration, resume, &api.by(&caller)) else {
             return Ok(answer(&current));
@@ -187,7 +190,7 @@ pub(super) async fn delete(
         match deleting.await.unwrap_or(Ok(())) {
             Ok(()) => {
                 tracing::info!(integration = %integration.id, client = %integration.client, by = caller.name(), "integration deleted");
-                return Ok(success(Answer::from(&integration)));
+                return Ok(success(Answer::of(&integration, api.sender.outbound())));
             }
             Err(StoreError::Conflict) => {}
             Err(error) => return Err(error.into()),
@@ -214,11 +217,12 @@ pub(super) async fn as_new(
     done: &str,
 ) -> Result<NewIntegration, Problem> {
     let random = random()?;
-    let (guard, client, name, now_s) =
-        (api.guard.clone(), caller.client(), caller.name().to_owned(), api.now_s());
+    let (sender, client, name, now_s) =
+        (api.sender.clone(), caller.client(), caller.name().to_owned(), api.now_s());
     let default_rendering = api.default_rendering;
     let new = by_the_rules(api, client, asked.brings_an_identity(), move || {
-        let context = RuleContext { guard: &guard, default_rendering, random: &random };
+        let (guard, outbound) = (sender.guard(), sender.outbound());
+        let context = RuleContext { guard, outbound, default_rendering, random: &random };
         rules::create(asked, &context, &Author { client, name: &name, now_s })
     });
     new.await?.map_err(|errors| invalid(errors, done))
@@ -232,10 +236,11 @@ pub(super) async fn as_changed(
     done: &str,
 ) -> Result<Integration, Problem> {
     let random = random()?;
-    let (guard, default_rendering) = (api.guard.clone(), api.default_rendering);
+    let (sender, default_rendering) = (api.sender.clone(), api.default_rendering);
     let client = current.client;
     let changed = by_the_rules(api, client, asked.brings_an_identity(), move || {
-        let context = RuleContext { guard: &guard, default_rendering, random: &random };
+        let (guard, outbound) = (sender.guard(), sender.outbound());
+        let context = RuleContext { guard, outbound, default_rendering, random: &random };
         rules::change(&current, asked, &context)
     });
     changed.await?.map_err(|errors| invalid(errors, done))

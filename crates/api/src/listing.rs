@@ -111,7 +111,7 @@ impl Listing {
                 text.push(b',');
             }
             self.is_begun = true;
-            let answer = Answer::from(integration);
+            let answer = Answer::of(integration, self.api.sender.outbound());
             let answer = if self.with_certificates { answer } else { answer.without_certificates() };
             text.extend(json_text(&answer));
         }

@@ -2,15 +2,17 @@
 //! integration or everything that is wrong with it comes out.
 
 mod identity;
+mod proxy;
 
 use super::contract::{Asked, AskedHeader, AskedTarget, AskedTick, OwnSetting, Signing};
 use super::fields::{Errors, pointer};
 use super::problem::FieldError;
 use hitwire_courier::Preset;
-use hitwire_endpoint::{Guard, Pin, TlsIdentity, check_headers, sign};
+use hitwire_endpoint::{Guard, Outbound, Pin, TlsIdentity, check_headers, sign};
 use hitwire_event::{ClientId, Kind, Seq};
 use hitwire_receiver::Style;
 use hitwire_store::{Activity, HttpVersion, Integration, MASK, NewIntegration, Secret, Target, Ticked};
+use proxy::KeptProxy;
 use std::collections::{BTreeSet, HashMap};
 use url::Url;
 
@@ -28,6 +30,8 @@ pub(super) struct Author<'a> {
 pub(super) struct RuleContext<'a> {
     /// Says where may be sent.
     pub(super) guard: &'a Guard,
+    /// How connections leave.
+    pub(super) outbound: &'a Outbound,
     /// The rendering of integrations that name none.
     pub(super) default_rendering: Style,
     /// For secrets to be made.
@@ -147,7 +151,7 @@ fn checked_target(
     client: ClientId,
     errors: &Errors,
 ) -> Target {
-    let RuleContext { guard, default_rendering, random } = *context;
+    let RuleContext { guard, outbound, default_rendering, random } = *context;
     if let Err(error) = guard.check_url(client, asked.url.expose()) {
         errors.add(URL_AT, error.to_string());
     }
@@ -157,7 +161,10 @@ fn checked_target(
     if let Err(error) = identity.check() {
         errors.add("/target/ca_file", error.to_string());
     }
-    let moved = current.and_then(|current| why_secrets_are_needed(current, &asked));
+    let (asked_proxy, credentials) =
+        (std::mem::replace(&mut asked.proxy, OwnSetting::LeftOut), asked.proxy_credentials.take());
+    let proxy = proxy::checked(asked_proxy, credentials, current, (guard, outbound, client), errors);
+    let moved = current.and_then(|current| why_secrets_are_needed(current, &asked, &proxy));
     let (client_cert, client_key) = identity::checked(asked.client, current, moved, errors);
     let headers = match (asked.headers, current) {
         (Some(headers), _) => headers,
@@ -173,6 +180,8 @@ fn checked_target(
         ca_verify: asked.ca_verify,
         timeout_s: asked.timeout_s,
         open_timeout_s: asked.open_timeout_s,
+        proxy: proxy.url,
+        proxy_credentials: proxy.credentials,
         http_version: asked.http_version.or(current.map(|it| it.http_version), HttpVersion::Auto),
         format: asked.format,
         rendering: asked.rendering.or(current.map(|it| it.rendering), default_rendering),
@@ -278,7 +287,7 @@ fn checked_headers(
 }
 
 /// Why a change of the target needs every secret again, if it does (architecture.md, "Security decisions").
-fn why_secrets_are_needed(current: &Target, asked: &AskedTarget) -> Option<&'static str> {
+fn why_secrets_are_needed(current: &Target, asked: &AskedTarget, proxy: &KeptProxy) -> Option<&'static str> {
     let (Ok(before), Ok(after)) = (Url::parse(current.url.expose()), Url::parse(asked.url.expose())) else {
         return Some("the URL changes");
     };
@@ -290,6 +299,9 @@ fn why_secrets_are_needed(current: &Target, asked: &AskedTarget) -> Option<&'sta
     }
     if before.port_or_known_default() != after.port_or_known_default() {
         return Some("the URL's port changes");
+    }
+    if proxy.is_another(current) {
+        return Some("the proxy changes");
     }
     if current.ca_file.trim() != asked.ca_file.trim() {
         return Some("the CA certificate changes");

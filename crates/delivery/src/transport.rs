@@ -124,6 +124,10 @@ pub fn target_of(integration: &Integration, now_s: u64) -> endpoint::Target {
             client_cert_pem: target.client_cert.clone(),
             client_key_pem: target.client_key.as_ref().map(|key| key.expose().to_owned().into()),
         },
+        proxy: target.proxy.as_ref().map(|url| endpoint::ProxySettings {
+            url: url.clone(),
+            credentials: target.proxy_credentials.as_ref().map(|it| it.expose().to_owned().into()),
+        }),
         open_timeout: Duration::from_secs(target.open_timeout_s.into()),
         timeout: Duration::from_secs(target.timeout_s.into()),
         http_version: match target.http_version {

@@ -30,6 +30,22 @@ const HTTP2_HEADER_BYTES_MAX: u32 = 256 * 1024;
 /// How long an idle connection may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
 
+/// What is at the other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// The target's address. None: a proxy that is trusted to resolve by itself knows it.
+    pub(crate) target: Option<SocketAddr>,
+    /// The address of a proxy that the guard judges.
+    pub(crate) judged_proxy: Option<SocketAddr>,
+}
+
+impl Peer {
+    /// A target without a proxy.
+    pub(crate) fn direct(address: SocketAddr) -> Peer {
+        Peer { target: Some(address), judged_proxy: None }
+    }
+}
+
 /// An open connection.
 #[derive(Debug)]
 pub(crate) enum Connection {
@@ -44,7 +60,7 @@ pub(crate) enum Connection {
 pub(crate) struct Http1 {
     pub(crate) sender: http1::SendRequest<Body>,
     pub(crate) meter: Arc<Meter>,
-    pub(crate) address: SocketAddr,
+    pub(crate) peer: Peer,
     driver: Driver,
 }
 
@@ -53,7 +69,7 @@ pub(crate) struct Http1 {
 pub(crate) struct Http2 {
     pub(crate) sender: http2::SendRequest<Body>,
     pub(crate) meter: Arc<Meter>,
-    pub(crate) address: SocketAddr,
+    pub(crate) peer: Peer,
     driver: Driver,
 }
 
@@ -67,7 +83,7 @@ impl Http2 {
 
 impl Connection {
     /// Begins to speak HTTP over a stream.
-    pub(crate) async fn begin(stream: Stream, address: SocketAddr) -> hyper::Result<Connection> {
+    pub(crate) async fn begin(stream: Stream, peer: Peer) -> hyper::Result<Connection> {
         let meter = stream.meter();
         if stream.is_http2() {
             let (sender, connection) = http2::Builder::new(TokioExecutor::new())
@@ -76,8 +92,8 @@ impl Connection {
                 .max_header_list_size(HTTP2_HEADER_BYTES_MAX)
                 .handshake(TokioIo::new(stream))
                 .await?;
-            let driver = Driver::spawn(connection, address);
-            Ok(Connection::Http2(Arc::new(Http2 { sender, meter, address, driver })))
+            let driver = Driver::spawn(connection, peer);
+            Ok(Connection::Http2(Arc::new(Http2 { sender, meter, peer, driver })))
         } else {
             let (sender, connection) = http1::Builder::new()
                 .allow_obsolete_multiline_headers_in_responses(true)
@@ -87,16 +103,16 @@ impl Connection {
                 .max_buf_size(HTTP1_BUFFER_BYTES)
                 .handshake(TokioIo::new(stream))
                 .await?;
-            let driver = Driver::spawn(connection, address);
-            Ok(Connection::Http1(Http1 { sender, meter, address, driver }))
+            let driver = Driver::spawn(connection, peer);
+            Ok(Connection::Http1(Http1 { sender, meter, peer, driver }))
         }
     }
 
-    /// The address at its other end.
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// What is at its other end.
+    pub(crate) fn peer(&self) -> Peer {
         match self {
-            Connection::Http1(http1) => http1.address,
-            Connection::Http2(http2) => http2.address,
+            Connection::Http1(http1) => http1.peer,
+            Connection::Http2(http2) => http2.peer,
         }
     }
 
@@ -141,7 +157,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn spawn<C>(connection: C, address: SocketAddr) -> Driver
+    fn spawn<C>(connection: C, peer: Peer) -> Driver
     where
         C: Future<Output = hyper::Result<()>> + Send + 'static,
     {
@@ -149,7 +165,7 @@ impl Driver {
         let task = tokio::spawn(async move {
             let outcome = connection.await;
             if let Err(error) = &outcome {
-                tracing::debug!(%address, %error, "connection ended");
+                tracing::debug!(?peer, %error, "connection ended");
             }
             end.send_replace(Some(outcome.is_err_and(|error| is_http1_required(&error))));
         });

@@ -1,24 +1,29 @@
 //! A new connection: resolve, judge, connect to a judged address, shake hands.
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Peer};
 use crate::descriptors;
 use crate::error::{Phase, SendError};
 use crate::guard::Guard;
 use crate::memory::FailedAddresses;
 use crate::pool::Place;
+use crate::proxy::{Aim, Outbound, Proxied, ProxyFault, ProxyName, Route, through};
 use crate::resolve::Resolver;
 use crate::stream::Stream;
 use crate::target::{HttpVersion, Target};
 use crate::tls::{ClientAuth, Configs, Handshake, TlsProblem};
+use crate::transport::Transport;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use hitwire_event::ClientId;
 use rustls_pki_types::ServerName;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
 
 /// How many addresses of one name are tried.
@@ -34,13 +39,37 @@ pub(crate) struct Connector {
     resolver: Resolver,
     tls: Configs,
     failed: FailedAddresses,
+    outbound: Arc<Outbound>,
+}
+
+/// A target, and the way to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way<'a> {
+    /// The target's, as the guard has read it.
+    pub(crate) url: &'a Url,
+    pub(crate) target: &'a Target,
+    pub(crate) route: &'a Route,
+}
+
+impl Way<'_> {
+    /// Where this client's requests go.
+    pub(crate) fn place(&self, client: ClientId) -> Place {
+        Place::of(client, self.target, self.url, self.route)
+    }
+}
+
+/// A connection that carries the target's bytes, before TLS with the target.
+struct Dialled {
+    transport: Transport,
+    peer: Peer,
 }
 
 /// How far a connection has come; what is left of it when a timeout ends it.
 #[derive(Debug)]
 pub(crate) struct Progress {
     pub(crate) phase: Phase,
-    /// The address that is tried, then the one that is connected; or the one that the guard refused.
+    /// The target's address that is tried, then the one that is connected; or the one that the guard refused. None while a proxy
+    /// is reached.
     pub(crate) address: Option<SocketAddr>,
     pub(crate) dns: Option<Duration>,
     pub(crate) connect: Option<Duration>,
@@ -54,13 +83,17 @@ impl Default for Progress {
 }
 
 impl Connector {
-    pub(crate) fn new(guard: Guard, resolver: Resolver) -> Connector {
-        Connector { guard, resolver, tls: Configs::new(), failed: FailedAddresses::default() }
+    pub(crate) fn new(guard: Guard, resolver: Resolver, outbound: Arc<Outbound>) -> Connector {
+        Connector { guard, resolver, tls: Configs::new(), failed: FailedAddresses::default(), outbound }
     }
 
     /// The same, without TLS sessions and without what is remembered of addresses.
     pub(crate) fn anew(&self) -> Connector {
-        Connector::new(self.guard.clone(), self.resolver.clone())
+        Connector::new(self.guard.clone(), self.resolver.clone(), Arc::clone(&self.outbound))
+    }
+
+    pub(crate) fn outbound(&self) -> &Outbound {
+        &self.outbound
     }
 
     pub(crate) fn guard(&self) -> &Guard {
@@ -82,21 +115,16 @@ impl Connector {
     pub(crate) async fn open(
         &self,
         place: &Place,
-        url: &Url,
-        target: &Target,
+        way: Way<'_>,
         progress: &mut Progress,
     ) -> Result<Connection, SendError> {
-        let opened =
-            match tokio::time::timeout(target.open_timeout, self.dial(place, url, target, progress)).await {
-                Ok(result) => result,
-                Err(_) => Err(SendError::OpenTimeout {
-                    phase: progress.phase,
-                    address: progress.address,
-                    after: target.open_timeout,
-                }),
-            };
-        // Refused connections have been noted one by one.
-        let is_noted = matches!(opened, Err(SendError::Connect { .. }));
+        let after = way.target.open_timeout;
+        let opened = match tokio::time::timeout(after, self.dial(place, way, progress)).await {
+            Ok(result) => result,
+            Err(_) => Err(SendError::OpenTimeout { phase: progress.phase, address: progress.address, after }),
+        };
+        // Refused connections, and those that a proxy did not make, have been noted one by one.
+        let is_noted = matches!(opened, Err(SendError::Connect { .. } | SendError::Proxy { .. }));
         if let (Err(_), Some(address), false) = (&opened, progress.address, is_noted) {
             self.failed.insert(place, address);
         }
@@ -106,33 +134,172 @@ impl Connector {
     async fn dial(
         &self,
         place: &Place,
-        url: &Url,
-        target: &Target,
+        way: Way<'_>,
         progress: &mut Progress,
     ) -> Result<Connection, SendError> {
+        let Dialled { transport, peer } = match way.route {
+            Route::Direct => self.dial_directly(place, way.url, progress).await?,
+            Route::Proxied(proxied) => self.dial_through(place, way.url, proxied, progress).await?,
+        };
+        let address = peer.target;
+        progress.address = address;
+        let stream = if place.https {
+            progress.phase = Phase::Tls;
+            let begun = Instant::now();
+            let stream = self.shake_hands(place, way, transport, peer).await;
+            let stream = stream.map_err(|problem| SendError::Tls { address, problem })?;
+            progress.tls = Some(begun.elapsed());
+            stream
+        } else {
+            Stream::plain(transport)
+        };
+        let meter = stream.meter();
+        let begun = Connection::begin(stream, peer).await;
+        begun.map_err(|error| SendError::of_exchange(&error, Phase::Headers, &meter, address))
+    }
+
+    async fn dial_directly(
+        &self,
+        place: &Place,
+        url: &Url,
+        progress: &mut Progress,
+    ) -> Result<Dialled, SendError> {
         let addresses = self.judged_addresses(place, url, progress).await?;
         progress.phase = Phase::Connect;
         progress.address = addresses.first().copied();
         let begun = Instant::now();
         let refused = |address| self.failed.insert(place, address);
-        let (tcp, address) = connect_first(&addresses, refused).await?;
+        let connected = connect_first(&self.outbound, &addresses, refused).await;
+        let (tcp, address) = connected.map_err(|failed| match failed {
+            Unconnected::Descriptors => SendError::Descriptors,
+            Unconnected::Refused(address, source) => {
+                SendError::Connect { address, others: addresses.len() - 1, source }
+            }
+            Unconnected::NoAddress => SendError::Url(crate::UrlError::NoHost),
+        })?;
         progress.connect = Some(begun.elapsed());
-        progress.address = Some(address);
-        // A request leaves in one piece; to wait for more would only delay its end.
-        tcp.set_nodelay(true).map_err(|source| SendError::Connect { address, others: 0, source })?;
-        let stream = if place.https {
-            progress.phase = Phase::Tls;
-            let begun = Instant::now();
-            let stream = self.shake_hands(place, url, target, tcp, address).await;
-            let stream = stream.map_err(|problem| SendError::Tls { address, problem })?;
-            progress.tls = Some(begun.elapsed());
-            stream
-        } else {
-            Stream::plain(tcp)
+        Ok(Dialled { transport: Transport::Tcp(tcp), peer: Peer::direct(address) })
+    }
+
+    /// Through a proxy to the target: to an address that was judged here; or to its name, if the proxy is trusted. An address that
+    /// the proxy cannot connect to makes room for the next.
+    async fn dial_through(
+        &self,
+        place: &Place,
+        url: &Url,
+        proxied: &Proxied,
+        progress: &mut Progress,
+    ) -> Result<Dialled, SendError> {
+        let aims = match url.host() {
+            // A literal address was judged with the URL, and is again here.
+            Some(Host::Domain(name)) if proxied.trusted => vec![Aim::Name(name.to_owned(), place.port)],
+            _ => self.judged_addresses(place, url, progress).await?.into_iter().map(Aim::Judged).collect(),
         };
-        let meter = stream.meter();
-        let begun = Connection::begin(stream, address).await;
-        begun.map_err(|error| SendError::of_exchange(&error, Phase::Headers, &meter, address))
+        let begun = Instant::now();
+        let name = || ProxyName::of(proxied);
+        let mut first_fault = None;
+        for aim in aims {
+            let (transport, proxy) = self.reach(place.client, proxied, progress).await?;
+            progress.phase = Phase::ProxyTunnel;
+            progress.address = aim.address();
+            let fault = match through(&proxied.proxy, transport, &aim).await {
+                Ok(transport) => {
+                    progress.connect = Some(begun.elapsed());
+                    let judged_proxy = proxied.is_judged().then_some(proxy);
+                    return Ok(Dialled { transport, peer: Peer { target: aim.address(), judged_proxy } });
+                }
+                Err(fault) => fault,
+            };
+            if !fault.is_of_the_address() {
+                return Err(SendError::Proxy { proxy: name(), fault });
+            }
+            if let Some(address) = aim.address() {
+                self.failed.insert(place, address);
+            }
+            first_fault.get_or_insert(fault);
+        }
+        Err(match first_fault {
+            Some(fault) => SendError::Proxy { proxy: name(), fault },
+            None => SendError::Url(crate::UrlError::NoHost),
+        })
+    }
+
+    /// A connection to a proxy itself, whose address is judged unless the operator named the proxy.
+    async fn reach(
+        &self,
+        client: ClientId,
+        proxied: &Proxied,
+        progress: &mut Progress,
+    ) -> Result<(Transport, SocketAddr), SendError> {
+        let proxy = &proxied.proxy;
+        let fault = |fault| SendError::Proxy { proxy: ProxyName::of(proxied), fault };
+        progress.phase = Phase::ProxyResolve;
+        progress.address = None;
+        let addresses = match &proxy.host {
+            Host::Ipv4(address) => vec![IpAddr::from(*address)],
+            Host::Ipv6(address) => vec![IpAddr::from(*address)],
+            Host::Domain(name) => {
+                self.resolved(client, name).await?.map_err(|detail| fault(ProxyFault::Resolve(detail)))?
+            }
+        };
+        if proxied.is_judged() {
+            for &address in &addresses {
+                if let Err(refusal) = self.guard.judge(client, address) {
+                    progress.address = Some(SocketAddr::new(address, proxy.port));
+                    return Err(fault(ProxyFault::Guard(refusal)));
+                }
+            }
+        }
+        progress.phase = Phase::ProxyConnect;
+        let addresses: Vec<SocketAddr> = interleaved(&addresses)
+            .take(ADDRESSES_TRIED)
+            .map(|address| SocketAddr::new(address, proxy.port))
+            .collect();
+        let connected = connect_first(&self.outbound, &addresses, |_| {}).await;
+        let (tcp, address) = connected.map_err(|failed| match failed {
+            Unconnected::Descriptors => SendError::Descriptors,
+            Unconnected::Refused(_, error) => fault(ProxyFault::Connect(error)),
+            Unconnected::NoAddress => fault(ProxyFault::Resolve("the name has no address".to_owned())),
+        })?;
+        if !proxy.is_tls() {
+            return Ok((Transport::Tcp(tcp), address));
+        }
+        progress.phase = Phase::ProxyTls;
+        let stream = self.shake_hands_with_proxy(client, proxied, tcp).await;
+        let stream = stream.map_err(|problem| fault(ProxyFault::Tls(problem)))?;
+        Ok((Transport::Tls(Box::new(stream)), address))
+    }
+
+    async fn shake_hands_with_proxy(
+        &self,
+        client: ClientId,
+        proxied: &Proxied,
+        tcp: TcpStream,
+    ) -> Result<TlsStream<Transport>, TlsProblem> {
+        let proxy = &proxied.proxy;
+        let place = Place {
+            client,
+            identity: self.outbound.proxy_tls.fingerprint(),
+            https: true,
+            host: proxy.host.to_string(),
+            port: proxy.port,
+            proxy: None,
+            http_version: HttpVersion::Http1,
+        };
+        let identity = self.tls.get(&place, &self.outbound.proxy_tls)?;
+        let name = server_name(&proxy.host).ok_or_else(no_certificate_name)?;
+        let handshake = identity.handshake(false);
+        Ok(handshaken(&handshake, place.http_version, name, Transport::Tcp(tcp)).await?.0)
+    }
+
+    /// The addresses of a name; or, in the system's words, why there are none.
+    async fn resolved(&self, client: ClientId, name: &str) -> Result<Result<Vec<IpAddr>, String>, SendError> {
+        match self.resolver.resolve(client, name).await {
+            Ok(addresses) => Ok(Ok(addresses.to_vec())),
+            // The system's resolver needs descriptors too, and does not say that it had none.
+            Err(_) if descriptors::none_left() => Err(SendError::Descriptors),
+            Err(unresolved) => Ok(Err(unresolved.to_string())),
+        }
     }
 
     /// The addresses of the target's host, each of them judged. One bad address refuses all: a name that leads inside now
@@ -148,16 +315,10 @@ impl Connector {
             Some(Host::Ipv6(address)) => (None, vec![IpAddr::from(address)]),
             Some(Host::Domain(name)) => {
                 let begun = Instant::now();
-                let found = self.resolver.resolve(place.client, name).await;
+                let found = self.resolved(place.client, name).await;
                 progress.dns = Some(begun.elapsed());
-                let found = found.map_err(|unresolved| {
-                    // The system's resolver needs descriptors too, and does not say that it had none.
-                    if descriptors::none_left() {
-                        return SendError::Descriptors;
-                    }
-                    SendError::Resolve { host: name.to_owned(), detail: unresolved.to_string() }
-                })?;
-                (Some(name), found.to_vec())
+                let found = found?.map_err(|detail| SendError::Resolve { host: name.to_owned(), detail })?;
+                (Some(name), found)
             }
             None => return Err(SendError::Url(crate::UrlError::NoHost)),
         };
@@ -179,60 +340,77 @@ impl Connector {
     async fn shake_hands(
         &self,
         place: &Place,
-        url: &Url,
-        target: &Target,
-        tcp: TcpStream,
-        address: SocketAddr,
+        way: Way<'_>,
+        transport: Transport,
+        peer: Peer,
     ) -> Result<Stream, TlsProblem> {
-        let identity = self.tls.get(place, &target.tls)?;
-        let name = server_name(url).ok_or_else(|| TlsProblem::Other {
-            detail: "the host of the URL cannot be the name of a certificate".to_owned(),
-        })?;
+        let identity = self.tls.get(place, &way.target.tls)?;
+        let name = way.url.host().and_then(|host| server_name(&host)).ok_or_else(no_certificate_name)?;
         let handshake = identity.handshake(self.tls.may_resume(place));
-        let problem = match handshaken(&handshake, place.http_version, name.clone(), tcp).await {
-            Ok(stream) => return Ok(stream),
+        let problem = match handshaken(&handshake, place.http_version, name.clone(), transport).await {
+            Ok((stream, auth)) => return Ok(Stream::tls(stream, auth)),
             Err(problem) => problem,
         };
         // A certificate came, so the session was declined, as any server may, and the handshake was in full already.
         if !handshake.has_offered_a_session() || matches!(problem, TlsProblem::Certificate(_)) {
             return Err(problem);
         }
-        tracing::debug!(%address, %problem, "a TLS session was not resumed, trying a handshake in full");
-        let Ok(tcp) = TcpStream::connect(address).await else { return Err(problem) };
-        // That it is slower without does no harm.
-        let _ = tcp.set_nodelay(true);
-        let stream = handshaken(&identity.handshake(false), place.http_version, name, tcp).await?;
+        tracing::debug!(?peer, %problem, "a TLS session was not resumed, trying a handshake in full");
+        let Some(transport) = self.dial_again(place, way, peer).await else { return Err(problem) };
+        let handshake = identity.handshake(false);
+        let (stream, auth) = handshaken(&handshake, place.http_version, name, transport).await?;
         self.tls.stop_resuming(place);
-        Ok(stream)
+        Ok(Stream::tls(stream, auth))
     }
+
+    /// Another connection on the same way to the same address.
+    async fn dial_again(&self, place: &Place, way: Way<'_>, peer: Peer) -> Option<Transport> {
+        match (way.route, peer.target) {
+            (Route::Direct, Some(address)) => {
+                Some(Transport::Tcp(connect(&self.outbound, address).await.ok()?))
+            }
+            (Route::Direct, None) => None,
+            (Route::Proxied(proxied), address) => {
+                let name = || Some(Aim::Name(way.url.host_str()?.to_owned(), place.port));
+                let aim = address.map(Aim::Judged).or_else(name)?;
+                let mut progress = Progress::default();
+                let (transport, _) = self.reach(place.client, proxied, &mut progress).await.ok()?;
+                through(&proxied.proxy, transport, &aim).await.ok()
+            }
+        }
+    }
+}
+
+fn no_certificate_name() -> TlsProblem {
+    TlsProblem::Other { detail: "the host of the URL cannot be the name of a certificate".to_owned() }
 }
 
 async fn handshaken(
     handshake: &Handshake,
     version: HttpVersion,
     name: ServerName<'static>,
-    tcp: TcpStream,
-) -> Result<Stream, TlsProblem> {
+    transport: Transport,
+) -> Result<(TlsStream<Transport>, ClientAuth), TlsProblem> {
     let own = handshake.config.client_auth_cert_resolver.has_certs();
     let connector = TlsConnector::from(handshake.config.clone());
     let connecting = match version {
-        HttpVersion::Auto => connector.connect(name, tcp),
-        HttpVersion::Http1 => connector.with_alpn(vec![b"http/1.1".to_vec()]).connect(name, tcp),
+        HttpVersion::Auto => connector.connect(name, transport),
+        HttpVersion::Http1 => connector.with_alpn(vec![b"http/1.1".to_vec()]).connect(name, transport),
     };
     let (stream, auth) = ClientAuth::watch(own, connecting).await;
     match stream {
-        Ok(stream) => Ok(Stream::tls(stream, auth)),
+        Ok(stream) => Ok((stream, auth)),
         Err(error) => Err(TlsProblem::of_io(&error, auth)),
     }
 }
 
 /// The name that the server's certificate must be valid for.
-fn server_name(url: &Url) -> Option<ServerName<'static>> {
-    match url.host()? {
+fn server_name<S: AsRef<str>>(host: &Host<S>) -> Option<ServerName<'static>> {
+    match host {
         // A name's final dot says that it is complete; certificates are written without.
-        Host::Domain(name) => ServerName::try_from(name.trim_end_matches('.').to_owned()).ok(),
-        Host::Ipv4(address) => Some(ServerName::from(IpAddr::from(address))),
-        Host::Ipv6(address) => Some(ServerName::from(IpAddr::from(address))),
+        Host::Domain(name) => ServerName::try_from(name.as_ref().trim_end_matches('.').to_owned()).ok(),
+        Host::Ipv4(address) => Some(ServerName::from(IpAddr::from(*address))),
+        Host::Ipv6(address) => Some(ServerName::from(IpAddr::from(*address))),
     }
 }
 
@@ -246,12 +424,23 @@ fn interleaved(addresses: &[IpAddr]) -> impl Iterator<Item = IpAddr> {
     (0..turns).flat_map(move |turn| [first.get(turn).copied(), second.get(turn).copied()]).flatten()
 }
 
+/// Why there is no TCP connection.
+enum Unconnected {
+    /// hitwire had no file descriptor left.
+    Descriptors,
+    /// The first address that failed, and what the system says.
+    Refused(SocketAddr, io::Error),
+    /// There was no address.
+    NoAddress,
+}
+
 /// Connects to the first address that answers. The next one is tried as soon as one fails, or beside it after a while.
 /// Each address that fails is told of.
 async fn connect_first(
+    outbound: &Outbound,
     addresses: &[SocketAddr],
     refused: impl Fn(SocketAddr),
-) -> Result<(TcpStream, SocketAddr), SendError> {
+) -> Result<(TcpStream, SocketAddr), Unconnected> {
     let mut waiting = addresses.iter().copied();
     let mut tries = FuturesUnordered::new();
     let mut failed: Option<(SocketAddr, io::Error)> = None;
@@ -259,7 +448,7 @@ async fn connect_first(
     loop {
         let next = waiting.next();
         let more = next.is_some();
-        tries.extend(next.map(|address| async move { (address, TcpStream::connect(address).await) }));
+        tries.extend(next.map(|address| async move { (address, connect(outbound, address).await) }));
         tokio::select! {
             ended = tries.next() => match ended {
                 Some((address, Ok(stream))) => return Ok((stream, address)),
@@ -278,10 +467,17 @@ async fn connect_first(
         }
     }
     Err(match failed {
-        Some(_) if shortage => SendError::Descriptors,
-        Some((address, source)) => SendError::Connect { address, others: addresses.len() - 1, source },
-        None => SendError::Url(crate::UrlError::NoHost),
+        Some(_) if shortage => Unconnected::Descriptors,
+        Some((address, error)) => Unconnected::Refused(address, error),
+        None => Unconnected::NoAddress,
     })
+}
+
+async fn connect(outbound: &Outbound, address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = outbound.connect(address).await?;
+    // A request leaves in one piece; to wait for more would only delay its end.
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 #[cfg(test)]
@@ -332,7 +528,7 @@ mod tests {
             ("https://[2001:4860::1]/", "2001:4860::1"),
             ("https://0x7f.1/", "127.0.0.1"),
         ] {
-            let parsed = server_name(&Url::parse(url).unwrap()).unwrap();
+            let parsed = server_name(&Url::parse(url).unwrap().host().unwrap()).unwrap();
             assert_eq!(parsed.to_str(), name);
         }
     }

@@ -3,6 +3,7 @@
 use crate::body::Incomplete;
 use crate::guard::{PublicOnly, Refusal, UrlError};
 use crate::headers::RequestError;
+use crate::proxy::{Faulty, ProxyError, ProxyFault, ProxyName};
 use crate::stream::Meter;
 use crate::tls::{ClientAuth, TlsProblem, tls_error};
 use hitwire_event::escape;
@@ -15,6 +16,14 @@ use std::time::Duration;
 /// A part of a request's way, as far as timeouts tell them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
+    /// Resolving the proxy's name.
+    ProxyResolve,
+    /// The TCP connection to the proxy.
+    ProxyConnect,
+    /// The TLS handshake with the proxy.
+    ProxyTls,
+    /// Waiting for the proxy to connect to the target.
+    ProxyTunnel,
     /// Resolving the name.
     Resolve,
     /// The TCP connection.
@@ -29,6 +38,13 @@ pub enum Phase {
     Body,
 }
 
+impl Phase {
+    /// Whether a proxy is waited for.
+    pub(crate) const fn is_of_proxy(self) -> bool {
+        matches!(self, Phase::ProxyResolve | Phase::ProxyConnect | Phase::ProxyTls | Phase::ProxyTunnel)
+    }
+}
+
 /// Why there is no complete answer. The words are for the user of the integration; they contain no secrets, and no internal
 /// addresses: an integration's user must not learn from them what names lead to inside.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +55,17 @@ pub enum SendError {
     /// A header or a signing secret.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// The target's proxy is none.
+    #[error(transparent)]
+    ProxySettings(#[from] ProxyError),
+    /// Something between hitwire and a proxy. Whatever a proxy answers is no answer of the target.
+    #[error("{}", Faulty(proxy, fault))]
+    Proxy {
+        /// Which proxy.
+        proxy: ProxyName,
+        /// What went wrong.
+        fault: ProxyFault,
+    },
     /// The guard.
     #[error("{} is not allowed: it is {}; an operator can allow it with hitwire serve --allow-target", Refused(host.as_deref()), refusal.rule)]
     Guard {
@@ -81,10 +108,10 @@ pub enum SendError {
         after: Duration,
     },
     /// No TLS connection.
-    #[error("{problem} ({})", PublicOnly(*address))]
+    #[error("{problem} ({})", At(*address))]
     Tls {
-        /// The receiver's address.
-        address: SocketAddr,
+        /// The receiver's address. None: only the proxy knows it.
+        address: Option<SocketAddr>,
         /// What is wrong.
         problem: TlsProblem,
     },
@@ -156,7 +183,7 @@ impl SendError {
         error: &hyper::Error,
         phase: Phase,
         meter: &Meter,
-        address: SocketAddr,
+        address: Option<SocketAddr>,
     ) -> SendError {
         let auth = meter.client_auth();
         if let Some(alert) = meter.alert() {
@@ -236,13 +263,13 @@ fn with_cause(error: &hyper::Error) -> String {
 }
 
 /// The receiver may have had a say in the library's words.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const CHARS_SHOWN: usize = 200;
     escape::visible(&text.chars().take(CHARS_SHOWN).collect::<String>()).into_owned()
 }
 
 /// The kind in words, without the number of the error; the system's own words where there is no kind.
-fn in_words(error: &io::Error) -> String {
+pub(crate) fn in_words(error: &io::Error) -> String {
     if let Some(error) = tls_error(error) {
         return TlsProblem::of(error, ClientAuth::default()).to_string();
     }
@@ -261,6 +288,18 @@ impl fmt::Display for Refused<'_> {
         match self.0 {
             Some(host) => write!(f, "the address that {host} resolves to"),
             None => f.write_str("the address in the URL"),
+        }
+    }
+}
+
+/// Where something went wrong, in brackets.
+struct At(Option<SocketAddr>);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => PublicOnly(address).fmt(f),
+            None => f.write_str("through a proxy"),
         }
     }
 }
@@ -286,7 +325,7 @@ struct OpenTimeout {
 impl fmt::Display for OpenTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "open timeout: {}", Unfinished(self.phase))?;
-        if let Some(address) = self.address {
+        if let Some(address) = self.address.filter(|_| !self.phase.is_of_proxy()) {
             write!(f, " with {}", PublicOnly(address))?;
         }
         write!(f, " within {}", Seconds(self.after))
@@ -299,6 +338,10 @@ struct Unfinished(Phase);
 impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
+            Phase::ProxyResolve => "the proxy's name was not resolved",
+            Phase::ProxyConnect => "no TCP connection to the proxy",
+            Phase::ProxyTls => "the TLS handshake with the proxy was not finished",
+            Phase::ProxyTunnel => "the proxy did not connect to the endpoint",
             Phase::Resolve => "the name was not resolved",
             Phase::Connect => "no TCP connection",
             Phase::Tls => "the TLS handshake was not finished",

@@ -6,6 +6,7 @@
 //! - [`Resolver`]: names into addresses; the system's, or a fixed table for tests and simulations.
 //! - `connector`: resolves, has every address judged, connects to a judged address, shakes hands.
 //! - [`TlsIdentity`]: whom an integration trusts, and as whom it appears.
+//! - [`Outbound`], `proxy`: through which proxy connections leave, and from which address.
 //! - `descriptors`: whether a failure is hitwire's own want of file descriptors.
 //! - `pool`: idle connections, kept for a minute; never shared between clients or TLS identities.
 //! - `memory`: what is remembered of places for a while: addresses that failed, receivers that want HTTP/1.1.
@@ -20,11 +21,13 @@
 //!
 //! ```text
 //! Target + Message  ->  headers, signature  ->  pool, or: resolve -> judge -> connect -> TLS  ->  HTTP  ->  Sent
+//!                                                    (or: resolve -> judge -> proxy -> TLS  ->  HTTP)
 //! ```
 //!
 //! What always holds:
 //!
-//! 1. Only an address that the guard has judged is dialled; a name of which one address is bad is refused as a whole.
+//! 1. Only an address that the guard has judged is dialled, or asked of a proxy; a name of which one address is bad is refused as
+//!    a whole. The operator alone can name a proxy that resolves and judges by itself.
 //! 2. Redirects are not followed, proxies of the environment not used, responses not decompressed.
 //! 3. `send` ends within `open_timeout` and `timeout` together, reads a body for at most 5 s, and keeps at most
 //!    [`RESPONSE_BYTES_MAX`] of it. Only if a kept connection turns out dead, or the receiver asks for HTTP/1.1, the time until
@@ -43,6 +46,7 @@ mod head;
 mod headers;
 mod memory;
 mod pool;
+mod proxy;
 mod resolve;
 mod response;
 mod send;
@@ -51,6 +55,7 @@ mod spelling;
 mod stream;
 mod target;
 mod tls;
+mod transport;
 mod wall_clock;
 
 pub use body::Incomplete;
@@ -61,6 +66,10 @@ pub use guard::{
 pub use headers::{
     HEADER_BYTES_MAX, HEADERS_BYTES_MAX, HeaderError, RequestError, USER_AGENT_VALUE, WEBHOOK_ID,
     WEBHOOK_SIGNATURE, WEBHOOK_TIMESTAMP, check_headers, request_headers,
+};
+pub use proxy::{
+    NoProxy, Outbound, PROXY_URL_BYTES_MAX, Proxy, ProxyAddress, ProxyAddressError, ProxyError, ProxyFault,
+    ProxyInUse, ProxyName, ProxySettings,
 };
 pub use resolve::{Answer, Resolver};
 pub use response::{RESPONSE_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX, Response};

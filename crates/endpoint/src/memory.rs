@@ -163,7 +163,7 @@ mod tests {
     fn place(port: u16) -> Place {
         let identity = TlsIdentity::default().fingerprint();
         let (client, host) = (ClientId(1), "a.example".to_owned());
-        Place { client, identity, https: true, host, port, http_version: HttpVersion::Auto }
+        Place { client, identity, https: true, host, port, proxy: None, http_version: HttpVersion::Auto }
     }
 
     fn address(number: u8) -> SocketAddr {

@@ -1,6 +1,7 @@
 //! Connections kept for the next request.
 
 use crate::connection::{Connection, Http2};
+use crate::proxy::{ProxyKey, Route};
 use crate::target::{HttpVersion, Target};
 use crate::tls::Fingerprint;
 use hitwire_event::ClientId;
@@ -23,7 +24,8 @@ const KEPT_PER_PLACE: usize = 2;
 /// Connections kept in all. Each takes up to some 50 KiB, and a file descriptor.
 const KEPT_MAX: usize = 1024;
 
-/// What a connection can be used for: requests of the same client, with the same TLS identity, to the same server.
+/// What a connection can be used for: requests of the same client, with the same TLS identity, to the same server, on the same
+/// way.
 /// Anything less would let one user's requests travel on a connection that another user's credentials opened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
@@ -33,19 +35,22 @@ pub(crate) struct Place {
     /// As in the URL, normalised; an IPv6 address in brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// None: without a proxy.
+    pub(crate) proxy: Option<ProxyKey>,
     /// An HTTP/2 connection is not for those who want HTTP/1.1.
     pub(crate) http_version: HttpVersion,
 }
 
 impl Place {
-    /// Where this client's requests to a target go; `url` is the target's.
-    pub(crate) fn of(client: ClientId, target: &Target, url: &Url) -> Place {
+    /// Where this client's requests to a target go; `url` is the target's, `route` the way there.
+    pub(crate) fn of(client: ClientId, target: &Target, url: &Url, route: &Route) -> Place {
         Place {
             client,
             identity: target.tls.fingerprint(),
             https: url.scheme() == "https",
             host: url.host_str().unwrap_or_default().to_owned(),
             port: url.port_or_known_default().unwrap_or_default(),
+            proxy: route.key(),
             http_version: target.http_version,
         }
     }
@@ -241,8 +246,10 @@ async fn sweep(kept: Weak<Mutex<Kept>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::Peer;
     use crate::stream::Stream;
     use crate::tls::TlsIdentity;
+    use crate::transport::Transport;
     use std::net::SocketAddr;
     use tokio::net::{TcpListener, TcpStream};
 
@@ -261,13 +268,13 @@ mod tests {
 
     async fn connection(address: SocketAddr) -> Connection {
         let stream = TcpStream::connect(address).await.unwrap();
-        Connection::begin(Stream::plain(stream), address).await.unwrap()
+        Connection::begin(Stream::plain(Transport::Tcp(stream)), Peer::direct(address)).await.unwrap()
     }
 
     fn place(port: u16) -> Place {
         let identity = TlsIdentity::default().fingerprint();
         let (client, host) = (ClientId(1), "a.example".to_owned());
-        Place { client, identity, https: false, host, port, http_version: HttpVersion::Auto }
+        Place { client, identity, https: false, host, port, proxy: None, http_version: HttpVersion::Auto }
     }
 
     fn bounded(kept_max: usize) -> Pool {

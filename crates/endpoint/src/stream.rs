@@ -1,7 +1,8 @@
-//! The byte stream under HTTP: plain TCP or TLS, watched.
+//! The byte stream under HTTP: plain or TLS, watched.
 
 use crate::head::HeadFilter;
 use crate::tls::ClientAuth;
+use crate::transport::Transport;
 use rustls::{AlertDescription, HandshakeKind};
 use std::io;
 use std::pin::Pin;
@@ -10,7 +11,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 /// What has gone over a stream; shared with those who hold its connection. It tells what the HTTP library does not:
@@ -72,16 +72,16 @@ pub(crate) struct Stream {
 
 #[derive(Debug)]
 enum Io {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Transport),
+    Tls(Box<TlsStream<Transport>>),
 }
 
 impl Stream {
-    pub(crate) fn plain(stream: TcpStream) -> Stream {
+    pub(crate) fn plain(stream: Transport) -> Stream {
         Stream::new(Io::Plain(stream), Meter::default())
     }
 
-    pub(crate) fn tls(stream: TlsStream<TcpStream>, client_auth: ClientAuth) -> Stream {
+    pub(crate) fn tls(stream: TlsStream<Transport>, client_auth: ClientAuth) -> Stream {
         let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
         Stream::new(Io::Tls(Box::new(stream)), Meter { client_auth, resumed, ..Meter::default() })
     }

@@ -1,5 +1,6 @@
 //! What is sent, and where: the inputs of [`Sender::send`](crate::Sender::send).
 
+use crate::proxy::ProxySettings;
 use crate::tls::TlsIdentity;
 use bytes::Bytes;
 use hitwire_event::WebhookId;
@@ -50,7 +51,9 @@ pub struct Target {
     pub http_version: HttpVersion,
     /// Whom to trust and as whom to appear.
     pub tls: TlsIdentity,
-    /// For a new connection: resolving, TCP, TLS and the HTTP/2 preface together.
+    /// The proxy that it is sent to through. None: the installation's, if there is one.
+    pub proxy: Option<ProxySettings>,
+    /// For a new connection: resolving, TCP, proxy, TLS and the HTTP/2 preface together.
     pub open_timeout: Duration,
     /// From the first byte of the request to the end of the response's headers, and of the part of its body that is read; for
     /// this part at most 5 s more are waited. A reused connection has only this timeout.
@@ -66,6 +69,7 @@ impl fmt::Debug for Target {
             .field("method", &self.method)
             .field("http_version", &self.http_version)
             .field("tls", &self.tls)
+            .field("proxy", &self.proxy)
             .field("open_timeout", &self.open_timeout)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
@@ -78,6 +82,9 @@ impl Drop for Target {
         self.url.zeroize();
         self.headers.iter_mut().for_each(|(_, value)| value.zeroize());
         self.signing_secrets.zeroize();
+        if let Some(proxy) = &mut self.proxy {
+            proxy.url.zeroize();
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use hitwire_receiver::Style;
 use hitwire_server::config::{parse_duration, parse_listen, parse_size};
 use hitwire_server::{Config, Server, SourceSpec, StartError, descriptors};
 use ipnet::IpNet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -100,6 +100,40 @@ struct Delivery {
     /// Let integrations send to http:// addresses, in clear
     #[arg(long, env = "HITWIRE_ALLOW_HTTP", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     allow_http: bool,
+
+    /// Send through this proxy, unless an integration names its own: http://, https:// or socks5://, host and port;
+    /// HITWIRE_PROXY_CREDENTIALS holds user:password. HTTP_PROXY and its like are not used [default: none]
+    #[arg(long, value_name = "URL", env = "HITWIRE_PROXY")]
+    proxy: Option<String>,
+
+    /// Send to this host, domain (.example.com) or network without that proxy (repeatable); in place of the configuration
+    /// file's list
+    #[arg(long, value_name = "HOST|CIDR", env = "HITWIRE_NO_PROXY", value_delimiter = ',')]
+    no_proxy: Vec<String>,
+
+    /// Trust this proxy, the installation's or an integration's, to resolve names and to judge where may be sent
+    /// (repeatable); in place of the configuration file's list
+    #[arg(
+        long = "trust-proxy",
+        value_name = "HOST:PORT",
+        env = "HITWIRE_TRUST_PROXIES",
+        value_delimiter = ','
+    )]
+    trust_proxies: Vec<String>,
+
+    /// PEM: the certificates that https:// proxies are verified with, in place of the public roots
+    #[arg(long, value_name = "FILE", env = "HITWIRE_PROXY_CA_FILE")]
+    proxy_ca_file: Option<PathBuf>,
+
+    /// Let connections leave from this address of the machine, one IPv4 and one IPv6 at most (repeatable); in place of
+    /// the configuration file's list [default: the system chooses]
+    #[arg(
+        long = "source-address",
+        value_name = "ADDRESS",
+        env = "HITWIRE_SOURCE_ADDRESSES",
+        value_delimiter = ','
+    )]
+    source_addresses: Vec<IpAddr>,
 }
 
 /// How much is kept.
@@ -221,6 +255,12 @@ fn config(args: Args) -> Result<Config, Failure> {
     set_list(&mut config.sources, sources);
     set_list(&mut config.allow_targets, delivery.allow_targets);
     config.allow_http |= delivery.allow_http;
+    let outbound = &mut config.outbound;
+    outbound.proxy = delivery.proxy.or(outbound.proxy.take());
+    set_list(&mut outbound.no_proxy, delivery.no_proxy);
+    set_list(&mut outbound.trusted_proxies, delivery.trust_proxies);
+    outbound.proxy_ca_file = delivery.proxy_ca_file.or(outbound.proxy_ca_file.take());
+    set_list(&mut outbound.source_addresses, delivery.source_addresses);
     set(&mut config.retention.size_bytes, keeping.retention_size);
     set(&mut config.retention.age, keeping.retention_age);
     config.retention.lag_bytes = keeping.lag_size.or(config.retention.lag_bytes);

@@ -21,6 +21,7 @@ mod kill;
 mod listen;
 mod manual;
 mod power_loss;
+mod proxies;
 mod secrets;
 mod send;
 mod serve;

@@ -136,6 +136,8 @@ impl Server {
         if SystemTime::now() < UNIX_EPOCH {
             return Err(StartError::Clock);
         }
+        config.check_source_addresses()?;
+        let outbound = config.outbound()?;
         let files = divide_descriptors(&mut config);
         let ending = Ending { stop: CancellationToken::new(), abort: CancellationToken::new() };
         let counted = Counted::default();
@@ -157,7 +159,8 @@ impl Server {
         };
         let guard = Guard::new(config.allow_targets.clone(), config.allow_http);
         let bounds = Bounds::of_descriptors(files.deliveries);
-        let sender = Sender::new(guard.clone(), Resolver::system()).keeping_at_most(bounds.kept);
+        let sender =
+            Sender::leaving(guard.clone(), Resolver::system(), outbound).keeping_at_most(bounds.kept);
         let transport = Arc::new(EndpointTransport::new(sender.clone()));
         let sources = Sources::open(&config, &store).await?;
         tell_configured_sources(&config, &*store, clock.wall_ms() / 1_000).await?;

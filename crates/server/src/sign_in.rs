@@ -26,7 +26,8 @@ pub(crate) async fn sign_in(config: &Config) -> Result<SignIn, StartError> {
             };
             // A guard of its own: what is allowed for the provider is not for integrations.
             let allow = [config.allow_targets.as_slice(), &oidc.allow_targets].concat();
-            Some((settings, Sender::new(Guard::new(allow, config.allow_http), Resolver::system())))
+            let guard = Guard::new(allow, config.allow_http);
+            Some((settings, Sender::leaving(guard, Resolver::system(), config.outbound()?)))
         }
     };
     let settings = SignInSettings {

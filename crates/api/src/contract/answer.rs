@@ -1,11 +1,11 @@
 //! Integrations into answers.
 
 use crate::description::schema::{
-    EventKindName, FilterSettings, FormatName, HttpVersionName, MethodName, RenderingName, RetryName,
-    SigningName, TypeName,
+    EventKindName, FilterSettings, FormatName, HttpVersionName, MethodName, ProxyInUseName, RenderingName,
+    RetryName, SigningName, TypeName,
 };
 use hitwire_courier::Preset;
-use hitwire_endpoint::{Pin, sign};
+use hitwire_endpoint::{Outbound, Pin, sign};
 use hitwire_event::Kind;
 use hitwire_event::filter::Filter;
 use hitwire_receiver::Format;
@@ -88,6 +88,15 @@ pub(crate) struct TargetAnswer<'a> {
     /// `auto`: HTTP/2 where the receiver offers it; or `1.1`.
     #[schema(value_type = HttpVersionName)]
     http_version: &'static str,
+    /// `http://`, `https://` or `socks5://`, host and port; null: the installation's proxy, if there is one.
+    proxy: Option<&'a str>,
+    /// The mask; null if there are none.
+    proxy_credentials: Option<&'static str>,
+    /// Which proxy requests are sent through: `none`, the integration's `own`, or that of the `installation`.
+    #[schema(value_type = ProxyInUseName)]
+    proxy_in_use: &'static str,
+    /// That proxy resolves the endpoint's name and judges its address by itself, which the operator allowed.
+    proxy_trusted: bool,
     #[schema(value_type = FormatName)]
     format: &'static str,
     #[schema(value_type = TypeName)]
@@ -117,8 +126,8 @@ impl Serialize for MaskedHeaders<'_> {
     }
 }
 
-impl<'a> From<&'a Integration> for Answer<'a> {
-    fn from(integration: &'a Integration) -> Self {
+impl<'a> Answer<'a> {
+    pub(crate) fn of(integration: &'a Integration, outbound: &Outbound) -> Self {
         Answer {
             id: integration.id.0,
             active: integration.activity == Activity::Active,
@@ -129,7 +138,7 @@ impl<'a> From<&'a Integration> for Answer<'a> {
             clientid: integration.client.0,
             events: integration.events.iter().map(TickAnswer::from).collect(),
             filter: &integration.filter,
-            target: TargetAnswer::from(&integration.target),
+            target: TargetAnswer::of(&integration.target, outbound),
             system_active: true,
             resource_type: "integration",
         }
@@ -148,10 +157,10 @@ impl Answer<'_> {
     }
 }
 
-impl<'a> From<&'a Integration> for Creation<'a> {
-    fn from(integration: &'a Integration) -> Self {
+impl<'a> Creation<'a> {
+    pub(crate) fn of(integration: &'a Integration, outbound: &Outbound) -> Self {
         Creation {
-            integration: integration.into(),
+            integration: Answer::of(integration, outbound),
             signing_secret: integration.target.signing_secret.expose(),
         }
     }
@@ -167,8 +176,9 @@ impl From<&Ticked> for TickAnswer {
     }
 }
 
-impl<'a> From<&'a Target> for TargetAnswer<'a> {
-    fn from(target: &'a Target) -> Self {
+impl<'a> TargetAnswer<'a> {
+    fn of(target: &'a Target, outbound: &Outbound) -> Self {
+        let (in_use, trusted) = outbound.in_use(target.url.expose(), target.proxy.as_deref());
         TargetAnswer {
             url: target.url.expose(),
             http_method: match target.http_method {
@@ -190,6 +200,10 @@ impl<'a> From<&'a Target> for TargetAnswer<'a> {
             timeout: target.timeout_s,
             open_timeout: target.open_timeout_s,
             http_version: target.http_version.name(),
+            proxy: target.proxy.as_deref(),
+            proxy_credentials: target.proxy_credentials.as_ref().map(|_| MASK),
+            proxy_in_use: in_use.name(),
+            proxy_trusted: trusted,
             format: match target.format {
                 Format::Json => "json",
                 Format::Jsonl => "jsonl",

@@ -6,7 +6,7 @@ use super::tested::AskedTest;
 use crate::fields::{self, Errors, Fields};
 use crate::problem::FieldError;
 use hitwire_courier::Preset;
-use hitwire_endpoint::{HEADERS_BYTES_MAX, PINS_MAX, Pin};
+use hitwire_endpoint::{HEADERS_BYTES_MAX, PINS_MAX, Pin, ProxyInUse};
 use hitwire_event::Kind;
 use hitwire_event::filter::Filter;
 use hitwire_receiver::{Format, Style};
@@ -110,6 +110,10 @@ pub(crate) struct AskedTarget {
     pub(crate) timeout_s: u16,
     pub(crate) open_timeout_s: u16,
     pub(crate) http_version: OwnSetting<HttpVersion>,
+    /// A URL in which credentials may stand.
+    pub(crate) proxy: OwnSetting<Secret>,
+    /// `None`: left out, so they stay as they are; an empty text takes them away.
+    pub(crate) proxy_credentials: Option<Secret>,
     pub(crate) format: Format,
     pub(crate) rendering: OwnSetting<Style>,
     pub(crate) retry: OwnSetting<Preset>,
@@ -266,6 +270,8 @@ fn target(raw: &RawValue, at: &str, errors: &Errors) -> Option<AskedTarget> {
         http_version: OwnSetting::read(&mut fields, "http_version", |fields, name| {
             fields.one_of(name, &HttpVersion::ALL.map(|version| (version.name(), version)))
         }),
+        proxy: OwnSetting::read(&mut fields, "proxy", |fields, name| fields.string(name).map(Secret::new)),
+        proxy_credentials: fields.string("proxy_credentials").map(Secret::new),
         format: fields
             .one_of("format", &[("json", Format::Json), ("jsonl", Format::Jsonl)])
             .unwrap_or(Format::Json),
@@ -288,9 +294,11 @@ fn target(raw: &RawValue, at: &str, errors: &Errors) -> Option<AskedTarget> {
             fields.refuse(name, format!("is not a field of \"{TYPE}\"; leave it out"));
         }
     }
-    // Accepted, ignored (contract.md section 1); the key stands in answers.
+    // Accepted, ignored (contract.md section 1); the others stand in answers.
     fields.string("subtype");
     fields.string("signing_public_key");
+    fields.one_of("proxy_in_use", &ProxyInUse::ALL.map(|in_use| (in_use.name(), in_use)));
+    fields.bool("proxy_trusted");
     fields.ignore_rest();
     Some(target)
 }

@@ -160,6 +160,7 @@ fn without_null(schema: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::schema;
+    use hitwire_endpoint::ProxyInUse;
     use hitwire_event::Kind;
     use hitwire_receiver::Style;
     use hitwire_store::{HttpVersion, Role};
@@ -179,6 +180,7 @@ mod tests {
         assert_eq!(listed::<schema::EventKindName>(), Kind::ALL.map(Kind::name));
         assert_eq!(listed::<schema::RenderingName>(), Style::ALL.map(Style::name));
         assert_eq!(listed::<schema::HttpVersionName>(), HttpVersion::ALL.map(HttpVersion::name));
+        assert_eq!(listed::<schema::ProxyInUseName>(), ProxyInUse::ALL.map(ProxyInUse::name));
         assert_eq!(listed::<schema::TokenRole>(), roles);
         let people: Vec<_> = roles.into_iter().filter(|role| *role != Role::Ingest.name()).collect();
         assert_eq!(listed::<schema::UserRole>(), people);

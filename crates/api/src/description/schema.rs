@@ -423,6 +423,22 @@ pub(crate) struct TargetSettings {
     open_timeout: Option<u16>,
     /// Which versions of HTTP are spoken. Default: `auto`.
     http_version: Option<HttpVersionName>,
+    /// The proxy that requests are sent through: `http://`, `https://` or `socks5://`, host and port. `user:password@` before the
+    /// host is kept as `proxy_credentials`. Its address is judged like an endpoint's. Default: the installation's proxy, if there
+    /// is one.
+    #[schema(
+        max_length = 1_024,
+        pattern = "^(([Hh][Tt][Tt][Pp][Ss]?|[Ss][Oo][Cc][Kk][Ss]5)://[^/?#\\\\\\s]+/?)?$"
+    )]
+    proxy: Option<String>,
+    /// `user:password` for the proxy, at most 255 bytes each. It is never shown; left out, or the mask, it stays as it was, unless
+    /// the proxy changes; empty, it is taken away.
+    #[schema(max_length = 511)]
+    proxy_credentials: Option<String>,
+    /// Of an answer: not looked at.
+    proxy_in_use: Option<ProxyInUseName>,
+    /// The same.
+    proxy_trusted: Option<bool>,
     /// An array, or one object a line. Default: `json`.
     format: Option<FormatName>,
     /// How an event looks. Default: the installation's, `classic` unless it is set otherwise.
@@ -489,6 +505,15 @@ pub(crate) enum HttpVersionName {
     Auto,
     #[serde(rename = "1.1")]
     Http1,
+}
+
+/// Which proxy requests are sent through.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProxyInUseName {
+    None,
+    Own,
+    Installation,
 }
 
 /// How several objects are written.

@@ -124,6 +124,10 @@ fn of_cause(cause: &str) -> (String, Option<&'static str>) {
             "hitwire does not send to that address: it is private, or otherwise not meant for notifications.",
             "If the receiver is really there, an operator allows its network: in the client's settings, \"Internal networks that its integrations may send to\".",
         ),
+        "proxy" => (
+            "The proxy did not make the connection.",
+            "The error says whether the proxy could not be reached, refused, or could not reach the receiver. The proxy is a setting of the integration, or the operator's.",
+        ),
         "resolve" => (
             "The receiver's name has no address.",
             "Check the name in the URL, and the name servers of this machine.",
@@ -178,6 +182,7 @@ mod tests {
         let causes = [
             "settings",
             "guard",
+            "proxy",
             "resolve",
             "connect",
             "open_timeout",

@@ -93,6 +93,21 @@ pub(crate) fn event_label(name: &str) -> String {
     }
 }
 
+/// Which proxy requests are sent through, of a target as the API shows it; none: they are sent directly.
+fn proxy_in_words(target: &Value) -> Option<&'static str> {
+    match (text(target, "proxy_in_use"), target["proxy_trusted"] == true) {
+        ("own", false) => Some("the integration's own proxy"),
+        ("own", true) => Some(
+            "the integration's own proxy, which resolves and judges the endpoint by itself (trusted by the operator)",
+        ),
+        ("installation", false) => Some("the installation's proxy"),
+        ("installation", true) => Some(
+            "the installation's proxy, which resolves and judges the endpoint by itself (trusted by the operator)",
+        ),
+        _ => None,
+    }
+}
+
 /// Active events in a line: `All events`, `Hits detected, System related`, `No events`.
 pub(crate) fn events_in_words(active: &[&str]) -> String {
     let is_active = |name: &str| active.contains(&name);

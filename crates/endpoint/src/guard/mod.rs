@@ -10,6 +10,8 @@ mod spelling;
 pub use ranges::Rule;
 pub use spelling::{SpellingError, check as check_url_spelling};
 
+pub(crate) use spelling::check_name;
+
 use hitwire_event::ClientId;
 use ipnet::IpNet;
 use ranges::Range;

@@ -139,7 +139,7 @@ pub(super) fn of_parser(error: ParseError) -> Option<SpellingError> {
 }
 
 /// Whether a name, as the parser normalised it, can be one. A dot at its end is its own.
-pub(super) fn check_name(name: &str) -> Result<(), SpellingError> {
+pub(crate) fn check_name(name: &str) -> Result<(), SpellingError> {
     let name = name.strip_suffix('.').unwrap_or(name);
     if name.len() > NAME_BYTES_MAX {
         return Err(SpellingError::TooLongHost);

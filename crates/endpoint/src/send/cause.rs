@@ -2,6 +2,7 @@
 
 use crate::error::SendError;
 use crate::guard::{Rule, UrlError};
+use crate::proxy::ProxyFault;
 use crate::tls::TlsClass;
 
 /// Why there is no complete answer.
@@ -11,6 +12,8 @@ pub enum Cause {
     Settings,
     /// The guard refused the address, by this rule.
     Guard(Rule),
+    /// The proxy: it could not be reached, refused, or did not connect to the target.
+    Proxy,
     /// The name has no address.
     Resolve,
     /// No TCP connection.
@@ -31,14 +34,25 @@ pub enum Cause {
 
 impl Cause {
     /// All names, for counting attempts. [`Cause::Descriptors`] is left out: it belongs to no attempt.
-    pub const NAMES: [&'static str; 9] =
-        ["settings", "guard", "resolve", "connect", "open_timeout", "tls", "timeout", "closed", "protocol"];
+    pub const NAMES: [&'static str; 10] = [
+        "settings",
+        "guard",
+        "proxy",
+        "resolve",
+        "connect",
+        "open_timeout",
+        "tls",
+        "timeout",
+        "closed",
+        "protocol",
+    ];
 
     /// In one word, without the rule or the class.
     pub const fn name(self) -> &'static str {
         match self {
             Cause::Settings => "settings",
             Cause::Guard(_) => "guard",
+            Cause::Proxy => "proxy",
             Cause::Resolve => "resolve",
             Cause::Connect => "connect",
             Cause::OpenTimeout => "open_timeout",
@@ -55,12 +69,14 @@ impl SendError {
     /// What it is an error of.
     pub fn cause(&self) -> Cause {
         match self {
-            SendError::Url(UrlError::Refused(refusal)) | SendError::Guard { refusal, .. } => {
-                Cause::Guard(refusal.rule)
-            }
-            SendError::Url(_) | SendError::Request(_) => Cause::Settings,
+            SendError::Url(UrlError::Refused(refusal))
+            | SendError::Guard { refusal, .. }
+            | SendError::Proxy { fault: ProxyFault::Guard(refusal), .. } => Cause::Guard(refusal.rule),
+            SendError::Url(_) | SendError::Request(_) | SendError::ProxySettings(_) => Cause::Settings,
+            SendError::Proxy { .. } => Cause::Proxy,
             SendError::Resolve { .. } => Cause::Resolve,
             SendError::Connect { .. } => Cause::Connect,
+            SendError::OpenTimeout { phase, .. } if phase.is_of_proxy() => Cause::Proxy,
             SendError::OpenTimeout { .. } => Cause::OpenTimeout,
             SendError::Tls { problem, .. } => Cause::Tls(problem.class()),
             SendError::Timeout { .. } => Cause::Timeout,
@@ -80,6 +96,7 @@ mod tests {
         let causes = [
             Cause::Settings,
             Cause::Guard(Rule::Loopback),
+            Cause::Proxy,
             Cause::Resolve,
             Cause::Connect,
             Cause::OpenTimeout,

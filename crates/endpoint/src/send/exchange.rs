@@ -180,7 +180,7 @@ pub(super) async fn over_http1(
         Err(error) => Err(Failure {
             unanswered: is_silent(),
             silent: is_silent(),
-            ..SendError::of_exchange(&error, Phase::Headers, &http1.meter, http1.address).into()
+            ..SendError::of_exchange(&error, Phase::Headers, &http1.meter, http1.peer.target).into()
         }),
     }
 }
@@ -202,7 +202,7 @@ pub(super) async fn over_http2(
                 unanswered: !is_reset_stream(&error) || is_refused_stream(&error),
                 silent: !is_reset_stream(&error) && !http1_required,
                 http1_required,
-                ..SendError::of_exchange(&error, Phase::Headers, &http2.meter, http2.address).into()
+                ..SendError::of_exchange(&error, Phase::Headers, &http2.meter, http2.peer.target).into()
             })
         }
     }

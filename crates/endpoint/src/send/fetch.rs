@@ -3,7 +3,7 @@
 use super::Sender;
 use super::exchange::{self, Answer, Failure, Request};
 use crate::connection::Connection;
-use crate::connector::Progress;
+use crate::connector::{Progress, Way};
 use crate::error::SendError;
 use crate::headers::{self, USER_AGENT_VALUE};
 use crate::pool::Place;
@@ -15,7 +15,6 @@ use hitwire_event::ClientId;
 use http::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
 use std::fmt;
 use std::time::Duration;
-use url::Url;
 
 /// The client whose requests these are: none has this number.
 const NOBODY: ClientId = ClientId(0);
@@ -68,15 +67,18 @@ impl Sender {
             headers: Vec::new(),
             http_version: HttpVersion::Auto,
             tls: fetch.tls.clone(),
+            proxy: None,
             open_timeout: fetch.open_timeout,
             timeout: fetch.timeout,
             signing_secrets: Vec::new(),
         };
-        let mut place = Place::of(NOBODY, &target, &url);
-        let mut answered = self.fetch_on_new_connection(&place, &url, &target, &request).await;
+        let route = self.outbound().route(&url, None);
+        let way = Way { url: &url, target: &target, route: &route };
+        let mut place = way.place(NOBODY);
+        let mut answered = self.fetch_on_new_connection(&place, way, &request).await;
         if let Err(Failure { http1_required: true, .. }) = answered {
             place.http_version = HttpVersion::Http1;
-            answered = self.fetch_on_new_connection(&place, &url, &target, &request).await;
+            answered = self.fetch_on_new_connection(&place, way, &request).await;
         }
         let mut response = answered.map_err(|failure| failure.error)?.response;
         match response.incomplete.take() {
@@ -88,13 +90,13 @@ impl Sender {
     async fn fetch_on_new_connection(
         &self,
         place: &Place,
-        url: &Url,
-        target: &Target,
+        way: Way<'_>,
         request: &Request,
     ) -> Result<Answer, Failure> {
-        match self.connector.open(place, url, target, &mut Progress::default()).await? {
-            Connection::Http1(mut http1) => exchange::over_http1(&mut http1, request, target.timeout).await,
-            Connection::Http2(http2) => exchange::over_http2(&http2, request, target.timeout).await,
+        let timeout = way.target.timeout;
+        match self.connector.open(place, way, &mut Progress::default()).await? {
+            Connection::Http1(mut http1) => exchange::over_http1(&mut http1, request, timeout).await,
+            Connection::Http2(http2) => exchange::over_http2(&http2, request, timeout).await,
         }
     }
 }

@@ -9,12 +9,13 @@ pub use fetch::Fetch;
 
 use crate::body::Incomplete;
 use crate::connection::Connection;
-use crate::connector::{Connector, Progress};
+use crate::connector::{Connector, Progress, Way};
 use crate::error::SendError;
 use crate::guard::Guard;
 use crate::headers;
 use crate::memory::Places;
 use crate::pool::{Place, Pool};
+use crate::proxy::{Outbound, Proxy, ProxySettings, Route};
 use crate::resolve::Resolver;
 use crate::response::Response;
 use crate::spelling::Spellings;
@@ -81,9 +82,14 @@ struct Trace {
 }
 
 impl Sender {
-    /// A sender that dials what this guard lets pass.
+    /// A sender that dials what this guard lets pass, without a proxy.
     pub fn new(guard: Guard, resolver: Resolver) -> Sender {
-        Sender::with(Connector::new(guard, resolver))
+        Sender::leaving(guard, resolver, Outbound::default())
+    }
+
+    /// The same, whose connections leave in this way.
+    pub fn leaving(guard: Guard, resolver: Resolver, outbound: Outbound) -> Sender {
+        Sender::with(Connector::new(guard, resolver, Arc::new(outbound)))
     }
 
     /// The same, with at most so many connections that are kept for the next request.
@@ -114,6 +120,11 @@ impl Sender {
         self.connector.guard()
     }
 
+    /// How connections leave.
+    pub fn outbound(&self) -> &Outbound {
+        self.connector.outbound()
+    }
+
     /// How many connections are kept for the next request. They are closed when unused for a minute.
     pub fn kept_connections(&self) -> usize {
         self.pool.len()
@@ -131,8 +142,9 @@ impl Sender {
         let begun = Instant::now();
         let mut trace = Trace::default();
         let (outcome, headers) = match self.request(client, target, &message) {
-            Ok((url, request)) => {
-                let outcome = self.attempt(client, target, &url, &request, &mut trace).await;
+            Ok((url, route, request)) => {
+                let way = Way { url: &url, target, route: &route };
+                let outcome = self.attempt(client, way, &request, &mut trace).await;
                 (outcome, request.into_headers())
             }
             Err(error) => (Err(error), HeaderMap::new()),
@@ -153,32 +165,33 @@ impl Sender {
         client: ClientId,
         target: &Target,
         message: &Message,
-    ) -> Result<(Url, Request), SendError> {
+    ) -> Result<(Url, Route, Request), SendError> {
         let url = self.connector.guard().check_url(client, &target.url)?;
+        let own: Option<Proxy> = target.proxy.as_ref().map(ProxySettings::read).transpose()?;
+        let route = self.outbound().route(&url, own);
         let headers = headers::request_headers(target, message)?;
         let request = Request::new(&url, target.method, headers, message)?;
-        Ok((url, request.spelled(self.spellings.of(&target.headers))))
+        Ok((url, route, request.spelled(self.spellings.of(&target.headers))))
     }
 
     async fn attempt(
         &self,
         client: ClientId,
-        target: &Target,
-        url: &Url,
+        way: Way<'_>,
         request: &Request,
         trace: &mut Trace,
     ) -> Result<Response, SendError> {
-        let mut place = Place::of(client, target, url);
+        let mut place = way.place(client);
         if self.http1_places.contains(&place) {
             place.http_version = HttpVersion::Http1;
         }
-        match self.on_some_connection(&place, target, url, request, trace).await {
+        match self.on_some_connection(&place, way, request, trace).await {
             Err(Failure { http1_required: true, error, .. }) if place.http_version == HttpVersion::Auto => {
                 tracing::debug!(%error, "the receiver wants HTTP/1.1");
                 self.http1_places.insert(&place);
                 place.http_version = HttpVersion::Http1;
                 *trace = Trace::default();
-                self.on_some_connection(&place, target, url, request, trace).await
+                self.on_some_connection(&place, way, request, trace).await
             }
             outcome => outcome,
         }
@@ -189,14 +202,14 @@ impl Sender {
     async fn on_some_connection(
         &self,
         place: &Place,
-        target: &Target,
-        url: &Url,
+        way: Way<'_>,
         request: &Request,
         trace: &mut Trace,
     ) -> Result<Response, Failure> {
+        let timeout = way.target.timeout;
         if let Some(connection) = self.kept(place) {
             trace.reused = true;
-            match self.exchange(place, connection, request, target.timeout, trace).await {
+            match self.exchange(place, connection, request, timeout, trace).await {
                 Err(Failure { error, unanswered: true, http1_required: false, .. }) => {
                     tracing::debug!(%error, "a kept connection was dead, trying a new one");
                 }
@@ -204,9 +217,9 @@ impl Sender {
             }
             *trace = Trace::default();
         }
-        let connection = self.connector.open(place, url, target, &mut trace.opening).await?;
+        let connection = self.connector.open(place, way, &mut trace.opening).await?;
         let meter = connection.meter().clone();
-        match self.exchange(place, connection, request, target.timeout, trace).await {
+        match self.exchange(place, connection, request, timeout, trace).await {
             Err(Failure { error, unanswered: true, http1_required: false, .. })
                 if meter.is_resumed_in_vain() =>
             {
@@ -216,8 +229,8 @@ impl Sender {
             outcome => return outcome,
         }
         *trace = Trace::default();
-        let connection = self.connector.open(place, url, target, &mut trace.opening).await?;
-        self.exchange(place, connection, request, target.timeout, trace).await
+        let connection = self.connector.open(place, way, &mut trace.opening).await?;
+        self.exchange(place, connection, request, timeout, trace).await
     }
 
     /// A kept connection. It was judged when it was dialled, and is judged again: the address may have been allowed then
@@ -225,9 +238,11 @@ impl Sender {
     fn kept(&self, place: &Place) -> Option<Connection> {
         loop {
             let connection = self.pool.take(place)?;
-            let Err(refusal) = self.guard().judge(place.client, connection.address().ip()) else {
-                return Some(connection);
-            };
+            let peer = connection.peer();
+            let judged = [peer.target, peer.judged_proxy].into_iter().flatten();
+            let mut refusals =
+                judged.filter_map(|address| self.guard().judge(place.client, address.ip()).err());
+            let Some(refusal) = refusals.next() else { return Some(connection) };
             tracing::debug!(%refusal, "a kept connection is not used again");
             if let Connection::Http2(http2) = &connection {
                 self.pool.retire(place, http2);
@@ -245,9 +260,10 @@ impl Sender {
         timeout: Duration,
         trace: &mut Trace,
     ) -> Result<Response, Failure> {
-        let address = connection.address();
-        trace.address = Some(address);
+        let address = connection.peer().target;
+        trace.address = address;
         let outcome = self.exchange_on(place, connection, request, timeout, trace).await;
+        let Some(address) = address else { return outcome };
         match &outcome {
             // A kept connection that is found closed says nothing of its address.
             Err(Failure { unanswered: true, .. }) if trace.reused => {}

@@ -168,6 +168,7 @@ mod tests {
             https: true,
             host: "a.example".to_owned(),
             port: 443,
+            proxy: None,
             http_version: HttpVersion::Auto,
         };
         configs.get(&place, identity).unwrap()

@@ -11,6 +11,8 @@ mod fetching;
 mod heads;
 mod http2;
 mod nginx;
+mod proxies;
+mod proxy_server;
 mod receiver;
 mod requests;
 mod resumption;

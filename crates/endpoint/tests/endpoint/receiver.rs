@@ -8,7 +8,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::ServerConfig;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -51,6 +51,7 @@ pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     connections: Arc<AtomicUsize>,
+    peers: Arc<Mutex<Vec<IpAddr>>>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
@@ -135,11 +136,14 @@ impl Receiver {
         let address = listener.local_addr().unwrap();
         let connections: Arc<AtomicUsize> = Arc::default();
         let counted = connections.clone();
+        let peers: Arc<Mutex<Vec<IpAddr>>> = Arc::default();
+        let came = peers.clone();
         let acceptor = config.map(|config| TlsAcceptor::from(Arc::new(config)));
         let conversation: Conversation = Arc::new(move |wire, number| Box::pin(conversation(wire, number)));
         let accepting = tokio::spawn(async move {
             loop {
-                let (stream, _) = listener.accept().await.unwrap();
+                let (stream, peer) = listener.accept().await.unwrap();
+                came.lock().unwrap().push(peer.ip());
                 let number = counted.fetch_add(1, SeqCst) + 1;
                 let (acceptor, conversation) = (acceptor.clone(), conversation.clone());
                 tokio::spawn(async move {
@@ -154,7 +158,7 @@ impl Receiver {
                 });
             }
         });
-        Receiver { address, seen: Arc::default(), connections, accepting }
+        Receiver { address, seen: Arc::default(), connections, peers, accepting }
     }
 
     /// The requests so far.
@@ -172,6 +176,11 @@ impl Receiver {
     /// How many connections were accepted.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(SeqCst)
+    }
+
+    /// Where they came from.
+    pub(crate) fn peers(&self) -> Vec<IpAddr> {
+        self.peers.lock().unwrap().clone()
     }
 
     pub(crate) fn http_url(&self) -> String {

@@ -1,6 +1,7 @@
 //! Servers that give out TLS sessions, and what they do when one is to be resumed.
 
 use super::authority::Authority;
+use super::proxy_server::{Manner, ProxyServer, Speaks};
 use super::receiver::{Wire, read_request, write};
 use super::support::*;
 use hitwire_endpoint::Target;
@@ -144,6 +145,24 @@ async fn after_a_failed_resumption_the_handshake_is_made_in_full_and_no_session_
             let offers = server.offers();
             assert_eq!(offers, [false, true, false, false, false], "{version:?} {reaction:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn the_handshake_in_full_goes_through_the_same_proxy() {
+    let ca = Authority::new("Test CA");
+    for speaks in [Speaks::Http, Speaks::Socks5] {
+        let proxy = ProxyServer::start(speaks, Manner::Serves).await;
+        let server = Server::start(&ca, &TLS13, "http/1.1", Reaction::Close).await;
+        let (sender, mut target) = (sender(), server.target(&ca));
+        let scheme = if speaks == Speaks::Http { "http" } else { "socks5" };
+        let url = format!("{scheme}://{}", proxy.address);
+        target.proxy = Some(hitwire_endpoint::ProxySettings { url, credentials: None });
+        for _ in 0..3 {
+            assert_eq!(answered(&sender, &target).await.status, 200, "{speaks:?}");
+        }
+        assert_eq!(server.offers(), [false, true, false, false], "{speaks:?}");
+        assert_eq!(proxy.asked(), vec![server.address.to_string(); 4]);
     }
 }
 

@@ -49,6 +49,7 @@ pub(crate) fn target(url: impl Into<String>) -> Target {
         http_version: HttpVersion::Auto,
         headers: vec![("authorization".to_owned(), format!("Bearer {SECRET}"))],
         tls: TlsIdentity::default(),
+        proxy: None,
         open_timeout: PATIENCE,
         timeout: PATIENCE,
         signing_secrets: vec![SIGNING_SECRET.to_owned()],

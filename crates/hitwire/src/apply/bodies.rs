@@ -57,8 +57,11 @@ fn change(desired: &Desired, current: &Value, fields: &[Field]) -> Value {
             }
         }
         target.insert("pin_sha256".to_owned(), json!([]));
-        for name in ["client_cert", "client_key"] {
+        for name in ["client_cert", "client_key", "proxy_credentials"] {
             target.remove(name);
+        }
+        if !is_blank(&current["target"]["proxy_credentials"]) {
+            target.insert("proxy_credentials".to_owned(), json!(""));
         }
         if !is_blank(&current["target"]["client_cert"]) || !is_blank(&current["target"]["client_key"]) {
             // Left out, a secret keeps its value: only an empty text takes a key away.

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::integration::secret;
+use hitwire_endpoint::Proxy;
 use hitwire_event::Kind;
 use hitwire_event::filter::Filter;
 use hitwire_store::MASK;
@@ -66,6 +67,8 @@ struct Target {
     timeout: Option<u64>,
     open_timeout: Option<u64>,
     http_version: Option<String>,
+    proxy: Option<String>,
+    proxy_credentials: Option<Text>,
     format: Option<String>,
     rendering: Option<String>,
     retry: Option<String>,
@@ -174,6 +177,8 @@ impl Target {
             ("timeout", self.timeout.map(Value::from)),
             ("open_timeout", self.open_timeout.map(Value::from)),
             ("http_version", self.http_version.map(Value::from)),
+            ("proxy", self.proxy.map(|url| proxy(&url)).transpose()?.map(Value::from)),
+            ("proxy_credentials", text("proxy_credentials", self.proxy_credentials)?),
             ("format", self.format.map(Value::from)),
             ("rendering", self.rendering.map(Value::from)),
             ("retry", self.retry.map(Value::from)),
@@ -196,6 +201,16 @@ impl Target {
         let named = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         Ok((named.collect(), headers))
     }
+}
+
+/// A proxy's URL as the server writes it, so that the two can be compared.
+fn proxy(url: &str) -> Result<String, String> {
+    let proxy = Proxy::parse(url, None).map_err(|error| format!("target.proxy: {error}"))?;
+    if proxy.credentials().is_some() {
+        let words = "target.proxy: holds a user name; put user:password into proxy_credentials, as in { env = \"VARIABLE\" }";
+        return Err(words.to_owned());
+    }
+    Ok(proxy.url())
 }
 
 impl Text {

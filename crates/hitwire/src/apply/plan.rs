@@ -39,7 +39,7 @@ pub(super) struct Field {
 ///
 /// `rendering` is not among them: its default is the installation's, which only the server knows. Unless the file names it, it
 /// stays as it is.
-pub(super) fn plain_fields() -> [(&'static str, Value); 12] {
+pub(super) fn plain_fields() -> [(&'static str, Value); 13] {
     [
         ("url", Value::Null),
         ("http_method", "POST".into()),
@@ -47,6 +47,7 @@ pub(super) fn plain_fields() -> [(&'static str, Value); 12] {
         ("timeout", 15.into()),
         ("open_timeout", 20.into()),
         ("http_version", "auto".into()),
+        ("proxy", Value::Null),
         ("format", "json".into()),
         ("retry", "patient".into()),
         ("signing", "v1".into()),
@@ -108,7 +109,10 @@ pub(super) fn plan(
 
 impl Desired {
     pub(super) fn has_secrets(&self) -> bool {
-        !self.headers.is_empty() || self.target.contains_key("client_key") || self.certificate_has_key()
+        !self.headers.is_empty()
+            || self.target.contains_key("client_key")
+            || self.target.contains_key("proxy_credentials")
+            || self.certificate_has_key()
     }
 
     /// A client certificate may come with its key: as PKCS#12, or as PEM of both.
@@ -164,6 +168,9 @@ fn differences(desired: &Desired, current: &Value) -> Vec<Field> {
     }
     if pins(&target["pin_sha256"]) != pins(desired.field("pin_sha256")) {
         differs("target.pin_sha256", String::new());
+    }
+    if is_blank(&target["proxy_credentials"]) != is_blank(desired.field("proxy_credentials")) {
+        differs("target.proxy_credentials", String::new());
     }
     let certificate = desired.field("client_cert");
     // What a PKCS#12 file holds is not looked at.

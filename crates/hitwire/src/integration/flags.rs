@@ -19,6 +19,8 @@ pub(crate) const ORIGINS: &Origins = &[
     ("/target/timeout", "--timeout"),
     ("/target/open_timeout", "--open-timeout"),
     ("/target/http_version", "--http-version"),
+    ("/target/proxy_credentials", "--proxy-credentials"),
+    ("/target/proxy", "--proxy"),
     ("/target/format", "--format"),
     ("/target/rendering", "--rendering"),
     ("/target/retry", "--retry"),
@@ -68,7 +70,32 @@ pub(crate) struct Settings {
     pub(super) receiver: Receiver,
 
     #[command(flatten)]
+    pub(super) proxy: Proxy,
+
+    #[command(flatten)]
     pub(super) sending: Sending,
+}
+
+/// Through which proxy requests are sent.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Through which proxy requests are sent")]
+pub(super) struct Proxy {
+    /// http://, https:// or socks5://, host and port: http://proxy.example.com:3128 [default: the installation's proxy]
+    #[arg(id = "proxy", long = "proxy", value_name = "URL")]
+    pub(super) url: Option<String>,
+
+    /// What the proxy asks for: USER:PASSWORD, or @FILE with it
+    #[arg(
+        id = "proxy_credentials",
+        long = "proxy-credentials",
+        value_name = "USER:PASSWORD",
+        conflicts_with = "proxy_credentials_from_env"
+    )]
+    pub(super) credentials: Option<String>,
+
+    /// The variable with USER:PASSWORD
+    #[arg(id = "proxy_credentials_from_env", long = "proxy-credentials-from-env", value_name = "VARIABLE")]
+    pub(super) credentials_from_env: Option<String>,
 }
 
 /// How requests look.
@@ -146,7 +173,7 @@ pub(super) struct Sending {
     #[arg(long, value_name = "SECONDS")]
     pub(super) timeout: Option<u64>,
 
-    /// Seconds for a new connection: DNS, TCP, TLS [default: 20]
+    /// Seconds for a new connection: DNS, TCP, proxy, TLS [default: 20]
     #[arg(long, value_name = "SECONDS")]
     pub(super) open_timeout: Option<u64>,
 
@@ -180,6 +207,10 @@ pub(crate) enum Unset {
     ClientCert,
     /// Accept no certificate by its hash
     PinSha256,
+    /// Send through the installation's proxy, if there is one
+    Proxy,
+    /// Give the proxy no user name and password
+    ProxyCredentials,
     /// Send events whatever they hold
     Filter,
     /// No limit of requests a minute

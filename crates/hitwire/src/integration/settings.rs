@@ -73,6 +73,11 @@ impl Settings {
                 }
                 // Left out, hitwire's own settings stay as they are too.
                 Unset::PinSha256 => drop(target.insert("pin_sha256".to_owned(), json!([]))),
+                Unset::Proxy => {
+                    target.insert("proxy".to_owned(), Value::Null);
+                    target.remove("proxy_credentials");
+                }
+                Unset::ProxyCredentials => drop(target.insert("proxy_credentials".to_owned(), json!(""))),
                 Unset::Rate => drop(target.insert("rate".to_owned(), Value::Null)),
                 Unset::MaxEvents => drop(target.insert("max_events".to_owned(), Value::Null)),
                 Unset::MaxBytes => drop(target.insert("max_bytes".to_owned(), Value::Null)),
@@ -149,13 +154,18 @@ impl Settings {
 
     /// The fields of the target that flags name, but for headers.
     fn target(&self) -> Result<Map<String, Value>, Failure> {
-        let Settings { url, request, receiver, sending, .. } = self;
+        let Settings { url, request, receiver, proxy, sending, .. } = self;
         let verify = (receiver.verify || receiver.no_verify).then_some(receiver.verify);
         let pins = (!receiver.pin_sha256.is_empty()).then_some(&receiver.pin_sha256);
         let ca_file = receiver.ca_file.as_deref().map(secret::file).transpose()?;
         let client_cert = receiver.client_cert.as_deref().map(secret::certificate).transpose()?;
         let client_key = receiver.client_key.as_deref().map(secret::file).transpose()?;
         let password = receiver.key_password_from_env.as_deref().map(secret::variable).transpose()?;
+        let proxy_credentials = match (&proxy.credentials, &proxy.credentials_from_env) {
+            (Some(text), _) => Some(secret::value_or_file(text)?),
+            (None, Some(variable)) => Some(secret::variable(variable)?),
+            (None, None) => None,
+        };
         let fields = [
             ("url", url.as_ref().map(|text| json!(text))),
             ("http_method", request.method.as_ref().map(|text| json!(text.to_ascii_uppercase()))),
@@ -169,6 +179,8 @@ impl Settings {
             ("client_cert", client_cert.map(Value::from)),
             ("client_key", client_key.map(Value::from)),
             ("client_key_password", password.map(Value::from)),
+            ("proxy", proxy.url.as_ref().map(|text| json!(text))),
+            ("proxy_credentials", proxy_credentials.map(Value::from)),
             ("timeout", sending.timeout.map(Value::from)),
             ("open_timeout", sending.open_timeout.map(Value::from)),
             ("retry", sending.retry.as_ref().map(|text| json!(text))),

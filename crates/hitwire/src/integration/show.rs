@@ -151,6 +151,7 @@ fn settings(integration: &Object, facts: &mut Facts) {
     if target["ca_verify"] == false {
         facts.add("verification", Cell::from("off: any certificate is accepted").styled(Style::Bad));
     }
+    facts.maybe("proxy", proxy(target));
     if let Some(filter) = integration.value.get("filter").filter(|filter| is_set(filter)) {
         facts.add("filter", filter.to_string());
     }
@@ -174,6 +175,22 @@ fn settings(integration: &Object, facts: &mut Facts) {
             facts.add(name, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
     }
+}
+
+/// The proxy that requests are sent through; none: they are sent directly.
+fn proxy(target: &Value) -> Option<Cell> {
+    let which = match target["proxy_in_use"].as_str()? {
+        "own" => target["proxy"].as_str().unwrap_or_default().to_owned(),
+        "installation" => "the installation's".to_owned(),
+        _ => return None,
+    };
+    Some(if target["proxy_trusted"] == true {
+        let words =
+            format!("{which}; it resolves and judges the endpoint by itself (trusted by the operator)");
+        Cell::from(words).styled(Style::Notice)
+    } else {
+        which.into()
+    })
 }
 
 fn is_set(value: &Value) -> bool {

@@ -32,6 +32,7 @@ impl Sender {
             method: Method::Post,
             headers: Vec::new(),
             tls: TlsIdentity { ca_pem: self.ca_pem.clone(), ..TlsIdentity::default() },
+            proxy: None,
             open_timeout: super::PATIENCE,
             timeout: super::PATIENCE,
             http_version: hitwire_endpoint::HttpVersion::Auto,

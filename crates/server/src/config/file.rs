@@ -67,6 +67,10 @@ impl Config {
             let secret = oidc.client_secret.as_ref().map_or_else(none, |_| own());
             origins.push(("OpenID client secret", secret));
         }
+        if self.outbound.proxy.is_some() {
+            let credentials = self.outbound.proxy_credentials.as_ref().map_or_else(none, |_| own());
+            origins.push(("proxy credentials", credentials));
+        }
         origins
     }
 }
@@ -196,6 +200,13 @@ mod tests {
             bodies_in_flight = "8MiB"
             max_connections = 10
 
+            [outbound]
+            proxy = "http://proxy.example.com:3128"
+            no_proxy = ["10.0.0.0/8", ".example.com"]
+            trusted_proxies = ["proxy.example.com:3128"]
+            proxy_ca_file = "/etc/hitwire/proxy-ca.pem"
+            source_addresses = ["192.0.2.10", "2001:db8::10"]
+
             [console]
             session_idle = "1h"
             session_max = "1d"
@@ -311,6 +322,7 @@ mod tests {
             retention = { size = "1GiB", age = "90s", lag_size = "1000B", lag_age = "36h" }
             log = { slice_size = "16MiB", slice_age = "10m", tail_size = "4MiB", disk_floor = "0" }
             api = { max_body = "1MiB", bodies_in_flight = "8MiB", max_connections = 10 }
+            outbound = { proxy = "socks5://[2001:db8::1]:1080", source_addresses = ["2001:db8::10"] }
             [console]
             session_idle = "1h"
             proxies = ["127.0.0.1", "10.0.0.0/8"]
@@ -356,7 +368,8 @@ mod tests {
     #[test]
     fn no_secret_is_written() {
         let secret = || Some(Secret::new("a-secret-that-nobody-may-read-here"));
-        let config = Config { admin_token: secret(), ingest_token: secret(), ..Config::default() };
+        let mut config = Config { admin_token: secret(), ingest_token: secret(), ..Config::default() };
+        config.outbound.proxy_credentials = secret();
         let text = config.to_toml();
         assert!(!text.contains("a-secret"), "{text}");
         assert!(text.starts_with("# admin token: set by the operator\n"), "{text}");

@@ -9,6 +9,7 @@ mod address;
 mod file;
 mod measure;
 mod naming;
+mod outbound;
 mod secrets;
 mod serving;
 mod sign_in;
@@ -17,6 +18,7 @@ mod text;
 
 pub use address::parse_listen;
 pub use measure::{parse_duration, parse_size};
+pub use outbound::OutboundSettings;
 pub use secrets::{SecretKey, TOKEN_CHARS_MIN};
 pub use serving::TlsFiles;
 pub use sign_in::{ConsoleSettings, OidcSettings};
@@ -97,6 +99,8 @@ pub struct Config {
     pub log: LogBounds,
     /// Bounds of the API.
     pub api: ApiBounds,
+    /// How connections leave this machine.
+    pub outbound: OutboundSettings,
     /// Sessions of the console.
     pub console: ConsoleSettings,
     /// An OpenID provider at which people can sign in. None: with passwords alone.
@@ -176,6 +180,7 @@ impl Default for Config {
             retention: Retention::default(),
             log: LogBounds::default(),
             api: ApiBounds::default(),
+            outbound: OutboundSettings::default(),
             console: ConsoleSettings::default(),
             oidc: None,
             sources: Vec::new(),
@@ -238,6 +243,7 @@ impl Config {
         self.check_bounds()?;
         self.check_sources()?;
         self.check_sign_in()?;
+        self.check_outbound()?;
         secrets::check_token("HITWIRE_ADMIN_TOKEN", self.admin_token.as_ref())?;
         secrets::check_token("HITWIRE_INGEST_TOKEN", self.ingest_token.as_ref())?;
         if self.admin_token.is_some() && self.admin_token == self.ingest_token {

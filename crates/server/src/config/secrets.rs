@@ -82,7 +82,7 @@ pub(super) fn check_token(setting: &str, token: Option<&Secret>) -> Result<(), C
 
 impl Config {
     /// Takes tokens and the secret key from the environment: `HITWIRE_ADMIN_TOKEN`, `HITWIRE_INGEST_TOKEN`,
-    /// `HITWIRE_SECRET_KEY` and `HITWIRE_OIDC_CLIENT_SECRET`, or each from the file that the variable of the same name with `_FILE` names. What is not
+    /// `HITWIRE_SECRET_KEY`, `HITWIRE_OIDC_CLIENT_SECRET` and `HITWIRE_PROXY_CREDENTIALS`, or each from the file that the variable of the same name with `_FILE` names. What is not
     /// there stays as it was; an empty variable counts as not there.
     ///
     /// # Errors
@@ -105,6 +105,9 @@ impl Config {
                 return Err(ConfigError::new("HITWIRE_OIDC_CLIENT_SECRET", problem));
             };
             oidc.client_secret = Some(secret);
+        }
+        if let Some(credentials) = secret("HITWIRE_PROXY_CREDENTIALS", &variable)? {
+            self.outbound.proxy_credentials = Some(credentials);
         }
         Ok(())
     }

@@ -128,6 +128,24 @@ fn texts(name: &str, pem: &Pem) -> Option<(Vec<String>, Vec<String>)> {
         "client_key" => (vec![padded(&pem.key, 524_288)], vec![x(524_289)]),
         "time_zone" => (vec![x(64)], vec![x(65)]),
         "token" | "api" => (vec![String::new()], vec![x(1)]),
+        // The longest with credentials, and last: the next proxy would need them again.
+        "proxy" => (
+            vec![
+                String::new(),
+                "socks5://127.0.0.1:1".to_owned(),
+                "HTTPS://127.0.0.1:1/".to_owned(),
+                format!("http://{}:{}@127.0.0.1:65535", "%61".repeat(255), x(235)),
+            ],
+            vec![
+                format!("http://{}:{}@127.0.0.1:65535", "%61".repeat(255), x(236)),
+                "ftp://127.0.0.1:1".to_owned(),
+                "127.0.0.1:1".to_owned(),
+                "http://127.0.0.1:1/x".to_owned(),
+            ],
+        ),
+        "proxy_credentials" => {
+            (vec![String::new(), format!("{}:{}", x(255), x(255))], vec![format!("{}:{}", x(255), x(256))])
+        }
         "client_key_password" => (vec![x(1_024)], vec![x(1_025)]),
         _ => return None,
     };
@@ -329,7 +347,8 @@ fn put(body: &mut Value, at: &[String], value: Option<Value>) {
 
 async fn calls(hitwire: &Hitwire, receiver: &Receiver) -> Vec<Call> {
     // Nothing of a change before is kept that the next one would have to send again.
-    let target = json!({"url": receiver.url(), "client_cert": "", "client_key": "", "pin_sha256": []});
+    let target =
+        json!({"url": receiver.url(), "client_cert": "", "client_key": "", "pin_sha256": [], "proxy": null});
     let settings = json!({"target": target, "events": [{"event": "siem"}], "active": false});
     let integration = hitwire.create(&settings).await["id"].clone();
     let client = hitwire.new_client("other").await;
@@ -396,6 +415,10 @@ async fn what_the_description_allows_is_taken_and_what_it_forbids_is_refused() {
                     Some(("client_cert", Some(json!(pem.certificate))))
                 }
                 Some("client_cert") => Some(("client_key", None)),
+                // Credentials go with a proxy.
+                Some("proxy_credentials") if value.as_ref().is_some_and(Value::is_string) => {
+                    Some(("proxy", Some(json!("http://127.0.0.1:1"))))
+                }
                 _ => None,
             };
             if let Some((name, value)) = beside {

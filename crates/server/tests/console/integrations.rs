@@ -60,6 +60,7 @@ fn full(url: &str) -> Value {
             "url": url, "http_method": "PUT", "headers": {"X-B": "secret-of-b", "X-A": "secret-of-a"}, "ca_verify": true,
             "timeout": 7, "open_timeout": 8, "format": "jsonl", "rendering": "envelope", "retry": "original",
             "max_events": 10, "max_bytes": 5000, "rate": 60, "in_flight": 2, "signing": "v1a", "http_version": "1.1",
+            "proxy": "socks5://user:secret-of-proxy@proxy.example.com",
             "pin_sha256": ["AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA"]
         },
     })
@@ -195,6 +196,32 @@ async fn secrets_are_asked_for_again_where_they_would_go_elsewhere() {
     }
     press(&mut browser, &again, "save").await.sees_other(&format!("{HOME}/1?done=saved"));
     assert_eq!(stored(&hitwire, 1).await["target"]["url"], "https://elsewhere.example/");
+}
+
+#[tokio::test]
+async fn a_proxy_is_shown_without_its_credentials_and_another_one_needs_its_own() {
+    let hitwire = Hitwire::start().await;
+    let mut browser = operator(&hitwire).await;
+    hitwire.create(&full("https://receiver.example/")).await;
+    let (shown, edit) = (format!("{HOME}/1"), format!("{HOME}/1/edit"));
+    for path in [&shown, &edit] {
+        let page = browser.get(path).await.page(200);
+        assert!(page.contains("socks5://proxy.example.com:1080") && page.contains("own proxy"), "{page}");
+        assert!(!page.contains("secret-of-proxy"), "{page}");
+    }
+    let form = form(&mut browser, &edit).await;
+    let other = form.clone().with("proxy", "http://proxy.example.com:3128");
+    let page = press(&mut browser, &other, "save").await.page(422);
+    for id in ["proxy_credentials", "header-0"] {
+        assert!(page.contains(&format!("id=\"{id}-error\"")), "{id}: {page}");
+    }
+    let inside = form.clone().with("proxy", "http://10.1.2.3:3128").with("proxy_credentials", "user:typed");
+    let page = press(&mut browser, &inside, "save").await.page(422);
+    assert!(page.contains("id=\"proxy-error\""), "{page}");
+    let password = form.with("proxy_credentials", "user:another");
+    press(&mut browser, &password, "save").await.sees_other(&format!("{HOME}/1?done=saved"));
+    let activity = hitwire.admin().get("/v1/activity?object_type=integration").await.expect(200).to_string();
+    assert!(activity.contains("target.proxy_credentials") && !activity.contains("another"), "{activity}");
 }
 
 #[tokio::test]

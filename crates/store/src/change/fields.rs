@@ -112,6 +112,7 @@ fn of_target<'a>(target: &'a Target, fields: &mut Vec<Field<'a>>) {
     put("timeout", target.timeout_s.into());
     put("open_timeout", target.open_timeout_s.into());
     put("http_version", target.http_version.name().into());
+    put("proxy", target.proxy.as_deref().into());
     put(
         "format",
         match target.format {
@@ -142,6 +143,7 @@ fn of_target<'a>(target: &'a Target, fields: &mut Vec<Field<'a>>) {
         fields.push(secret(format!("target.headers.{name}"), value));
     }
     fields.extend(target.client_key.as_ref().map(|key| secret("target.client_key", key)));
+    fields.extend(target.proxy_credentials.as_ref().map(|it| secret("target.proxy_credentials", it)));
     fields.push(secret("signing_secret", &target.signing_secret));
     fields.extend(target.signing_key.as_ref().map(|key| secret("signing_key", key)));
 }

@@ -86,6 +86,11 @@ pub struct Target {
     pub open_timeout_s: u16,
     /// Which versions of HTTP are spoken.
     pub http_version: HttpVersion,
+    /// The proxy that requests are sent through, `http://proxy.example.com:3128`, without credentials. None: the installation's,
+    /// if there is one.
+    pub proxy: Option<String>,
+    /// `user:password` for it.
+    pub proxy_credentials: Option<Secret>,
     /// Array or lines.
     pub format: Format,
     /// Classic or envelope.
@@ -126,6 +131,8 @@ impl Target {
             timeout_s: 15,
             open_timeout_s: 20,
             http_version: HttpVersion::Auto,
+            proxy: None,
+            proxy_credentials: None,
             format: Format::Json,
             rendering: Style::Classic,
             retry: Preset::Patient,
@@ -183,15 +190,18 @@ impl Integration {
     /// About how many bytes it takes in memory.
     pub fn settings_bytes(&self) -> usize {
         let Target { url, headers, ca_file, client_cert, client_key, pins, .. } = &self.target;
-        let Target { signing_secret, previous_secret, signing_key, .. } = &self.target;
+        let Target { signing_secret, previous_secret, signing_key, proxy, proxy_credentials, .. } =
+            &self.target;
         let headers = headers.iter().map(|(name, value)| name.len() + value.expose().len());
         let headers: usize = headers.map(|bytes| bytes + size_of::<(String, Secret)>()).sum();
-        let secrets = [url, signing_secret].into_iter().chain(client_key).chain(signing_key);
+        let secrets =
+            [url, signing_secret].into_iter().chain(client_key).chain(signing_key).chain(proxy_credentials);
         let secrets = secrets.chain(previous_secret.as_ref().map(|previous| &previous.secret));
         let secrets: usize = secrets.map(|secret| secret.expose().len()).sum();
         let Filter { applications, attack_types, domains, .. } = &self.filter;
         let entries = applications.len() + attack_types.len() + domains.len();
         let texts = self.name.len() + self.created_by.len() + ca_file.len() + client_cert.len();
+        let texts = texts + proxy.as_ref().map_or(0, String::len);
         let lists = size_of_val(&*self.events) + size_of_val(&**pins) + entries * TEXT_CHARS_MAX;
         size_of::<Self>() + headers + secrets + texts + lists
     }

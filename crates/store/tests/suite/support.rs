@@ -149,6 +149,8 @@ pub(crate) fn target() -> Target {
     Target {
         headers: vec![("authorization".to_owned(), Secret::new("Bearer header-is-secret"))],
         http_version: HttpVersion::Http1,
+        proxy: Some("socks5://proxy.example.com:1080".to_owned()),
+        proxy_credentials: Some(Secret::new("user:s3cret-proxy")),
         max_bytes: Some(1000),
         client_cert: "-----BEGIN CERTIFICATE-----".to_owned(),
         client_key: Some(Secret::new("client-key-is-secret")),

@@ -31,6 +31,8 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("/target/timeout", "timeout", "Request timeout"),
     ("/target/open_timeout", "open_timeout", "Connection timeout"),
     ("/target/http_version", "http_version", "HTTP version"),
+    ("/target/proxy_credentials", "proxy_credentials", "User name and password"),
+    ("/target/proxy", "proxy", "Proxy"),
     ("/target/format", "format", "Format"),
     ("/target/rendering", "rendering", "Rendering"),
     ("/target/retry", "retry", "Retries"),

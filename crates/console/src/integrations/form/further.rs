@@ -5,7 +5,8 @@ use crate::failure::FieldError;
 use serde_json::{Value, json};
 
 /// What rules are about. An error there means that all could be read.
-const RULED: [&str; 5] = ["/name", "/target/url", "/target/headers/", "/target/ca_file", "/target/client_"];
+const RULED: [&str; 6] =
+    ["/name", "/target/url", "/target/headers/", "/target/ca_file", "/target/client_", "/target/proxy"];
 
 /// The body without what cannot be read; none if all of it can.
 pub(super) fn readable(body: &Value, stored: &Value, errors: &[FieldError]) -> Option<Value> {

@@ -33,6 +33,10 @@ pub(super) struct Form {
     pub(super) timeout: String,
     pub(super) open_timeout: String,
     pub(super) http_version: String,
+    pub(super) proxy: String,
+    /// New `user:password`; empty: as they are.
+    pub(super) proxy_credentials: String,
+    pub(super) remove_proxy_credentials: bool,
     pub(super) format: String,
     pub(super) rendering: String,
     pub(super) retry: String,
@@ -121,6 +125,7 @@ impl Form {
             timeout: of("timeout"),
             open_timeout: of("open_timeout"),
             http_version: of("http_version"),
+            proxy: of("proxy"),
             format: of("format"),
             rendering: of("rendering"),
             retry: of("retry"),
@@ -174,6 +179,9 @@ impl Form {
             timeout: of("timeout"),
             open_timeout: of("open_timeout"),
             http_version: of("http_version"),
+            proxy: of("proxy"),
+            proxy_credentials: fields.get("proxy_credentials").to_owned(),
+            remove_proxy_credentials: fields.has("remove_proxy_credentials"),
             format: of("format"),
             rendering: of("rendering"),
             retry: of("retry"),
@@ -236,6 +244,10 @@ impl Form {
             ("signing", &self.signing),
         ] {
             put(name, value.as_str().into());
+        }
+        put("proxy", Some(self.proxy.as_str()).filter(|proxy| !proxy.is_empty()).into());
+        if self.remove_proxy_credentials || !self.proxy_credentials.is_empty() {
+            put("proxy_credentials", self.proxy_credentials.as_str().into());
         }
         if self.remove_client_cert && self.client_cert.is_empty() && self.client_key.is_empty() {
             put("client_cert", "".into());
@@ -361,6 +373,11 @@ impl Form {
     /// Whether something of a new client certificate is there.
     pub(super) fn has_client(&self) -> bool {
         self.remove_client_cert || !(self.client_cert.is_empty() && self.client_key.is_empty())
+    }
+
+    /// Whether it goes through a proxy of its own.
+    pub(super) fn has_proxy(&self) -> bool {
+        !(self.proxy.is_empty() && self.proxy_credentials.is_empty())
     }
 
     /// Whether some events are to be left out.

@@ -8,7 +8,7 @@ use crate::Console;
 use crate::failure::Failure;
 use crate::frame::{Frame, Nav, Tab};
 use crate::integrations::tested::{Preview, Tested};
-use crate::integrations::{EVENTS, HOME, RISKS, event_label};
+use crate::integrations::{EVENTS, HOME, RISKS, event_label, proxy_in_words};
 use crate::session::Session;
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
@@ -106,6 +106,7 @@ struct Page {
     advanced: bool,
     client_open: bool,
     pins_open: bool,
+    proxy_open: bool,
     filter_open: bool,
     limits_open: bool,
 }
@@ -113,6 +114,24 @@ struct Page {
 impl Page {
     fn key_placeholder(&self) -> &'static str {
         if self.stored.client.is_empty() { "-----BEGIN PRIVATE KEY-----" } else { "unchanged" }
+    }
+
+    /// What is said of the proxy in use, as the API shows the integration.
+    fn proxy_in_use(&self) -> Option<&'static str> {
+        proxy_in_words(&self.stored.integration["target"])
+    }
+
+    fn proxy_credentials_hint(&self) -> &'static str {
+        if self.has_proxy_credentials() {
+            "Written as user:password. Leave empty to keep what is stored. Kept encrypted and never shown again."
+        } else {
+            "Written as user:password, if the proxy asks for them. Kept encrypted and never shown again."
+        }
+    }
+
+    /// Whether there are credentials for the proxy.
+    fn has_proxy_credentials(&self) -> bool {
+        self.stored.integration["target"]["proxy_credentials"].is_string()
     }
 
     fn signing_hint(&self) -> &'static str {
@@ -151,6 +170,7 @@ pub(super) async fn page(
             || stored.has_certificates(),
         client_open: form.has_client() || !stored.client.is_empty() || errors.any(&CLIENT_FIELDS),
         pins_open: !form.pins.is_empty() || errors.any(&["pins"]),
+        proxy_open: form.has_proxy() || errors.any(&PROXY_FIELDS),
         filter_open: form.has_filter() || would_send.is_some() || errors.any(&FILTER_FIELDS),
         limits_open: form.has_limits() || errors.any(&LIMIT_FIELDS),
         default_rendering,
@@ -197,6 +217,7 @@ pub(in crate::integrations) fn examples() -> Vec<(&'static str, String)> {
 
 /// Fields that stand in parts of their own, which open when one of them is wrong.
 const CLIENT_FIELDS: [&str; 3] = ["client_cert", "client_key", "client_key_password"];
+const PROXY_FIELDS: [&str; 2] = ["proxy", "proxy_credentials"];
 const FILTER_FIELDS: [&str; 8] =
     ["applications", "attack_types", "domains", "within", "not_in", "block_status", "min_score", "risks"];
 const LIMIT_FIELDS: [&str; 4] = ["max_events", "max_bytes", "rate", "in_flight"];

@@ -1,6 +1,6 @@
 //! The settings of an integration in words.
 
-use crate::integrations::{events_in_words, text};
+use crate::integrations::{events_in_words, proxy_in_words, text};
 use crate::text::number;
 use serde_json::Value;
 
@@ -33,6 +33,7 @@ pub(super) fn of(integration: &Value) -> Vec<Setting> {
     );
     let is_http1 = target["http_version"] == "1.1";
     add("HTTP version", if is_http1 { "HTTP/1.1 only".to_owned() } else { String::new() }, false);
+    add("Proxy", proxy(target), false);
     add("What is sent", format!("{}, {}", format(target), rendering(target)), false);
     add("Filters", filters(&integration["filter"]), false);
     add("Retries", retries(target), false);
@@ -59,6 +60,15 @@ fn tls(target: &Value) -> String {
         (0, false) => "not verified".to_owned(),
         (1, _) => "must be the pinned one".to_owned(),
         (pins, _) => format!("must be one of {pins} that are pinned"),
+    }
+}
+
+/// The proxy that requests are sent through; empty: none.
+fn proxy(target: &Value) -> String {
+    let Some(words) = proxy_in_words(target) else { return String::new() };
+    match text(target, "proxy") {
+        "" => words.to_owned(),
+        url => format!("{url}: {words}"),
     }
 }
 
@@ -140,7 +150,7 @@ mod tests {
             "url": "https://siem.example.com/hits", "http_method": "PUT", "headers": {"X-Key": "********"}, "ca_file": "",
             "ca_verify": true, "pin_sha256": [], "timeout": 15, "open_timeout": 20, "format": "jsonl", "rendering": "envelope",
             "retry": "patient", "max_events": 1000, "max_bytes": null, "rate": null, "in_flight": 4, "signing": "v1",
-            "http_version": "1.1",
+            "http_version": "1.1", "proxy": "socks5://proxy.example.com:1080", "proxy_in_use": "own", "proxy_trusted": true,
             "signing_public_key": null,
         });
         let filter =
@@ -153,6 +163,7 @@ mod tests {
             "TLS certificate: verified, by public authorities",
             "Timeouts: 15 s for a request, 20 s to connect",
             "HTTP version: HTTP/1.1 only",
+            "Proxy: socks5://proxy.example.com:1080: the integration's own proxy, which resolves and judges the endpoint by itself (trusted by the operator)",
             "What is sent: New line delimited JSON, envelopes with summary and details",
             "Filters: domains *.example.com; not from 10.0.0.0/8; score at least 5",
             "Retries: patient: goes on for 72 hours, hourly in the end",

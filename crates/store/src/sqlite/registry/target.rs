@@ -21,6 +21,8 @@ struct PlainTarget {
     open_timeout_s: u16,
     #[serde(default)]
     http_version: HttpVersion,
+    #[serde(default)]
+    proxy: Option<String>,
     format: Format,
     rendering: Style,
     retry: Preset,
@@ -53,6 +55,8 @@ struct SecretTarget<T> {
     previous_secret: Option<T>,
     #[serde(default = "Option::default")]
     signing_key: Option<T>,
+    #[serde(default = "Option::default")]
+    proxy_credentials: Option<T>,
 }
 
 /// What is not secret, for its column.
@@ -65,6 +69,7 @@ pub(in crate::sqlite) fn plain(target: &Target) -> Result<String, Trouble> {
         timeout_s: target.timeout_s,
         open_timeout_s: target.open_timeout_s,
         http_version: target.http_version,
+        proxy: target.proxy.clone(),
         format: target.format,
         rendering: target.rendering,
         retry: target.retry,
@@ -87,6 +92,7 @@ pub(in crate::sqlite) fn seal(context: &Context<'_>, id: u64, target: &Target) -
         signing_secret: target.signing_secret.expose(),
         previous_secret: target.previous_secret.as_ref().map(|previous| previous.secret.expose()),
         signing_key: target.signing_key.as_ref().map(Secret::expose),
+        proxy_credentials: target.proxy_credentials.as_ref().map(Secret::expose),
     };
     let json = Zeroizing::new(serde_json::to_vec(&secret).map_err(unwritable)?);
     Ok(context.sealer.seal(place(id), &json)?)
@@ -137,6 +143,8 @@ fn join(plain: PlainTarget, secret: SecretTarget<String>) -> Target {
         timeout_s: plain.timeout_s,
         open_timeout_s: plain.open_timeout_s,
         http_version: plain.http_version,
+        proxy: plain.proxy,
+        proxy_credentials: secret.proxy_credentials.map(Secret::new),
         format: plain.format,
         rendering: plain.rendering,
         retry: plain.retry,
@@ -166,7 +174,7 @@ mod tests {
         let mut row: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(&written).expect("JSON");
         assert_eq!(row["http_version"], "1.1");
-        for newer in ["pins", "rate", "in_flight", "http_version", "previous_expires_at"] {
+        for newer in ["pins", "rate", "in_flight", "http_version", "proxy", "previous_expires_at"] {
             row.remove(newer).expect(newer);
         }
         let read: PlainTarget = serde_json::from_value(row.into()).expect("read");

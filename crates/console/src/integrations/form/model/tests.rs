@@ -15,6 +15,8 @@ fn untouched(form: &Form) -> Fields {
         ("timeout", &form.timeout),
         ("open_timeout", &form.open_timeout),
         ("http_version", &form.http_version),
+        ("proxy", &form.proxy),
+        ("proxy_credentials", &form.proxy_credentials),
         ("format", &form.format),
         ("rendering", &form.rendering),
         ("retry", &form.retry),
@@ -69,11 +71,20 @@ fn integration() -> impl Strategy<Value = Value> {
         (any::<bool>(), any::<bool>()),
         0..9,
     );
+    let proxy = prop::option::of(Just("http://proxy.example.com:3128"));
     let filter = (words(), words(), prop::option::of(0_u32..9_000), prop::bool::ANY);
-    let target =
-        (headers, words(), any::<bool>(), some(1..5_000), some(4_096..9_999), some(1..60_000), 1_u64..17);
+    let target = (
+        headers,
+        words(),
+        any::<bool>(),
+        some(1..5_000),
+        some(4_096..9_999),
+        some(1..60_000),
+        1_u64..17,
+        proxy,
+    );
     ("[A-Za-zé][ -~]{0,20}[a-z]", target, events, filter).prop_map(|(name, target, events, filter)| {
-        let (headers, pins, ca_verify, max_events, max_bytes, rate, in_flight) = target;
+        let (headers, pins, ca_verify, max_events, max_bytes, rate, in_flight, proxy) = target;
         let (applications, domains, tenths, blocked) = filter;
         let mut of_filter = Map::new();
         if !applications.is_empty() {
@@ -106,7 +117,7 @@ fn integration() -> impl Strategy<Value = Value> {
                 "pin_sha256": pins, "client_cert": "-----BEGIN CERTIFICATE-----", "client_key": MASK, "signing": "v1a",
                 "signing_public_key": "whpk_x", "timeout": 15, "open_timeout": 300, "format": "jsonl", "subtype": "web_hooks",
                 "rendering": "envelope", "retry": "original", "max_events": max_events, "max_bytes": max_bytes, "rate": rate,
-                "in_flight": in_flight, "http_version": "1.1",
+                "in_flight": in_flight, "http_version": "1.1", "proxy": proxy, "proxy_credentials": MASK,
             },
         })
     })
@@ -128,7 +139,7 @@ proptest! {
             prop_assert_eq!(value, &stored["target"][name], "{}", name);
         }
         // What the API leaves as it is if it is left out.
-        for secret in ["client_cert", "client_key", "client_key_password"] {
+        for secret in ["client_cert", "client_key", "client_key_password", "proxy_credentials"] {
             prop_assert!(body["target"].get(secret).is_none());
         }
     }
@@ -146,7 +157,7 @@ fn a_new_form_asks_for_the_defaults() {
     let expected = json!({
         "url": "", "http_method": "POST", "headers": {}, "ca_file": "", "ca_verify": true, "pin_sha256": [], "timeout": 15,
         "open_timeout": 20, "format": "json", "rendering": "classic", "retry": "patient", "max_events": null, "max_bytes": null,
-        "rate": null, "in_flight": 1, "signing": "v1", "http_version": "auto",
+        "rate": null, "in_flight": 1, "signing": "v1", "http_version": "auto", "proxy": null,
     });
     assert_eq!(body["target"], expected);
 }
