@@ -164,16 +164,25 @@ async fn an_address_that_is_judged_bad_is_asked_of_no_proxy() {
 async fn what_a_kept_connection_leads_to_is_judged_again() {
     for speaks in BOTH {
         let (receiver, proxy) = (Receiver::http(ok).await, ProxyServer::start(speaks, Manner::Serves).await);
-        let guard = Guard::new(vec![], true);
-        let sender = Sender::new(guard.clone(), table(&[(NAME, &["127.0.0.1"]), (PROXY, &["127.0.0.1"])]));
-        guard.set_allowed_for(CLIENT, vec!["127.0.0.0/8".parse().unwrap()]);
-        let target = through(target(receiver.http_url()), &url(speaks, &proxy), None);
-        assert_eq!(answered(&sender, &target).await.status, 200);
-        assert_eq!(sender.kept_connections(), 1);
-        guard.set_allowed_for(CLIENT, vec![]);
-        let error = failed(&sender, &target).await;
-        assert_eq!(error.cause(), Cause::Guard(Rule::Loopback));
-        assert_eq!((proxy.connections(), receiver.seen().len()), (1, 1));
+        let installations = Some(Proxy::parse(&url(speaks, &proxy), None).unwrap());
+        // The operator's proxy is not judged, so that only the target's address can refuse; a user's is.
+        for (outbound, own) in [
+            (Outbound { proxy: installations, ..Outbound::default() }, None),
+            (Outbound::default(), Some(url(speaks, &proxy))),
+        ] {
+            let guard = Guard::new(vec![], true);
+            let names = table(&[(NAME, &["127.0.0.1"]), (PROXY, &["127.0.0.1"])]);
+            let sender = Sender::leaving(guard.clone(), names, outbound);
+            guard.set_allowed_for(CLIENT, vec!["127.0.0.0/8".parse().unwrap()]);
+            let mut target = target(receiver.http_url());
+            target.proxy = own.map(|url| ProxySettings { url, credentials: None });
+            assert_eq!(answered(&sender, &target).await.status, 200);
+            assert_eq!(sender.kept_connections(), 1);
+            guard.set_allowed_for(CLIENT, vec![]);
+            let error = failed(&sender, &target).await;
+            assert_eq!(error.cause(), Cause::Guard(Rule::Loopback));
+        }
+        assert_eq!((proxy.connections(), receiver.seen().len()), (2, 2));
     }
 }
 
