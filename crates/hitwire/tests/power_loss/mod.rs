@@ -25,8 +25,10 @@ use check::{Left, Point};
 use disk::Disk;
 use load::{Known, Load};
 use server::{Server, Traced};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -41,6 +43,10 @@ const CHECKERS: usize = 2;
 const WAITING: usize = 4;
 /// The trace is long enough to be worth looking at; retention has worked by then.
 const TRACE_BYTES: u64 = 60 << 20;
+/// The same where the beginning is looked at: before a slice has ended.
+const SHORT_TRACE_BYTES: u64 = 2 << 20;
+/// Less than the minute after which hitwire takes what cannot be read for damaged.
+const READS_FAIL_FOR: Duration = Duration::from_secs(5);
 /// A load that gets nowhere ends after this, and fails the test by what it did not do.
 const PATIENCE: Duration = Duration::from_mins(8);
 
@@ -66,6 +72,8 @@ fn everything_acknowledged_survives_a_power_loss_at_any_point() {
     // The same promises on a disk that never syncs: if nothing is missed there, the check sees nothing.
     let failures = run.look(&trace, &known, Disk::lying, 20);
     assert!(failures.len() >= 10, "only {} of 20 losses were noticed", failures.len());
+    let panics: Vec<_> = failures.into_iter().filter(|(_, failure)| failure.starts_with(PANICKED)).collect();
+    assert!(panics.is_empty(), "on a disk that never syncs: {}", run.report(&panics));
 }
 
 #[test]
@@ -86,6 +94,13 @@ fn while_syncs_fail_nothing_is_acknowledged_and_afterwards_all_of_it_is_kept() {
     std::fs::remove_file(&run.traced.eio).unwrap();
 
     run.until("hits are taken again", || notes.taken() > taken + 500);
+
+    // Reads that fail now and then may make hitwire refuse, and must not make it lose or invent anything.
+    std::fs::write(&run.traced.read_eio, "").unwrap();
+    std::thread::sleep(READS_FAIL_FOR);
+    std::fs::remove_file(&run.traced.read_eio).unwrap();
+    let taken = notes.taken();
+    run.until("hits are taken after reads have failed", || notes.taken() > taken + 500);
     let known = load.stop().into_known();
     server.stop();
     let only_503 = known.refusals.keys().all(|status| *status == 503);
@@ -95,6 +110,32 @@ fn while_syncs_fail_nothing_is_acknowledged_and_afterwards_all_of_it_is_kept() {
     nothing_escaped(&trace, &run.traced.data);
     let failures = run.look(&trace, &known, Disk::new, POINTS / 2);
     assert!(failures.is_empty(), "{}", run.report(&failures));
+}
+
+#[test]
+fn what_is_acknowledged_after_a_start_on_files_without_wals_survives_too() {
+    let run = Run::new();
+    Server::start(&run.traced).stop();
+    // As a restored backup has none.
+    run.traced.remove(|name| name.ends_with("-wal"));
+    let server = Server::start(&run.traced);
+    let load = Load::start(&server.api, &run.traced, run.seed);
+    run.until("the trace is long enough", || run.traced.trace_bytes() > SHORT_TRACE_BYTES);
+    let known = load.stop().into_known();
+    server.stop();
+    let trace = run.trace();
+    nothing_escaped(&trace, &run.traced.data);
+    let failures = run.look(&trace, &known, Disk::new, POINTS / 2);
+    assert!(failures.is_empty(), "{}", run.report(&failures));
+}
+
+/// What a failure begins with that is a panic.
+const PANICKED: &str = "the store panicked: ";
+
+fn panicked(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("{PANICKED}{}", words.unwrap_or("without words"))
 }
 
 /// A folder, a seed, and what is done with them.
@@ -150,7 +191,10 @@ impl Run {
                         let next = || receive.lock().unwrap().recv();
                         let mut failures = Vec::new();
                         while let Ok((point, left)) = next() {
-                            if let Err(failure) = runtime.block_on(left.check(known)) {
+                            // A damaged file is no reason to panic either.
+                            let check = AssertUnwindSafe(|| runtime.block_on(left.check(known)));
+                            let checked = catch_unwind(check).unwrap_or_else(|panic| Err(panicked(&*panic)));
+                            if let Err(failure) = checked {
                                 failures.push((point, failure));
                             }
                         }
@@ -164,7 +208,7 @@ impl Run {
                 send.send((point, left)).expect("the checkers are there");
             }
             drop(send);
-            checkers.into_iter().flat_map(|checker| checker.join().expect("a check panicked")).collect()
+            checkers.into_iter().flat_map(|checker| checker.join().expect("panics are caught")).collect()
         })
     }
 

@@ -21,6 +21,8 @@ pub(crate) struct Traced {
     pub(crate) trace: PathBuf,
     /// While this file exists, syncs fail.
     pub(crate) eio: PathBuf,
+    /// While this file exists, some reads fail.
+    pub(crate) read_eio: PathBuf,
     /// What the server follows.
     pub(crate) audit_log: PathBuf,
     library: PathBuf,
@@ -37,6 +39,7 @@ impl Traced {
             data,
             trace: folder.join("trace"),
             eio: folder.join("syncs-fail"),
+            read_eio: folder.join("reads-fail"),
             audit_log,
             library: super::trace::library(folder),
         }
@@ -45,6 +48,26 @@ impl Traced {
     /// The name of the source that is followed; its checkpoint is kept under it.
     pub(crate) fn source(&self) -> String {
         format!("modsecurity:{}", self.audit_log.display())
+    }
+
+    /// Removes files of the data directory, so that the trace sees it.
+    pub(crate) fn remove(&self, is_one: impl Fn(&str) -> bool) {
+        let names = std::fs::read_dir(&self.data).expect("a data directory");
+        let names = names.map(|entry| entry.expect("an entry").path());
+        let paths: Vec<_> = names.filter(|path| path.to_str().is_some_and(&is_one)).collect();
+        assert!(!paths.is_empty(), "there is something to remove");
+        let removed = self.record(Command::new("rm").args(paths)).status().expect("rm can be started");
+        assert!(removed.success(), "rm ended with {removed}");
+    }
+
+    /// Has a command's changes of the data directory recorded.
+    fn record<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
+            .env("LD_PRELOAD", &self.library)
+            .env("HITWIRE_TRACE_DIR", &self.data)
+            .env("HITWIRE_TRACE_FILE", &self.trace)
+            .env("HITWIRE_TRACE_EIO", &self.eio)
+            .env("HITWIRE_TRACE_READ_EIO", &self.read_eio)
     }
 
     /// How long the trace is by now.
@@ -72,17 +95,14 @@ impl Server {
     /// Starts it and waits until it is ready.
     pub(crate) fn start(traced: &Traced) -> Server {
         let addr = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let child = Command::new(env!("CARGO_BIN_EXE_hitwire"))
+        let child = traced
+            .record(&mut Command::new(env!("CARGO_BIN_EXE_hitwire")))
             .arg("serve")
             .arg("--data")
             .arg(&traced.data)
             .args(["--listen", &addr, "--allow-target", "127.0.0.0/8", "--allow-http"])
             .args(["--retention-size", RETENTION])
             .args(["--source", &traced.source()])
-            .env("LD_PRELOAD", &traced.library)
-            .env("HITWIRE_TRACE_DIR", &traced.data)
-            .env("HITWIRE_TRACE_FILE", &traced.trace)
-            .env("HITWIRE_TRACE_EIO", &traced.eio)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(traced.data.with_file_name("stderr")).unwrap())

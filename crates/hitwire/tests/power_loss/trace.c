@@ -8,6 +8,7 @@
  *   HITWIRE_TRACE_DIR   canonical path of the directory that is watched
  *   HITWIRE_TRACE_FILE  where the trace is written; outside that directory
  *   HITWIRE_TRACE_EIO   while a file of this name exists, fsync and fdatasync below the directory fail with EIO
+ *   HITWIRE_TRACE_READ_EIO   while a file of this name exists, so does one of READS_PER_FAILURE reads
  *
  * The order is right because each change is made and recorded under one lock. A sync is the exception, since it may take
  * long and others go on writing meanwhile: its begin and its end are two records, and only what was written before
@@ -74,11 +75,16 @@ static int trace_fd = -1;
 static char root[PATH_MAX];
 static size_t root_length;
 static const char *eio_switch;
+static const char *read_eio_switch;
+static atomic_ulong reads;
+
+enum { READS_PER_FAILURE = 20 };
 
 static void set_up(void) {
     const char *dir = getenv("HITWIRE_TRACE_DIR");
     const char *file = getenv("HITWIRE_TRACE_FILE");
     eio_switch = getenv("HITWIRE_TRACE_EIO");
+    read_eio_switch = getenv("HITWIRE_TRACE_READ_EIO");
     if (!dir || !file || strlen(dir) >= sizeof root) return;
     strcpy(root, dir);
     root_length = strlen(root);
@@ -364,6 +370,30 @@ int posix_fallocate64(int fd, off64_t offset, off64_t length) {
 
 int posix_fallocate(int fd, off_t offset, off_t length) {
     return posix_fallocate64(fd, offset, length);
+}
+
+/* ---- reading ---- */
+
+static int read_fails(int fd) {
+    if (!on() || !read_eio_switch || !is_tracked(fd)) return 0;
+    if (syscall(SYS_faccessat, AT_FDCWD, read_eio_switch, F_OK) != 0) return 0;
+    return atomic_fetch_add(&reads, 1) % READS_PER_FAILURE == 0;
+}
+
+ssize_t read(int fd, void *bytes, size_t length) {
+    if (!read_fails(fd)) return syscall(SYS_read, fd, bytes, length);
+    errno = EIO;
+    return -1;
+}
+
+ssize_t pread64(int fd, void *bytes, size_t length, off64_t offset) {
+    if (!read_fails(fd)) return syscall(SYS_pread64, fd, bytes, length, offset);
+    errno = EIO;
+    return -1;
+}
+
+ssize_t pread(int fd, void *bytes, size_t length, off_t offset) {
+    return pread64(fd, bytes, length, offset);
 }
 
 /* ---- syncing ---- */

@@ -1,6 +1,7 @@
 //! The kinds of file, their schemas, and how a connection to one is set up.
 
 use super::files;
+use super::wal::{Checkpoint, checkpoint};
 use crate::StoreError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -9,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// How long a connection waits for a lock that another one of this process holds for a moment.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements that a connection keeps prepared; more than any of them runs.
 const STATEMENTS_MAX: usize = 64;
@@ -113,7 +114,11 @@ pub(super) fn create(
     }
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(failed)?;
     make(&connection, kind).and_then(|()| fill(&connection)).map_err(failed)?;
-    // Closing the only connection moves everything from the WAL into the file.
+    // Closing the connection would do the same, and would not tell if it fails.
+    let content = checkpoint(&connection, Checkpoint::Cut).map_err(failed)?;
+    if content.busy {
+        return Err(StoreError::Unavailable(format!("{}: its WAL cannot be moved into it", path.display())));
+    }
     connection.close().map_err(|(_, error)| failed(error))?;
     file.sync_all().map_err(unwritable)
 }
