@@ -92,6 +92,9 @@ impl Packing {
             }
         }
         if self.firsts.is_empty() {
+            if self.next <= self.last {
+                return Err(BlockError::Damaged(self.next).into());
+            }
             self.blocks.flush(&transaction)?;
             self.blocks.committed();
             self.blocks.write_span(&transaction)?;
