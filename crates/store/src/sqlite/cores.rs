@@ -67,13 +67,15 @@ pub(super) fn open(options: Options) -> Result<Opened, StoreError> {
     let fingerprinter = file::fingerprinter(&connection).map_err(damaged)?;
     let counts: Arc<Counts> = Arc::default();
     let recovered = recovery::open(&directory, &options, &counts, &clock, fingerprinter, known)?;
-    file::remember(&connection, &recovered.memory).map_err(damaged)?;
     running::forget_after(&connection, recovered.view.head()).map_err(|error| damaged(error.into()))?;
     let noted = file::attempts_noted(&connection).map_err(|error| damaged(error.into()))?;
     let attempts = Arc::new(AttemptView::new(directory.attempts(), noted, Arc::clone(&counts)));
+    file::remember(&connection, &recovered.memory, attempts.may_be_given()).map_err(damaged)?;
     let known = integrations::ids(&connection, None).map_err(damaged)?;
     let attempt_core =
         AttemptCore::new(Arc::clone(&attempts), Arc::clone(&clock), noted, known.into_iter().collect());
+    // A WAL may have been made by a reader above. Only who made it would sync its name, and that reader never does.
+    directory.sync().map_err(|error| StoreError::Open(format!("{}: {error}", directory.path().display())))?;
     let ground = Ground {
         options,
         clock,

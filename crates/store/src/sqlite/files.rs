@@ -217,6 +217,11 @@ pub(super) fn unfinished(path: &Path) -> PathBuf {
     with_ending(path, UNFINISHED)
 }
 
+/// The index of the WAL of a database.
+pub(super) fn wal_index(path: &Path) -> PathBuf {
+    with_ending(path, "-shm")
+}
+
 /// The WAL of a database.
 pub(super) fn wal(path: &Path) -> PathBuf {
     with_ending(path, "-wal")
@@ -258,7 +263,7 @@ pub(super) fn given_up_after(path: &Path) -> io::Result<Option<u64>> {
 
 /// Gives a database that cannot be used another name, in the place of one that has it already. Answers the name.
 pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let aside = with_ending(path, DAMAGED);
+    let aside = aside(path);
     remove_database(&aside)?;
     // Its WAL first: it must never be taken for another file's.
     if wal(path).exists() {
@@ -267,6 +272,19 @@ pub(super) fn set_aside(path: &Path) -> io::Result<PathBuf> {
     fs::rename(path, &aside)?;
     remove_wal(path)?;
     Ok(aside)
+}
+
+/// Renames a file; what is not there is no error.
+pub(super) fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// The name of a database that was set aside.
+pub(super) fn aside(path: &Path) -> PathBuf {
+    with_ending(path, DAMAGED)
 }
 
 /// Removes the WAL and the index of a database, but not itself.
@@ -278,7 +296,7 @@ fn is_database(path: &str) -> bool {
     Path::new(path).extension().is_some_and(|ending| ending == "db")
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
+pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),

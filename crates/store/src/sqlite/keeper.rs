@@ -181,12 +181,13 @@ impl Keeper {
         }
     }
 
-    /// The oldest slice that has ended, holds events and is not packed, with the last position of it that counts.
+    /// The oldest slice that has ended, holds events and is not packed, with the last position of it that counts. One whose WAL
+    /// could not be moved waits for the next start: until then what the disk dropped of it may be read in its place.
     fn next_to_pack(&self) -> Option<(Arc<Slice>, u64)> {
         let slices = self.ground.log.catalog.all();
         let (slice, next) = slices.iter().zip(slices.iter().skip(1)).find(|(slice, next)| {
             let is_empty = slice.oldest_ms() == u64::MAX || slice.first == next.first;
-            !slice.packed && !is_empty && !self.unpackable.contains(&slice.generation)
+            !slice.packed && !slice.is_stuck() && !is_empty && !self.unpackable.contains(&slice.generation)
         })?;
         // The next one may begin behind a gap.
         Some((Arc::clone(slice), slice.last().min(next.first - 1)))
@@ -308,6 +309,13 @@ impl Keeper {
         let wipe = self.ground.state.take_wipe();
         let state = self.ground.state.clone();
         state.hold(|generation| {
+            // A copy may have failed to take its place while this waited.
+            if state.is_poisoned() {
+                if wipe {
+                    state.ask_to_wipe();
+                }
+                return;
+            }
             if self.state_connection.as_ref().is_none_or(|(other, _)| *other != generation) {
                 self.state_connection = None;
                 match open_to_move(state.path()) {

@@ -42,6 +42,8 @@ pub enum FaultPoint {
     SliceRead,
     /// Before a commit of the state.
     StateBeforeCommit,
+    /// While a copy of the state takes the place of its file, and while the old file is made usable again after that failed.
+    StateInstall,
 }
 
 /// How a [`SqliteStore`](crate::SqliteStore) is set up.

@@ -55,7 +55,10 @@ const WHOLE: &[(&str, &str)] = &[
     ("SELECT first, last FROM span ORDER BY first", "the same"),
     ("SELECT first, client, kind, events, bytes, oldest_ms FROM span_stream", "the same"),
     ("SELECT id FROM integration ORDER BY id", "the same"),
-    ("SELECT seq FROM sqlite_sequence", "SQLite's own, a single row, when the delivery log is opened"),
+    (
+        "SELECT max(coalesce((SELECT seq FROM sqlite_sequence",
+        "SQLite's own, a single row, when the delivery log is opened",
+    ),
     ("UPDATE sqlite_sequence SET seq", "SQLite's own, one row for each of five tables"),
     ("SELECT source, position FROM checkpoint", "at the start; one row for each source"),
     (

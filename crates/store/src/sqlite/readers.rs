@@ -4,7 +4,7 @@ use super::schema::{self, Access, Kind, OpenError};
 use super::wal::{Gate, READERS_WAIT_MAX};
 use rusqlite::Connection;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockWriteGuard};
 
 /// Connections that are kept open for readers; each takes three files and up to 512 KiB of pages.
@@ -22,11 +22,15 @@ pub(super) struct Readers {
     /// Rises when the file is replaced: older connections belong to the old one.
     generation: AtomicU64,
     idle: Mutex<Vec<(u64, Connection)>>,
+    /// The file is not whole at the moment: nobody may open it.
+    closed: AtomicBool,
 }
 
 /// Why nothing was read.
 #[derive(Debug)]
 pub(super) enum ReadFailure<E> {
+    /// The file is not whole at the moment.
+    Closed,
     /// The file cannot be opened.
     Open(OpenError),
     /// The work failed.
@@ -43,6 +47,7 @@ impl Readers {
             file: RwLock::default(),
             generation: AtomicU64::new(0),
             idle: Mutex::default(),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -57,6 +62,9 @@ impl Readers {
         work: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, ReadFailure<E>> {
         let _file = self.file.read().unwrap_or_else(PoisonError::into_inner);
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(ReadFailure::Closed);
+        }
         let generation = self.generation();
         let kept = {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +102,13 @@ impl Readers {
         guard
     }
 
-    fn generation(&self) -> u64 {
+    /// Says whether the file may be opened from now on. To be called while its guard is held.
+    pub(super) fn set_closed(&self, closed: bool) {
+        self.closed.store(closed, Ordering::Relaxed);
+    }
+
+    /// Rises when the file is replaced.
+    pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Relaxed)
     }
 }

@@ -1,16 +1,19 @@
 //! The writer of the delivery log, without its thread: takes what is queued, gives it numbers, and keeps the bounds.
 
 use super::file::{self, FileError, is_damage};
-use super::prune::Pruner;
+use super::prune::{BOUNDS, Pruner};
 use super::rows;
 use super::view::{AttemptView, Task};
 use crate::sqlite::clock::Clock;
+use crate::sqlite::files;
+use crate::sqlite::schema::BUSY_TIMEOUT;
 use crate::sqlite::wal::{Checkpoint, checkpoint};
 use hitwire_event::IntegrationId;
 use rusqlite::Connection;
 use std::collections::BTreeSet;
+use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// How often it is looked whether something is too old.
 pub(super) const LOOK_EVERY: Duration = Duration::from_mins(1);
@@ -24,20 +27,19 @@ const PORTIONS_AT_THE_END: usize = 20;
 /// Portions that are pruned after each group, while there is more: so the file does not outgrow its bounds under load.
 const PRUNED_AFTER_GROUP: usize = 8;
 
-/// Numbers that are left out when a file was lost: more than can have been given since the state noted the last one.
-const LEFT_OUT: u64 = 10_000_000;
-
 /// The writer of the delivery log.
 pub(in crate::sqlite) struct AttemptCore {
     view: Arc<AttemptView>,
     clock: Arc<Clock>,
     opened: Option<Opened>,
-    /// The last number that was given, as far as is known without the file.
+    /// The last number that was given, or one above it.
     last: u64,
     /// What is in the file of integrations that are not among these goes, at the start.
     integrations: Option<BTreeSet<IntegrationId>>,
     /// Integrations that are gone, and of which something may be left.
     forgetting: Vec<IntegrationId>,
+    /// The WAL holds attempts that were taken away.
+    wipes: bool,
     pruned_at: Option<Duration>,
     prunes: bool,
     /// Taking attempts away failed: not before the next minute again.
@@ -58,11 +60,10 @@ struct Found {
     pruner: Pruner,
     last: u64,
     integrations: Vec<IntegrationId>,
-    is_new: bool,
 }
 
 impl AttemptCore {
-    /// The writer. `noted`: the last number as the state knows it.
+    /// The writer. `noted`: the number above which none was given, as the state knows it.
     pub(in crate::sqlite) fn new(
         view: Arc<AttemptView>,
         clock: Arc<Clock>,
@@ -76,6 +77,7 @@ impl AttemptCore {
             last: noted,
             integrations: Some(integrations),
             forgetting: Vec::new(),
+            wipes: true,
             pruned_at: None,
             prunes: false,
             rests: false,
@@ -136,6 +138,7 @@ impl AttemptCore {
             self.pruned_at = Some(self.clock.elapsed());
             self.prunes = true;
             self.rests = false;
+            self.drop_old_aside();
         }
         let count = tasks.len();
         match self.try_work(&tasks) {
@@ -194,10 +197,12 @@ impl AttemptCore {
         self.last = last;
         self.view.set_last(last);
         for task in tasks {
-            if let Task::Forget(integration) = task
-                && !self.forgetting.contains(integration)
-            {
-                self.forgetting.push(*integration);
+            if let Task::Forget(integration) = task {
+                // Nobody takes rows out of a damaged file.
+                files::remove_database(&files::aside(self.view.path()))?;
+                if !self.forgetting.contains(integration) {
+                    self.forgetting.push(*integration);
+                }
             }
         }
         Ok(())
@@ -216,10 +221,15 @@ impl AttemptCore {
                 return Ok(());
             }
             self.forgetting.pop();
-            if self.forgetting.is_empty() {
-                // Nothing of it may stay in the WAL either.
-                checkpoint(connection, Checkpoint::Cut)?;
-            }
+            // Nothing of it may stay in the WAL either.
+            self.wipes |= self.forgetting.is_empty();
+        }
+        if self.wipes {
+            // Somebody may read for long, a backup for example: it is tried again with the next group, or in a minute.
+            connection.busy_timeout(Duration::ZERO)?;
+            let content = checkpoint(connection, Checkpoint::Cut);
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            self.wipes = content?.busy;
         }
         self.prunes |= pruner.is_over();
         for _ in 0..PRUNED_AFTER_GROUP {
@@ -250,9 +260,6 @@ impl AttemptCore {
             }
             other => other?,
         };
-        if found.is_new && self.last > 0 {
-            self.last += LEFT_OUT;
-        }
         self.last = self.last.max(found.last);
         self.view.set_last(self.last);
         if let Some(integrations) = self.integrations.take() {
@@ -266,14 +273,13 @@ impl AttemptCore {
     /// Opens the file, and reads what must be known of it.
     fn try_open(&self) -> Result<Found, FileError> {
         let _nobody_reads = self.view.replace();
-        let (connection, is_new) = file::open_or_begin(self.view.path())?;
+        let connection = file::open_or_begin(self.view.path())?;
         let integrations =
             if self.integrations.is_some() { rows::integrations(&connection)? } else { Vec::new() };
         Ok(Found {
             pruner: Pruner::new(&connection)?,
             last: rows::last(&connection)?,
             integrations,
-            is_new,
             connection,
         })
     }
@@ -286,6 +292,18 @@ impl AttemptCore {
             && let Err(error) = file::set_aside(self.view.path(), why)
         {
             tracing::warn!(%error, file = %self.view.path().display(), "the delivery log's file cannot be set aside");
+        }
+    }
+
+    /// Drops a damaged file that was set aside once all that is in it is too old to be kept.
+    fn drop_old_aside(&self) {
+        let aside = files::aside(self.view.path());
+        let Ok(written) = fs::metadata(&aside).and_then(|metadata| metadata.modified()) else { return };
+        let written_ms = written.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        if self.clock.age_now_ms().saturating_sub(written_ms) > BOUNDS.age_ms
+            && let Err(error) = files::remove_database(&aside)
+        {
+            tracing::warn!(%error, file = %aside.display(), "a damaged file that is old cannot be removed");
         }
     }
 

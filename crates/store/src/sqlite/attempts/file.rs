@@ -17,22 +17,22 @@ pub(super) enum FileError {
     Sql(#[from] rusqlite::Error),
 }
 
-/// The file, open to be written, and whether it was begun anew. One that is damaged, or not ours, is set aside.
-pub(super) fn open_or_begin(path: &Path) -> Result<(Connection, bool), FileError> {
+/// The file, open to be written, begun anew if there is none. One that is damaged, or not ours, is set aside.
+pub(super) fn open_or_begin(path: &Path) -> Result<Connection, FileError> {
     if path.exists() {
         match schema::try_open(path, Kind::Attempts, Access::Write) {
-            Ok(connection) => return Ok((connection, false)),
+            Ok(connection) => return Ok(connection),
             Err(OpenError::Sqlite(error)) if !is_damage(&error) => return Err(error.into()),
             Err(error) => set_aside(path, &error.of(path))?,
         }
     }
     files::remove_wal(path)?;
     schema::create(path, Kind::Attempts, |_| Ok(()))?;
-    let connection = schema::try_open(path, Kind::Attempts, Access::Write);
-    Ok((connection.map_err(|error| error.of(path))?, true))
+    Ok(schema::try_open(path, Kind::Attempts, Access::Write).map_err(|error| error.of(path))?)
 }
 
-/// Gives a file that cannot be used another name; one that has it already goes.
+/// Gives a file that cannot be used another name; one that has it already goes. It is kept for as long as attempts are, and
+/// until an integration is deleted.
 pub(super) fn set_aside(path: &Path, why: &dyn std::fmt::Display) -> std::io::Result<()> {
     let aside = files::set_aside(path)?;
     tracing::warn!(

@@ -13,9 +13,11 @@
 //!    finds it: reading waits until what is queued is written.
 //! 2. The end of the process loses what was queued in the last [`view::WRITE_AFTER`], and no settlement. A power loss may
 //!    take the whole file.
-//! 3. Numbers only rise, also beyond a file that was lost: the writer gives them, and the state notes each minute how far
-//!    they are.
-//! 4. A file that is damaged, or deleted, costs nothing but the history in it.
+//! 3. Numbers only rise, whatever a power loss leaves of the file: the state notes, synced at each start, up to which number
+//!    this process may give them, and after its orderly end the last one. After a kill the numbers between are left out.
+//! 4. A file that is damaged, or deleted, costs nothing but the history in it. A row that cannot be read costs that row.
+//! 5. Of an integration that is gone nothing stays behind: not in the file, not in its WAL once nobody reads that, and not in a
+//!    damaged file that was set aside.
 
 pub(super) mod attempt_core;
 mod file;

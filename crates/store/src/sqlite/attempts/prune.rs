@@ -1,9 +1,10 @@
 //! Keeps the delivery log within its bounds.
 
+use super::rows::readable;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// The bounds of the delivery log.
-const BOUNDS: Bounds = Bounds { rows: 1_000_000, age_ms: 30 * 86_400_000, of_each: 1_000 };
+pub(super) const BOUNDS: Bounds = Bounds { rows: 1_000_000, age_ms: 30 * 86_400_000, of_each: 1_000 };
 
 /// Rows that one step of pruning looks at: some 5 ms, so that attempts do not wait long.
 const PORTION: u64 = 500;
@@ -61,14 +62,20 @@ impl Pruner {
     pub(super) fn step(&mut self, connection: &Connection, now_ms: u64) -> rusqlite::Result<bool> {
         let oldest_ms = now_ms.saturating_sub(self.bounds.age_ms);
         let mut statement = connection.prepare_cached(OLDEST)?;
-        let portion: Vec<(i64, i64, i64)> = statement
+        let portion: Vec<(i64, Option<(i64, i64)>)> = statement
             .query_map(params![self.looked_to, PORTION as i64], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                let whose_and_when = row.get(1).and_then(|integration| Ok((integration, row.get(2)?)));
+                Ok((row.get(0)?, readable(whose_and_when)?))
             })?
             .collect::<rusqlite::Result<_>>()?;
         let mut thresholds: Vec<(i64, i64)> = Vec::new();
         let mut reached_young = false;
-        for &(id, integration, started_ms) in &portion {
+        for &(id, whose_and_when) in &portion {
+            let Some((integration, started_ms)) = whose_and_when else {
+                self.take(connection, id)?;
+                self.looked_to = id;
+                continue;
+            };
             let too_many = self.rows > self.bounds.rows;
             if !too_many && started_ms as u64 >= oldest_ms {
                 reached_young = true;
@@ -83,9 +90,7 @@ impl Pruner {
                     threshold
                 };
             if id < threshold || (too_many && self.even_newest) {
-                connection.prepare_cached("DELETE FROM attempt WHERE id = ?1")?.execute([id])?;
-                self.rows = self.rows.saturating_sub(1);
-                self.taken += 1;
+                self.take(connection, id)?;
             }
             self.looked_to = id;
         }
@@ -96,6 +101,13 @@ impl Pruner {
             self.taken = 0;
         }
         Ok(!ended || self.even_newest)
+    }
+
+    fn take(&mut self, connection: &Connection, id: i64) -> rusqlite::Result<()> {
+        connection.prepare_cached("DELETE FROM attempt WHERE id = ?1")?.execute([id])?;
+        self.rows = self.rows.saturating_sub(1);
+        self.taken += 1;
+        Ok(())
     }
 }
 

@@ -4,7 +4,8 @@ use crate::AttemptRow;
 use crate::sqlite::state::codes::Code;
 use hitwire_courier::{Attempt, Verdict};
 use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
+use std::sync::Once;
 
 /// What [`attempt_row`] reads.
 macro_rules! attempt_columns {
@@ -19,16 +20,18 @@ const INSERT: &str =
     "INSERT INTO attempt (id, integration, lane, webhook_id, number, first, last, events, body_bytes,
      started_ms, took_us, status, verdict, address, error, body_sha256, content_revision)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+/// Both are read as far as rows are wanted: among them may be some that cannot be read.
 pub(super) const OF_INTEGRATION: &str = concat!(
     "SELECT ",
     attempt_columns!(),
-    " FROM attempt WHERE integration = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3"
+    " FROM attempt WHERE integration = ?1 AND id < ?2 ORDER BY id DESC"
 );
 const AFTER: &str =
-    concat!("SELECT ", attempt_columns!(), ", integration FROM attempt WHERE id > ?1 ORDER BY id LIMIT ?2");
+    concat!("SELECT ", attempt_columns!(), ", integration FROM attempt WHERE id > ?1 ORDER BY id");
 const DELETE_SOME: &str = "DELETE FROM attempt
      WHERE id IN (SELECT id FROM attempt WHERE integration = ?1 ORDER BY id DESC LIMIT ?2)";
-const LAST: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'attempt'";
+const LAST: &str = "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'attempt'), 0),
+     coalesce((SELECT max(id) FROM attempt), 0))";
 /// Jumps from one integration to the next, whatever each has.
 const NEXT_INTEGRATION: &str = "SELECT min(integration) FROM attempt WHERE integration > ?1";
 
@@ -63,8 +66,7 @@ pub(super) fn insert(
 
 /// The highest number that was ever given in this file; 0: none was.
 pub(super) fn last(connection: &Connection) -> rusqlite::Result<u64> {
-    let last = connection.query_row(LAST, [], |row| row.get::<_, i64>(0)).optional()?;
-    Ok(last.unwrap_or(0) as u64)
+    connection.query_row(LAST, [], |row| row.get::<_, i64>(0)).map(|last| last as u64)
 }
 
 /// Takes attempts of an integration away, so many at most. Answers how many there were.
@@ -81,7 +83,8 @@ pub(super) fn integrations(connection: &Connection) -> rusqlite::Result<Vec<Inte
     let mut found = Vec::new();
     let mut after = -1;
     let mut next = connection.prepare_cached(NEXT_INTEGRATION)?;
-    while let Some(id) = next.query_row([after], |row| row.get::<_, Option<i64>>(0))? {
+    // What is no number comes last.
+    while let Some(Some(id)) = readable(next.query_row([after], |row| row.get::<_, Option<i64>>(0)))? {
         found.push(IntegrationId(id as u64));
         after = id;
     }
@@ -96,8 +99,14 @@ pub(in crate::sqlite) fn of_integration(
     limit: usize,
 ) -> rusqlite::Result<Vec<AttemptRow>> {
     let mut statement = connection.prepare_cached(OF_INTEGRATION)?;
-    let rows = statement.query_map(params![id.0 as i64, bound(before), limit as i64], attempt_row)?;
-    rows.collect()
+    let mut rows = statement.query(params![id.0 as i64, bound(before)])?;
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        found.extend(readable(attempt_row(row))?);
+    }
+    Ok(found)
 }
 
 /// The attempts of all integrations after a number, oldest first.
@@ -107,10 +116,37 @@ pub(in crate::sqlite) fn after(
     limit: usize,
 ) -> rusqlite::Result<Vec<(IntegrationId, AttemptRow)>> {
     let mut statement = connection.prepare_cached(AFTER)?;
-    let rows = statement.query_map(params![bound(Some(after)), limit as i64], |row| {
-        Ok((IntegrationId(row.get::<_, i64>(16)? as u64), attempt_row(row)?))
-    })?;
-    rows.collect()
+    let mut rows = statement.query([bound(Some(after))])?;
+    let with_integration =
+        |row: &Row<'_>| Ok((IntegrationId(row.get::<_, i64>(16)? as u64), attempt_row(row)?));
+    let mut found = Vec::new();
+    while found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        found.extend(readable(with_integration(row))?);
+    }
+    Ok(found)
+}
+
+/// What a row holds; `None` if that cannot be read. It is one attempt less to look back at, and no reason to give up all the
+/// others.
+pub(super) fn readable<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    static TOLD: Once = Once::new();
+    match read {
+        Err(
+            error @ (FromSqlConversionFailure(..)
+            | IntegralValueOutOfRange(..)
+            | InvalidColumnType(..)
+            | Utf8Error(..)),
+        ) => {
+            TOLD.call_once(
+                || tracing::warn!(%error, "attempts in the delivery log are damaged; they are left out"),
+            );
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
 }
 
 /// A number as SQLite compares it; all there are if there is none.

@@ -1,6 +1,6 @@
 //! Attempts of an integration by what they came to, when they ended, and which event was in them.
 
-use super::rows::{attempt_columns, attempt_row, bound};
+use super::rows::{attempt_columns, attempt_row, bound, readable};
 use crate::{AttemptPage, AttemptQuery, AttemptRow};
 use hitwire_courier::{Attempt, Verdict};
 use hitwire_event::IntegrationId;
@@ -43,7 +43,8 @@ pub(in crate::sqlite) fn one(
 ) -> rusqlite::Result<Option<AttemptRow>> {
     let Ok(id) = i64::try_from(id) else { return Ok(None) };
     let mut statement = connection.prepare_cached(SELECT_ONE)?;
-    statement.query_row(params![integration.0 as i64, id], attempt_row).optional()
+    let found = statement.query_row(params![integration.0 as i64, id], attempt_row).optional();
+    Ok(readable(found)?.flatten())
 }
 
 /// The attempts that are wanted, newest first. A page ends early when it had to look at too many rows for it.
@@ -69,13 +70,10 @@ pub(in crate::sqlite) fn search(
     let mut page = AttemptPage::default();
     let mut looked_at = 0;
     while let Some(row) = rows.next()? {
-        let row = attempt_row(row)?;
+        let id = row.get::<_, i64>(0)? as u64;
         looked_at += 1;
         let is_last = looked_at == LOOKED_AT_MAX;
-        let id = row.id;
-        if query.matches(&row.attempt) {
-            page.rows.push(row);
-        }
+        page.rows.extend(readable(attempt_row(row))?.filter(|row| query.matches(&row.attempt)));
         if is_last || page.rows.len() >= query.limit {
             page.next = Some(id);
             break;
@@ -94,12 +92,11 @@ fn around(
     let seq = query.seq.map_or(0, |seq| i64::try_from(seq.0).unwrap_or(i64::MAX));
     let mut statement = connection.prepare_cached(SELECT_AROUND)?;
     let values = params![query.integration.0 as i64, seq, LOOKED_AT_MAX as i64];
+    let is_wanted =
+        |row: &AttemptRow| (from..before).contains(&(row.id as i64)) && query.matches(&row.attempt);
     let mut found = Vec::new();
     for row in statement.query_map(values, attempt_row)? {
-        let row = row?;
-        if (from..before).contains(&(row.id as i64)) && query.matches(&row.attempt) {
-            found.push(row);
-        }
+        found.extend(readable(row)?.filter(is_wanted));
     }
     found.sort_unstable_by_key(|row| std::cmp::Reverse(row.id));
     let more = found.len() > query.limit;
@@ -121,7 +118,7 @@ fn first_ended(connection: &Connection, integration: i64, ms: u64) -> rusqlite::
         let found = statement.query_row(params![integration, middle], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
         });
-        match found.optional()? {
+        match readable(found.optional())?.flatten() {
             Some((id, ended_ms)) if ended_ms < ms => low = id + 1,
             _ => high = middle,
         }

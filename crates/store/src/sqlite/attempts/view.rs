@@ -28,6 +28,9 @@ const PUT_WITHIN: Duration = Duration::from_secs(1);
 /// How long a reader waits until what is queued is written.
 const READ_WITHIN: Duration = Duration::from_secs(2);
 
+/// Numbers that a start reserves beyond the last one: more than can be given in the minutes until the state's next note is safe.
+const RESERVED: u64 = 10_000_000;
+
 /// How long the writer waits after a failure.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -64,8 +67,10 @@ struct Queue {
     asked: bool,
     /// The last write did not succeed.
     failing: bool,
-    /// A reader found the file to be damaged.
-    damaged: bool,
+    /// A settlement has waited in vain, and nothing was written since: others do not wait again.
+    stalled: bool,
+    /// A reader found the file of this generation to be damaged.
+    damaged: Option<u64>,
     closing: bool,
 }
 
@@ -87,14 +92,16 @@ impl AttemptView {
         self.readers.path()
     }
 
-    /// Queues tasks. Waits while there is no room, but not for long: attempts that find none are counted and dropped.
+    /// Queues tasks. Waits while there is no room, but not for long, and once until something is written: a disk that hangs
+    /// must not hold up each group of settlements. Attempts that find no room are counted and dropped.
     pub(in crate::sqlite) fn put(&self, tasks: Vec<Task>) {
         let until = Instant::now() + PUT_WITHIN;
         let mut queue = self.queue();
         for task in tasks {
-            while queue.is_full() && !queue.failing && !queue.closing {
+            while queue.is_full() && !queue.failing && !queue.stalled && !queue.closing {
                 let left = until.saturating_duration_since(Instant::now());
                 if left.is_zero() {
+                    queue.stalled = true;
                     break;
                 }
                 queue = wait(&self.written, queue, left);
@@ -118,16 +125,18 @@ impl AttemptView {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         self.flush();
+        // Before the read: if the file is replaced meanwhile, the new one is not to blame.
+        let generation = self.readers.generation();
         let error = match self.readers.read(work) {
             Ok(found) => return Ok(found),
             Err(ReadFailure::Open(OpenError::Sqlite(error)) | ReadFailure::Work(error)) => error,
-            Err(ReadFailure::Open(_)) => {
-                self.found_damage();
+            Err(ReadFailure::Open(_) | ReadFailure::Closed) => {
+                self.found_damage(generation);
                 return Ok(T::default());
             }
         };
         if is_damage(&error) {
-            self.found_damage();
+            self.found_damage(generation);
             return Ok(T::default());
         }
         if !self.path().exists() {
@@ -136,9 +145,18 @@ impl AttemptView {
         Err(StoreError::Unavailable(format!("{}: {error}", self.path().display())))
     }
 
-    /// The last number that was given.
-    pub(in crate::sqlite) fn last(&self) -> u64 {
-        self.last.load(Ordering::Relaxed)
+    /// The number up to which numbers may be given before the state's next note is safe.
+    pub(in crate::sqlite) fn may_be_given(&self) -> u64 {
+        self.last.load(Ordering::Relaxed) + RESERVED
+    }
+
+    /// The last number if nothing more is queued, or one above it.
+    pub(in crate::sqlite) fn last_queued(&self) -> u64 {
+        let queue = self.queue();
+        let queued = queue.put - queue.done;
+        drop(queue);
+        // Read afterwards: what is written in between is counted twice, and never not at all.
+        self.last.load(Ordering::Relaxed) + queued
     }
 
     /// Says how far the numbers are.
@@ -164,7 +182,7 @@ impl AttemptView {
         if queue.failing && !queue.closing {
             queue = wait(&self.wake, queue, RETRY_AFTER);
         } else if !at_once {
-            while queue.tasks.is_empty() && !queue.damaged && !queue.closing {
+            while queue.tasks.is_empty() && queue.damaged.is_none() && !queue.closing {
                 let (woken, timed_out) = self.wait_or_time_out(queue, super::attempt_core::LOOK_EVERY);
                 queue = woken;
                 if timed_out {
@@ -172,7 +190,7 @@ impl AttemptView {
                 }
             }
             let until = Instant::now() + WRITE_AFTER;
-            while !queue.asked && !queue.closing && !queue.damaged && queue.tasks.len() < GROUP_MAX {
+            while !queue.asked && !queue.closing && queue.damaged.is_none() && queue.tasks.len() < GROUP_MAX {
                 let left = until.saturating_duration_since(Instant::now());
                 if left.is_zero() || queue.tasks.is_empty() {
                     break;
@@ -196,6 +214,7 @@ impl AttemptView {
         let mut queue = self.queue();
         queue.done += count as u64;
         queue.failing = false;
+        queue.stalled = false;
         self.written.notify_all();
     }
 
@@ -215,13 +234,13 @@ impl AttemptView {
         self.written.notify_all();
     }
 
-    /// Whether a reader found the file to be damaged, once.
+    /// Whether a reader found the file as it is now to be damaged, once. What was said of a file before it does not count.
     pub(super) fn take_damaged(&self) -> bool {
-        std::mem::take(&mut self.queue().damaged)
+        self.queue().damaged.take() == Some(self.readers.generation())
     }
 
-    fn found_damage(&self) {
-        self.queue().damaged = true;
+    fn found_damage(&self, generation: u64) {
+        self.queue().damaged = Some(generation);
         self.wake.notify_one();
     }
 
@@ -274,4 +293,85 @@ impl Queue {
 /// Waits until something has changed, but not for longer than this.
 fn wait<'a>(condition: &Condvar, queue: MutexGuard<'a, Queue>, at_most: Duration) -> MutexGuard<'a, Queue> {
     condition.wait_timeout(queue, at_most).unwrap_or_else(PoisonError::into_inner).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::attempts::file;
+    use std::path::Path;
+
+    fn view(directory: &Path) -> AttemptView {
+        AttemptView::new(directory.join("attempts.db"), 0, Arc::default())
+    }
+
+    fn forget(count: usize) -> Vec<Task> {
+        vec![Task::Forget(IntegrationId(1)); count]
+    }
+
+    fn add() -> Vec<Task> {
+        let attempt = Attempt {
+            lane: hitwire_event::Lane::Bulk,
+            webhook_id: hitwire_event::WebhookId("msg".into()),
+            number: 1,
+            first: hitwire_event::Seq(1),
+            last: hitwire_event::Seq(1),
+            events: 1,
+            body_bytes: 1,
+            started_ms: 1,
+            took_us: 1,
+            status: None,
+            verdict: hitwire_courier::Verdict::Sick,
+            address: None,
+            error: None,
+            body_sha256: None,
+            content_revision: None,
+        };
+        vec![Task::Add(IntegrationId(1), attempt)]
+    }
+
+    #[test]
+    fn a_disk_that_hangs_holds_settlements_up_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let view = view(directory.path());
+        view.put(forget(QUEUE_MAX));
+        let began = Instant::now();
+        view.put(add());
+        assert!(began.elapsed() >= PUT_WITHIN);
+        let began = Instant::now();
+        for _ in 0..100 {
+            view.put(add());
+        }
+        assert!(began.elapsed() < PUT_WITHIN);
+        assert_eq!(view.counts.dropped_attempts(), 101);
+        // Something is written again: there is room, and the next one waits again if need be.
+        let taken = view.take();
+        view.done(taken.len());
+        view.put(add());
+        assert_eq!(view.counts.dropped_attempts(), 101);
+        view.put(forget(taken.len() - 1));
+        let began = Instant::now();
+        view.put(add());
+        assert!(began.elapsed() >= PUT_WITHIN);
+    }
+
+    #[test]
+    fn what_readers_find_in_a_file_is_not_held_against_the_next_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let view = view(directory.path());
+        std::fs::write(view.path(), vec![7; 50_000]).unwrap();
+        let read =
+            || view.read(|connection| connection.query_row("SELECT 1", [], |row| row.get::<_, i64>(0)));
+        read().unwrap();
+        assert!(view.take_damaged());
+        assert!(!view.take_damaged());
+        // Another reader of the same file comes to its end only when the file has been replaced.
+        let seen = view.readers.generation();
+        drop(view.replace());
+        std::fs::remove_file(view.path()).unwrap();
+        file::open_or_begin(view.path()).unwrap();
+        view.found_damage(seen);
+        assert!(!view.take_damaged());
+        assert_eq!(read().unwrap(), 1);
+    }
 }

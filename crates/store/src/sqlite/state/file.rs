@@ -6,10 +6,11 @@
 
 use super::context::Trouble;
 use super::log_memory::{self, LogMemory};
-use super::view::StateView;
 use crate::StoreError;
 use crate::sqlite::files::{self, DataDir};
+use crate::sqlite::ground::Ground;
 use crate::sqlite::log::fingerprint::{self, Fingerprinter};
+use crate::sqlite::options::FaultPoint;
 use crate::sqlite::schema::{self, Access, Kind};
 use crate::sqlite::seal::{Place, Sealer, random};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -28,7 +29,8 @@ pub(in crate::sqlite) fn prepare(directory: &DataDir) -> Result<(), StoreError> 
     let path = directory.state();
     let unwritable = |error: io::Error| StoreError::Open(format!("{}: {error}", path.display()));
     if directory.state_ready().exists() {
-        install(directory).map_err(unwritable)?;
+        install(directory, &|| false).map_err(|NotInstalled { error, .. }| unwritable(error))?;
+        directory.sync().map_err(unwritable)?;
     }
     if !path.exists() {
         let slices = directory.slices().map_err(unwritable)?;
@@ -118,41 +120,68 @@ pub(in crate::sqlite) fn kept_fingerprinter(
     Ok(key.optional()?.map(Fingerprinter::new))
 }
 
-/// The last number of an attempt that was noted; 0: none was.
+/// The number of an attempt above which none was given before this start; 0: none was at all.
 pub(in crate::sqlite) fn attempts_noted(connection: &Connection) -> rusqlite::Result<u64> {
     let noted = connection
         .query_row("SELECT value FROM meta WHERE name = 'attempts'", [], |row| row.get::<_, i64>(0));
     Ok(noted.optional()?.unwrap_or(0) as u64)
 }
 
-/// Notes the last number of an attempt, so that it is not given again should the file of attempts be lost.
-pub(super) fn note_attempts(connection: &Connection, last: u64) -> rusqlite::Result<()> {
-    put_meta(connection, "attempts", last as i64)
+/// Notes up to which number attempts may have been given, so that none is given again whatever becomes of their file.
+pub(super) fn note_attempts(connection: &Connection, up_to: u64) -> rusqlite::Result<()> {
+    put_meta(connection, "attempts", up_to as i64)
 }
 
-/// Remembers what a start found of the log; synced.
-pub(in crate::sqlite) fn remember(connection: &Connection, memory: &LogMemory) -> Result<(), Trouble> {
+/// Remembers what a start found of the log, and which numbers of attempts it may give; synced.
+pub(in crate::sqlite) fn remember(
+    connection: &Connection,
+    memory: &LogMemory,
+    attempts_up_to: u64,
+) -> Result<(), Trouble> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     let transaction = connection.unchecked_transaction()?;
     log_memory::put(&transaction, memory)?;
+    note_attempts(&transaction, attempts_up_to)?;
     transaction.commit()?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     Ok(())
 }
 
 /// Puts a copy in the place of a file whose sync failed, and opens it. The failed writer's connection must still be
-/// open: as long as one is, the WAL's index ends at the last commit that succeeded, and so does the copy.
+/// open: as long as one is, the WAL's index ends at the last commit that succeeded, and so do the copy and what readers see
+/// if it cannot take the place.
+///
+/// After an error nothing is lost: a copy that is complete is kept for the next call, or the next start.
 pub(in crate::sqlite) fn replace(
-    directory: &DataDir,
-    view: &StateView,
+    ground: &Ground,
     failed: &mut Option<Connection>,
 ) -> Result<Connection, StoreError> {
-    let path = view.path();
+    let (directory, view) = (&ground.directory, &ground.state);
     let ready = directory.state_ready();
-    let new = files::unfinished(&ready);
-    let unwritable = |error: io::Error| StoreError::Unavailable(format!("{}: {error}", new.display()));
-    files::remove_database(&new).map_err(unwritable)?;
-    let file = files::private_file(&new).map_err(unwritable)?;
+    // One that is there has been complete since it got this name, and nothing was written to the state since then.
+    if !ready.exists() {
+        copy(view.path(), &ready)?;
+    }
+    directory.sync().map_err(|error| unavailable(&ready, &error))?;
+    let _nobody_reads = view.replace();
+    match install(directory, &|| ground.options.fails_at(FaultPoint::StateInstall)) {
+        Ok(()) => view.readers.set_closed(false),
+        Err(NotInstalled { error, old_is_whole }) => {
+            view.poison();
+            view.readers.set_closed(!old_is_whole);
+            return Err(unavailable(view.path(), &error));
+        }
+    }
+    *failed = None;
+    directory.sync().map_err(|error| unavailable(view.path(), &error))?;
+    schema::open(view.path(), Kind::State, Access::Write)
+}
+
+/// Copies the state; the copy is complete and synced when it has its name.
+fn copy(path: &Path, to: &Path) -> Result<(), StoreError> {
+    let new = files::unfinished(to);
+    files::remove_database(&new).map_err(|error| unavailable(&new, &error))?;
+    let file = files::private_file(&new).map_err(|error| unavailable(&new, &error))?;
     {
         let source = schema::open(path, Kind::State, Access::Read)?;
         source
@@ -160,22 +189,43 @@ pub(in crate::sqlite) fn replace(
             .and_then(|_| schema::into_wal_mode(&new))
             .map_err(|error| StoreError::Unavailable(format!("{}: {error}", new.display())))?;
     }
-    file.sync_all()
-        .and_then(|()| fs::rename(&new, &ready))
-        .and_then(|()| directory.sync())
-        .map_err(unwritable)?;
-    let _nobody_reads = view.replace();
-    *failed = None;
-    install(directory).map_err(unwritable)?;
-    schema::open(path, Kind::State, Access::Write)
+    file.sync_all().and_then(|()| fs::rename(&new, to)).map_err(|error| unavailable(&new, &error))
 }
 
-/// Gives the complete copy the name of the state. May be repeated.
-fn install(directory: &DataDir) -> io::Result<()> {
-    // A WAL of the old file would be taken for the new one's.
-    files::remove_wal(&directory.state())?;
-    fs::rename(directory.state_ready(), directory.state())?;
-    directory.sync()
+/// Why a copy did not take the place of the state.
+#[derive(Debug)]
+struct NotInstalled {
+    error: io::Error,
+    /// The old file still has its WAL.
+    old_is_whole: bool,
+}
+
+/// Gives the complete copy the name of the state. May be repeated. The directory is to be synced afterwards.
+fn install(directory: &DataDir, fails: &dyn Fn() -> bool) -> Result<(), NotInstalled> {
+    let path = directory.state();
+    let wal = files::wal(&path);
+    // What is cleared away at a start.
+    let old_wal = files::unfinished(&wal);
+    let rename = |from: &Path, to: &Path| {
+        if fails() { Err(io::Error::other("injected fault")) } else { fs::rename(from, to) }
+    };
+    let was_whole = !old_wal.exists();
+    // The WAL of the old file would be taken for the new one's. The index is made again from the WAL.
+    files::remove_if_there(&files::wal_index(&path))
+        .and_then(|()| files::rename_if_there(&wal, &old_wal))
+        .map_err(|error| NotInstalled { error, old_is_whole: was_whole })?;
+    if let Err(error) = rename(&directory.state_ready(), &path) {
+        let old_is_whole = !old_wal.exists() || rename(&old_wal, &wal).is_ok();
+        return Err(NotInstalled { error, old_is_whole });
+    }
+    if let Err(error) = files::remove_if_there(&old_wal) {
+        tracing::warn!(%error, file = %old_wal.display(), "this file is not needed any more; it is removed at the next start");
+    }
+    Ok(())
+}
+
+fn unavailable(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Unavailable(format!("{}: {error}", path.display()))
 }
 
 fn meta<T: rusqlite::types::FromSql>(

@@ -170,6 +170,12 @@ impl StateCore {
                 tracing::warn!("how far the log is could not be remembered; the next start looks for itself");
             }
         }
+        // Nobody settles anything any more: what is queued is all that will be given.
+        if file::note_attempts(&connection, self.ground.attempts.last_queued()).is_err() {
+            tracing::warn!(
+                "the last number of an attempt could not be noted; the next start leaves some out"
+            );
+        }
         if let Err(error) = checkpoint(&connection, Checkpoint::Cut) {
             tracing::warn!(%error, "the state's WAL stays as it is; it is read at the next start");
         }
@@ -191,7 +197,7 @@ impl StateCore {
         if self.connection.is_some() {
             return Ok(());
         }
-        let replaced = file::replace(&self.ground.directory, &self.ground.state, &mut self.broken);
+        let replaced = file::replace(&self.ground, &mut self.broken);
         let connection = replaced.inspect_err(|error| self.failure = Some((now, error.to_string())))?;
         self.connection = Some(connection);
         self.failure = None;
@@ -247,7 +253,7 @@ impl StateCore {
                 Answer::Retired(retired)
             }),
             Work::Ran => running::note(connection, self.ground.clock.ran(), context.head())
-                .and_then(|()| Ok(file::note_attempts(connection, self.ground.attempts.last())?))
+                .and_then(|()| Ok(file::note_attempts(connection, self.ground.attempts.may_be_given())?))
                 .map(|()| Answer::Noted),
             Work::Mark { .. } => Ok(Answer::Marked),
         };

@@ -57,6 +57,10 @@ impl StateView {
         work: impl FnOnce(&Connection) -> Result<T, Trouble>,
     ) -> Result<T, StoreError> {
         self.readers.read(work).map_err(|failure| match failure {
+            ReadFailure::Closed => StoreError::Unavailable(format!(
+                "{}: a copy could not take this file's place; it is tried again each second, and nothing is lost",
+                self.path().display()
+            )),
             ReadFailure::Open(error) => error.of(self.path()),
             ReadFailure::Work(Trouble::Sql(error)) => schema::damaged(self.path(), &error),
             ReadFailure::Work(Trouble::Store(error)) => error,

@@ -3,7 +3,7 @@
 use crate::support::{self, Bench, ONE, append, attempt, commit, create, hits, lane_at, loaded, progress};
 use hitwire_courier::{Attempt, Progress};
 use hitwire_event::{IntegrationId, Kind, Lane};
-use hitwire_store::{Ledger, Op, SqliteStore, Store, back_up, restore};
+use hitwire_store::{AttemptQuery, Ledger, Op, SqliteStore, Store, back_up, restore};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -173,6 +173,122 @@ async fn numbers_of_attempts_that_are_gone_are_not_given_again_after_a_kill() {
     let store = killed.start();
     save(&store, other, 2..=2).await;
     assert!(on_record(&store, other).await[1].0 > last);
+}
+
+#[tokio::test]
+async fn numbers_of_attempts_are_not_given_again_whatever_a_power_loss_leaves_of_their_file() {
+    let bench = Bench::new(false);
+    let store = bench.start();
+    let id = create(&store, ONE, &[Kind::Hit]).await.id;
+    save(&store, id, 1..=5).await;
+    on_record(&store, id).await;
+    let early = copy(bench.path());
+    save(&store, id, 6..=90).await;
+    let last = on_record(&store, id).await[89].0;
+    // The state is safe as it is, the delivery log as it was, or not at all.
+    for keeps in [true, false] {
+        let left = copy(bench.path());
+        for name in ["attempts.db", "attempts.db-wal"] {
+            if keeps {
+                fs::copy(early.path().join(name), left.path().join(name)).unwrap();
+            } else {
+                fs::remove_file(left.path().join(name)).unwrap();
+            }
+        }
+        let store = left.start();
+        save(&store, id, 91..=91).await;
+        let number = on_record(&store, id).await.last().unwrap().0;
+        assert!(number > last, "{number} after {last}");
+    }
+    // An orderly end leaves no number out.
+    store.close().await.unwrap();
+    drop(store);
+    let store = bench.start();
+    save(&store, id, 91..=91).await;
+    assert_eq!(on_record(&store, id).await.last().unwrap().0, last + 1);
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_read_cost_no_others() {
+    let bench = Bench::new(false);
+    let store = bench.start();
+    let (id, other) =
+        (create(&store, ONE, &[Kind::Hit]).await.id, create(&store, ONE, &[Kind::Hit]).await.id);
+    save(&store, id, 1..=20).await;
+    save(&store, other, 1..=3).await;
+    let rows = on_record(&store, id).await;
+    let sqlite = rusqlite::Connection::open(bench.path().join("attempts.db")).unwrap();
+    let spoil = |set: &str, row: u64| {
+        let sql = format!("UPDATE attempt SET {set} WHERE id = ?1");
+        assert_eq!(sqlite.execute(&sql, [row as i64]).unwrap(), 1);
+    };
+    spoil("verdict = 77", rows[3].0);
+    spoil("lane = 9", rows[4].0);
+    spoil("number = -5", rows[19].0);
+    spoil("webhook_id = CAST(x'ff' AS TEXT)", rows[7].0);
+    drop(sqlite);
+    let left: Vec<u32> = (1..=20).filter(|number| ![4, 5, 8, 20].contains(number)).collect();
+    assert_eq!(numbers(&on_record(&store, id).await), left);
+    let newest = store.attempts(id, None, 5).await.unwrap();
+    assert_eq!(newest.len(), 5, "a page is full while there are others");
+    let after = store.attempts_after(rows[2].0, 2).await.unwrap();
+    assert_eq!(after.iter().map(|(_, row)| row.attempt.number).collect::<Vec<_>>(), [6, 7]);
+    let page = store.find_attempts(AttemptQuery::of(id, None, 100)).await.unwrap();
+    assert_eq!((page.rows.len(), page.next), (16, None));
+    let around = AttemptQuery { seq: Some(page.rows[0].attempt.last), ..AttemptQuery::of(id, None, 100) };
+    assert!(!store.find_attempts(around).await.unwrap().rows.is_empty());
+    assert_eq!(store.attempt(id, rows[3].0).await.unwrap(), None);
+    assert_eq!(on_record(&store, other).await.len(), 3);
+    store.close().await.unwrap();
+    drop(store);
+    let store = bench.start();
+    assert_eq!(numbers(&on_record(&store, id).await), left);
+    assert!(!bench.path().join("attempts.db.damaged").exists());
+}
+
+#[tokio::test]
+async fn a_damaged_file_that_was_set_aside_goes_with_an_integration() {
+    let bench = Bench::new(false);
+    let store = bench.start();
+    let id = create(&store, ONE, &[Kind::Hit]).await.id;
+    save(&store, id, 1..=20).await;
+    store.close().await.unwrap();
+    drop(store);
+    fs::write(bench.path().join("attempts.db"), vec![7; 50_000]).unwrap();
+    let store = bench.start();
+    save(&store, id, 21..=21).await;
+    on_record(&store, id).await;
+    let aside = bench.path().join("attempts.db.damaged");
+    assert!(aside.exists());
+    commit(&store, Op::DeleteIntegration { id, revision: None }).await;
+    on_record(&store, id).await;
+    assert!(!aside.exists());
+}
+
+#[tokio::test]
+async fn attempts_of_a_deleted_integration_leave_the_wal_although_somebody_reads() {
+    let bench = Bench::new(false);
+    let store = bench.start();
+    let (id, other) =
+        (create(&store, ONE, &[Kind::Hit]).await.id, create(&store, ONE, &[Kind::Hit]).await.id);
+    let said = Attempt { error: Some("says goodbye".to_owned()), ..attempt(1) };
+    support::save(&store, Progress { attempts: vec![said], ..progress(id) }).await;
+    on_record(&store, id).await;
+    let reader = rusqlite::Connection::open(bench.path().join("attempts.db")).unwrap();
+    let reading = reader.unchecked_transaction().unwrap();
+    reading.query_row("SELECT count(*) FROM attempt", [], |row| row.get::<_, i64>(0)).unwrap();
+    commit(&store, Op::DeleteIntegration { id, revision: None }).await;
+    save(&store, other, 1..=1).await;
+    on_record(&store, other).await;
+    drop(reading);
+    save(&store, other, 2..=2).await;
+    on_record(&store, other).await;
+    save(&store, other, 3..=3).await;
+    on_record(&store, other).await;
+    for name in ["attempts.db", "attempts.db-wal"] {
+        let bytes = fs::read(bench.path().join(name)).unwrap_or_default();
+        assert!(!bytes.windows(12).any(|window| window == b"says goodbye"), "{name}");
+    }
 }
 
 #[tokio::test]
