@@ -4,28 +4,50 @@ use super::auth::Caller;
 use super::problem::Problem;
 use super::{Shared, success};
 use axum::response::Response;
-use hitwire_event::IntegrationId;
+use hitwire_event::{ClientId, IntegrationId};
 use hitwire_store::change::integration as change;
-use hitwire_store::{BrokenIntegration, StoreError};
+use hitwire_store::{BrokenIntegration, IntegrationRange, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A broken integration that was deleted.
+/// A broken integration.
 #[derive(Serialize, ToSchema)]
-struct Deleted {
+#[schema(as = BrokenIntegration)]
+pub(super) struct BrokenAnswer {
     id: u64,
+    /// Empty if it cannot be read either.
     name: String,
-    /// Why it was broken.
+    /// Why, and what to do.
     broken: String,
+}
+
+impl From<BrokenIntegration> for BrokenAnswer {
+    fn from(broken: BrokenIntegration) -> Self {
+        BrokenAnswer { id: broken.id.0, name: broken.name, broken: broken.why }
+    }
+}
+
+/// Why an integration cannot be read; none: it can.
+pub(super) async fn why(
+    api: &Shared,
+    client: ClientId,
+    id: IntegrationId,
+) -> Result<Option<String>, StoreError> {
+    let only = IntegrationRange {
+        after: IntegrationId(id.0.saturating_sub(1)),
+        count_max: 1,
+        ..IntegrationRange::all(client)
+    };
+    let found = api.store.integrations(only).await?.pop();
+    Ok(found.and_then(Result::err).filter(|broken| broken.id == id).map(|broken| broken.why))
 }
 
 /// The broken integration that a path names, if it is the caller's.
 pub(super) async fn find(
     api: &Shared,
     caller: &Caller,
-    id: &str,
+    id: IntegrationId,
 ) -> Result<Option<BrokenIntegration>, StoreError> {
-    let Ok(id) = id.parse().map(IntegrationId) else { return Ok(None) };
     let broken = api.store.broken_integrations(None).await?;
     Ok(broken.into_iter().find(|broken| broken.id == id && caller.reaches(broken.client)))
 }
@@ -36,10 +58,10 @@ pub(super) async fn delete(
     caller: &Caller,
     broken: BrokenIntegration,
 ) -> Result<Response, Problem> {
-    let BrokenIntegration { id, client, name, why } = broken;
-    let ops = change::deleted_broken(client, id, &name, &why, &api.by(caller));
+    let (id, client) = (broken.id, broken.client);
+    let ops = change::deleted_broken(client, id, &broken.name, &broken.why, &api.by(caller));
     caller.identity.commit(&*api.store, ops).await?;
     api.dispatch.configured(id);
     tracing::info!(integration = %id, %client, by = caller.name(), "a broken integration was deleted");
-    Ok(success(Deleted { id: id.0, name, broken: why }))
+    Ok(success(BrokenAnswer::from(broken)))
 }

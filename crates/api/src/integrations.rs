@@ -172,7 +172,8 @@ pub(super) async fn delete(
         let integration = match find(&api, &caller, &id).await {
             Ok(integration) => integration,
             Err(problem) => {
-                let broken = broken::find(&api, &caller, &id).await?.ok_or(problem)?;
+                let Ok(id) = id.parse().map(IntegrationId) else { return Err(problem) };
+                let broken = broken::find(&api, &caller, id).await?.ok_or(problem)?;
                 return broken::delete(&api, &caller, broken).await;
             }
         };
@@ -203,9 +204,13 @@ pub(super) async fn delete(
 pub(super) async fn find(api: &Shared, caller: &Caller, id: &str) -> Result<Integration, Problem> {
     let not_found = || Problem::not_found("there is no such integration; GET /v2/integration lists them");
     let id = IntegrationId(id.parse().map_err(|_| not_found())?);
-    match api.store.integration(id).await? {
-        Some(integration) if caller.reaches(integration.client) => Ok(integration),
-        _ => Err(not_found()),
+    match api.store.integration(id).await {
+        Ok(Some(integration)) if caller.reaches(integration.client) => Ok(integration),
+        Ok(_) => Err(not_found()),
+        Err(error) => Err(match broken::find(api, caller, id).await? {
+            Some(broken) => Problem::unavailable(broken.why),
+            None => error.into(),
+        }),
     }
 }
 

@@ -2,6 +2,7 @@
 //! is written piece by piece as it is read, so that it takes little memory however long it is.
 
 use super::auth::Caller;
+use super::broken::BrokenAnswer;
 use super::contract::Answer;
 use super::description::schema::SuccessList;
 use super::problem::Problem;
@@ -16,7 +17,9 @@ use hitwire_event::IntegrationId;
 use hitwire_share::{Holder, Share};
 use hitwire_store::IntegrationRange;
 use http::StatusCode;
+use serde::Serialize;
 use std::io;
+use utoipa::ToSchema;
 
 /// Stored settings that are in memory at once for one list. A single integration may have a megabyte.
 const PIECE_BYTES: usize = 256 << 10;
@@ -30,6 +33,15 @@ const LIMIT_MAX: u64 = 500;
 /// What stands around the integrations: the envelope of the original's newer calls.
 const HEAD: &[u8] = br#"{"body":{"result":"success","object":["#;
 const TAIL: &[u8] = b"]}}";
+
+/// An integration in a list. One whose stored settings are damaged has only `id`, `name` and `broken`; it can be deleted.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ListedIntegration)]
+#[serde(untagged)]
+enum Listed<'a> {
+    Whole(Box<Answer<'a>>),
+    Broken(BrokenAnswer),
+}
 
 /// A list that is being written.
 struct Listing {
@@ -45,7 +57,7 @@ struct Listing {
 
 /// All integrations of the caller's client, in the order of their ids.
 ///
-/// Certificates are shown as their mask, which a change may send back; `certificates=true` shows them.
+/// One whose stored settings are damaged has only `id`, `name` and `broken`. Certificates are shown as their mask, which a change may send back; `certificates=true` shows them.
 #[utoipa::path(
     get,
     path = "/v2/integration",
@@ -57,7 +69,7 @@ struct Listing {
         ("limit" = Option<u64>, Query, description = "at most so many; without it all", minimum = 1, maximum = 500),
         ("clientid" = Option<u64>, Query, description = "whose: an operator may name any client, others their own")
     ),
-    responses((status = 200, description = "Integrations.", body = SuccessList<Answer<'_>>)),
+    responses((status = 200, description = "Integrations.", body = SuccessList<Listed<'_>>)),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn list(
@@ -104,16 +116,21 @@ impl Listing {
         };
         let integrations = self.api.store.integrations(range).await?;
         let Some(last) = integrations.last() else { return Ok(false) };
-        self.after = last.id;
+        self.after = last.as_ref().map_or_else(|broken| broken.id, |integration| integration.id);
         self.left -= integrations.len();
-        for integration in &integrations {
+        for integration in integrations {
             if self.is_begun {
                 text.push(b',');
             }
             self.is_begun = true;
-            let answer = Answer::of(integration, self.api.sender.outbound());
-            let answer = if self.with_certificates { answer } else { answer.without_certificates() };
-            text.extend(json_text(&answer));
+            text.extend(json_text(&match &integration {
+                Ok(integration) => {
+                    let answer = Answer::of(integration, self.api.sender.outbound());
+                    let answer = if self.with_certificates { answer } else { answer.without_certificates() };
+                    Listed::Whole(Box::new(answer))
+                }
+                Err(broken) => Listed::Broken(broken.clone().into()),
+            }));
         }
         Ok(true)
     }

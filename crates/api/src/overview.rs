@@ -1,6 +1,7 @@
 //! `/v2/integration/overview`: integrations page by page, each with how it is doing.
 
 use super::auth::Caller;
+use super::broken;
 use super::name::NAME_CHARS_MAX;
 use super::problem::Problem;
 use super::query::Query;
@@ -59,7 +60,8 @@ pub(super) struct Entry {
     sends: bool,
     /// Why not, or what to do; null when all is well.
     notice: Option<String>,
-    /// Of its lanes, the one that needs most attention: `refused`, `waiting`, `sending`, `caught_up`, `disabled`.
+    /// Of its lanes, the one that needs most attention: `refused`, `waiting`, `sending`, `caught_up`, `disabled`. `broken`: its
+    /// stored settings are damaged, `notice` tells more.
     state: &'static str,
     /// Requests fail, and no success has followed yet.
     failing: bool,
@@ -124,6 +126,16 @@ pub(super) async fn page(
     let statuses = api.dispatch.statuses(&ids).await;
     let mut integrations = Vec::with_capacity(ids.len());
     for (row, status) in page.rows.into_iter().zip(statuses) {
+        // Those that cannot be read have no courier.
+        let broken = match (&row.broken, &status) {
+            (Some(why), _) => Some(why.clone()),
+            (None, None) => broken::why(&api, row.client, row.id).await?,
+            (None, Some(_)) => None,
+        };
+        if let Some(why) = broken {
+            integrations.push(broken_entry(row, why));
+            continue;
+        }
         let status = match status {
             Some(status) => status,
             None => status::saved(&api, row.id, &row.activity).await?,
@@ -136,6 +148,28 @@ pub(super) async fn page(
         disabled: page.counts.disabled,
     };
     Ok(json(StatusCode::OK, &Overview { integrations, counts, next: page.next.map(|next| next.0) }))
+}
+
+fn broken_entry(row: IntegrationRow, why: String) -> Entry {
+    let active = row.events.iter().filter(|ticked| ticked.active);
+    Entry {
+        id: row.id.0,
+        active: row.activity == Activity::Active,
+        disabled_by: status::disabled_by(&row.activity),
+        created_at: row.created_at,
+        created_by: row.created_by,
+        events: active.map(|ticked| ticked.kind.name()).collect(),
+        sends: false,
+        notice: Some(why),
+        state: "broken",
+        failing: false,
+        failures_in_a_row: 0,
+        lag: None,
+        waiting_for_response_since: None,
+        next_attempt_at: None,
+        last_error: None,
+        name: row.name,
+    }
 }
 
 async fn entry(api: &Shared, row: IntegrationRow, status: &CourierStatus) -> Result<Entry, Problem> {

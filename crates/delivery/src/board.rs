@@ -121,8 +121,8 @@ impl Dispatch {
         loop {
             let integrations = self.context.store.integrations(range).await?;
             let Some(last) = integrations.last() else { return Ok(()) };
-            range.after = last.id;
-            for integration in integrations {
+            range.after = last.as_ref().map_or_else(|broken| broken.id, |integration| integration.id);
+            for integration in integrations.into_iter().flatten() {
                 if !integration.filter.applications.is_empty() {
                     self.configured(integration.id);
                 }

@@ -287,3 +287,29 @@ async fn a_preview_counts_and_a_rendering_shows_what_would_be_sent() {
     let other = json(&server, &["integration", "render", "SIEM", "--event", "system"]).await;
     assert_eq!(other["event"], "system");
 }
+
+#[tokio::test]
+async fn a_damaged_integration_is_listed_as_such_and_can_be_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = RunningServer::start(&data, &[]).await;
+    for name in ["SIEM", "Chat"] {
+        succeeds(&server, &["integration", "add", "--name", name, "--url", "https://receiver.example/"])
+            .await;
+    }
+    let state = rusqlite::Connection::open(data.join("state.db")).unwrap();
+    state.execute("UPDATE integration SET target = 'no JSON' WHERE id = 1", []).unwrap();
+    drop(state);
+    let list = succeeds(&server, &["integration", "list"]).await;
+    let rows: Vec<_> = list.lines().skip(1).collect();
+    assert!(rows[0].contains("SIEM") && rows[0].contains("damaged: delete it"), "{list}");
+    assert!(rows[1].contains("Chat") && rows[1].contains("no events"), "{list}");
+    let listed = json(&server, &["integration", "list"]).await;
+    assert!(listed[0]["broken"].as_str().unwrap().contains("its row is damaged"), "{listed}");
+    let shown = hitwire_with(&server, &[], &["integration", "show", "SIEM"]).await;
+    assert_eq!(shown.code, Some(1));
+    assert!(shown.stderr.contains("its row is damaged; delete the integration"), "{}", shown.stderr);
+    assert_eq!(succeeds(&server, &["integration", "delete", "SIEM", "--yes"]).await, "deleted SIEM (1)\n");
+    let list = succeeds(&server, &["integration", "list"]).await;
+    assert!(!list.contains("SIEM") && list.contains("Chat"), "{list}");
+}

@@ -47,8 +47,8 @@ pub use registry::{
     Activity, ActivityEntry, ActivityPage, ActivityQuery, ActivityRow, ActivitySource, Application,
     Authority, BrokenIntegration, Client, ClientLimits, Credential, FieldChange, HttpMethod, HttpVersion,
     Integration, IntegrationCounts, IntegrationPage, IntegrationQuery, IntegrationRange, IntegrationRow,
-    Link, NewIntegration, PreviousSecret, Registry, Resume, Revoked, Role, Sequence, Session, SignedIn,
-    Target, Ticked, Token, TokenId, UpdateIntegration, User, UserId,
+    Link, ListedIntegration, NewIntegration, PreviousSecret, Registry, Resume, Revoked, Role, Sequence,
+    Session, SignedIn, Target, Ticked, Token, TokenId, UpdateIntegration, User, UserId,
 };
 pub use secret::{MASK, Secret};
 pub use sqlite::{

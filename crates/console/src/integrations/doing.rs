@@ -20,7 +20,7 @@ pub(crate) struct Told<'a> {
     pub(crate) disabled_by: Option<&'a str>,
     /// Whether events that come now will be sent.
     pub(crate) sends: bool,
-    /// `refused`, `waiting`, `sending`, ...
+    /// `refused`, `waiting`, `sending`, `broken`, ...
     pub(crate) state: &'a str,
     /// Requests fail, and no success has followed yet.
     pub(crate) failing: bool,
@@ -34,6 +34,7 @@ const LATE_MS: u64 = 5_000;
 /// It in a word.
 pub(crate) fn doing(told: &Told<'_>) -> Doing {
     let (urgency, class, word) = match (told.disabled_by, told.state) {
+        (_, "broken") => (0, "bad", "Damaged"),
         (Some("hitwire"), _) => (0, "bad", "Disabled by hitwire"),
         (Some(_), _) => (7, "off", "Disabled"),
         _ if !told.sends => (3, "warn", "Sends nothing"),

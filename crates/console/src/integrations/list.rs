@@ -210,15 +210,25 @@ fn card(of: &Value, now_ms: u64) -> Card {
     let why = of["last_error"].as_str().or(of["notice"].as_str());
     Card {
         id: of["id"].as_u64().unwrap_or(0),
-        name: text(of, "name").to_owned(),
+        name: name(of),
         state: state(of, now_ms),
         events: events_in_words(&events),
         enabled,
         lag: lag(&of["lag"]).map(|lag| format!("Behind by {lag}")),
         // That a user disabled it, or that nothing is ticked, is said already.
-        why: why.filter(|_| of["disabled_by"] != "user" && !events.is_empty()).map(str::to_owned),
+        why: why
+            .filter(|_| of["state"] == "broken" || (of["disabled_by"] != "user" && !events.is_empty()))
+            .map(str::to_owned),
         next_attempt: moment(&of["next_attempt_at"]),
         lately: None,
+    }
+}
+
+/// What an integration is called; where its name is damaged too, by its id.
+pub(super) fn name(of: &Value) -> String {
+    match text(of, "name") {
+        "" => format!("Integration {}", of["id"].as_u64().unwrap_or(0)),
+        name => name.to_owned(),
     }
 }
 

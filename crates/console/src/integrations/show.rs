@@ -113,6 +113,8 @@ struct DeletePage {
     typed: String,
     error: String,
     undelivered: String,
+    /// Why its settings cannot be read; empty: they can.
+    broken: String,
 }
 
 async fn show(
@@ -122,7 +124,21 @@ async fn show(
     Query(done): Query<Done>,
 ) -> Result<Response, Failure> {
     check_may(&console, &session)?;
-    page(&console, &session, id, &done, None).await
+    match page(&console, &session, id, &done, None).await {
+        // Nothing but this can be done with it.
+        Err(failure) => match broken(&console, &session, id).await? {
+            Some(_) => Ok(Redirect::to(&format!("{HOME}/{id}/delete")).into_response()),
+            None => Err(failure),
+        },
+        shown => shown,
+    }
+}
+
+/// An integration whose stored settings are damaged, as it is listed; none: it is not.
+async fn broken(console: &Console, session: &Session, id: u64) -> Result<Option<Value>, Failure> {
+    let path = format!("/v2/integration?after={}&limit=1", id.saturating_sub(1));
+    let listed = console.get(session, &path).await?.object();
+    Ok(listed[0]["broken"].is_string().then(|| listed[0].clone()).filter(|broken| broken["id"] == id))
 }
 
 async fn page(
@@ -304,21 +320,38 @@ async fn delete_page(
     typed: &str,
     error: &str,
 ) -> Result<Response, Failure> {
-    let answer = console.get(session, &format!("/v2/integration/{id}")).await?;
-    let etag = answer.etag.clone().unwrap_or_default();
-    let status = console.get(session, &format!("/v2/integration/{id}/status")).await?.body;
-    let page = DeletePage {
-        frame: Frame::new(console, session, Nav::Settings(Tab::Integrations), "Delete integration"),
-        id,
-        name: text(&answer.object(), "name").to_owned(),
-        etag,
-        typed: typed.to_owned(),
-        error: error.to_owned(),
-        undelivered: match lag_events(&status) {
-            0 => String::new(),
-            events => count(events, "event", "events"),
-        },
+    let frame = Frame::new(console, session, Nav::Settings(Tab::Integrations), "Delete integration");
+    let (typed, error) = (typed.to_owned(), error.to_owned());
+    let page = if let Some(of) = broken(console, session, id).await? {
+        DeletePage {
+            frame,
+            id,
+            name: list::name(&of),
+            etag: String::new(),
+            typed,
+            error,
+            undelivered: String::new(),
+            broken: super::form::sentence(text(&of, "broken")),
+        }
+    } else {
+        let answer = console.get(session, &format!("/v2/integration/{id}")).await?;
+        let etag = answer.etag.clone().unwrap_or_default();
+        let status = console.get(session, &format!("/v2/integration/{id}/status")).await?.body;
+        DeletePage {
+            frame,
+            id,
+            name: text(&answer.object(), "name").to_owned(),
+            etag,
+            typed,
+            error,
+            undelivered: match lag_events(&status) {
+                0 => String::new(),
+                events => count(events, "event", "events"),
+            },
+            broken: String::new(),
+        }
     };
+    let error = &page.error;
     let status = if error.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Ok((status, Html(page.render()?)).into_response())
 }
@@ -330,12 +363,17 @@ async fn delete(
 ) -> Result<Response, Failure> {
     check_may(&console, &session)?;
     let path = format!("/v2/integration/{id}");
-    let name = text(&console.get(&session, &path).await?.object(), "name").to_owned();
+    let broken = broken(&console, &session, id).await?;
+    let name = match &broken {
+        Some(of) => list::name(of),
+        None => text(&console.get(&session, &path).await?.object(), "name").to_owned(),
+    };
     let typed = fields.get("name").trim();
     if typed != name.trim() {
         return delete_page(&console, &session, id, typed, "This is not its name.").await;
     }
-    match console.delete(&session, &path, Some(fields.get("etag"))).await {
+    let etag = Some(fields.get("etag")).filter(|_| broken.is_none());
+    match console.delete(&session, &path, etag).await {
         Ok(_) => Ok(Redirect::to(&format!("{HOME}?done=deleted")).into_response()),
         Err(refused) if refused.status == StatusCode::PRECONDITION_FAILED => {
             let error =

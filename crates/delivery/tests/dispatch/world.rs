@@ -14,9 +14,9 @@ use hitwire_receiver::Format;
 use hitwire_store::{
     Activity, ActivityPage, ActivityQuery, Answer, Append, Application, AttemptPage, AttemptQuery,
     AttemptRow, BrokenIntegration, Client, Credential, Done, Integration, IntegrationPage, IntegrationQuery,
-    IntegrationRange, Lag, Ledger, Link, LoadedCourier, Log, LostRow, NewIntegration, Op, Options, Outbox,
-    Page, Read, Registry, Resume, Session, SqliteStore, Store, StoreError, StreamFrom, Target, Ticked, Token,
-    TokenId, Touched, UpdateIntegration, User, UserId,
+    IntegrationRange, Lag, Ledger, Link, ListedIntegration, LoadedCourier, Log, LostRow, NewIntegration, Op,
+    Options, Outbox, Page, Read, Registry, Resume, Session, SqliteStore, Store, StoreError, StreamFrom,
+    Target, Ticked, Token, TokenId, Touched, UpdateIntegration, User, UserId,
 };
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -673,7 +673,7 @@ impl Ledger for Jittery {
 }
 
 impl Registry for Jittery {
-    fn integrations(&self, range: IntegrationRange) -> Answer<'_, Vec<Integration>> {
+    fn integrations(&self, range: IntegrationRange) -> Answer<'_, Vec<ListedIntegration>> {
         self.store.integrations(range)
     }
 

@@ -68,6 +68,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let (output, tenant) = (*output, *tenant);
     let mut session = remote.session()?;
     let current = session.listed(&tenant.path(&format!("{PATH}?certificates=true"))).await?;
+    if let Some(why) = current.iter().find_map(|integration| integration.text("/broken")) {
+        return Err(Failure::Runtime(format!("{}; then apply again", terminal::safe(why))));
+    }
     let steps = plan::plan(desired, &current, args.prune, args.resend_secrets).map_err(Failure::Usage)?;
     let to_do = steps.iter().filter(|step| !matches!(step, Step::Unchanged { .. })).count();
     if args.dry_run || to_do == 0 {

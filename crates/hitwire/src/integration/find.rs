@@ -41,12 +41,20 @@ pub(crate) fn one(objects: Vec<Object>, what: &str, which: &str) -> Result<Objec
     }
 }
 
-/// The integration with this id or name.
+/// The integration with this id or name, with all of its settings.
 pub(crate) async fn named(session: &mut Session, tenant: Tenant, which: &str) -> Result<Object, Failure> {
-    let all = session.listed(&tenant.path(PATH)).await?;
-    let id = id_of(&one(all, "integration", which)?)?;
+    let listed = listed(session, tenant, which).await?;
+    if let Some(why) = listed.text("/broken") {
+        return Err(Failure::Runtime(terminal::safe(why)));
+    }
+    let id = id_of(&listed)?;
     // The list shows certificates as their mask.
     Ok(session.object(Method::GET, &tenant.path(&format!("{PATH}/{id}")), ()).await?)
+}
+
+/// The same as it is listed: if its stored settings are damaged, `/broken` tells why.
+pub(crate) async fn listed(session: &mut Session, tenant: Tenant, which: &str) -> Result<Object, Failure> {
+    one(session.listed(&tenant.path(PATH)).await?, "integration", which)
 }
 
 /// The id of an answered object. That of an application may be below 0.

@@ -15,7 +15,7 @@ pub(crate) mod secret;
 mod settings;
 pub(crate) mod show;
 
-pub(crate) use find::{PATH, id_of, named};
+pub(crate) use find::{PATH, id_of, listed, named};
 
 use crate::api::Body;
 use crate::ask;
@@ -214,7 +214,7 @@ impl Desk {
         let ask = integrations.len() <= ASKED_HOW_MAX;
         for integration in integrations {
             let status = match id_of(&integration) {
-                Ok(id) if ask => Some(self.status(id).await?),
+                Ok(id) if ask && integration.text("/broken").is_none() => Some(self.status(id).await?),
                 _ => None,
             };
             rows.push((integration, status));
@@ -290,28 +290,14 @@ impl Desk {
     }
 
     async fn delete(&mut self, which: &str, yes: bool) -> Result<(), Failure> {
-        let integration = match self.find(which).await {
-            Ok(integration) => integration,
-            // One whose settings are damaged is in no list; the server knows whether there is one.
-            Err(unlisted) => match which.parse::<u64>() {
-                Ok(id) => return self.delete_unlisted(id, yes).await,
-                Err(_) => return Err(unlisted),
-            },
-        };
+        // Also one whose settings are damaged.
+        let integration = listed(&mut self.session, self.tenant, which).await?;
         let id = id_of(&integration)?;
-        let name = integration.text("/name").unwrap_or_default();
+        let (name, number) = (integration.text("/name").unwrap_or_default(), id.to_string());
+        let name = if name.is_empty() { &number } else { name };
         let question =
             format!("Deleting {} cannot be undone; its secrets are wiped.", show::name(&integration));
         ask::to_type(name, &question, yes)?;
-        let path = self.tenant.path(&format!("{PATH}/{id}"));
-        let deleted = self.session.object(Method::DELETE, &path, ()).await?;
-        self.output.print(&deleted.json, |_| format!("deleted {}", show::name(&deleted)))
-    }
-
-    async fn delete_unlisted(&mut self, id: u64, yes: bool) -> Result<(), Failure> {
-        let question =
-            format!("Integration {id} is not in the list; if it is broken, deleting it cannot be undone.");
-        ask::to_type(&id.to_string(), &question, yes)?;
         let path = self.tenant.path(&format!("{PATH}/{id}"));
         let deleted = self.session.object(Method::DELETE, &path, ()).await?;
         self.output.print(&deleted.json, |_| format!("deleted {}", show::name(&deleted)))

@@ -48,6 +48,9 @@ pub(super) fn list(rows: &[(Object, Option<Object>)], terminal: Terminal) -> Str
 /// In a word or two: what an operator has to know first.
 fn state(integration: &Object, status: Option<&Object>) -> Cell {
     let failures = status.and_then(|status| status.number("/failures_in_a_row")).unwrap_or(0);
+    if integration.text("/broken").is_some() {
+        return Cell::from("damaged: delete it").styled(Style::Bad);
+    }
     if !integration.is("/active") {
         let automatic =
             status.and_then(|status| status.text("/notice")).is_some_and(|why| why.contains("by hitwire"));

@@ -399,6 +399,31 @@ async fn it_is_deleted_by_who_types_its_name() {
 }
 
 #[tokio::test]
+async fn a_damaged_one_is_shown_as_such_and_can_be_deleted() {
+    let mut hitwire = Hitwire::start().await;
+    for name in ["Old SIEM", "Chat"] {
+        hitwire.create(&json!({"name": name, "target": {"url": "https://receiver.example/"}})).await;
+    }
+    hitwire.stop().await;
+    let state = rusqlite::Connection::open(hitwire.data_dir().join("state.db")).expect("opened");
+    state.execute("UPDATE integration SET target = 'no JSON' WHERE id = 1", []).expect("changed");
+    drop(state);
+    hitwire.restart().await;
+    let mut browser = operator(&hitwire).await;
+    let list = browser.get(HOME).await.page(200);
+    assert!(
+        list.contains("Damaged") && list.contains("its row is damaged") && list.contains("Chat"),
+        "{list}"
+    );
+    let page = browser.get(&format!("{HOME}/1")).await.page(200);
+    assert!(page.contains("Delete Old SIEM?") && page.contains("its row is damaged"), "{page}");
+    let ask = form(&mut browser, &format!("{HOME}/1/delete")).await.with("name", "Old SIEM");
+    browser.post_as_it_is(&ask.action, &ask.pairs()).await.sees_other(&format!("{HOME}?done=deleted"));
+    let list = browser.get(HOME).await.page(200);
+    assert!(!list.contains("Old SIEM") && list.contains("Chat"), "{list}");
+}
+
+#[tokio::test]
 async fn a_new_signing_secret_is_shown_once_and_the_old_one_goes_on_for_a_while() {
     let hitwire = Hitwire::start().await;
     let mut browser = operator(&hitwire).await;

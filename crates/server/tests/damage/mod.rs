@@ -69,6 +69,19 @@ async fn one_broken_integration_stops_no_other_and_can_be_deleted() {
     hitwire.restart().await;
     hitwire.send(&hits(0..1)).await.expect(202);
     good.until_objects(1).await;
+    let listed = hitwire.admin().get("/v2/integration").await.expect(200);
+    let listed = listed["body"]["object"].as_array().expect("a list").clone();
+    assert_eq!(listed.iter().map(|one| one["broken"].is_string()).collect::<Vec<_>>(), [false, true, true]);
+    assert_eq!((&listed[1]["id"], &listed[1]["name"]), (&broken.into(), &listed[0]["name"]));
+    let piece =
+        hitwire.admin().get(&format!("/v2/integration?after={}&limit=1", broken - 1)).await.expect(200);
+    assert_eq!(piece["body"]["object"], serde_json::json!([listed[1]]));
+    let overview = hitwire.admin().get("/v2/integration/overview").await.expect(200);
+    let states = overview["integrations"].as_array().expect("a list").iter().map(|one| &one["state"]);
+    assert_eq!(states.skip(1).collect::<Vec<_>>(), ["broken", "broken"]);
+    assert_eq!(overview["integrations"][1]["notice"], listed[1]["broken"]);
+    let refused = hitwire.admin().get(&format!("/v2/integration/{broken}")).await.expect(503);
+    assert_eq!(refused["detail"], listed[1]["broken"]);
     for id in [broken, third] {
         let path = format!("/v2/integration/{id}");
         let deleted = hitwire.admin().call("DELETE", &path).await.expect(200);

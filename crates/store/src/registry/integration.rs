@@ -299,6 +299,9 @@ pub struct BrokenIntegration {
     pub why: String,
 }
 
+/// An integration of a list, as far as it can be read.
+pub type ListedIntegration = Result<Integration, BrokenIntegration>;
+
 /// An integration without its settings: what a list shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IntegrationRow {
@@ -316,6 +319,9 @@ pub struct IntegrationRow {
     pub created_by: String,
     /// The kinds, in the order given.
     pub events: Vec<Ticked>,
+    /// Why it cannot be read, and what to do; then only id, client and name are as they were. What does not stand in a list is
+    /// not looked at here.
+    pub broken: Option<String>,
 }
 
 /// Where to go on when an integration is enabled again.

@@ -13,8 +13,8 @@ pub use account::{
 pub use authority::{Authority, Revoked};
 pub use integration::{
     Activity, BrokenIntegration, HttpMethod, HttpVersion, Integration, IntegrationCounts, IntegrationPage,
-    IntegrationQuery, IntegrationRange, IntegrationRow, NewIntegration, PreviousSecret, Resume, Target,
-    Ticked, UpdateIntegration,
+    IntegrationQuery, IntegrationRange, IntegrationRow, ListedIntegration, NewIntegration, PreviousSecret,
+    Resume, Target, Ticked, UpdateIntegration,
 };
 
 use crate::answer::Answer;
@@ -22,8 +22,8 @@ use hitwire_event::{ClientId, IntegrationId};
 
 /// What is read of the registry: integrations, clients, users and how they sign in, tokens, applications, the activity log.
 pub trait Registry: Send + Sync + 'static {
-    /// A stretch of a client's integrations, with their settings.
-    fn integrations(&self, range: IntegrationRange) -> Answer<'_, Vec<Integration>>;
+    /// A stretch of a client's integrations, with their settings. One whose row cannot be read conceals no other.
+    fn integrations(&self, range: IntegrationRange) -> Answer<'_, Vec<ListedIntegration>>;
 
     /// The ids of all integrations, of one client or of all.
     fn integration_ids(&self, client: Option<ClientId>) -> Answer<'_, Vec<IntegrationId>>;

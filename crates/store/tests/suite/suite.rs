@@ -3,8 +3,8 @@
 pub(crate) use crate::rights::*;
 use crate::support::{
     BEGIN_MS, Backend, HIGH, ONE, TWO, append, append_once, append_with, attempt, commit, create,
-    create_from, disable, event, hits, ids, lane_at, loaded, lost_range, make_client, new_integration,
-    progress, read_all, save, save_cursor, stream, ticked, unsettled, update, update_with,
+    create_from, disable, event, hits, ids, integrations, lane_at, loaded, lost_range, make_client,
+    new_integration, progress, read_all, save, save_cursor, stream, ticked, unsettled, update, update_with,
 };
 use hitwire_courier::{DisableReason, EndpointState, LostReason, Progress};
 use hitwire_event::{Actor, ClientId, IntegrationId, Kind, Lane, Seq};
@@ -336,7 +336,7 @@ pub(crate) async fn integrations_are_listed_by_client(backend: &dyn Backend) {
     assert_eq!(store.integration_ids(None).await.unwrap(), [first.id, second.id, third.id]);
     assert_eq!(store.integration_ids(Some(ONE)).await.unwrap(), [first.id, third.id]);
     let all = IntegrationRange::all(ONE);
-    let listed = async |range| store.integrations(range).await.unwrap();
+    let listed = async |range| integrations(&*store, range).await;
     assert_eq!(listed(all).await, [first.clone(), third.clone()]);
     assert_eq!(listed(IntegrationRange { after: first.id, ..all }).await, [third]);
     assert_eq!(listed(IntegrationRange { count_max: 1, ..all }).await, [first]);
@@ -354,10 +354,10 @@ pub(crate) async fn a_stretch_of_integrations_is_bounded_in_bytes(backend: &dyn 
         made.push(create_from(&*store, new).await);
     }
     let range = IntegrationRange { bytes_max: 150_000, ..IntegrationRange::all(ONE) };
-    assert_eq!(store.integrations(range).await.unwrap(), made[..2]);
+    assert_eq!(integrations(&*store, range).await, made[..2]);
     let rest = IntegrationRange { after: made[1].id, bytes_max: 1, ..range };
-    assert_eq!(store.integrations(rest).await.unwrap(), made[2..3], "one at least");
-    assert_eq!(store.integrations(IntegrationRange { after: made[3].id, ..range }).await.unwrap(), []);
+    assert_eq!(integrations(&*store, rest).await, made[2..3], "one at least");
+    assert_eq!(integrations(&*store, IntegrationRange { after: made[3].id, ..range }).await, []);
 }
 
 /// A client's integrations, at most so many of a page.
@@ -412,6 +412,7 @@ pub(crate) async fn integrations_are_listed_page_by_page_by_state_and_by_a_part_
         created_at: integration.created_at,
         created_by: integration.created_by.clone(),
         events: integration.events.clone(),
+        broken: None,
     };
     let automatically = Activity::DisabledAutomatically(reason);
     assert_eq!(page.rows, [expected(&pager, Activity::DisabledByUser), expected(&made[3], automatically)]);

@@ -8,8 +8,9 @@ use hitwire_event::{
     ClientId, Event, EventId, IntegrationId, Kind, Lane, Record, Risk, Seq, Stream, WebhookId,
 };
 use hitwire_store::{
-    Activity, Append, Appended, Client, CourierToken, Done, HttpVersion, Integration, NewIntegration, Op,
-    Options, PreviousSecret, Read, Secret, SqliteStore, Store, StreamFrom, Target, Ticked, UpdateIntegration,
+    Activity, Append, Appended, Client, CourierToken, Done, HttpVersion, Integration, IntegrationRange,
+    NewIntegration, Op, Options, PreviousSecret, Read, Secret, SqliteStore, Store, StreamFrom, Target,
+    Ticked, UpdateIntegration,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -242,6 +243,12 @@ pub(crate) async fn loaded(store: &dyn Store, id: IntegrationId) -> CourierToken
 
 pub(crate) fn lane_at(cursor: u64) -> LaneState {
     LaneState { cursor: Seq(cursor), open: Vec::new() }
+}
+
+/// A stretch of a client's integrations, none of them broken.
+pub(crate) async fn integrations(store: &dyn Store, range: IntegrationRange) -> Vec<Integration> {
+    let listed = store.integrations(range).await.expect("an answer");
+    listed.into_iter().map(|integration| integration.expect("it is whole")).collect()
 }
 
 pub(crate) async fn save_cursor(store: &dyn Store, id: IntegrationId, lane: Lane, cursor: u64) {

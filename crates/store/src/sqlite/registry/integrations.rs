@@ -8,8 +8,8 @@ use crate::sqlite::state::codes::{Code, from_json, to_json};
 use crate::sqlite::state::context::Context;
 use crate::sqlite::state::context::Trouble;
 use crate::{
-    Activity, BrokenIntegration, Integration, IntegrationRange, NewIntegration, Resume, StoreError,
-    StreamFrom, Target, Ticked, UpdateIntegration,
+    Activity, BrokenIntegration, Integration, IntegrationRange, ListedIntegration, NewIntegration, Resume,
+    StoreError, StreamFrom, Target, Ticked, UpdateIntegration,
 };
 use hitwire_courier::{LostRange, LostReason};
 use hitwire_event::{ClientId, IntegrationId, Kind, Lane, Seq, Stream};
@@ -64,7 +64,7 @@ pub(in crate::sqlite) fn range(
     connection: &Connection,
     sealer: &Sealer,
     range: &IntegrationRange,
-) -> Result<Vec<Integration>, Trouble> {
+) -> Result<Vec<ListedIntegration>, Trouble> {
     let bounded = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let mut statement = connection.prepare_cached(RANGE)?;
     let mut rows = statement.query(params![
@@ -77,9 +77,12 @@ pub(in crate::sqlite) fn range(
         && let Some(row) = rows.next()?
     {
         for column in TARGET..=FILTER {
-            bytes += row.get_ref(column)?.as_bytes()?.len();
+            bytes += row.get_ref(column)?.as_bytes().map_or(0, <[u8]>::len);
         }
-        found.push(integration(connection, sealer, row)?);
+        found.push(match integration(connection, sealer, row) {
+            Ok(integration) => Ok(integration),
+            Err(trouble) => Err(broken_row(row, why_broken(row, trouble)?)?),
+        });
     }
     Ok(found)
 }
@@ -126,23 +129,38 @@ pub(in crate::sqlite) fn broken(
 ) -> Result<Vec<BrokenIntegration>, Trouble> {
     let mut broken = Vec::new();
     for id in ids(connection, client)? {
-        let why = match load(connection, sealer, id) {
-            Ok(_) => continue,
-            Err(trouble) if trouble.concerns_the_file() => return Err(trouble),
-            Err(Trouble::Store(error)) => error.to_string(),
-            Err(Trouble::Sql(_)) => format!(
-                "the settings of integration {id} cannot be read: its row is damaged; delete the integration and set it up again"
-            ),
-        };
         let mut statement = connection.prepare_cached(ONE)?;
         let mut rows = statement.query([id.0 as i64])?;
-        if let Some(row) = rows.next()? {
-            // A name that is no text is as good as none.
-            let name = String::from_utf8_lossy(row.get_ref(2)?.as_bytes().unwrap_or_default()).into_owned();
-            broken.push(BrokenIntegration { id, client: ClientId(row.get::<_, i64>(1)? as u64), name, why });
+        if let Some(row) = rows.next()?
+            && let Err(trouble) = integration(connection, sealer, row)
+        {
+            broken.push(broken_row(row, why_broken(row, trouble)?)?);
         }
     }
     Ok(broken)
+}
+
+/// Why the integration of a row, whose first column is the id, cannot be read. An error concerns the whole file.
+pub(super) fn why_broken(row: &Row<'_>, trouble: Trouble) -> Result<String, Trouble> {
+    match trouble {
+        trouble if trouble.concerns_the_file() => Err(trouble),
+        Trouble::Store(error) => Ok(error.to_string()),
+        Trouble::Sql(_) => Ok(format!(
+            "the settings of integration {} cannot be read: its row is damaged; delete the integration and set it up again",
+            row.get::<_, i64>(0)?
+        )),
+    }
+}
+
+/// What is left of a row that begins with id, client and name.
+fn broken_row(row: &Row<'_>, why: String) -> Result<BrokenIntegration, Trouble> {
+    let (id, client) = (row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64);
+    Ok(BrokenIntegration { id: IntegrationId(id), client: ClientId(client), name: name_of(row)?, why })
+}
+
+/// The name in the third column; one that is no text is as good as none.
+pub(super) fn name_of(row: &Row<'_>) -> Result<String, Trouble> {
+    Ok(String::from_utf8_lossy(row.get_ref(2)?.as_bytes().unwrap_or_default()).into_owned())
 }
 
 /// Makes a new integration; its streams and its lanes begin at the end of the log.

@@ -1,12 +1,12 @@
 //! Integrations page by page, without their settings. What is looked through stands in indices as a whole, and how many there
 //! are is kept: a page costs the same however many integrations there are, and however long their settings.
 
-use super::integrations::subscriptions;
+use super::integrations::{name_of, subscriptions, why_broken};
 use super::standing::activity;
 use crate::sqlite::state::context::Trouble;
-use crate::{IntegrationCounts, IntegrationPage, IntegrationQuery, IntegrationRow};
+use crate::{Activity, IntegrationCounts, IntegrationPage, IntegrationQuery, IntegrationRow};
 use hitwire_event::{ClientId, IntegrationId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 /// Names that one page looks at for a part of them; whoever asks again goes on from there. It takes some milliseconds.
 const NAMES_LOOKED_AT: usize = 5_000;
@@ -57,7 +57,9 @@ fn find(
     let (mut found, mut passed, mut last) = (Vec::new(), 0, after);
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
-        let matches = part.is_empty() || row.get_ref(1)?.as_str()?.to_lowercase().contains(&part);
+        // A name that is no text is as good as none.
+        let name = row.get_ref(1)?.as_str().unwrap_or_default();
+        let matches = part.is_empty() || name.to_lowercase().contains(&part);
         passed += 1;
         if passed == looked_at || (matches && found.len() == query.limit) {
             return Ok((found, Some(IntegrationId(last as u64))));
@@ -74,15 +76,33 @@ fn row(connection: &Connection, id: i64) -> Result<Option<IntegrationRow>, Troub
     let mut statement = connection.prepare_cached(ROW)?;
     let mut rows = statement.query([id])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    Ok(Some(IntegrationRow {
-        id: IntegrationId(row.get::<_, i64>(0)? as u64),
+    Ok(Some(match whole(connection, row) {
+        Ok(row) => row,
+        Err(trouble) => IntegrationRow {
+            id: IntegrationId(id as u64),
+            client: ClientId(row.get::<_, i64>(1)? as u64),
+            name: name_of(row)?,
+            activity: Activity::DisabledByUser,
+            created_at: 0,
+            created_by: String::new(),
+            events: Vec::new(),
+            broken: Some(why_broken(row, trouble)?),
+        },
+    }))
+}
+
+fn whole(connection: &Connection, row: &Row<'_>) -> Result<IntegrationRow, Trouble> {
+    let id: i64 = row.get(0)?;
+    Ok(IntegrationRow {
+        id: IntegrationId(id as u64),
         client: ClientId(row.get::<_, i64>(1)? as u64),
         name: row.get(2)?,
         activity: activity(row)?,
         created_at: row.get::<_, i64>(4)? as u64,
         created_by: row.get(5)?,
         events: subscriptions(connection, id)?,
-    }))
+        broken: None,
+    })
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use super::SqliteStore;
 use crate::sqlite::registry::{access, accounts, activity, integrations, listing, tokens};
 use crate::{
     ActivityPage, ActivityQuery, Answer, Application, BrokenIntegration, Client, Credential, Integration,
-    IntegrationPage, IntegrationQuery, IntegrationRange, Link, Registry, Session, Token, TokenId, User,
-    UserId,
+    IntegrationPage, IntegrationQuery, IntegrationRange, Link, ListedIntegration, Registry, Session, Token,
+    TokenId, User, UserId,
 };
 use hitwire_event::{ClientId, IntegrationId};
 
 impl Registry for SqliteStore {
-    fn integrations(&self, range: IntegrationRange) -> Answer<'_, Vec<Integration>> {
+    fn integrations(&self, range: IntegrationRange) -> Answer<'_, Vec<ListedIntegration>> {
         let sealer = self.sealer.clone();
         Box::pin(self.read_state(move |connection| integrations::range(connection, &sealer, &range)))
     }

@@ -1,14 +1,14 @@
 //! Verifying, backing up, restoring, and a new key.
 
 use crate::support::{
-    Backend, Bench, ONE, append, append_once, append_with, create, hits, ids, lane_at, progress, read_all,
-    save, save_cursor, stream,
+    Backend, Bench, ONE, append, append_once, append_with, create, hits, ids, integrations, lane_at,
+    progress, read_all, save, save_cursor, stream,
 };
 use hitwire_courier::Progress;
 use hitwire_event::{Kind, Lane};
 use hitwire_store::{
-    Append, IntegrationRange, KeyRotation, Ledger, Log, Options, Registry, SqliteStore, Store, Verification,
-    back_up, restore, rotate_key, verify,
+    Append, IntegrationRange, KeyRotation, Ledger, Log, Options, SqliteStore, Store, Verification, back_up,
+    restore, rotate_key, verify,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -150,7 +150,7 @@ async fn what_is_damaged_or_missing_is_found() {
 async fn a_restored_backup_has_all_that_was_acknowledged_and_knows_what_was_delivered() {
     let bench = Bench::new(true);
     let store = filled(&bench).await;
-    let id = store.integrations(IntegrationRange::all(ONE)).await.unwrap()[0].id;
+    let id = integrations(&store, IntegrationRange::all(ONE)).await[0].id;
     let place = tempfile::tempdir().unwrap();
     let (backup, restored) = (place.path().join("backup"), place.path().join("restored"));
     let made = back_up(bench.path(), &backup).unwrap();
@@ -243,7 +243,7 @@ async fn a_backup_beside_a_writer_is_whole_and_has_what_was_acknowledged_before(
 async fn a_new_key_opens_everything_and_the_old_one_nothing() {
     let bench = Bench::new(true);
     let store = filled(&bench).await;
-    let before = store.integrations(IntegrationRange::all(ONE)).await.unwrap();
+    let before = integrations(&store, IntegrationRange::all(ONE)).await;
     assert!(
         rotate_key(bench.path(), &KeyRotation::default())
             .unwrap_err()
@@ -256,7 +256,7 @@ async fn a_new_key_opens_everything_and_the_old_one_nothing() {
     assert_eq!(rotate_key(bench.path(), &KeyRotation::default()).unwrap(), 1);
     assert_ne!(std::fs::read(&key_file).unwrap(), old);
     let store = SqliteStore::open(options(&bench)).unwrap();
-    assert_eq!(store.integrations(IntegrationRange::all(ONE)).await.unwrap(), before);
+    assert_eq!(integrations(&store, IntegrationRange::all(ONE)).await, before);
     let step = Progress { lanes: vec![(Lane::Bulk, lane_at(5))], ..progress(before[0].id) };
     save(&store, step).await;
     drop(store);
@@ -267,13 +267,13 @@ async fn a_new_key_opens_everything_and_the_old_one_nothing() {
     // Cut short after the transaction: the new key is not in its place yet.
     std::fs::write(bench.path().join("secret.key.next"), &new).unwrap();
     let store = SqliteStore::open(options(&bench)).unwrap();
-    assert_eq!(store.integrations(IntegrationRange::all(ONE)).await.unwrap(), before);
+    assert_eq!(integrations(&store, IntegrationRange::all(ONE)).await, before);
     drop(store);
     assert_eq!(std::fs::read(&key_file).unwrap(), new);
     // Cut short before it: the new key has sealed nothing.
     std::fs::write(bench.path().join("secret.key.next"), &old).unwrap();
     let store = SqliteStore::open(options(&bench)).unwrap();
-    assert_eq!(store.integrations(IntegrationRange::all(ONE)).await.unwrap(), before);
+    assert_eq!(integrations(&store, IntegrationRange::all(ONE)).await, before);
     assert_eq!(std::fs::read(&key_file).unwrap(), new);
     assert!(!bench.path().join("secret.key.next").exists());
     drop(store);
@@ -283,8 +283,5 @@ async fn a_new_key_opens_everything_and_the_old_one_nothing() {
     rotate_key(bench.path(), &keys).unwrap();
     let mut set = options(&bench);
     set.secret_key = Some([5; 32]);
-    assert_eq!(
-        SqliteStore::open(set).unwrap().integrations(IntegrationRange::all(ONE)).await.unwrap(),
-        before
-    );
+    assert_eq!(integrations(&SqliteStore::open(set).unwrap(), IntegrationRange::all(ONE)).await, before);
 }

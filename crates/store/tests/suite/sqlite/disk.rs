@@ -1,13 +1,14 @@
 //! Disks that fail: what was acknowledged stays, what was not is never seen, and the log goes on when the disk does.
 
 use crate::support::{
-    Backend, Bench, ONE, append, append_once, append_with, attempt, commit, create, event, hits, ids, loaded,
-    new_integration, progress, read_all, save_cursor, stream,
+    Backend, Bench, ONE, append, append_once, append_with, attempt, commit, create, event, hits, ids,
+    integrations, lane_at, loaded, new_integration, progress, read_all, save_cursor, stream,
 };
 use hitwire_courier::Progress;
-use hitwire_event::{Kind, Lane, Seq};
+use hitwire_event::{IntegrationId, Kind, Lane, Seq};
 use hitwire_store::{
-    Append, FaultPoint, IntegrationRange, Ledger, Log, Op, Options, Registry, SqliteStore, Store, StoreError,
+    Append, FaultPoint, IntegrationQuery, IntegrationRange, Ledger, Log, Op, Options, Registry, SqliteStore,
+    Store, StoreError,
 };
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
@@ -222,15 +223,76 @@ async fn a_failed_commit_of_the_state_counts_for_nothing_and_a_copy_takes_over()
         assert!(bench.path().join("state.db-wal").exists(), "the copy is written through a WAL again");
         save_cursor(&store, made.id, Lane::Bulk, 5).await;
         let second = create(&store, ONE, &[]).await;
-        assert_eq!(
-            store.integrations(IntegrationRange::all(ONE)).await.unwrap(),
-            [made.clone(), second.clone()]
-        );
+        assert_eq!(integrations(&store, IntegrationRange::all(ONE)).await, [made.clone(), second.clone()]);
         drop(store);
         let store = bench.start();
-        assert_eq!(store.integrations(IntegrationRange::all(ONE)).await.unwrap(), [made.clone(), second]);
+        assert_eq!(integrations(&store, IntegrationRange::all(ONE)).await, [made.clone(), second]);
         assert_eq!(store.attempts(made.id, None, 10).await.unwrap().len(), 1);
         assert_eq!(store.saved(made.id).await.unwrap().unwrap().lanes[1].cursor.0, 5);
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_cannot_take_the_place_of_the_state_loses_nothing() {
+    // The first failure is that of the copy; the second that of the old file's WAL, which is to be as it was.
+    for (failures, restarts) in (1..=4).flat_map(|failures| [(failures, false), (failures, true)]) {
+        let bench = Bench::new(true);
+        let (armed, left) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU8::new(failures)));
+        let mut options = bench.options();
+        options.fault = Some(Arc::new({
+            let (armed, left) = (armed.clone(), left.clone());
+            move |point| match point {
+                FaultPoint::StateBeforeCommit => armed.swap(false, Ordering::Relaxed),
+                FaultPoint::StateInstall => left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                    .is_ok(),
+                _ => false,
+            }
+        }));
+        let store = SqliteStore::open(options).unwrap();
+        let made = create(&store, ONE, &[Kind::Hit]).await;
+        append(&store, hits(1..=9)).await;
+        save_cursor(&store, made.id, Lane::Bulk, 4).await;
+        let before = store.saved(made.id).await.unwrap();
+        let token = loaded(&store, made.id).await;
+        armed.store(true, Ordering::Relaxed);
+        let step = Progress { lanes: vec![(Lane::Bulk, lane_at(5))], ..progress(made.id) };
+        assert!(is_unavailable(store.commit(vec![Op::Save(token, step.clone())]).await));
+        let mut tries = 0;
+        let store = loop {
+            bench.pass(Duration::from_secs(2));
+            if left.load(Ordering::Relaxed) == 0 && restarts {
+                drop(store);
+                break bench.start();
+            }
+            match store.commit(vec![Op::Save(token, step.clone())]).await {
+                Ok(_) => break store,
+                Err(error) => assert!(matches!(error, StoreError::Unavailable(_)), "{error}"),
+            }
+            tries += 1;
+            assert!(tries <= failures, "{failures}");
+            match store.saved(made.id).await {
+                Ok(saved) => assert_eq!(saved, before, "{failures}"),
+                Err(StoreError::Unavailable(why)) => {
+                    assert!(failures > 1 && why.contains("nothing is lost"), "{failures}: {why}");
+                }
+                Err(error) => panic!("{failures}: {error}"),
+            }
+        };
+        let cursor = store.saved(made.id).await.unwrap().unwrap().lanes[1].cursor.0;
+        assert_eq!(cursor, if restarts { 4 } else { 5 }, "{failures}");
+        assert_eq!(
+            integrations(&store, IntegrationRange::all(ONE)).await,
+            std::slice::from_ref(&made),
+            "{failures}"
+        );
+        save_cursor(&store, made.id, Lane::Bulk, 6).await;
+        drop(store);
+        let store = bench.start();
+        assert_eq!(store.saved(made.id).await.unwrap().unwrap().lanes[1].cursor.0, 6, "{failures}");
+        let names = std::fs::read_dir(bench.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let leftovers = names.filter(|name| name.to_string_lossy().contains(".new"));
+        assert_eq!(leftovers.count(), 0, "{failures}");
     }
 }
 
@@ -296,6 +358,100 @@ async fn a_damaged_row_is_refused_by_name_and_concerns_nobody_else() {
     store.commit(vec![Op::UpdateIntegration(change)]).await.unwrap();
     commit(&store, Op::DeleteIntegration { id: one.id, revision: None }).await;
     assert_eq!(store.integration_ids(None).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_slice_that_may_lack_something_is_not_packed() {
+    // Its WAL could not be moved: until the next start nobody knows what the disk dropped of it.
+    let bench = Bench::new(true);
+    let faults = Faults::default();
+    let store = SqliteStore::open(faults.options(&bench)).unwrap();
+    let there = |ending: &str| bench.path().join(format!("log-{:020}{ending}.db", 1)).exists();
+    append(&store, hits(1..=50)).await;
+    faults.set(&[FaultPoint::LogMove]);
+    bench.pass(Duration::from_secs(10));
+    append(&store, hits(51..=51)).await;
+    faults.set(&[]);
+    append(&store, hits(52..=60)).await;
+    bench.pass(Duration::from_secs(10));
+    append(&store, hits(61..=61)).await;
+    assert!(there("") && !there(".packed"));
+    drop(store);
+    let store = bench.start();
+    append(&store, hits(62..=62)).await;
+    assert!(!there("") && there(".packed"));
+    assert_eq!(all_ids(&store).await.len(), 62);
+
+    // It lacks its last block.
+    let bench = Bench::new(true);
+    let store = bench.start();
+    let there = |ending: &str| bench.path().join(format!("log-{:020}{ending}.db", 1)).exists();
+    for first in [1, 11, 21] {
+        append(&store, hits(first..=first + 9)).await;
+    }
+    let slice = rusqlite::Connection::open(bench.path().join(format!("log-{:020}.db", 1))).unwrap();
+    assert_eq!(slice.execute("DELETE FROM block WHERE first = 21", []).unwrap(), 1);
+    drop(slice);
+    bench.pass(Duration::from_hours(2));
+    append(&store, hits(31..=31)).await;
+    assert!(there("") && !there(".packed"), "it stays as it is, for whoever repairs it");
+}
+
+#[tokio::test]
+async fn damaged_integrations_conceal_no_others_from_a_list() {
+    let bench = Bench::new(false);
+    let store = bench.start();
+    let mut made = Vec::new();
+    for _ in 0..6 {
+        made.push(create(&store, ONE, &[Kind::Hit]).await);
+    }
+    let state = rusqlite::Connection::open(bench.path().join("state.db")).unwrap();
+    for (at, sql) in [
+        (0, "UPDATE integration SET target = 'no JSON' WHERE id = ?1"),
+        (1, "UPDATE integration SET secrets = x'00' WHERE id = ?1"),
+        (3, "UPDATE subscription SET kind = 99 WHERE integration = ?1"),
+        (4, "UPDATE integration SET name = CAST(x'ff41' AS TEXT) WHERE id = ?1"),
+    ] {
+        assert_eq!(state.execute(sql, [made[at].id.0 as i64]).unwrap(), 1);
+    }
+    drop(state);
+    // The first piece holds none that is whole.
+    let mut range = IntegrationRange { count_max: 2, ..IntegrationRange::all(ONE) };
+    let mut listed = Vec::new();
+    loop {
+        let piece = store.integrations(range).await.unwrap();
+        let Some(last) = piece.last() else { break };
+        range.after = last.as_ref().map_or_else(|broken| broken.id, |integration| integration.id);
+        listed.extend(piece);
+    }
+    let broken: Vec<_> = listed.iter().map(Result::is_err).collect();
+    assert_eq!(broken, [true, true, false, true, true, false]);
+    assert_eq!((&listed[2], &listed[5]), (&Ok(made[2].clone()), &Ok(made[5].clone())));
+    let first = listed[0].clone().unwrap_err();
+    assert_eq!((first.id, first.client, &first.name), (made[0].id, ONE, &made[0].name));
+    assert!(first.why.contains("delete the integration"), "{}", first.why);
+    let told: Vec<_> = listed.into_iter().filter_map(Result::err).collect();
+    assert_eq!(store.broken_integrations(Some(ONE)).await.unwrap(), told);
+
+    // The page looks at less, and fails for none either.
+    let query = IntegrationQuery {
+        client: ONE,
+        enabled: None,
+        name: String::new(),
+        after: IntegrationId(0),
+        limit: 9,
+    };
+    let page = store.integration_page(query.clone()).await.unwrap();
+    let broken: Vec<_> = page.rows.iter().map(|row| row.broken.is_some()).collect();
+    assert_eq!(broken, [false, false, false, true, true, false]);
+    assert!(page.rows[4].name.contains('A'));
+    let named = IntegrationQuery { name: made[0].name.clone(), ..query };
+    assert_eq!(store.integration_page(named).await.unwrap().rows.len(), 5);
+    for at in [0, 1, 3, 4] {
+        commit(&store, Op::DeleteIntegration { id: made[at].id, revision: None }).await;
+    }
+    let left = integrations(&store, IntegrationRange::all(ONE)).await;
+    assert_eq!(left, [made[2].clone(), made[5].clone()]);
 }
 
 #[tokio::test]
