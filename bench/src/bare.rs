@@ -40,6 +40,7 @@ pub(crate) fn requests_per_second(
                 timestamp_s: sent_ns / 1_000_000_000,
                 content_type: "application/json",
                 body: Bytes::copy_from_slice(&body.bytes),
+                repeat: None,
             };
             let response = sender.send(ClientId(1), &target, message).await.outcome?;
             if response.status != 200 {

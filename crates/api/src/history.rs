@@ -34,7 +34,8 @@ const EVENTS_WITH_AN_ID_MAX: usize = 10;
 #[derive(Serialize, ToSchema)]
 pub(super) struct Attempt {
     id: u64,
-    lane: &'static str,
+    #[schema(value_type = String, example = "bulk")]
+    lane: Lane,
     webhook_id: String,
     /// 1 for the first attempt of the batch.
     number: u32,
@@ -80,7 +81,8 @@ pub(super) struct Total {
 pub(super) struct Lost {
     id: u64,
     recorded_at: String,
-    lane: &'static str,
+    #[schema(value_type = String, example = "bulk")]
+    lane: Lane,
     /// The kinds that were lost, by their event names.
     kinds: Vec<&'static str>,
     first: u64,
@@ -323,7 +325,7 @@ impl Attempt {
         let attempt = row.attempt;
         Attempt {
             id: row.id,
-            lane: attempt.lane.name(),
+            lane: attempt.lane,
             webhook_id: attempt.webhook_id.to_string(),
             number: attempt.number,
             first: attempt.first.0,
@@ -346,7 +348,7 @@ impl Lost {
         Lost {
             id: row.id,
             recorded_at: rfc3339(row.recorded_ms),
-            lane: range.lane.name(),
+            lane: range.lane,
             kinds: range.kinds.iter().map(|kind| kind.name()).collect(),
             first: range.first.0,
             last: range.last.0,

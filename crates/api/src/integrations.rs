@@ -314,8 +314,8 @@ pub(super) fn invalid(errors: Vec<FieldError>, done: &str) -> Problem {
 async fn undelivered(api: &Shared, integration: &Integration) -> Result<Vec<Undelivered>, Problem> {
     let courier = courier(api, integration).await?;
     let head = *api.store.head().borrow();
-    let mut undelivered = Vec::with_capacity(Lane::ALL.len());
-    for (lane, now) in Lane::ALL.into_iter().zip(courier.lanes) {
+    let mut undelivered = Vec::with_capacity(Lane::LIVE.len());
+    for (lane, now) in courier.lanes {
         let streams = lane_streams(integration, lane);
         let events = if streams.is_empty() {
             0

@@ -177,7 +177,7 @@ async fn entry(api: &Shared, row: IntegrationRow, status: &CourierStatus) -> Res
         status::notice(row.client, &row.activity, &row.events, api.accounts.clients().is_enabled(row.client));
     let in_use = |lane: &Lane| row.events.iter().any(|ticked| ticked.active && ticked.kind.lane() == *lane);
     let lanes: Vec<_> =
-        Lane::ALL.into_iter().filter(in_use).map(|lane| (lane, &status.lanes[lane.index()])).collect();
+        Lane::LIVE.into_iter().filter(in_use).map(|lane| (lane, &status.lanes[lane])).collect();
     let states = lanes.iter().filter_map(|(_, now)| STATES.iter().position(|state| *state == now.state));
     let idle = if row.activity == Activity::Active { "caught_up" } else { "disabled" };
     let state = states.min().map_or(idle, |at| STATES[at]);
@@ -217,7 +217,7 @@ async fn entry(api: &Shared, row: IntegrationRow, status: &CourierStatus) -> Res
 async fn lag(api: &Shared, row: &IntegrationRow, status: &CourierStatus) -> Result<LagAnswer, Problem> {
     let head = *api.store.head().borrow();
     let mut sum = LagAnswer::default();
-    for (lane, now) in Lane::ALL.into_iter().zip(&status.lanes) {
+    for (lane, now) in status.lanes.iter() {
         let streams = streams_of(row.client, &row.events, lane);
         if streams.is_empty() || now.state == "caught_up" {
             continue;

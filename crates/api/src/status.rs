@@ -50,7 +50,8 @@ pub(super) struct Status {
 /// How a lane is doing.
 #[derive(Serialize, ToSchema)]
 pub(super) struct LaneStatus {
-    lane: &'static str,
+    #[schema(value_type = String, example = "bulk")]
+    lane: Lane,
     /// The ticked kinds that travel in it.
     events: Vec<&'static str>,
     state: &'static str,
@@ -111,8 +112,8 @@ pub(super) async fn show(
     let attempts = api.store.attempts(integration.id, None, ATTEMPTS_LOOKED_AT).await?;
     let is_active = integration.activity == Activity::Active;
     let (failing, failures_in_a_row) = (is_active && courier.is_failing(), courier.failures_in_a_row);
-    let mut lanes = Vec::with_capacity(Lane::ALL.len());
-    for (lane, now) in Lane::ALL.into_iter().zip(courier.lanes) {
+    let mut lanes = Vec::with_capacity(Lane::LIVE.len());
+    for (lane, now) in courier.lanes.into_iter().filter(|(lane, _)| !lane.is_replay()) {
         let streams = lane_streams(&integration, lane);
         let lag = if streams.is_empty() {
             Lag::default()
@@ -162,7 +163,7 @@ pub(super) async fn saved(
 ) -> Result<CourierStatus, Problem> {
     let saved = api.store.saved(id).await?.unwrap_or_default();
     let state = if *activity == Activity::Active { "caught_up" } else { "disabled" };
-    let lanes = saved.lanes.map(|lane| LaneNow {
+    let lanes = saved.lanes.map(|_, lane| LaneNow {
         state,
         cursor: lane.cursor,
         settled_ahead: lane.open.iter().map(|open| open.settled_behind).sum(),
@@ -225,7 +226,7 @@ impl LaneStatus {
         let open_batches: Vec<_> = open.iter().map(OpenBatchAnswer::from).collect();
         let ticked = integration.events.iter().filter(|ticked| ticked.active && ticked.kind.lane() == lane);
         LaneStatus {
-            lane: lane.name(),
+            lane,
             events: ticked.map(|ticked| ticked.kind.name()).collect(),
             state,
             cursor,

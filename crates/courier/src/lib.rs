@@ -11,6 +11,7 @@
 //!   is on record: *open before send*.
 //! - [`batch`]: how much to ask for (grows while behind) and where to cut.
 //! - [`schedule`]: the endpoint's waits, the two presets, when to give up.
+//! - [`ByLane`]: the lanes are a short list keyed by id: two live ones, which every integration has, and its replays.
 //! - [`refusal`]: what an answer means: delivered, sick, refused, gone.
 //! - [`health`]: the 60 % rule.
 //! - [`progress`]: what the store keeps, so that a courier goes on after a crash where it was.
@@ -25,6 +26,7 @@
 //! 5. Waits come from the monotonic `now` alone: a jump of the wall clock expires nothing.
 
 pub mod batch;
+mod by_lane;
 pub mod health;
 mod machine;
 pub mod progress;
@@ -32,10 +34,11 @@ pub mod refusal;
 pub mod schedule;
 
 pub use batch::{Cut, Limits};
+pub use by_lane::ByLane;
 pub use machine::{Command, Input, LaneStatus, Machine, Reloaded, Reply, Settings, Status};
 pub use progress::{
-    Attempt, DisableReason, EndpointState, LaneState, LostRange, LostReason, OpenBatch, Progress, Saved,
-    Unsettled, Verdict,
+    Attempt, DisableReason, EndpointState, LaneState, LostRange, LostReason, OpenBatch, Progress,
+    ReplayTerms, Saved, Unsettled, Verdict,
 };
 pub use refusal::RefusalState;
 pub use schedule::{Preset, UnknownPreset, WallClock};

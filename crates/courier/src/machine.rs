@@ -9,6 +9,7 @@
 //! - [`edit`]: what follows from changed settings.
 //! - [`reload`]: what follows when somebody else has changed what is on record.
 //! - [`turns`]: who may begin something, and when.
+//! - [`replay`]: lanes that end.
 //! - [`status`]: how it is doing, for people.
 //!
 //! Each input is applied to the state; then whatever may begin begins (`pump`), and what has not been saved yet is saved,
@@ -22,6 +23,7 @@ mod messages;
 mod outcome;
 mod pace;
 mod reload;
+mod replay;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -29,13 +31,14 @@ mod turns;
 
 use crate::batch::Cut;
 use crate::schedule::{Jitter, WallClock};
-use crate::{Attempt, DisableReason, LostRange, OpenBatch, Progress, Saved};
+use crate::{Attempt, ByLane, DisableReason, LostRange, OpenBatch, Progress, Saved};
 use endpoint::Endpoint;
 use giving_up::Ending;
 use hitwire_event::{IntegrationId, Lane, Seq, WebhookId};
 use lane::{Courier, Flight, Growth, Reading, Slot};
 use pace::Pace;
 use reload::Hearings;
+use replay::{Replay, ReplayTurns};
 use std::time::Duration;
 
 pub use messages::{Command, Input, Reply, Settings};
@@ -49,8 +52,9 @@ pub struct Machine {
     settings: Settings,
     endpoint: Endpoint,
     pace: Pace,
-    /// By [`Lane::index`].
-    couriers: [Courier; 2],
+    couriers: ByLane<Courier>,
+    /// Whose turn it is among the replays, and when they have one.
+    replays: ReplayTurns,
     unsaved: Unsaved,
     /// Outcomes that may not be on record yet.
     hearings: Hearings,
@@ -85,11 +89,9 @@ enum Life {
     Stopping,
 }
 
-/// What happened since the last save.
+/// What happened since the last save, beside the lanes that have changed.
 #[derive(Debug, Default)]
 struct Unsaved {
-    /// By [`Lane::index`].
-    lanes: [bool; 2],
     attempts: Vec<Attempt>,
     lost: Vec<LostRange>,
     disable: Option<DisableReason>,
@@ -99,11 +101,7 @@ struct Unsaved {
 
 impl Unsaved {
     fn is_empty(&self) -> bool {
-        self.lanes == [false; 2]
-            && self.attempts.is_empty()
-            && self.lost.is_empty()
-            && self.disable.is_none()
-            && !self.endpoint
+        self.attempts.is_empty() && self.lost.is_empty() && self.disable.is_none() && !self.endpoint
     }
 }
 
@@ -120,19 +118,24 @@ impl Machine {
     ) -> Self {
         let (now, mut jitter) = (wall.at, Jitter::new(seed));
         let mut endpoint = Endpoint::restored(&saved.endpoint, settings.retry, wall, &mut jitter);
-        let mut open = saved.lanes.iter().flat_map(|lane| &lane.open);
-        let pace = Pace::resumed(open.clone().next().is_some(), now);
-        if open.any(|open| open.batch.content_revision != settings.content_revision) {
+        let open = || saved.lanes.values().flat_map(|lane| &lane.open);
+        let pace = Pace::resumed(open().next().is_some(), now);
+        if open().any(|open| open.batch.content_revision != settings.content_revision) {
             endpoint.begin_schedule_anew();
             endpoint.try_now(now);
         }
-        let couriers = saved.lanes.map(|lane| Courier::restored(lane, &settings, wall, &mut jitter));
+        let mut terms = saved.replays;
+        let couriers = saved.lanes.map(|lane, state| {
+            let replay = terms.remove(lane).map(Replay::new);
+            Courier::restored(state, replay, &settings, wall, &mut jitter)
+        });
         Machine {
             integration,
             settings,
             endpoint,
             pace,
             couriers,
+            replays: ReplayTurns::default(),
             unsaved: Unsaved::default(),
             hearings: Hearings::default(),
             ending: None,
@@ -160,9 +163,18 @@ impl Machine {
         if !matches!(input, Input::Reloaded(_)) {
             self.hearings.saved_but(&self.unsaved.attempts);
         }
+        // A replay that was called off may have left something under way, of which nothing is wanted any more.
         match input {
+            Input::Advanced { lane }
+            | Input::Batch { lane, .. }
+            | Input::Unreproducible { lane, .. }
+            | Input::NotSent { lane, .. }
+            | Input::Outcome { lane, .. }
+            | Input::Measured { lane, .. }
+            | Input::NoneUpTo { lane, .. }
+                if !self.couriers.has(lane) => {}
             Input::Reloaded(reloaded) => self.reloaded(*reloaded),
-            Input::Advanced { lane } => self.couriers[lane.index()].wants = true,
+            Input::Advanced { lane } => self.couriers[lane].wants = true,
             Input::Batch { lane, cut, scanned_to, skipped, more, unreadable, webhook_id } => {
                 self.batch(lane, cut, Searched { scanned_to, skipped, more, unreadable }, webhook_id);
             }
@@ -173,8 +185,9 @@ impl Machine {
             }
             Input::Measured { lane, through, events } => self.measured(lane, through, events),
             Input::Configured(settings) => self.configured(settings),
-            Input::NoneUpTo { lane, seq } => self.couriers[lane.index()].has_none_up_to(seq),
+            Input::NoneUpTo { lane, seq } => self.couriers[lane].has_none_up_to(seq),
             Input::TestDelivered => self.test_delivered(),
+            Input::RetryNow => self.try_now(),
             Input::Due => {}
             Input::Stop => self.stop(),
         }
@@ -184,6 +197,7 @@ impl Machine {
         if !self.is_one_step_with_something_to_come() {
             self.save();
         }
+        self.drop_ended_replays();
         self.assert_what_always_holds();
         std::mem::take(&mut self.commands)
     }
@@ -200,37 +214,34 @@ impl Machine {
         }
         // What could have begun at the last input has begun, or waits for something that will come as an input.
         let begun = self.life != Life::Built;
-        Lane::ALL
-            .into_iter()
+        self.couriers
+            .lanes()
             .flat_map(|lane| self.attempts(lane))
             .filter(|&at| !begun || at > self.now)
-            .chain(Lane::ALL.into_iter().filter_map(|lane| self.to_be_put_on_record(lane)))
+            .chain(self.couriers.values().filter_map(Courier::to_be_put_on_record))
             .min()
-    }
-
-    /// When it is to be put on record how far a lane has come; not if that will happen with what is under way.
-    fn to_be_put_on_record(&self, lane: Lane) -> Option<Duration> {
-        let passed = self.couriers[lane.index()].passed?;
-        (!self.unsaved.lanes[lane.index()]).then(|| passed.due())
     }
 
     /// Nothing in flight and nothing asked: the shell may keep it as data until an input comes.
     pub fn is_parked(&self) -> bool {
-        self.couriers.iter().all(Courier::rests)
+        self.couriers.values().all(Courier::rests)
     }
 
-    /// Begins whatever may begin, the urgent lane first.
+    /// Begins whatever may begin, the urgent lane first, replays last.
     fn pump(&mut self) {
-        for lane in Lane::ALL {
+        for lane in Lane::LIVE {
             while self.may_begin(lane) && self.begin(lane) {}
+        }
+        if let Some(lane) = self.next_replay() {
+            self.begin(lane);
         }
     }
 
     /// Begins the next thing in a lane: what is on record already goes before what is still to be read. False: there is
     /// nothing.
     fn begin(&mut self, lane: Lane) -> bool {
-        let in_flight = self.settings.in_flight();
-        let courier = &mut self.couriers[lane.index()];
+        let in_flight = self.in_flight(lane);
+        let courier = &mut self.couriers[lane];
         let due = courier.waiting().find(|(_, until)| *until <= self.now);
         if let Some((at, _)) = due.filter(|_| courier.may_send(in_flight)) {
             if courier.open[at].suspicions >= self.endpoint.suspicions_most() {
@@ -245,7 +256,8 @@ impl Machine {
         }
         courier.wants = false;
         courier.reading = Some(Reading { outdated: false });
-        courier.asked = courier.sizer.ask(self.settings.limits, self.endpoint.body_bytes_max());
+        courier.asked =
+            courier.sizer.ask(courier.limits(self.settings.limits), self.endpoint.body_bytes_max());
         self.commands.push(Command::Read {
             lane,
             after: courier.end(),
@@ -258,7 +270,7 @@ impl Machine {
     /// The answer to a read.
     fn batch(&mut self, lane: Lane, cut: Option<Cut>, searched: Searched, webhook_id: WebhookId) {
         let Searched { scanned_to, skipped, more, unreadable } = searched;
-        let courier = &mut self.couriers[lane.index()];
+        let courier = &mut self.couriers[lane];
         let Some(Reading { outdated }) = courier.reading.take() else { return };
         match cut {
             // Read under other settings, or from where the lane no longer stands: read again.
@@ -271,7 +283,7 @@ impl Machine {
                 courier.pass(scanned_to, skipped, self.now);
                 if unreadable.is_some() {
                     // It is on record as lost before the lane passes it.
-                    self.unsaved.lanes[lane.index()] = true;
+                    courier.unsaved = true;
                     self.unsaved.lost.extend(unreadable);
                 }
             }
@@ -280,7 +292,7 @@ impl Machine {
                     return self.open(lane, cut, more, webhook_id);
                 }
                 // Cut anew when it can be sent: by then it may be a fuller one.
-                self.couriers[lane.index()].wants = true;
+                self.couriers[lane].wants = true;
             }
         }
         self.save();
@@ -288,7 +300,7 @@ impl Machine {
 
     /// Opens a batch, in one step with the settlement of the one before, and sends it.
     fn open(&mut self, lane: Lane, cut: Cut, more: bool, webhook_id: WebhookId) {
-        let courier = &mut self.couriers[lane.index()];
+        let courier = &mut self.couriers[lane];
         let filled = courier.asked.is_filled_by(cut.events, cut.body_bytes);
         courier.wants |= more;
         let batch = OpenBatch {
@@ -304,15 +316,20 @@ impl Machine {
         };
         let growth = Growth { behind: more, filled };
         let at = courier.push(batch, growth);
-        self.unsaved.lanes[lane.index()] = true;
+        self.couriers[lane].unsaved = true;
         self.save();
         self.send(lane, at);
     }
 
     /// Sends an open batch, which is on record.
     fn send(&mut self, lane: Lane, at: usize) {
-        let probe = self.endpoint.failures_in_a_row() > 0;
-        let slot = &mut self.couriers[lane.index()].open[at];
+        let probe = self.endpoint.is_failing();
+        self.replays.sends(lane);
+        let courier = &mut self.couriers[lane];
+        let slot = &mut courier.open[at];
+        if let Some(replay) = &mut courier.replay {
+            replay.sends(self.now, slot.batch.events);
+        }
         slot.flight = Some(Flight {
             turn: self.endpoint.turn(),
             began: self.now,
@@ -325,33 +342,33 @@ impl Machine {
 
     /// Gives up a batch that failed again and again for a smaller one, which is cut next and takes its place on record.
     fn try_a_smaller_one(&mut self, lane: Lane, at: usize) {
-        let courier = &mut self.couriers[lane.index()];
+        let courier = &mut self.couriers[lane];
         let slot = &mut courier.open[at];
         self.endpoint.suspect_too_large(slot.batch.body_bytes);
         courier.carried = slot.refusal.take().map(Box::new);
         courier.drop_from(at);
-        self.unsaved.lanes[lane.index()] = true;
+        self.couriers[lane].unsaved = true;
     }
 
     fn unreproducible(&mut self, lane: Lane, webhook_id: &WebhookId) {
-        let courier = &mut self.couriers[lane.index()];
+        let courier = &mut self.couriers[lane];
         let Some(landed) = courier.land(webhook_id) else { return };
         courier.wants = true;
         if let Some(at) = landed.slot {
             courier.drop_from(at);
         }
-        self.unsaved.lanes[lane.index()] = true;
+        self.couriers[lane].unsaved = true;
         self.save();
     }
 
     fn not_sent(&mut self, lane: Lane, webhook_id: &WebhookId) {
-        let courier = &mut self.couriers[lane.index()];
+        let courier = &mut self.couriers[lane];
         let Some(landed) = courier.land(webhook_id) else { return };
         // What was superseded meanwhile is not sent again as it is.
         if let Some(at) = landed.slot.filter(|_| landed.flight.superseded) {
             courier.wants = true;
             courier.drop_from(at);
-            self.unsaved.lanes[lane.index()] = true;
+            self.couriers[lane].unsaved = true;
             self.save();
         }
     }
@@ -365,33 +382,32 @@ impl Machine {
     /// too often, and never would make them look undelivered. Before anything ends or rests for long, it is put on record.
     fn take_note_of_what_was_passed(&mut self) {
         let rests = !self.may_begin_anything();
-        for (unsaved, courier) in self.unsaved.lanes.iter_mut().zip(&self.couriers) {
-            *unsaved |= courier.has_passed_enough(self.now) || (rests && courier.passed.is_some());
+        for courier in self.couriers.values_mut() {
+            courier.unsaved |= courier.has_passed_enough(self.now)
+                || (rests && courier.passed.is_some())
+                || courier.ends_off_the_record();
         }
     }
 
     /// A settlement waits for the batch that is being read.
     fn is_one_step_with_something_to_come(&self) -> bool {
-        let settles =
-            |lane: Lane| self.unsaved.lanes[lane.index()] && self.couriers[lane.index()].reading.is_some();
-        self.life != Life::Stopping && Lane::ALL.into_iter().any(settles)
+        let settles = |courier: &Courier| courier.unsaved && courier.reading.is_some();
+        self.life != Life::Stopping && self.couriers.values().any(settles)
+    }
+
+    fn has_unsaved(&self) -> bool {
+        !self.unsaved.is_empty() || self.couriers.values().any(|courier| courier.unsaved)
     }
 
     /// Saves what has happened since the last save, if anything.
     fn save(&mut self) {
-        if self.unsaved.is_empty() {
+        if !self.has_unsaved() {
             return;
         }
-        let Unsaved { lanes, attempts, lost, disable, endpoint: _ } = std::mem::take(&mut self.unsaved);
-        let lanes = Lane::ALL
-            .into_iter()
-            .filter(|lane| lanes[lane.index()])
-            .map(|lane| {
-                let courier = &mut self.couriers[lane.index()];
-                courier.passed = None;
-                (lane, courier.state(self.wall))
-            })
-            .collect();
+        let Unsaved { attempts, lost, disable, endpoint: _ } = std::mem::take(&mut self.unsaved);
+        let wall = self.wall;
+        let changed = self.couriers.iter_mut().filter(|(_, courier)| courier.unsaved);
+        let lanes = changed.filter_map(|(lane, courier)| Some((lane, courier.save(wall)?))).collect();
         self.commands.push(Command::Save(Progress {
             integration: self.integration,
             endpoint: self.endpoint.state(self.now, self.wall),
@@ -404,11 +420,11 @@ impl Machine {
 
     fn assert_what_always_holds(&self) {
         debug_assert!(
-            self.unsaved.is_empty() || self.is_one_step_with_something_to_come(),
+            !self.has_unsaved() || self.is_one_step_with_something_to_come(),
             "unsaved, and nothing will save it: {:?}",
             self.unsaved
         );
-        for courier in &self.couriers {
+        for courier in self.couriers.values() {
             let mut end = courier.cursor;
             for Slot { batch, .. } in &courier.open {
                 debug_assert!(

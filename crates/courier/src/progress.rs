@@ -1,5 +1,6 @@
 //! What the store keeps of a courier: enough to go on after a crash exactly where it was.
 
+use crate::ByLane;
 use hitwire_event::{IntegrationId, Kind, Lane, Seq, WebhookId};
 use serde::{Deserialize, Serialize};
 
@@ -92,13 +93,39 @@ pub(crate) fn passed_by<'a>(
 #[serde(transparent)]
 pub struct EndpointState(pub serde_json::Value);
 
+/// What the machine needs to know of a replay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayTerms {
+    /// The lane ends once everything up to here is settled.
+    pub last: Seq,
+    /// A user holds it: nothing of it is sent.
+    pub paused: bool,
+    /// At most this many events a second, at least 1; none: no limit of its own.
+    pub events_per_s: Option<u32>,
+    /// The kinds that it sends: what a dead range of it is said to hold. Never empty.
+    pub kinds: Vec<Kind>,
+}
+
 /// Everything that a machine needs to be built again.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Saved {
     /// Schedule and health; `Null` for a new integration.
     pub endpoint: EndpointState,
-    /// By [`Lane::index`].
-    pub lanes: [LaneState; 2],
+    /// The live lanes, and the replays that have not ended.
+    pub lanes: ByLane<LaneState>,
+    /// The terms of each of these replays.
+    pub replays: ByLane<ReplayTerms>,
+}
+
+/// A new integration, at the beginning of the log.
+impl Default for Saved {
+    fn default() -> Self {
+        Saved {
+            endpoint: EndpointState::default(),
+            lanes: ByLane::live(|_| LaneState::default()),
+            replays: ByLane::default(),
+        }
+    }
 }
 
 /// One step of a courier, saved in one transaction.

@@ -1,10 +1,11 @@
 //! The body of an attempt, made again from the log: byte for byte the one that was sent, or the reason why not.
 
-use super::batch_body::{self, lane_streams};
+use super::batch_body;
 use super::context::Context;
+use super::of_lane::OfLane;
 use bytes::Bytes;
 use hitwire_courier::Attempt;
-use hitwire_event::{Record, Seq};
+use hitwire_event::{Lane, Record, Seq};
 use hitwire_store::{Integration, Read, StoreError};
 use std::sync::Arc;
 
@@ -72,13 +73,19 @@ async fn records(
     integration: &Integration,
     attempt: &Attempt,
 ) -> Result<Result<Vec<Arc<Record>>, WhyNot>, StoreError> {
-    let streams = lane_streams(integration, attempt.lane);
-    if streams.is_empty() {
+    let replay = match attempt.lane {
+        Lane::Replay(number) => context.store.replay(integration.id, number).await?.map(Arc::new),
+        Lane::Urgent | Lane::Bulk => None,
+    };
+    let of = OfLane { integration: Arc::new(integration.clone()), lane: attempt.lane, replay };
+    let before = Seq(attempt.first.0.saturating_sub(1));
+    let part = of.part(context, before).await.map_err(|_| StoreError::Closed)?;
+    if part.streams.is_empty() {
         return Ok(Ok(Vec::new()));
     }
     let mut read = Read {
-        streams,
-        after: Seq(attempt.first.0.saturating_sub(1)),
+        streams: part.streams,
+        after: part.after,
         through: Some(attempt.last),
         max_events: PAGE_EVENTS,
         max_bytes: PAGE_BYTES,
@@ -89,7 +96,7 @@ async fn records(
             let _permit = context.budget.read(integration.client).await;
             context.store.read(read.clone()).await?
         };
-        found.extend(page.records.into_iter().filter(|record| integration.filter.matches(record)));
+        found.extend(page.records.into_iter().filter(|record| part.filter.matches(record)));
         let got_on = page.scanned_to > read.after;
         if found.len() > attempt.events as usize || !page.more || !got_on {
             return Ok(Ok(found));

@@ -440,8 +440,8 @@ impl Board {
         let mut first = Vec::new();
         if let Some(seq) = settled.filter(|_| entry.subscribed) {
             let status = courier.machine.status();
-            for lane in Lane::ALL {
-                let now = &status.lanes[lane.index()];
+            for lane in Lane::LIVE {
+                let now = &status.lanes[lane];
                 if now.state == "caught_up" && now.cursor < seq {
                     first.push(Input::NoneUpTo { lane, seq });
                 }

@@ -40,6 +40,7 @@ pub(crate) async fn say(context: &Context, id: IntegrationId) {
         timestamp_s: started_ms / 1000,
         content_type: integration.target.format.content_type(),
         body,
+        repeat: None,
     };
     let delivery = context.transport.send(&integration, message).await;
     drop(slot);

@@ -1,9 +1,10 @@
 //! What a machine has under way: a read, a request, a measurement. Each ends as an input.
 
-use super::batch_body::{self, lane_streams};
+use super::batch_body;
 use super::context::{Context, Interrupt};
 use super::detail;
 use super::failing;
+use super::of_lane::OfLane;
 use super::refused;
 use super::search::{self, Found};
 use super::unreadable;
@@ -55,21 +56,21 @@ impl CutBody {
 /// A read that the machine asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted {
-    pub(crate) lane: Lane,
     pub(crate) after: Seq,
     pub(crate) max_events: u32,
     pub(crate) max_bytes: u64,
 }
 
-pub(crate) async fn read(context: Arc<Context>, integration: Arc<Integration>, wanted: Wanted) -> Landed {
-    let Wanted { lane, after, max_events, max_bytes } = wanted;
-    let streams = lane_streams(&integration, lane);
+pub(crate) async fn read(context: Arc<Context>, of: OfLane, wanted: Wanted) -> Landed {
+    let Wanted { after, max_events, max_bytes } = wanted;
+    let (lane, integration) = (of.lane, &of.integration);
+    let Ok(part) = of.part(&context, after).await else { return Landed::Nothing };
     let page_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-    let found =
-        search::forward(&context, &integration, streams, after, max_events as usize, page_bytes).await;
-    let Ok(Found { records, scanned_to, skipped, more, unreadable }) = found else { return Landed::Nothing };
+    let found = search::forward(&context, integration.client, &part, max_events as usize, page_bytes).await;
+    let Ok(found) = found else { return Landed::Nothing };
+    let Found { records, scanned_to, skipped, more, unreadable } = found.within(&part);
     let labels = context.names.labels(integration.client);
-    let cut = batch_body::cut(&integration, &labels, &records, scanned_to, max_events, max_bytes);
+    let cut = batch_body::cut(integration, &labels, &records, scanned_to, max_events, max_bytes);
     let (cut, bytes) = cut.unzip();
     let body = cut.as_ref().zip(bytes).map(|(cut, bytes)| CutBody { sha256: cut.body_sha256, bytes });
     let left_over = cut.as_ref().is_some_and(|cut| (cut.events as usize) < records.len());
@@ -79,7 +80,8 @@ pub(crate) async fn read(context: Arc<Context>, integration: Arc<Integration>, w
         scanned_to,
         skipped: skipped || unreadable.is_some(),
         more: more || left_over,
-        unreadable: unreadable.and_then(|unreadable| unreadable::lost(&integration, lane, &unreadable)),
+        unreadable: unreadable
+            .and_then(|unreadable| unreadable::lost(integration, lane, &part.streams, &unreadable)),
         webhook_id: context.webhook_id(),
     };
     Landed::Batch { lane, input, body }
@@ -89,14 +91,13 @@ pub(crate) async fn read(context: Arc<Context>, integration: Arc<Integration>, w
 /// request, this is no attempt, and not the endpoint's failure: it is tried again after a little while.
 pub(crate) async fn send(
     context: Arc<Context>,
-    integration: Arc<Integration>,
-    lane: Lane,
+    of: OfLane,
     batch: OpenBatch,
     mut body: Option<CutBody>,
     probe: bool,
 ) -> Landed {
     loop {
-        let sent = send_once(&context, &integration, lane, &batch, body.take(), probe).await;
+        let sent = send_once(&context, &of, &batch, body.take(), probe).await;
         if let Some(landed) = sent {
             return landed;
         }
@@ -114,12 +115,12 @@ pub(crate) async fn send(
 /// One try; none if there was no file descriptor, so that nothing was sent.
 async fn send_once(
     context: &Arc<Context>,
-    integration: &Arc<Integration>,
-    lane: Lane,
+    of: &OfLane,
     batch: &OpenBatch,
     body: Option<CutBody>,
     probe: bool,
 ) -> Option<Landed> {
+    let (lane, integration) = (of.lane, &of.integration);
     let under_way = context.under_way(integration.id);
     let share = context.share_of(integration.id, probe, under_way.beside);
     let mut slot = pin!(context.budget.slot(share, integration.client, batch.body_bytes));
@@ -136,15 +137,17 @@ async fn send_once(
         Ok(Some(integration)) if !context.stop.is_cancelled() => integration,
         _ => return Some(Landed::Nothing),
     };
+    let of = OfLane { integration, ..of.clone() };
+    let integration = &of.integration;
     if integration.activity != Activity::Active {
         // The shell learns of it in a moment; until then the batch would come back at once.
         tokio::time::sleep(NOT_SENT_AFTER).await;
         return Some(Landed::Input(Input::NotSent { lane, webhook_id: batch.webhook_id.clone() }));
     }
     let body = match body.filter(|body| body.is_of(batch)) {
-        _ if !is_wanted(&integration, batch) => None,
+        _ if !is_wanted(integration, batch) => None,
         Some(body) => Some(body.bytes),
-        None => match again(context, &integration, lane, batch).await {
+        None => match again(context, &of, batch).await {
             Ok(body) => body,
             Err(_) => return Some(Landed::Nothing),
         },
@@ -161,15 +164,15 @@ async fn send_once(
         timestamp_s: started_ms / 1000,
         content_type: integration.target.format.content_type(),
         body,
+        repeat: of.repeat(),
     };
-    let mut delivery = context.transport.send(&integration, message).await;
+    let mut delivery = context.transport.send(integration, message).await;
     drop(slot);
     drop(under_way);
     if delivery.cause == Some(Cause::Descriptors) {
         return None;
     }
-    if let (Some(details), Some(draft)) =
-        (&context.details, detail::draft(&integration, batch, &mut delivery))
+    if let (Some(details), Some(draft)) = (&context.details, detail::draft(integration, batch, &mut delivery))
     {
         details.keep(draft);
     }
@@ -183,8 +186,8 @@ async fn send_once(
         body_bytes: batch.body_bytes,
         took,
     });
-    failing::look(context, &integration, &delivery);
-    refused::look(context, &integration, &delivery, started_ms).await;
+    failing::look(context, integration, &delivery);
+    refused::look(context, integration, &delivery, started_ms).await;
     Some(Landed::Input(Input::Outcome {
         lane,
         webhook_id: batch.webhook_id.clone(),
@@ -202,15 +205,12 @@ fn is_wanted(integration: &Integration, batch: &OpenBatch) -> bool {
 }
 
 /// The open batch's body, made again from the log; none if it is no longer the same.
-async fn again(
-    context: &Context,
-    integration: &Integration,
-    lane: Lane,
-    batch: &OpenBatch,
-) -> Result<Option<Bytes>, Interrupt> {
-    let streams = lane_streams(integration, lane);
-    let span = (batch.first, batch.last);
-    let records = search::exactly(context, integration, streams, span, batch.events as usize).await?;
+async fn again(context: &Context, of: &OfLane, batch: &OpenBatch) -> Result<Option<Bytes>, Interrupt> {
+    let integration = &of.integration;
+    let before = Seq(batch.first.0.saturating_sub(1));
+    let part = of.part(context, before).await?;
+    let records =
+        search::exactly(context, integration.client, &part, batch.last, batch.events as usize).await?;
     let Some(records) = records else { return Ok(None) };
     let labels = context.names.labels(integration.client);
     let body = batch_body::body(integration, &labels, &records);
@@ -220,8 +220,7 @@ async fn again(
 /// Finds out how much of the lane is to be given up.
 pub(crate) async fn measure(
     context: Arc<Context>,
-    integration: Arc<Integration>,
-    lane: Lane,
+    of: OfLane,
     after: Seq,
     age: Duration,
     at_least: Seq,
@@ -230,9 +229,16 @@ pub(crate) async fn measure(
         return Landed::Nothing;
     };
     let through = old.max(at_least);
-    let streams = lane_streams(&integration, lane);
-    match context.patiently(|store| store.lag(streams.clone(), after, through)).await {
-        Ok(lag) => Landed::Input(Input::Measured { lane, through, events: lag.events }),
-        Err(_) => Landed::Nothing,
+    let through = match &of.replay {
+        Some(replay) => through.min(replay.plan.last()),
+        None => through,
+    };
+    let mut events = 0;
+    for (streams, after, through) in of.streams_within(after, through) {
+        match context.patiently(|store| store.lag(streams.clone(), after, through)).await {
+            Ok(lag) => events += lag.events,
+            Err(_) => return Landed::Nothing,
+        }
     }
+    Landed::Input(Input::Measured { lane: of.lane, through, events })
 }

@@ -1,6 +1,6 @@
 //! What others leave for a running shell, and what it shows of itself.
 
-use hitwire_courier::{Machine, OpenBatch};
+use hitwire_courier::{ByLane, Machine, OpenBatch};
 use hitwire_event::{IntegrationId, Lane, Seq};
 use hitwire_store::StreamFrom;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -24,12 +24,18 @@ impl Flags {
     pub(crate) const CONFIGURED: Flags = Flags(4);
     pub(crate) const MOVED: Flags = Flags(8);
     pub(crate) const DUE: Flags = Flags(16);
+    /// A user wants it to be tried now.
+    pub(crate) const RETRY: Flags = Flags(64);
     /// A test message was delivered.
     pub(crate) const TESTED: Flags = Flags(32);
 
-    /// The log advanced for this lane.
+    /// The log advanced for this lane: never for a replay, which ends where it ended when it was begun.
     pub(crate) const fn advanced(lane: Lane) -> Flags {
-        Flags(1 << lane.index())
+        match lane {
+            Lane::Urgent => Flags(1),
+            Lane::Bulk => Flags(2),
+            Lane::Replay(_) => Flags::NONE,
+        }
     }
 
     pub(crate) const fn and(self, other: Flags) -> Flags {
@@ -68,8 +74,8 @@ impl Inbox {
 /// How an integration's couriers are doing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CourierStatus {
-    /// By [`Lane::index`].
-    pub lanes: [LaneNow; 2],
+    /// The live lanes, and the replays that have not ended.
+    pub lanes: ByLane<LaneNow>,
     /// Failed attempts in a row; 0 when well.
     pub failures_in_a_row: u32,
 }
@@ -79,8 +85,8 @@ pub struct CourierStatus {
 pub struct Surveyed {
     /// Whose.
     pub id: IntegrationId,
-    /// By [`Lane::index`].
-    pub lanes: [SurveyedLane; 2],
+    /// The live lanes.
+    pub lanes: ByLane<SurveyedLane>,
     /// Failed attempts in a row; 0 when well.
     pub failures_in_a_row: u32,
 }
@@ -105,31 +111,31 @@ impl Surveyed {
     pub(crate) fn of_machine(id: IntegrationId, machine: &Machine, streams: &[StreamFrom]) -> Self {
         let status = machine.status();
         let failures_in_a_row = status.failures_in_a_row;
-        let [urgent, bulk] = status.lanes.map(|lane| (lane.state, lane.cursor, lane.settled_ahead));
-        Surveyed { id, lanes: surveyed(urgent, bulk, streams), failures_in_a_row }
+        let standing = status.lanes.map(|_, lane| (lane.state, lane.cursor, lane.settled_ahead));
+        Surveyed { id, lanes: surveyed(standing, streams), failures_in_a_row }
     }
 
     pub(crate) fn of_status(id: IntegrationId, status: &CourierStatus, streams: &[StreamFrom]) -> Self {
-        let standing = |lane: &LaneNow| (lane.state, lane.cursor, lane.settled_ahead);
-        let [urgent, bulk] = [&status.lanes[0], &status.lanes[1]].map(standing);
+        let standing = |(lane, now): (Lane, &LaneNow)| (lane, (now.state, now.cursor, now.settled_ahead));
+        let standing = status.lanes.iter().map(standing).collect();
         let failures_in_a_row = status.failures_in_a_row;
-        Surveyed { id, lanes: surveyed(urgent, bulk, streams), failures_in_a_row }
+        Surveyed { id, lanes: surveyed(standing, streams), failures_in_a_row }
     }
 }
 
-fn surveyed(urgent: Standing, bulk: Standing, streams: &[StreamFrom]) -> [SurveyedLane; 2] {
-    let of = |lane: Lane, (state, cursor, settled_ahead): Standing| {
+fn surveyed(mut lanes: ByLane<Standing>, streams: &[StreamFrom]) -> ByLane<SurveyedLane> {
+    lanes.retain(|lane, _| !lane.is_replay());
+    lanes.map(|lane, (state, cursor, settled_ahead)| {
         let is_behind = state != "caught_up";
         let of_lane = streams.iter().filter(|from| is_behind && from.stream.kind.lane() == lane);
         SurveyedLane { state, cursor, streams: of_lane.copied().collect(), settled_ahead }
-    };
-    [of(Lane::Urgent, urgent), of(Lane::Bulk, bulk)]
+    })
 }
 
 /// How one lane is doing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LaneNow {
-    /// `caught_up`, `sending`, `waiting`, `refused`, `disabled`.
+    /// `caught_up`, `sending`, `waiting`, `refused`, `paused`, `disabled`.
     pub state: &'static str,
     /// Every event of the lane up to here is settled.
     pub cursor: Seq,
@@ -146,13 +152,14 @@ pub struct LaneNow {
 impl CourierStatus {
     /// Requests fail, and no success has followed yet.
     pub fn is_failing(&self) -> bool {
-        self.failures_in_a_row > 0 || self.lanes.iter().any(|lane| lane.state == "refused")
+        self.failures_in_a_row > 0
+            || self.lanes.iter().any(|(lane, now)| !lane.is_replay() && now.state == "refused")
     }
 
     pub(crate) fn of(machine: &Machine, clock: &super::Clock) -> Self {
         let status = machine.status();
         CourierStatus {
-            lanes: status.lanes.map(|lane| LaneNow {
+            lanes: status.lanes.map(|_, lane| LaneNow {
                 state: lane.state,
                 cursor: lane.cursor,
                 open: lane.open,

@@ -11,6 +11,7 @@
 //! - `farewell`: what a deleted integration is told.
 //! - `context`: what every shell shares; `inbox`: what others leave for a running shell.
 //! - `settings_cache`: settings of integrations that were active lately.
+//! - `of_lane`: what a lane sends: the ticked kinds that are urgent or not, or what a replay was begun for.
 //! - `search`: reads the log for the events that an integration wants, and passes the others.
 //! - `preview`: how many of the newest events a filter would have let pass.
 //! - `applications`: what a filter's applications are called otherwise.
@@ -45,6 +46,7 @@ mod farewell;
 mod flight;
 mod inbox;
 mod names;
+mod of_lane;
 mod preview;
 mod refused;
 mod search;

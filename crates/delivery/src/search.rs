@@ -6,8 +6,9 @@
 //! have their turn, and what was found is sent.
 
 use super::context::{Context, Interrupt};
-use hitwire_event::{Record, Seq};
-use hitwire_store::{Integration, Page, Read, StreamFrom, Unreadable};
+use super::of_lane::Part;
+use hitwire_event::{ClientId, Record, Seq};
+use hitwire_store::{Page, Read, Unreadable};
 use std::sync::Arc;
 
 /// Pages that one search reads at most.
@@ -35,22 +36,34 @@ pub(crate) struct Found {
     pub(crate) unreadable: Option<Unreadable>,
 }
 
-/// The next wanted events of these streams after a position: at most so many events, and bytes of bodies (a single larger
-/// one is found all the same).
+impl Found {
+    /// The same, for a lane that goes on behind the part, or ends with it.
+    pub(crate) fn within(mut self, part: &Part<'_>) -> Self {
+        if let Some(last) = part.last {
+            // The log says no more than that it has nothing else up to there.
+            self.scanned_to = if self.more { self.scanned_to.min(last) } else { last };
+            self.more |= part.more;
+        }
+        self
+    }
+}
+
+/// The next wanted events of a part of the log: at most so many events, and bytes of bodies (a single larger one is found all
+/// the same).
 pub(crate) async fn forward(
     context: &Context,
-    integration: &Integration,
-    streams: Vec<StreamFrom>,
-    after: Seq,
+    client: ClientId,
+    part: &Part<'_>,
     max_events: usize,
     max_bytes: usize,
 ) -> Result<Found, Interrupt> {
+    let Part { ref streams, ref filter, after, last, .. } = *part;
     if streams.is_empty() {
         return Ok(Found { scanned_to: after, ..Found::default() });
     }
-    let mut read = Read { streams, after, through: None, max_events, max_bytes };
-    if integration.filter.is_empty() {
-        let Page { records, scanned_to, more, unreadable } = context.read(integration.client, read).await?;
+    let mut read = Read { streams: streams.clone(), after, through: last, max_events, max_bytes };
+    if filter.is_empty() {
+        let Page { records, scanned_to, more, unreadable } = context.read(client, read).await?;
         return Ok(Found { records, scanned_to, skipped: false, more, unreadable });
     }
     read.max_events = max_events.max(PAGE_EVENTS);
@@ -58,7 +71,7 @@ pub(crate) async fn forward(
     let mut found = Found { scanned_to: after, more: true, ..Found::default() };
     let mut bytes = 0;
     for _ in 0..PAGES_MAX {
-        let page = context.read(integration.client, read.clone()).await?;
+        let page = context.read(client, read.clone()).await?;
         if let Some(mut unreadable) = page.unreadable {
             // What was found before it is sent first.
             if found.records.is_empty() {
@@ -70,7 +83,7 @@ pub(crate) async fn forward(
             break;
         }
         for record in page.records {
-            if !integration.filter.matches(&record) {
+            if !filter.matches(&record) {
                 found.skipped = true;
                 continue;
             }
@@ -94,17 +107,17 @@ pub(crate) async fn forward(
     Ok(found)
 }
 
-/// The wanted events of these streams from `first` to `last`, if there are exactly so many.
+/// The wanted events of a part of the log up to `last`, if there are exactly so many.
 pub(crate) async fn exactly(
     context: &Context,
-    integration: &Integration,
-    streams: Vec<StreamFrom>,
-    (first, last): (Seq, Seq),
+    client: ClientId,
+    part: &Part<'_>,
+    last: Seq,
     events: usize,
 ) -> Result<Option<Vec<Arc<Record>>>, Interrupt> {
-    let all = integration.filter.is_empty();
+    let Part { ref streams, ref filter, mut after, .. } = *part;
+    let all = filter.is_empty();
     let mut records = Vec::with_capacity(events);
-    let mut after = Seq(first.0.saturating_sub(1));
     loop {
         let missing = events - records.len();
         let read = Read {
@@ -114,11 +127,11 @@ pub(crate) async fn exactly(
             max_events: if all { missing } else { missing.max(PAGE_EVENTS) },
             max_bytes: if all { usize::MAX } else { PAGE_BYTES },
         };
-        let page = context.read(integration.client, read).await?;
+        let page = context.read(client, read).await?;
         if page.unreadable.is_some() {
             return Ok(None);
         }
-        records.extend(page.records.into_iter().filter(|record| integration.filter.matches(record)));
+        records.extend(page.records.into_iter().filter(|record| filter.matches(record)));
         if records.len() > events {
             return Ok(None);
         }

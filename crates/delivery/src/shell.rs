@@ -5,10 +5,11 @@ use super::context::{Context, Interrupt, Note};
 use super::farewell;
 use super::flight::{self, CutBody, Landed, Wanted};
 use super::inbox::{CourierStatus, Flags, Inbox};
-use hitwire_courier::{Command, DisableReason, Input, Limits, Machine, Reloaded, Settings};
+use super::of_lane::OfLane;
+use hitwire_courier::{ByLane, Command, DisableReason, Input, Limits, Machine, Reloaded, Settings};
 use hitwire_event::{IntegrationId, Lane, Seq};
 use hitwire_store::change;
-use hitwire_store::{Activity, CourierToken, Integration, LoadedCourier, Op, StreamFrom, Ticked};
+use hitwire_store::{Activity, CourierToken, Integration, LoadedCourier, Op, Replay, StreamFrom, Ticked};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -32,6 +33,8 @@ pub(crate) struct Courier {
     token: CourierToken,
     /// Of the settings that the machine knows.
     revision: u64,
+    /// The replays that had not ended when it was loaded.
+    replays: Vec<Arc<Replay>>,
 }
 
 /// One integration, running.
@@ -41,8 +44,8 @@ pub(crate) struct Shell {
     inbox: Arc<Inbox>,
     integration: Arc<Integration>,
     courier: Courier,
-    /// The body of the batch that was just cut in each lane, so that it need not be made twice.
-    bodies: [Option<CutBody>; 2],
+    /// The body of the batch that was just cut in a lane, so that it need not be made twice.
+    bodies: ByLane<CutBody>,
     /// On tasks of their own, so that a request's time runs on while a step is being saved. Dropped, they are abandoned.
     flights: JoinSet<Landed>,
 }
@@ -88,16 +91,18 @@ impl Shell {
         } else {
             // No edit: what was saved goes on, with what is left of its waits.
             let loaded = context.patiently(|store| store.load_courier(id)).await?.ok_or(Interrupt::Gone)?;
-            let LoadedCourier { token, saved, revision } = loaded;
+            let LoadedCourier { token, saved, replays, revision } = loaded;
+            let replays = replays.into_iter().map(Arc::new).collect();
             let integration = context.integration_at(id, revision).await?.ok_or(Interrupt::Gone)?;
             context.note(Note::Subscribed(id, subscribed(&context, &integration)));
             let (wall, revision) = (context.clock.wall(), integration.revision);
             let settings = settings(&context, &integration);
             let machine = Box::new(Machine::new(id, settings, saved, wall, id.0 ^ wall.ms));
-            (integration, Courier { machine, token, revision })
+            (integration, Courier { machine, token, revision, replays })
         };
         let flights = JoinSet::new();
-        let mut shell = Shell { context, id, inbox, integration, courier, bodies: [None, None], flights };
+        let mut shell =
+            Shell { context, id, inbox, integration, courier, bodies: ByLane::default(), flights };
         if shell.integration.revision != shell.courier.revision {
             let reloaded = shell.load_again(true, Vec::new()).await?;
             shell.feed(reloaded).await?;
@@ -163,13 +168,16 @@ impl Shell {
             let reloaded = self.load_again(flags.has(Flags::CONFIGURED), Vec::new()).await?;
             self.feed(reloaded).await?;
         }
-        for lane in Lane::ALL {
+        for lane in Lane::LIVE {
             if flags.has(Flags::advanced(lane)) {
                 inputs.push_back(Input::Advanced { lane });
             }
         }
         if flags.has(Flags::TESTED) {
             inputs.push_back(Input::TestDelivered);
+        }
+        if flags.has(Flags::RETRY) {
+            inputs.push_back(Input::RetryNow);
         }
         if flags.has(Flags::DUE) {
             inputs.push_back(Input::Due);
@@ -182,7 +190,10 @@ impl Shell {
             Landed::Nothing => None,
             Landed::Input(input) => Some(input),
             Landed::Batch { lane, input, body } => {
-                self.bodies[lane.index()] = body;
+                match body {
+                    Some(body) => self.bodies.insert(lane, body),
+                    None => self.bodies.remove(lane),
+                };
                 Some(input)
             }
         }
@@ -209,7 +220,7 @@ impl Shell {
     async fn load_again(&mut self, edited: bool, undone: Vec<Command>) -> Result<Input, Interrupt> {
         let (context, id) = (&self.context, self.id);
         let loaded = context.patiently(|store| store.load_courier(id)).await?.ok_or(Interrupt::Gone)?;
-        let LoadedCourier { token, saved, revision } = loaded;
+        let LoadedCourier { token, saved, replays, revision } = loaded;
         let integration = context.integration_at(id, revision).await?.ok_or(Interrupt::Gone)?;
         let edited = edited || integration.revision != self.courier.revision;
         let known_to = if self.integration.revision == self.courier.revision {
@@ -219,11 +230,12 @@ impl Shell {
         };
         if edited {
             // A body that was cut under other settings must not be sent under the new ones.
-            self.bodies = [None, None];
+            self.bodies = ByLane::default();
             context.note(Note::Subscribed(id, subscribed(context, &integration)));
         }
         let edited = edited.then(|| settings(context, &integration));
         (self.courier.token, self.courier.revision) = (token, integration.revision);
+        self.courier.replays = replays.into_iter().map(Arc::new).collect();
         self.integration = integration;
         Ok(Input::Reloaded(Box::new(Reloaded { saved, edited, undone, known_to })))
     }
@@ -234,10 +246,6 @@ impl Shell {
             return Vec::new();
         }
         change::integration::broken(&self.integration, reason, self.context.clock.wall_ms() / 1000)
-    }
-
-    fn read(&mut self, wanted: Wanted) {
-        self.flights.spawn(flight::read(Arc::clone(&self.context), Arc::clone(&self.integration), wanted));
     }
 
     /// Carries commands out, in order. Returns what is left undone, as somebody else's change came before a step.
@@ -262,19 +270,24 @@ impl Shell {
         Ok(Vec::new())
     }
 
+    fn of_lane(&self, lane: Lane) -> OfLane {
+        let replay = self.courier.replays.iter().find(|replay| replay.lane() == lane).cloned();
+        OfLane { integration: Arc::clone(&self.integration), lane, replay }
+    }
+
     fn begin_flight(&mut self, command: Command) {
         match command {
             Command::Save(_) => {}
             Command::Read { lane, after, max_events, max_bytes } => {
-                self.read(Wanted { lane, after, max_events, max_bytes });
+                let wanted = Wanted { after, max_events, max_bytes };
+                self.flights.spawn(flight::read(Arc::clone(&self.context), self.of_lane(lane), wanted));
             }
             Command::Send { lane, batch, probe } => {
                 // What was just cut, unless this is an older batch.
-                let body = self.bodies[lane.index()].take_if(|body| body.is_of(&batch));
+                let body = self.bodies.remove(lane).filter(|body| body.is_of(&batch));
                 self.flights.spawn(flight::send(
                     Arc::clone(&self.context),
-                    Arc::clone(&self.integration),
-                    lane,
+                    self.of_lane(lane),
                     batch,
                     body,
                     probe,
@@ -283,8 +296,7 @@ impl Shell {
             Command::Measure { lane, after, age, at_least } => {
                 self.flights.spawn(flight::measure(
                     Arc::clone(&self.context),
-                    Arc::clone(&self.integration),
-                    lane,
+                    self.of_lane(lane),
                     after,
                     age,
                     at_least,
@@ -329,7 +341,7 @@ fn subscribed(context: &Context, integration: &Integration) -> Vec<StreamFrom> {
     if !context.sends(integration) {
         return Vec::new();
     }
-    Lane::ALL.into_iter().flat_map(|lane| lane_streams(integration, lane)).collect()
+    Lane::LIVE.into_iter().flat_map(|lane| lane_streams(integration, lane)).collect()
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ pub fn compose(
         timestamp_s: now_s,
         content_type: integration.target.format.content_type(),
         body: batch_body::body(integration, labels, &[record]),
+        repeat: None,
     };
     let target = target_of(integration, now_s);
     let headers = request_headers(&target, &message).unwrap_or_default();

@@ -2,15 +2,19 @@
 
 use hitwire_courier::{LostRange, LostReason};
 use hitwire_event::{Kind, Lane};
-use hitwire_store::{Integration, Unreadable};
+use hitwire_store::{Integration, StreamFrom, Unreadable};
 
 /// What the lane records as lost in the step with which it passes it; none if there is nothing to lose.
-pub(crate) fn lost(integration: &Integration, lane: Lane, unreadable: &Unreadable) -> Option<LostRange> {
+pub(crate) fn lost(
+    integration: &Integration,
+    lane: Lane,
+    streams: &[StreamFrom],
+    unreadable: &Unreadable,
+) -> Option<LostRange> {
     if unreadable.exact && unreadable.events == 0 {
         return None;
     }
-    let ticked = integration.events.iter().filter(|ticked| ticked.active).map(|ticked| ticked.kind);
-    let kinds: Vec<Kind> = ticked.filter(|kind| kind.lane() == lane).collect();
+    let kinds: Vec<Kind> = streams.iter().map(|from| from.stream.kind).collect();
     let Unreadable { first, last, events, .. } = *unreadable;
     tracing::warn!(integration = %integration.id, %lane, %first, %last, events, "a part of the log cannot be read");
     let (reason, detail) = (LostReason::Damaged, unreadable.detail());

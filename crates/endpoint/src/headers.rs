@@ -1,7 +1,7 @@
 //! The headers of a request: which ones a user may set, and how they join with ours.
 
 use crate::sign::{self, SecretError};
-use crate::target::{Message, Target};
+use crate::target::{Message, Repeat, Target};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
 /// The most bytes of one header, name and value together: the limit of one header line in common servers.
@@ -36,8 +36,20 @@ const CONNECTION_HEADERS: &[&str] = &[
     "upgrade",
 ];
 
+/// The number of the replay that the request belongs to.
+const REPLAY: HeaderName = HeaderName::from_static("hitwire-replay");
+/// What is sent again, see [`Repeat`](crate::Repeat).
+const RESEND_OF: HeaderName = HeaderName::from_static("hitwire-resend-of");
+
 /// Headers that hitwire sets itself; `hitwire-origin` marks own deliveries.
-const OWN_HEADERS: &[&str] = &["webhook-id", "webhook-timestamp", "webhook-signature", "hitwire-origin"];
+const OWN_HEADERS: &[&str] = &[
+    "webhook-id",
+    "webhook-timestamp",
+    "webhook-signature",
+    "hitwire-origin",
+    "hitwire-replay",
+    "hitwire-resend-of",
+];
 
 /// Whether a user may set these headers.
 pub fn check_headers<N: AsRef<str>, V: AsRef<str>>(headers: &[(N, V)]) -> Result<(), HeaderError> {
@@ -133,6 +145,13 @@ pub fn request_headers(target: &Target, message: &Message) -> Result<HeaderMap, 
     let id = message.webhook_id.as_str();
     headers.insert(WEBHOOK_ID, HeaderValue::from_str(id).map_err(|_| RequestError::Id)?);
     headers.insert(WEBHOOK_TIMESTAMP, HeaderValue::from(message.timestamp_s));
+    if let Some(Repeat { replay, resend_of }) = &message.repeat {
+        headers.insert(REPLAY, HeaderValue::from(*replay));
+        // An id may hold anything; what cannot stand in a header is no reason not to send.
+        if let Some(of) = resend_of.as_deref().and_then(|of| HeaderValue::from_str(of).ok()) {
+            headers.insert(RESEND_OF, of);
+        }
+    }
     let signatures = sign::sign(&target.signing_secrets, id, message.timestamp_s, &message.body)?;
     if !signatures.is_empty() {
         let value = HeaderValue::from_str(&signatures).map_err(|_| RequestError::Id)?;

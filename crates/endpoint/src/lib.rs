@@ -74,7 +74,7 @@ pub use proxy::{
 pub use resolve::{Answer, Resolver};
 pub use response::{RESPONSE_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX, RESPONSE_HEADERS_MAX, Response};
 pub use send::{Cause, Fetch, Sender, Sent, Timings};
-pub use target::{HttpVersion, KeyPem, Message, Method, Target};
+pub use target::{HttpVersion, KeyPem, Message, Method, Repeat, Target};
 pub use tls::{
     CertificateFacts, CertificateProblem, ClientIdentity, PASSWORD_BYTES_MAX, PEM_BYTES_MAX, PINS_MAX,
     PemError, PemFault, PemText, Pin, PinError, TlsClass, TlsConfigError, TlsField, TlsIdentity, TlsProblem,

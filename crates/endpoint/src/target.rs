@@ -99,6 +99,18 @@ pub struct Message {
     pub content_type: &'static str,
     /// The body.
     pub body: Bytes,
+    /// A user has it sent on purpose, once more.
+    pub repeat: Option<Repeat>,
+}
+
+/// What tells a receiver that it is sent again what it may have got before, under another id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// Number of the replay: the header `hitwire-replay`.
+    pub replay: u32,
+    /// What is sent again, if it is not just a part of the log: the header `hitwire-resend-of`. The `webhook-id` of a batch,
+    /// the id of an event, or the word `undelivered`.
+    pub resend_of: Option<Box<str>>,
 }
 
 /// A private key in PEM, wiped when dropped.

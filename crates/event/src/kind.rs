@@ -1,8 +1,7 @@
 //! The catalogue of kinds: what a user ticks, what the log stores, which lane carries it.
 
-use crate::ClientId;
+use crate::{ClientId, Lane};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// How bad a vulnerability is. Order: the worst first. In settings it is written in lower case: `critical`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -95,40 +94,6 @@ impl ObjectType {
             ObjectType::RequestsPerHour => "number_of_requests_per_hour",
             ObjectType::Counter => "counter",
         }
-    }
-}
-
-/// An integration's way through the log. Urgent events do not queue behind a flood of hits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Lane {
-    /// System events, critical and high vulnerabilities.
-    Urgent,
-    /// The rest.
-    Bulk,
-}
-
-impl Lane {
-    /// Both, the urgent one first.
-    pub const ALL: [Lane; 2] = [Lane::Urgent, Lane::Bulk];
-
-    /// `urgent` or `bulk`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Lane::Urgent => "urgent",
-            Lane::Bulk => "bulk",
-        }
-    }
-
-    /// 0 for urgent, 1 for bulk: the index into an array of two, and the number the store keeps.
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-}
-
-impl fmt::Display for Lane {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

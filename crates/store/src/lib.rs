@@ -38,7 +38,8 @@ pub use answer::{Answer, StoreError};
 pub use counts::{Counts, Distribution, Figures};
 pub use details::{AttemptKey, AttemptTimings, DELIVERED_OF_EACH, Detail, Details, Draft, ResponseDetail};
 pub use ledger::{
-    AttemptPage, AttemptQuery, AttemptRow, CourierToken, Ledger, LoadedCourier, LostRow, Moved,
+    AttemptPage, AttemptQuery, AttemptRow, CourierToken, Ledger, LoadedCourier, LostRow, Moved, NewReplay,
+    Replay, ReplayChange, ReplayEnd, ReplayPlan, ReplayPurpose, Segment, SteerReplay,
 };
 pub use log::{Append, Appended, Lag, Log, Page, Read, StreamFrom, Touched, Unreadable};
 pub use ops::{Done, Op};

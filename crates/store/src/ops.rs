@@ -2,7 +2,8 @@
 
 use crate::{
     ActivityEntry, Append, Appended, Application, Authority, Client, CourierToken, Credential, Integration,
-    Link, LoadedCourier, NewIntegration, Sequence, Session, Token, TokenId, UpdateIntegration, User, UserId,
+    Link, LoadedCourier, NewIntegration, NewReplay, Sequence, Session, SteerReplay, Token, TokenId,
+    UpdateIntegration, User, UserId,
 };
 use hitwire_courier::Progress;
 use hitwire_event::{ClientId, Event, IntegrationId};
@@ -24,6 +25,12 @@ pub enum Op {
     /// One step of a courier; [`StoreError::Overtaken`](crate::StoreError::Overtaken) if this is not the token of the last load,
     /// or somebody else has changed the courier since. Ranges that cannot be read and follow each other become one.
     Save(CourierToken, Progress),
+
+    /// Begins a replay, of an integration that exists; [`StoreError::Taken`](crate::StoreError::Taken) if it has
+    /// [`Replay::UNDER_WAY_MAX`](crate::Replay::UNDER_WAY_MAX) under way.
+    BeginReplay(NewReplay),
+    /// Changes a replay; [`StoreError::NotFound`](crate::StoreError::NotFound) if it has ended.
+    SteerReplay(SteerReplay),
 
     // The registry: integrations.
     /// A new integration, of a client that exists; its streams start at the end of the log.
@@ -159,6 +166,8 @@ pub enum Done {
     Saved,
     /// To `NextId`.
     Id(u64),
-    /// To what is simply kept, gone, or so: `Put...`, `Require`, `...Used`, `RedeemLink`, `Remember`, `Record`, `Announce`, `Announced`.
+    /// To `BeginReplay`: its number.
+    Replay(u32),
+    /// To what is simply kept, gone, or so: `Put...`, `Require`, `...Used`, `RedeemLink`, `SteerReplay`, `Remember`, `Record`, `Announce`, `Announced`.
     Kept,
 }

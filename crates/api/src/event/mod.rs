@@ -16,7 +16,7 @@ use axum::extract::State;
 use axum::response::Response;
 use hitwire_courier::{Saved, Verdict};
 use hitwire_delivery::matching;
-use hitwire_event::{IntegrationId, Kind, Record, Seq};
+use hitwire_event::{IntegrationId, Kind, Lane, Record, Seq};
 use hitwire_index::Delivery;
 use hitwire_store::{Activity, IntegrationQuery, IntegrationRow, LostRow};
 use http::StatusCode;
@@ -62,7 +62,8 @@ pub(super) struct Way {
     integration: u64,
     name: String,
     active: bool,
-    lane: &'static str,
+    #[schema(value_type = String, example = "bulk")]
+    lane: Lane,
     /// `delivered`, `on_its_way`, `waiting`, `settled`, `filtered_out`, `dead`, `skipped`, `not_subscribed`
     state: &'static str,
     /// False: it follows from the settings of today, and those of then are not known.
@@ -183,7 +184,7 @@ async fn way_through(
         subscription,
         fits,
         revision,
-        lane: &saved.lanes[lane.index()],
+        lane: &saved.lanes[lane],
         attempts,
         lost: lost.as_ref(),
     };
@@ -197,7 +198,7 @@ async fn way_through(
         integration: id.0,
         name: row.name,
         active,
-        lane: lane.name(),
+        lane,
         state: found.state.name(),
         certain: found.certain,
         detail,

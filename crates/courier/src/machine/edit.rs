@@ -21,7 +21,7 @@ impl Machine {
             self.pardon();
             self.save();
         }
-        for courier in &mut self.couriers {
+        for courier in self.couriers.values_mut() {
             courier.edited(self.settings.content_revision, self.now);
         }
     }
@@ -31,13 +31,14 @@ impl Machine {
     pub(super) fn test_delivered(&mut self) {
         self.unsaved.endpoint |= self.endpoint.failures_in_a_row() > 0;
         self.endpoint.forget_failures_in_a_row();
+        self.try_now();
+    }
+
+    /// Whatever waits for the endpoint is sent again at once, with the same ids.
+    pub(super) fn try_now(&mut self) {
         self.endpoint.try_now(self.now);
-        for refusal in self
-            .couriers
-            .iter_mut()
-            .flat_map(|courier| &mut courier.open)
-            .filter_map(|slot| slot.refusal.as_mut())
-        {
+        let open = self.couriers.values_mut().flat_map(|courier| &mut courier.open);
+        for refusal in open.filter_map(|slot| slot.refusal.as_mut()) {
             refusal.wait.end(self.now);
         }
     }

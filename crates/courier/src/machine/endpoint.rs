@@ -15,6 +15,8 @@ const SUSPICIONS_MOST: u8 = 3;
 pub(super) struct Endpoint {
     /// Retries begun on the schedule since the last success.
     retries: u32,
+    /// The same of replays, which have the schedule for themselves: it never ends for them.
+    replay_retries: u32,
     /// It is sick, and is left alone for so long.
     sick: Option<Wait>,
     /// Rises with each wait for a sick endpoint.
@@ -36,6 +38,8 @@ struct Kept {
     #[serde(skip_serializing_if = "is_default")]
     retries: u32,
     #[serde(skip_serializing_if = "is_default")]
+    replay_retries: u32,
+    #[serde(skip_serializing_if = "is_default")]
     sick: Option<SavedWait>,
     #[serde(skip_serializing_if = "is_default")]
     failing_ms: u64,
@@ -45,6 +49,16 @@ struct Kept {
     size: Option<LearntSize>,
     #[serde(skip_serializing_if = "is_default")]
     health: Vec<SavedBucket>,
+}
+
+/// A sick answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SickAnswer {
+    /// The endpoint's turn when the request was sent.
+    pub(super) turn: u32,
+    /// The request was one of a replay.
+    pub(super) to_a_replay: bool,
+    pub(super) retry_after: Option<Duration>,
 }
 
 /// What a sick answer leads to.
@@ -70,6 +84,7 @@ impl Endpoint {
             .then(|| Box::new(Health::restored(&kept.health, now)));
         Endpoint {
             retries: kept.retries,
+            replay_retries: kept.replay_retries,
             sick: kept.sick.map(|wait| Wait::resumed(wait, wall, jitter)),
             turn: 0,
             streak: match (kept.failures_in_a_row, kept.failing_ms) {
@@ -87,6 +102,7 @@ impl Endpoint {
     pub(super) fn state(&self, now: Duration, wall: WallClock) -> EndpointState {
         let kept = Kept {
             retries: self.retries,
+            replay_retries: self.replay_retries,
             sick: self.sick.map(|wait| wait.saved(wall)),
             failing_ms: self.streak.lasted().as_millis() as u64,
             failures_in_a_row: self.failures_in_a_row,
@@ -121,14 +137,17 @@ impl Endpoint {
         self.size.map(LearntSize::body_bytes_max)
     }
 
-    /// A success: the schedule begins anew.
-    pub(super) fn delivered(&mut self, preset: Preset, now: Duration) {
+    /// A success: the schedule begins anew. `counts`: towards the 60 % rule.
+    pub(super) fn delivered(&mut self, preset: Preset, now: Duration, counts: bool) {
         self.retries = 0;
+        self.replay_retries = 0;
         self.sick = None;
         self.streak = Streak::default();
         self.failures_in_a_row = 0;
         self.is_being_tried_smaller = false;
-        self.count(preset, now, false);
+        if counts {
+            self.count(preset, now, false);
+        }
     }
 
     /// A failure of any kind. `counts`: towards the 60 % rule. Returns how long failures have gone on.
@@ -160,10 +179,9 @@ impl Endpoint {
     /// the current wait began says nothing new, except by its `Retry-After`.
     pub(super) fn sicken(
         &mut self,
-        turn: u32,
+        SickAnswer { turn, to_a_replay, retry_after }: SickAnswer,
         preset: Preset,
         now: Duration,
-        retry_after: Option<Duration>,
         jitter: &mut Jitter,
     ) -> Sickness {
         if let Some(wait) = &mut self.sick
@@ -173,13 +191,23 @@ impl Endpoint {
             return Sickness::Waits;
         }
         self.turn = self.turn.wrapping_add(1);
-        let Some(wait) = preset.wait(self.retries) else {
+        let (retries, preset) = if to_a_replay {
+            (&mut self.replay_retries, Preset::Patient)
+        } else {
+            (&mut self.retries, preset)
+        };
+        let Some(wait) = preset.wait(*retries) else {
             self.sick = Some(Wait::begin(now, schedule::lengthened(Duration::ZERO, retry_after)));
             return Sickness::Exhausted;
         };
-        self.retries = self.retries.saturating_add(1);
+        *retries = retries.saturating_add(1);
         self.sick = Some(Wait::begin(now, jitter.added_to(schedule::lengthened(wait, retry_after))));
         Sickness::Waits
+    }
+
+    /// The last answer was no success.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failures_in_a_row > 0 || self.replay_retries > 0
     }
 
     /// A body of this many bytes, of several events, was answered with 413.
@@ -225,6 +253,7 @@ impl Endpoint {
     /// before the current wait is over.
     pub(super) fn begin_schedule_anew(&mut self) {
         self.retries = 0;
+        self.replay_retries = 0;
         self.streak = Streak::default();
     }
 

@@ -64,7 +64,7 @@ impl Machine {
             None => format!("refused in {} retries", crate::schedule::WAITS_S.len()),
         };
         let detail = format!("{what}; last: {error}");
-        let courier = &mut self.couriers[lane.index()];
+        let courier = &mut self.couriers[lane];
         if courier.measuring.is_some() {
             // The answer to a question that was called off is on its way; the next failure gives up.
             return;
@@ -81,13 +81,13 @@ impl Machine {
     }
 
     fn record_lost(&mut self, lane: Lane, first: Seq, last: Seq, events: u64, detail: &str) {
-        let (kinds, reason, detail) = (self.settings.kinds_of(lane), LostReason::GaveUp, detail.to_owned());
+        let (kinds, reason, detail) = (self.kinds_of(lane), LostReason::GaveUp, detail.to_owned());
         self.unsaved.lost.push(LostRange { lane, kinds, first, last, events, reason, detail });
-        self.unsaved.lanes[lane.index()] = true;
+        self.couriers[lane].unsaved = true;
     }
 
     fn measure(&mut self, lane: Lane, age: Duration, detail: String) {
-        let courier = &mut self.couriers[lane.index()];
+        let courier = &mut self.couriers[lane];
         courier.outdate_read();
         let after = courier.cursor;
         let at_least = courier.open.last().map_or(after, |slot| slot.batch.last);
@@ -98,7 +98,7 @@ impl Machine {
 
     /// The answer to [`Command::Measure`].
     pub(super) fn measured(&mut self, lane: Lane, through: Seq, events: u64) {
-        let courier = &mut self.couriers[lane.index()];
+        let courier = &mut self.couriers[lane];
         let Some(measuring) = &mut courier.measuring else { return };
         let Some(giving_up) = &mut measuring.giving_up else { return courier.call_off() };
         giving_up.answer = Some(Extent { through, events });
@@ -110,7 +110,7 @@ impl Machine {
 
     /// Turns what was measured into dead ranges, and the lane goes on behind them.
     fn lose(&mut self, lane: Lane) {
-        let courier = &mut self.couriers[lane.index()];
+        let courier = &mut self.couriers[lane];
         let giving_up = courier.measuring.as_mut().and_then(|measuring| measuring.giving_up.take());
         let Some(GivingUp { answer: Some(Extent { through, events }), detail, .. }) = giving_up.map(|it| *it)
         else {
@@ -137,7 +137,7 @@ impl Machine {
             after = last;
         }
         courier.cursor = courier.cursor.max(after);
-        self.unsaved.lanes[lane.index()] = true;
+        self.couriers[lane].unsaved = true;
         for (first, last, events) in ranges {
             self.record_lost(lane, first, last, events, &detail);
         }
@@ -148,8 +148,9 @@ impl Machine {
         let Some(ending) = &self.ending else { return };
         let age = ending.age;
         let mut waiting = false;
-        for lane in Lane::ALL {
-            let courier = &mut self.couriers[lane.index()];
+        // A replay is not given up with the endpoint: it waits until that is well, or a user calls it off.
+        for lane in Lane::LIVE {
+            let courier = &mut self.couriers[lane];
             if courier.reading.is_some() {
                 courier.outdate_read();
                 waiting = true;
@@ -174,7 +175,7 @@ impl Machine {
     /// Everything is given up: what comes next begins anew, or the integration is disabled.
     fn end(&mut self) {
         let Some(ending) = self.ending.take() else { return };
-        for lane in Lane::ALL {
+        for lane in Lane::LIVE {
             self.lose(lane);
         }
         match ending.disable {
@@ -187,7 +188,7 @@ impl Machine {
     /// Nothing is given up after all: settings have changed, or hitwire stops.
     pub(super) fn cancel_giving_up(&mut self) {
         self.ending = None;
-        for courier in &mut self.couriers {
+        for courier in self.couriers.values_mut() {
             let Some(measuring) = &mut courier.measuring else { continue };
             let answered = measuring.giving_up.take().is_some_and(|giving_up| giving_up.is_answered());
             if answered {

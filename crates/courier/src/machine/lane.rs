@@ -6,6 +6,7 @@
 
 use super::Settings;
 use super::giving_up::GivingUp;
+use super::replay::Replay;
 use crate::batch::{Ask, Sizer};
 use crate::refusal::Refusal;
 use crate::schedule::{Jitter, WallClock};
@@ -18,6 +19,10 @@ use std::time::Duration;
 pub(super) struct Courier {
     /// Every event of the lane up to here is settled.
     pub(super) cursor: Seq,
+    /// If this is a replay: where it ends, and how fast it goes.
+    pub(super) replay: Option<Box<Replay>>,
+    /// It is to be put on record with the next save.
+    pub(super) unsaved: bool,
     /// Events that are not wanted were passed, and this is not on record yet.
     pub(super) passed: Option<Passed>,
     /// The log has, or may have, events of the lane past the last open batch.
@@ -136,6 +141,7 @@ impl Courier {
     /// As it was saved. A batch that was cut under other content settings is dropped, and those behind it with it.
     pub(super) fn restored(
         mut saved: LaneState,
+        replay: Option<Replay>,
         settings: &Settings,
         wall: WallClock,
         jitter: &mut Jitter,
@@ -152,6 +158,8 @@ impl Courier {
         };
         Courier {
             cursor: saved.cursor,
+            replay: replay.map(Box::new),
+            unsaved: false,
             passed: None,
             wants: true,
             open: saved.open.into_iter().take_while(is_current).map(slot).collect(),
@@ -193,8 +201,24 @@ impl Courier {
         })
     }
 
-    /// For the store.
-    pub(super) fn state(&self, wall: WallClock) -> LaneState {
+    /// When it is to be put on record how far it has come; not if that will happen with what is under way.
+    pub(super) fn to_be_put_on_record(&self) -> Option<Duration> {
+        let passed = self.passed?;
+        (!self.unsaved).then(|| passed.due())
+    }
+
+    /// For the store, which keeps it; none of a replay that was called off: what is under way has its attempts, and no place
+    /// on record any more.
+    pub(super) fn save(&mut self, wall: WallClock) -> Option<LaneState> {
+        self.unsaved = false;
+        self.passed = None;
+        if let Some(replay) = &mut self.replay {
+            replay.saved(self.cursor);
+        }
+        (!self.is_called_off()).then(|| self.state(wall))
+    }
+
+    fn state(&self, wall: WallClock) -> LaneState {
         let unsettled = |slot: &Slot| Unsettled {
             batch: slot.batch.clone(),
             settled_behind: slot.settled_behind,
@@ -230,7 +254,7 @@ impl Courier {
 
     /// Nothing is left to do, as far as is known.
     pub(super) fn is_caught_up(&self) -> bool {
-        self.rests() && self.open.is_empty() && !self.wants
+        self.rests() && self.open.is_empty() && (!self.wants || self.has_read_all())
     }
 
     /// The open batches that wait to be sent, with the time from which they may be, as far as their own waits decide.
@@ -250,6 +274,7 @@ impl Courier {
     pub(super) fn may_read(&self, in_flight: usize) -> bool {
         let superseded = |slot: &Slot| slot.flight.is_some_and(|flight| flight.superseded);
         self.wants
+            && !self.has_read_all()
             && self.reading.is_none()
             && self.measuring.is_none()
             && self.open.len() + self.strays.len() < in_flight

@@ -30,7 +30,7 @@ impl Settings {
         usize::from(self.in_flight.max(1))
     }
 
-    /// The ticked kinds of a lane. There is nothing to lose of a lane without any; should something be lost all the same,
+    /// The ticked kinds of a live lane. There is nothing to lose of a lane without any; should something be lost all the same,
     /// it is said of every kind that the lane can have.
     pub(super) fn kinds_of(&self, lane: Lane) -> Vec<Kind> {
         let of_lane = |kinds: &[Kind]| kinds.iter().copied().filter(|kind| kind.lane() == lane).collect();
@@ -138,6 +138,8 @@ pub enum Input {
     },
     /// A test message to the endpoint was delivered: waiting lanes try again at once.
     TestDelivered,
+    /// A user wants to see now whether it works: waiting lanes try again at once. The schedule goes on from where it was.
+    RetryNow,
     /// [`Machine::wake_at`](crate::Machine::wake_at) has come.
     Due,
     /// Start nothing more; what is in flight ends by itself or is abandoned.

@@ -1,6 +1,6 @@
 //! What follows from an answer.
 
-use super::endpoint::Sickness;
+use super::endpoint::{SickAnswer, Sickness};
 use super::lane::{Growth, Landed};
 use super::{Life, Machine, Reply};
 use crate::refusal::{TOO_LARGE, classify, may_be_its_size};
@@ -21,7 +21,7 @@ pub(super) struct Answer {
 
 impl Machine {
     pub(super) fn outcome(&mut self, lane: Lane, webhook_id: &WebhookId, answer: Answer) {
-        let Some(landed) = self.couriers[lane.index()].land(webhook_id) else { return };
+        let Some(landed) = self.couriers[lane].land(webhook_id) else { return };
         self.hearings.note(&self.endpoint, lane, &landed, &answer);
         // The shell may have had to wait before it could begin.
         self.pace.begun(self.now.saturating_sub(answer.took));
@@ -48,7 +48,7 @@ impl Machine {
             body_sha256: Some(batch.body_sha256),
             content_revision: Some(batch.content_revision),
         });
-        self.unsaved.lanes[lane.index()] = true;
+        self.couriers[lane].unsaved = true;
         if verdict == Verdict::Delivered {
             self.delivered(lane, &landed, answer.took);
         } else {
@@ -67,11 +67,11 @@ impl Machine {
 
     /// Settles the batch. It is saved with the next batch, or at once if there is none to be read.
     fn delivered(&mut self, lane: Lane, landed: &Landed, took: Duration) {
-        self.endpoint.delivered(self.settings.retry, self.now);
+        self.endpoint.delivered(self.settings.retry, self.now, !lane.is_replay());
         if !landed.flight.under_older_settings {
             self.endpoint.takes(landed.batch.body_bytes);
         }
-        let courier = &mut self.couriers[lane.index()];
+        let courier = &mut self.couriers[lane];
         let growth = landed.slot.map(|at| courier.open[at].growth).unwrap_or_default();
         courier.sizer.delivered(took, growth.behind, growth.filled);
         courier.wants |= landed.flight.superseded || landed.slot.is_none();
@@ -90,13 +90,17 @@ impl Machine {
         };
         let (status, retry_after) = (failure.status, failure.retry_after);
         let preset = self.settings.retry;
-        let without_success = self.endpoint.failed(preset, self.now, status != Some(429));
+        let without_success = if lane.is_replay() {
+            Duration::ZERO
+        } else {
+            self.endpoint.failed(preset, self.now, status != Some(429))
+        };
         let too_large = status == Some(TOO_LARGE) && batch.events > 1;
         if too_large {
             self.endpoint.learn_too_large(batch.body_bytes);
         }
 
-        let courier = &mut self.couriers[lane.index()];
+        let courier = &mut self.couriers[lane];
         courier.sizer.failed();
         let kept = landed.slot.filter(|_| !flight.superseded && !too_large);
         if let Some(at) = kept {
@@ -122,7 +126,8 @@ impl Machine {
             // A user disabled it meanwhile: nothing is left to decide.
             self.endpoint.answered();
         } else if verdict == Verdict::Sick {
-            let sickness = self.endpoint.sicken(flight.turn, preset, self.now, retry_after, &mut self.jitter);
+            let sick = SickAnswer { turn: flight.turn, to_a_replay: lane.is_replay(), retry_after };
+            let sickness = self.endpoint.sicken(sick, preset, self.now, &mut self.jitter);
             if sickness == Sickness::Exhausted {
                 ends = Some(Ends::Endpoint(None));
             }
@@ -148,7 +153,7 @@ impl Machine {
 
     /// A batch was refused: it waits. False: it was refused for long enough.
     fn refuse(&mut self, lane: Lane, at: usize, retry_after: Option<Duration>) -> bool {
-        let refusal = self.couriers[lane.index()].open[at].refusal.get_or_insert_default();
+        let refusal = self.couriers[lane].open[at].refusal.get_or_insert_default();
         match refusal.refused(self.settings.retry, self.now) {
             Some(wait) => {
                 let wait = self.jitter.added_to(schedule::lengthened(wait, retry_after));
@@ -181,10 +186,10 @@ impl Machine {
     /// Forgets refusals, sickness and health: as if the endpoint had never failed.
     pub(super) fn pardon(&mut self) {
         self.endpoint.pardon();
-        for lane in Lane::ALL {
-            self.couriers[lane.index()].carried = None;
-            for slot in &mut self.couriers[lane.index()].open {
-                self.unsaved.lanes[lane.index()] |= slot.refusal.take().is_some();
+        for courier in self.couriers.values_mut() {
+            courier.carried = None;
+            for slot in &mut courier.open {
+                courier.unsaved |= slot.refusal.take().is_some();
             }
         }
     }

@@ -98,10 +98,17 @@ impl Machine {
         self.endpoint.go_on_with_turn(turn);
         self.settings.enabled |= steps().any(|step| step.disable.is_some());
         self.ending = None;
-        for (lane, state) in Lane::ALL.into_iter().zip(saved.lanes) {
-            let known_to = if gives_up { Seq::ZERO } else { known_to };
+        self.replays_on_record(&saved);
+        let called_off = self.called_off_replays();
+        for (lane, state) in saved.lanes.into_iter().chain(called_off) {
+            let known_to = match lane {
+                _ if gives_up => Seq::ZERO,
+                // What it is to send was laid down when it was begun.
+                Lane::Replay(_) => Seq(u64::MAX),
+                Lane::Urgent | Lane::Bulk => known_to,
+            };
             let record = Record { lane, state, undone: &undone, heard: &heard, known_to, gives_up };
-            let courier = &mut self.couriers[lane.index()];
+            let Some(courier) = self.couriers.get_mut(lane) else { continue };
             let restored = |refusal: &Value| Refusal::restored(refusal, self.wall, &mut self.jitter);
             courier.reload(record, self.now, restored);
             courier.drop_outdated(self.settings.content_revision);
@@ -110,7 +117,9 @@ impl Machine {
             self.configured(settings);
         }
         for Heard { lane, batch, answer, .. } in heard {
-            self.outcome(lane, &batch.webhook_id, answer);
+            if self.couriers.has(lane) {
+                self.outcome(lane, &batch.webhook_id, answer);
+            }
         }
     }
 }
@@ -209,7 +218,7 @@ impl Courier {
 
         let passed = if self.open.is_empty() { self.cursor.min(record.known_to) } else { Seq::ZERO };
         let is_caught_up = was_caught_up && self.open.is_empty() && cursor.max(passed) >= self.cursor;
-        self.wants = !is_caught_up;
+        self.wants = !is_caught_up || self.replay.is_some();
         self.passed = match self.passed {
             _ if passed <= cursor => None,
             // It was about to be put on record.

@@ -1,15 +1,15 @@
 //! How a machine is doing, for people.
 
 use super::Machine;
-use crate::OpenBatch;
+use crate::{ByLane, OpenBatch};
 use hitwire_event::{Lane, Seq};
 use std::time::Duration;
 
 /// How a courier is doing, for status pages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Status {
-    /// By [`Lane::index`].
-    pub lanes: [LaneStatus; 2],
+    /// The live lanes, and the replays that have not ended.
+    pub lanes: ByLane<LaneStatus>,
     /// Failed attempts in a row, over all lanes; 0 when well.
     pub failures_in_a_row: u32,
 }
@@ -17,7 +17,7 @@ pub struct Status {
 /// How one lane is doing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LaneStatus {
-    /// `caught_up`, `sending`, `waiting`, `refused`, `disabled`.
+    /// `caught_up`, `sending`, `waiting`, `refused`, `paused`, `disabled`.
     pub state: &'static str,
     /// Everything up to here is settled.
     pub cursor: Seq,
@@ -34,18 +34,22 @@ pub struct LaneStatus {
 impl Machine {
     /// How it is doing.
     pub fn status(&self) -> Status {
+        let is_on_record = |lane: &Lane| !self.couriers[*lane].is_called_off();
+        let on_record = self.couriers.lanes().filter(is_on_record);
         Status {
-            lanes: Lane::ALL.map(|lane| self.lane_status(lane)),
+            lanes: on_record.map(|lane| (lane, self.lane_status(lane))).collect(),
             failures_in_a_row: self.endpoint.failures_in_a_row(),
         }
     }
 
     fn lane_status(&self, lane: Lane) -> LaneStatus {
-        let courier = &self.couriers[lane.index()];
+        let courier = &self.couriers[lane];
         let state = if !self.settings.enabled {
             "disabled"
         } else if courier.is_sending() {
             "sending"
+        } else if courier.is_paused() {
+            "paused"
         } else if courier.open.iter().any(|slot| slot.refusal.is_some()) {
             "refused"
         } else if courier.is_caught_up() {

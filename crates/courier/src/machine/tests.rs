@@ -6,6 +6,7 @@ mod lanes;
 mod pacing;
 mod refusing;
 mod reloading;
+mod replaying;
 mod resuming;
 mod sending;
 mod several;
@@ -14,8 +15,8 @@ mod size;
 mod skipping;
 
 use crate::{
-    Command, Cut, DisableReason, Input, LaneStatus, Limits, Machine, Preset, Progress, Reloaded, Reply,
-    Saved, Settings, Unsettled, WallClock,
+    ByLane, Command, Cut, DisableReason, Input, LaneStatus, Limits, Machine, Preset, Progress, Reloaded,
+    Reply, Saved, Settings, Unsettled, WallClock,
 };
 use hitwire_event::Lane::{Bulk, Urgent};
 use hitwire_event::{IntegrationId, Kind, Lane, Risk, Seq, WebhookId};
@@ -33,8 +34,8 @@ struct Run {
     saved: Saved,
     /// The steps that were saved.
     steps: Vec<Progress>,
-    /// What is on its way, by [`Lane::index`], in the order in which it was sent.
-    sent: [Vec<WebhookId>; 2],
+    /// What is on its way, in the order in which it was sent.
+    sent: ByLane<Vec<WebhookId>>,
     /// What is passed in memory counts up to here.
     known_to: Seq,
     /// The next step is not saved: somebody else was first.
@@ -103,7 +104,7 @@ impl Run {
             minted,
             saved,
             steps: Vec::new(),
-            sent: [Vec::new(), Vec::new()],
+            sent: ByLane::default(),
             known_to: Seq(u64::MAX),
             overtaken: None,
             inputs_left: INPUTS_MOST,
@@ -135,7 +136,7 @@ impl Run {
         | Input::Unreproducible { lane, webhook_id }
         | Input::NotSent { lane, webhook_id } = &input
         {
-            self.sent[lane.index()].retain(|sent| sent != webhook_id);
+            self.sent_in(*lane).retain(|sent| sent != webhook_id);
         }
         let ms = self.began_ms + self.now.as_millis() as u64;
         self.machine.set_wall_clock(WallClock { at: self.now, ms });
@@ -144,12 +145,16 @@ impl Run {
         let undone = overtaken.filter(|_| self.overtaken.is_some()).map(|at| commands.split_off(at));
         for command in &commands {
             if let Command::Send { lane, batch, .. } = command {
-                self.sent[lane.index()].push(batch.webhook_id.clone());
+                self.sent_in(*lane).push(batch.webhook_id.clone());
             }
             if let Command::Save(progress) = command {
                 self.saved.endpoint = progress.endpoint.clone();
                 for (lane, state) in &progress.lanes {
-                    self.saved.lanes[lane.index()] = state.clone();
+                    self.saved.lanes[*lane] = state.clone();
+                    if self.saved.replays.get(*lane).is_some_and(|terms| state.cursor >= terms.last) {
+                        self.saved.lanes.remove(*lane);
+                        self.saved.replays.remove(*lane);
+                    }
                 }
                 self.settings.enabled &= progress.disable.is_none();
                 self.steps.push(progress.clone());
@@ -163,6 +168,13 @@ impl Run {
             said.extend(self.reloaded(edited, undone));
         }
         said
+    }
+
+    fn sent_in(&mut self, lane: Lane) -> &mut Vec<WebhookId> {
+        if !self.sent.has(lane) {
+            self.sent.insert(lane, Vec::new());
+        }
+        &mut self.sent[lane]
     }
 
     fn advanced(&mut self, lane: Lane) -> Vec<String> {
@@ -228,7 +240,11 @@ impl Run {
 
     /// The batch under way, the first one if there are several.
     fn under_way(&self, lane: Lane) -> WebhookId {
-        self.sent[lane.index()].first().cloned().unwrap_or_else(|| WebhookId("msg_unheard_of".into()))
+        self.sent
+            .get(lane)
+            .and_then(|sent| sent.first())
+            .cloned()
+            .unwrap_or_else(|| WebhookId("msg_unheard_of".into()))
     }
 
     fn unreproducible(&mut self, lane: Lane) -> Vec<String> {
@@ -262,7 +278,7 @@ impl Run {
 
     /// Retention moves a cursor, and the shell hears of it.
     fn moved(&mut self, lane: Lane, cursor: u64) -> Vec<String> {
-        self.saved.lanes[lane.index()].pass(Seq(cursor));
+        self.saved.lanes[lane].pass(Seq(cursor));
         self.reloaded(None, Vec::new())
     }
 
@@ -310,7 +326,7 @@ impl Run {
     fn retry(&mut self) {
         while self.lane(Bulk).state != "sending" {
             self.wake();
-            if self.machine.couriers[Urgent.index()].reading.is_some() {
+            if self.machine.couriers[Urgent].reading.is_some() {
                 self.nothing(Urgent, 0);
             }
         }
@@ -330,7 +346,7 @@ impl Run {
     }
 
     fn lane(&self, lane: Lane) -> LaneStatus {
-        self.machine.status().lanes[lane.index()].clone()
+        self.machine.status().lanes[lane].clone()
     }
 
     fn last_step(&self) -> &Progress {

@@ -4,7 +4,8 @@ use crate::model::{Log, Store, body_hash, mark_settled};
 use crate::tally::{Seen, Tally};
 use hitwire_courier::refusal::{classify, may_be_its_size};
 use hitwire_courier::{
-    DisableReason, Input, LaneState, LostReason, OpenBatch, Preset, Progress, Reply, Settings, Verdict,
+    ByLane, DisableReason, Input, LaneState, LostReason, OpenBatch, Preset, Progress, Reply, Settings,
+    Verdict,
 };
 use hitwire_event::{Lane, Seq, WebhookId};
 use std::collections::{HashMap, HashSet};
@@ -23,7 +24,7 @@ struct Sent {
 const WOKEN_IN_VAIN_MOST: u32 = 40;
 
 /// Watches everything that passes between machine and world.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Checker {
     pub(crate) tally: Tally,
     sent: HashMap<WebhookId, Sent>,
@@ -31,8 +32,8 @@ pub(crate) struct Checker {
     in_order: bool,
     /// When each batch was sent for the first time.
     first_sent: HashMap<WebhookId, Duration>,
-    in_flight: [Vec<OpenBatch>; 2],
-    reading: [bool; 2],
+    in_flight: ByLane<Vec<OpenBatch>>,
+    reading: ByLane<bool>,
     /// The endpoint's last word was a sick one; and the same as it was last saved.
     sick: bool,
     sick_saved: bool,
@@ -46,9 +47,9 @@ pub(crate) struct Checker {
     not_before: Duration,
     not_before_saved: Duration,
     /// When the lane last had a success, or the machine was last disabled.
-    last_success: [Duration; 2],
+    last_success: ByLane<Duration>,
     /// Index of the first event of the lane that is neither received nor lost.
-    frontier: [usize; 2],
+    frontier: ByLane<usize>,
     enabled: bool,
     /// When the last request began, as far as the process may know.
     begun: Option<Duration>,
@@ -60,18 +61,38 @@ const ROUNDED: Duration = Duration::from_millis(50);
 
 impl Checker {
     pub(crate) fn new(in_order: bool) -> Self {
-        Checker { in_order, ..Checker::default() }
+        Checker {
+            tally: Tally::default(),
+            sent: HashMap::new(),
+            in_order,
+            first_sent: HashMap::new(),
+            in_flight: ByLane::live(|_| Vec::new()),
+            reading: ByLane::live(|_| false),
+            sick: false,
+            sick_saved: false,
+            last_status: None,
+            unfit: HashSet::new(),
+            suspected: HashSet::new(),
+            suspicions: 0,
+            not_before: Duration::ZERO,
+            not_before_saved: Duration::ZERO,
+            last_success: ByLane::live(|_| Duration::ZERO),
+            frontier: ByLane::live(|_| 0),
+            enabled: false,
+            begun: None,
+            woken_in_vain: 0,
+        }
     }
 
     /// A new process: nothing of the old one is in flight, and it knows what was saved.
     pub(crate) fn process_started(&mut self, settings: &Settings, store: &Store, now: Duration) {
         // A batch on record had perhaps just been sent.
-        self.begun = store.saved.lanes.iter().any(|lane| !lane.open.is_empty()).then_some(now);
+        self.begun = store.saved.lanes.values().any(|lane| !lane.open.is_empty()).then_some(now);
         self.woken_in_vain = 0;
-        self.in_flight = [Vec::new(), Vec::new()];
-        self.reading = [false; 2];
+        self.in_flight = ByLane::live(|_| Vec::new());
+        self.reading = ByLane::live(|_| false);
         self.sick = self.sick_saved;
-        let mut open = store.saved.lanes.iter().flat_map(|lane| &lane.open);
+        let mut open = store.saved.lanes.values().flat_map(|lane| &lane.open);
         let edited = open.any(|open| open.batch.content_revision != settings.content_revision);
         self.not_before = if edited { Duration::ZERO } else { self.not_before_saved.saturating_sub(ROUNDED) };
         self.tally.saw_if(Seen::WaitOverRestart, self.not_before > now);
@@ -90,7 +111,7 @@ impl Checker {
         match input {
             Input::Configured(_) => self.edited(settings),
             Input::Reloaded(reloaded) if reloaded.edited.is_some() => self.edited(settings),
-            Input::Batch { lane, .. } => self.reading[lane.index()] = false,
+            Input::Batch { lane, .. } => self.reading[*lane] = false,
             Input::NotSent { lane, webhook_id } => {
                 self.landed(*lane, webhook_id);
             }
@@ -128,17 +149,17 @@ impl Checker {
     }
 
     pub(crate) fn reading(&mut self, lane: Lane) {
-        assert!(!self.reading[lane.index()], "one read at a time in a lane");
-        self.reading[lane.index()] = true;
+        assert!(!self.reading[lane], "one read at a time in a lane");
+        self.reading[lane] = true;
     }
 
     fn landed(&mut self, lane: Lane, webhook_id: &WebhookId) {
-        self.in_flight[lane.index()].retain(|batch| batch.webhook_id != *webhook_id);
+        self.in_flight[lane].retain(|batch| batch.webhook_id != *webhook_id);
     }
 
     /// As many requests in a lane as the user allows.
     pub(crate) fn has_room(&mut self, lane: Lane, in_flight: usize) {
-        let requests = self.in_flight[lane.index()].len();
+        let requests = self.in_flight[lane].len();
         assert!(requests < in_flight, "{requests} requests in flight in a lane that may have {in_flight}");
     }
 
@@ -154,7 +175,7 @@ impl Checker {
         now: Duration,
     ) {
         assert!(now >= self.not_before, "sent before the time that the receiver asked for");
-        let stored = &store.saved.lanes[lane.index()];
+        let stored = &store.saved.lanes[lane];
         // The store has moved the cursor, and the machine has not heard of it yet.
         let passed = heard_of < stored.cursor;
         let is_it = |open: &OpenBatch| OpenBatch { through: open.through, ..batch.clone() } == *open;
@@ -176,11 +197,11 @@ impl Checker {
                 self.sent.insert(batch.webhook_id.clone(), sent);
             }
         }
-        self.in_flight[lane.index()].push(batch.clone());
-        let requests = self.in_flight.iter().flatten().count();
-        self.tally.saw_if(Seen::ManyInFlight, self.in_flight[lane.index()].len() > 3);
+        self.in_flight[lane].push(batch.clone());
+        let requests = self.in_flight.values().flatten().count();
+        self.tally.saw_if(Seen::ManyInFlight, self.in_flight[lane].len() > 3);
         assert!(!self.sick || requests == 1, "one request in flight while the endpoint is sick");
-        self.tally.saw_if(Seen::BothLanesInFlight, self.in_flight.iter().all(|lane| !lane.is_empty()));
+        self.tally.saw_if(Seen::BothLanesInFlight, self.in_flight.values().all(|lane| !lane.is_empty()));
         self.tally.saw(Seen::Send);
         self.tally.saw_if(Seen::Probe, probe);
     }
@@ -197,7 +218,7 @@ impl Checker {
     }
 
     fn advance_frontier(&mut self, lane: Lane, log: &Log) -> usize {
-        let frontier = &mut self.frontier[lane.index()];
+        let frontier = &mut self.frontier[lane];
         let settled = |at: usize| log.lane(lane).get(at).is_some_and(|event| event.received || event.lost);
         while settled(*frontier) {
             *frontier += 1;
@@ -233,7 +254,7 @@ impl Checker {
             _ => Duration::ZERO,
         };
         if verdict == Verdict::Delivered {
-            self.last_success[lane.index()] = now;
+            self.last_success[lane] = now;
             for event in log.between(lane, Seq(batch.first.0 - 1), batch.last) {
                 event.acknowledged = true;
             }
@@ -250,7 +271,7 @@ impl Checker {
         now: Duration,
     ) {
         for lost in &progress.lost {
-            let stored = &store.saved.lanes[lost.lane.index()];
+            let stored = &store.saved.lanes[lost.lane];
             assert_eq!(lost.reason, LostReason::GaveUp);
             assert!(!lost.detail.is_empty() && lost.events > 0 && lost.first <= lost.last, "{lost:?}");
             let of_lane = settings.kinds.iter().copied().filter(|kind| kind.lane() == lost.lane);
@@ -269,7 +290,7 @@ impl Checker {
             if store.settings.retry == Preset::Patient {
                 // Others may have succeeded beside a batch that was refused all the time.
                 let refused_since = batch.map(|batch| self.first_sent[&batch.webhook_id]);
-                let since = self.last_success[lost.lane.index()].min(refused_since.unwrap_or(now));
+                let since = self.last_success[lost.lane].min(refused_since.unwrap_or(now));
                 let without = now.checked_sub(since);
                 assert!(without >= Some(Duration::from_hours(72)), "given up after only {without:?}");
                 self.tally.saw(Seen::GivenUpByPatient);
@@ -278,9 +299,9 @@ impl Checker {
             }
         }
         let in_lane = |lane: Lane| progress.lost.iter().any(|lost| lost.lane == lane);
-        self.tally.saw_if(Seen::GivenUpInBothLanes, Lane::ALL.into_iter().all(in_lane));
+        self.tally.saw_if(Seen::GivenUpInBothLanes, Lane::LIVE.into_iter().all(in_lane));
         for (lane, state) in &progress.lanes {
-            let stored = &store.saved.lanes[lane.index()];
+            let stored = &store.saved.lanes[*lane];
             let passed = log.between(*lane, stored.cursor, state.cursor);
             for event in passed {
                 assert!(event.acknowledged || event.lost, "{lane} passes {event:?}, which nobody has");
@@ -359,16 +380,16 @@ impl Checker {
 
     /// The store moved a cursor of its own.
     pub(crate) fn moved(&mut self, lane: Lane, cursor: Seq) {
-        let under_way = self.in_flight[lane.index()].iter().any(|batch| batch.first <= cursor);
+        let under_way = self.in_flight[lane].iter().any(|batch| batch.first <= cursor);
         self.tally.saw_if(Seen::MovedUnderARequest, under_way);
     }
 
     /// Everything was received or lies in a lost range.
     pub(crate) fn all_is_settled(&mut self, store: &Store, log: &Log) {
-        for lane in Lane::ALL {
+        for lane in Lane::LIVE {
             let frontier = self.advance_frontier(lane, log);
             assert_eq!(log.lane(lane).get(frontier).map(|event| event.seq), None, "{lane} never got it");
-            let stored = &store.saved.lanes[lane.index()];
+            let stored = &store.saved.lanes[lane];
             assert_eq!(stored.open, [], "{lane} is not settled");
             assert!(
                 log.lane(lane).last().is_none_or(|event| event.seq <= stored.cursor),

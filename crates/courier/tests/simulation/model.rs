@@ -3,8 +3,8 @@
 use crate::random::Random;
 use hitwire_courier::batch::take;
 use hitwire_courier::{
-    Cut, DisableReason, EndpointState, LaneState, Limits, LostRange, LostReason, OpenBatch, Preset, Progress,
-    Reply, Saved, Settings,
+    ByLane, Cut, DisableReason, EndpointState, LaneState, Limits, LostRange, LostReason, OpenBatch, Preset,
+    Progress, Reply, Saved, Settings,
 };
 use hitwire_event::{Kind, Lane, ObjectType, Risk, Seq};
 use std::time::Duration;
@@ -27,9 +27,9 @@ pub(crate) struct Event {
 }
 
 /// The log, by lane.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Log {
-    lanes: [Vec<Event>; 2],
+    lanes: ByLane<Vec<Event>>,
     pub(crate) head: Seq,
     /// Events before this position are gone.
     pub(crate) oldest: Seq,
@@ -43,8 +43,12 @@ pub(crate) struct Found {
 }
 
 impl Log {
+    pub(crate) fn new() -> Self {
+        Log { lanes: ByLane::live(|_| Vec::new()), head: Seq(0), oldest: Seq(0) }
+    }
+
     pub(crate) fn lane(&self, lane: Lane) -> &[Event] {
-        &self.lanes[lane.index()]
+        &self.lanes[lane]
     }
 
     pub(crate) fn append(
@@ -57,7 +61,7 @@ impl Log {
     ) {
         self.head = Seq(self.head.0 + 1 + gap);
         let seq = self.head;
-        self.lanes[lane.index()].push(Event {
+        self.lanes[lane].push(Event {
             seq,
             object_type,
             bytes,
@@ -71,7 +75,7 @@ impl Log {
 
     /// The events of a lane in `after < seq <= through`.
     pub(crate) fn between(&mut self, lane: Lane, after: Seq, through: Seq) -> &mut [Event] {
-        let events = &mut self.lanes[lane.index()];
+        let events = &mut self.lanes[lane];
         let start = events.partition_point(|event| event.seq <= after);
         let end = events.partition_point(|event| event.seq <= through).max(start);
         &mut events[start..end]
@@ -162,14 +166,15 @@ impl Store {
         let endpoint = self.saved.endpoint.0.to_string();
         Saved {
             endpoint: EndpointState(serde_json::from_str(&endpoint).expect("the endpoint's state is JSON")),
-            lanes: [again(&self.saved.lanes[0]), again(&self.saved.lanes[1])],
+            lanes: self.saved.lanes.clone().map(|_, state| again(&state)),
+            replays: self.saved.replays.clone(),
         }
     }
 
     pub(crate) fn save(&mut self, progress: Progress) {
         self.saved.endpoint = progress.endpoint;
         for (lane, state) in progress.lanes {
-            let stored = &mut self.saved.lanes[lane.index()];
+            let stored = &mut self.saved.lanes[lane];
             assert!(state.cursor >= stored.cursor, "a cursor goes back");
             *stored = state;
         }
@@ -188,7 +193,7 @@ impl Store {
         reason: LostReason,
     ) -> Vec<LostRange> {
         self.is_current = false;
-        let stored = &mut self.saved.lanes[lane.index()];
+        let stored = &mut self.saved.lanes[lane];
         let mut lost = Vec::new();
         for (after, through) in stored.unsettled() {
             let (first, last) = (after.next(), through.min(cursor));

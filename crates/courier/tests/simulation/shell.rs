@@ -3,7 +3,9 @@
 use crate::model::Fate;
 use crate::tally::Seen;
 use crate::world::{Happening, World};
-use hitwire_courier::{Command, Input, Machine, OpenBatch, Progress, Reloaded, Reply, Settings, WallClock};
+use hitwire_courier::{
+    ByLane, Command, Input, Machine, OpenBatch, Progress, Reloaded, Reply, Settings, WallClock,
+};
 use hitwire_event::{Lane, Seq, WebhookId};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,7 +21,7 @@ pub(crate) struct Process {
     pub(crate) settings: Settings,
     pub(crate) stopping: bool,
     /// Notes about appended events that it has not heard yet, by lane.
-    pub(crate) unheard: [u32; 2],
+    pub(crate) unheard: ByLane<u32>,
 }
 
 /// A read under way.
@@ -122,7 +124,7 @@ impl World {
                     "sent as nobody wants it"
                 );
                 self.checker.keeps_the_pace(process.settings.rate, self.now);
-                let heard_of = process.machine.status().lanes[lane.index()].cursor;
+                let heard_of = process.machine.status().lanes[lane].cursor;
                 let in_flight = process.settings.in_flight.into();
                 self.checker.has_room(lane, in_flight);
                 self.checker.sending(lane, &batch, probe, (&self.store, heard_of), &mut self.log, self.now);

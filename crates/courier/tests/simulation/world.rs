@@ -5,7 +5,7 @@ use crate::model::{Endpoint, Fate, Log, Store, Weather, any_in_flight, any_kinds
 use crate::random::Random;
 use crate::shell::{Process, Wanted};
 use crate::tally::{Seen, Tally};
-use hitwire_courier::{Input, LostReason, Machine, OpenBatch, Preset, WallClock};
+use hitwire_courier::{ByLane, Input, LostReason, Machine, OpenBatch, Preset, WallClock};
 use hitwire_event::{IntegrationId, Lane, ObjectType, Seq};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -95,7 +95,7 @@ impl World {
             traced,
             now: Duration::ZERO,
             wall_ms_at_start: 1_700_000_000_000,
-            log: Log::default(),
+            log: Log::new(),
             store,
             endpoint,
             process: None,
@@ -144,7 +144,7 @@ impl World {
         let machine = &self.process.as_ref().expect("it runs").machine;
         assert!(machine.is_parked());
         let status = machine.status();
-        for lane in status.lanes {
+        for lane in status.lanes.values() {
             assert_eq!((lane.state, lane.next_attempt), ("caught_up", None));
         }
         self.checker.all_is_settled(&self.store, &self.log);
@@ -210,7 +210,14 @@ impl World {
         let wall = WallClock { at: began_before, ms: self.wall_ms() };
         let machine = Machine::new(IntegrationId(7), settings.clone(), saved, wall, seed);
         self.checker.process_started(&settings, &self.store, self.now);
-        self.process = Some(Process { number, started, machine, settings, stopping: false, unheard: [0; 2] });
+        self.process = Some(Process {
+            number,
+            started,
+            machine,
+            settings,
+            stopping: false,
+            unheard: ByLane::live(|_| 0),
+        });
     }
 
     pub(crate) fn wall_ms(&self) -> u64 {
@@ -268,7 +275,7 @@ impl World {
                 self.checker.clock_was_set();
             }
             _ => {
-                let lane = self.random.one_of(&Lane::ALL);
+                let lane = self.random.one_of(&Lane::LIVE);
                 let input = if self.random.percent(50) { Input::Due } else { Input::Advanced { lane } };
                 self.feed(input);
             }
@@ -280,7 +287,7 @@ impl World {
         let count =
             if self.random.percent(2) { self.random.within(100..700) } else { self.random.within(1..15) };
         let bytes_most = self.random.one_of(&[50, 2_000]);
-        let mut touched = [false; 2];
+        let mut touched = ByLane::live(|_| false);
         for _ in 0..count {
             let lane = if self.random.percent(30) { Lane::Urgent } else { Lane::Bulk };
             let object_type =
@@ -288,14 +295,14 @@ impl World {
             let bytes = self.random.within(1..bytes_most) as usize;
             let gap = if self.random.percent(5) { self.random.within(1..100) } else { 0 };
             self.log.append(lane, object_type, bytes, self.now, gap);
-            touched[lane.index()] = true;
+            touched[lane] = true;
         }
         let Some(process) = &mut self.process else { return };
         let number = process.number;
-        for lane in Lane::ALL.into_iter().filter(|lane| touched[lane.index()]) {
-            process.unheard[lane.index()] += 1;
+        for lane in Lane::LIVE.into_iter().filter(|lane| touched[*lane]) {
+            process.unheard[lane] += 1;
         }
-        for lane in Lane::ALL.into_iter().filter(|lane| touched[lane.index()]) {
+        for lane in Lane::LIVE.into_iter().filter(|lane| touched[*lane]) {
             self.soon(Duration::from_millis(5), Happening::Appended { number, lane, before });
         }
     }
@@ -303,9 +310,9 @@ impl World {
     /// A lane that is caught up with everything it has heard of need not search what came before these events.
     fn hear_of_events(&mut self, lane: Lane, before: Seq) {
         let Some(process) = &mut self.process else { return };
-        process.unheard[lane.index()] -= 1;
-        let all_heard = process.unheard[lane.index()] == 0;
-        let skips = all_heard && process.machine.status().lanes[lane.index()].state == "caught_up";
+        process.unheard[lane] -= 1;
+        let all_heard = process.unheard[lane] == 0;
+        let skips = all_heard && process.machine.status().lanes[lane].state == "caught_up";
         if skips && self.random.percent(50) {
             self.feed(Input::NoneUpTo { lane, seq: before });
         }
@@ -345,7 +352,7 @@ impl World {
         self.store.disabled = None;
         self.tell(true);
         if from_now {
-            for lane in Lane::ALL {
+            for lane in Lane::LIVE {
                 self.move_cursor(lane, self.log.head, LostReason::EnabledFromNow);
             }
         }
@@ -355,7 +362,7 @@ impl World {
     fn retain(&mut self) {
         let floor = Seq(self.random.within(self.log.oldest.0..self.log.head.0 + 2));
         self.log.oldest = floor;
-        for lane in Lane::ALL {
+        for lane in Lane::LIVE {
             self.move_cursor(lane, Seq(floor.0.saturating_sub(1)), LostReason::Retention);
         }
     }

@@ -93,7 +93,7 @@ impl World {
         loop {
             let head = *self.store.head().borrow();
             let status = self.dispatch.status(id).await;
-            if status.is_some_and(|status| status.lanes.iter().any(|lane| lane.cursor == head)) {
+            if status.is_some_and(|status| status.lanes.values().any(|lane| lane.cursor == head)) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -4,7 +4,7 @@ use super::small_world::{append_hits, integration, surroundings};
 use hitwire_courier::{LostReason, Preset, Reply};
 use hitwire_delivery::transport::Sending;
 use hitwire_delivery::{Clock, Delivery, Dispatch, Message, Transport};
-use hitwire_event::{IntegrationId, Seq};
+use hitwire_event::{IntegrationId, Lane, Seq};
 use hitwire_store::{Integration, Options, SqliteStore, Store};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -211,7 +211,7 @@ async fn a_receiver_that_fails_over_large_batches_gets_smaller_ones() {
         append_hits(&*life.store, 400).await;
         sleep(Duration::from_mins(5)).await;
         let status = life.dispatch.status(ids[0]).await.expect("known");
-        assert_eq!(status.lanes[1].cursor, *life.store.head().borrow(), "everything arrived");
+        assert_eq!(status.lanes[Lane::Bulk].cursor, *life.store.head().borrow(), "everything arrived");
         life.stop().await;
     }
 }

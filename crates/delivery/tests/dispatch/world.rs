@@ -13,9 +13,9 @@ use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Record,
 use hitwire_receiver::Format;
 use hitwire_store::{
     Activity, ActivityPage, ActivityQuery, Answer, Append, Application, AttemptPage, AttemptQuery,
-    AttemptRow, BrokenIntegration, Client, Credential, Done, Integration, IntegrationPage, IntegrationQuery,
+    AttemptRow, BrokenIntegration, Client, Credential, Done, Head, Integration, IntegrationPage, IntegrationQuery,
     IntegrationRange, Lag, Ledger, Link, ListedIntegration, LoadedCourier, Log, LostRow, NewIntegration, Op,
-    Options, Outbox, Page, Read, Registry, Resume, Session, SqliteStore, Store, StoreError, StreamFrom,
+    Options, Outbox, Page, Read, Registry, Replay, Resume, Session, SqliteStore, Store, StoreError, StreamFrom,
     Target, Ticked, Token, TokenId, Touched, UpdateIntegration, User, UserId,
 };
 use std::cell::Cell;
@@ -456,16 +456,16 @@ impl World {
         for known in self.known.iter().filter(|known| !known.deleted) {
             let status = dispatch.status(known.id).await;
             let idle = status.as_ref().is_some_and(|status| {
-                status.lanes.iter().all(|lane| lane.state == "caught_up" && lane.open.is_empty())
+                status.lanes.values().all(|lane| lane.state == "caught_up" && lane.open.is_empty())
             });
             if !idle {
                 return Some(format!("{}: {status:?}", known.id));
             }
             let Ok(Some(saved)) = store.saved(known.id).await else { return Some("no answer".to_owned()) };
-            for lane in Lane::ALL {
+            for lane in Lane::LIVE {
                 let streams = check::streams(known, lane, store).await;
                 let head = *store.head().borrow();
-                let lag = store.lag(streams, saved.lanes[lane.index()].cursor, head).await;
+                let lag = store.lag(streams, saved.lanes[lane].cursor, head).await;
                 match lag {
                     Ok(lag) if lag.events == 0 => {}
                     lag => return Some(format!("{} {lane}: {lag:?}, {saved:?}", known.id)),
@@ -665,6 +665,14 @@ impl Ledger for Jittery {
 
     fn lost(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<LostRow>> {
         self.store.lost(id, before, limit)
+    }
+
+    fn replays(&self, id: IntegrationId) -> Answer<'_, Vec<Replay>> {
+        self.store.replays(id)
+    }
+
+    fn replay(&self, id: IntegrationId, number: u32) -> Answer<'_, Option<Replay>> {
+        self.store.replay(id, number)
     }
 
     fn moved(&self) -> watch::Receiver<Vec<hitwire_store::Moved>> {

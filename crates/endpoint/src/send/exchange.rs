@@ -281,6 +281,7 @@ mod tests {
             timestamp_s: 0,
             content_type: "application/json",
             body: Bytes::from_static(b"[]"),
+            repeat: None,
         };
         Request::new(&url, Method::Post, HeaderMap::new(), &message).unwrap()
     }

@@ -73,6 +73,7 @@ pub(crate) fn message_of(body: impl Into<Bytes>) -> Message {
         timestamp_s: TIMESTAMP_S,
         content_type: "application/json",
         body: body.into(),
+        repeat: None,
     }
 }
 

@@ -285,7 +285,7 @@ fn made(body: &str) -> Option<u64> {
 
 async fn check_lanes(store: &SqliteStore, integration: IntegrationId, head: Seq) -> Result<(), String> {
     let saved = store.saved(integration).await.map_err(|error| error.to_string())?;
-    for lane in saved.into_iter().flat_map(|saved| saved.lanes) {
+    for (_, lane) in saved.into_iter().flat_map(|saved| saved.lanes) {
         ensure(lane.cursor <= head, || {
             format!("integration {integration}: the cursor is at {}, the log ends at {head}", lane.cursor)
         })?;

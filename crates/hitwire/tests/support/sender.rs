@@ -43,6 +43,7 @@ impl Sender {
             timestamp_s: SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs(),
             content_type: "application/json",
             body: body.into(),
+            repeat: None,
         };
         self.way_out.send(ClientId(1), &target, message).await
     }

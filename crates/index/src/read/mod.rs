@@ -270,13 +270,8 @@ fn find_spanning(
     found: &mut Vec<Delivery>,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(&sql::attempts_from(number))?;
-    let key = params![
-        integration.0 as i64,
-        lane.index() as i64,
-        verdict_code(verdict),
-        seq.0 as i64,
-        SPANNING_MAX as i64
-    ];
+    let key =
+        params![integration.0 as i64, lane.code(), verdict_code(verdict), seq.0 as i64, SPANNING_MAX as i64];
     let mut rows = statement.query(key)?;
     let mut passed = 0;
     while let Some(row) = rows.next()? {

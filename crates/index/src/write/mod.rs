@@ -259,7 +259,7 @@ impl Writer {
                 attempt.last.0 as i64,
                 row.id as i64,
                 attempt.first.0 as i64,
-                attempt.lane.index() as i64,
+                attempt.lane.code(),
                 attempt.events,
                 attempt.number,
                 verdict_code(attempt.verdict),

@@ -150,16 +150,16 @@ impl Observed {
         let lags = self.measure(&surveyed, head).await;
         let now_ms = self.around.clock.wall_ms();
         let mut lanes = Lanes::default();
-        for lane in Lane::ALL {
+        for lane in Lane::LIVE {
             for state in STATES {
-                lanes.in_state.insert((lane.name(), state), InState::default());
+                lanes.in_state.insert((lane.group(), state), InState::default());
             }
         }
         for one in surveyed {
             let mut behind = Behind { failures: one.failures_in_a_row.into(), ..Behind::default() };
             lanes.failing += u64::from(one.failures_in_a_row > 0);
-            for (lane, now) in Lane::ALL.into_iter().zip(one.lanes) {
-                let state = lanes.in_state.entry((lane.name(), now.state)).or_default();
+            for (lane, now) in one.lanes {
+                let state = lanes.in_state.entry((lane.group(), now.state)).or_default();
                 state.lanes += 1;
                 if now.streams.is_empty() {
                     continue;
@@ -184,7 +184,7 @@ impl Observed {
     async fn measure(&self, surveyed: &[Surveyed], head: Seq) -> HashMap<Place, Lag> {
         let mut wanted: Vec<(Seq, &Vec<StreamFrom>)> = surveyed
             .iter()
-            .flat_map(|one| &one.lanes)
+            .flat_map(|one| one.lanes.values())
             .filter(|lane| !lane.streams.is_empty())
             .map(|lane| (lane.cursor, &lane.streams))
             .collect();

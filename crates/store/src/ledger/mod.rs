@@ -1,8 +1,12 @@
 //! The ledger: what became of events for each integration.
 
 mod history;
+mod replay;
 
 pub use history::{AttemptPage, AttemptQuery, AttemptRow, LostRow};
+pub use replay::{
+    NewReplay, Replay, ReplayChange, ReplayEnd, ReplayPlan, ReplayPurpose, Segment, SteerReplay,
+};
 
 use crate::answer::Answer;
 use hitwire_courier::Saved;
@@ -22,6 +26,8 @@ pub struct LoadedCourier {
     pub token: CourierToken,
     /// What was saved last, or changed since by somebody else.
     pub saved: Saved,
+    /// The replays that have not ended.
+    pub replays: Vec<Replay>,
     /// The revision of the integration's settings. As long as the token is good, they are the ones in force.
     pub revision: u64,
 }
@@ -50,6 +56,12 @@ pub trait Ledger: Send + Sync + 'static {
 
     /// Dead and skipped ranges of an integration, newest first.
     fn lost(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<LostRow>>;
+
+    /// The replays of an integration, the newest first: those under way, and the last that have ended.
+    fn replays(&self, id: IntegrationId) -> Answer<'_, Vec<Replay>>;
+
+    /// One replay of an integration, by its number.
+    fn replay(&self, id: IntegrationId, number: u32) -> Answer<'_, Option<Replay>>;
 
     /// The integrations whose cursors the store itself moved lately (retention, enabling from now), the last ones first.
     /// Changes on each; an integration stays in the list for a while, so that a slow receiver misses none.

@@ -27,6 +27,7 @@ const WHOLE: &[(&str, &str)] = &[
         "SELECT endpoint, urgent, urgent_open, bulk, bulk_open FROM courier WHERE urgent_open",
         "once, at the start",
     ),
+    ("SELECT coalesce(max(last), 0) FROM replay WHERE ended_ms", "once, at the start"),
     ("DELETE FROM running WHERE head", "once, at the start; the table is bounded"),
     (
         "SELECT id, sha256, client, user, role, name, created_at, created_by, expires_at, last_used_at FROM token ORDER BY id",

@@ -220,7 +220,7 @@ impl Verifier<'_> {
                     continue;
                 }
             };
-            for (lane, state) in Lane::ALL.into_iter().zip(saved.lanes) {
+            for (lane, state) in saved.lanes {
                 let mut after = state.cursor;
                 for open in state.open.iter().map(|open| &open.batch) {
                     if open.first <= after || open.last < open.first || open.through < open.last {

@@ -5,7 +5,7 @@ use crate::support::{
     Backend, Bench, HIGH, ONE, TWO, attempt, event, lane_at, make_client, new_integration, progress, save,
     ticked, unsettled,
 };
-use hitwire_courier::{DisableReason, LaneState, LostRange, LostReason, Progress};
+use hitwire_courier::{ByLane, DisableReason, LaneState, LostRange, LostReason, Progress};
 use hitwire_event::{ClientId, Event, IntegrationId, Kind, Lane, Seq, Stream};
 use hitwire_store::{
     Activity, Append, CourierToken, Done, Integration, IntegrationQuery, Op, Read, Resume, Store, StoreError,
@@ -67,7 +67,7 @@ struct Kept {
 /// An integration in the model.
 struct Webhook {
     now: Integration,
-    lanes: [LaneState; 2],
+    lanes: ByLane<LaneState>,
     /// Reason, lane, kinds, events.
     lost: Vec<(LostReason, Lane, Vec<Kind>, u64)>,
     attempts: u64,
@@ -118,7 +118,7 @@ impl Model {
                 from: ticked.from,
             })
             .collect();
-        let parts = webhook.lanes[lane.index()].unsettled().into_iter();
+        let parts = webhook.lanes[lane].unsettled().into_iter();
         parts
             .map(|(after, through)| self.positions(&streams, after.0, through.0).len() as u64)
             .filter(|events| *events > 0)
@@ -191,7 +191,7 @@ impl History<'_> {
                 let head = self.model.head();
                 assert!(made.events.iter().all(|ticked| ticked.from.0 == head + 1));
                 let webhook =
-                    Webhook { now: made, lanes: [lane_at(head), lane_at(head)], lost: vec![], attempts: 0 };
+                    Webhook { now: made, lanes: ByLane::live(|_| lane_at(head)), lost: vec![], attempts: 0 };
                 self.model.webhooks.insert(webhook.now.id, webhook);
             }
             Step::Tick { integration, kinds: bits } => {
@@ -324,7 +324,7 @@ impl History<'_> {
         let head = self.model.head();
         let mut lost = Vec::new();
         if begins && from_now {
-            for lane in Lane::ALL {
+            for lane in Lane::LIVE {
                 for events in self.model.outstanding(webhook, lane, |_| true) {
                     let of_lane = webhook.now.events.iter().map(|ticked| ticked.kind);
                     let kinds = sorted(of_lane.filter(|kind| kind.lane() == lane));
@@ -334,7 +334,7 @@ impl History<'_> {
         }
         let webhook = self.model.webhooks.get_mut(&id).unwrap();
         if begins && from_now {
-            for lane in &mut webhook.lanes {
+            for lane in webhook.lanes.values_mut() {
                 lane.pass(Seq(head));
             }
         }
@@ -343,7 +343,7 @@ impl History<'_> {
     }
 
     async fn save(&mut self, id: IntegrationId, lane: Lane, cursor: u64, open: u8, disable: bool) {
-        let cursor = cursor.max(self.model.webhooks[&id].lanes[lane.index()].cursor.0);
+        let cursor = cursor.max(self.model.webhooks[&id].lanes[lane].cursor.0);
         let state = LaneState {
             cursor: Seq(cursor),
             // Two events each, as far as there are any; one more is settled behind every other batch.
@@ -362,7 +362,7 @@ impl History<'_> {
         save(self.store(), step).await;
         let webhook = self.model.webhooks.get_mut(&id).unwrap();
         webhook.attempts += 1;
-        webhook.lanes[lane.index()] = state;
+        webhook.lanes[lane] = state;
         if disable && webhook.now.activity == Activity::Active {
             webhook.now.activity = Activity::DisabledAutomatically(reason);
             webhook.now.revision += 1;

@@ -6,7 +6,7 @@ use crate::support::{
     create_from, disable, event, hits, ids, integrations, lane_at, loaded, lost_range, make_client,
     new_integration, progress, read_all, save, save_cursor, stream, ticked, unsettled, update, update_with,
 };
-use hitwire_courier::{DisableReason, EndpointState, LostReason, Progress};
+use hitwire_courier::{ByLane, DisableReason, EndpointState, LostReason, Progress};
 use hitwire_event::{Actor, ClientId, IntegrationId, Kind, Lane, Seq};
 use hitwire_receiver::Format;
 use hitwire_store::{
@@ -318,7 +318,7 @@ pub(crate) async fn a_new_integration_begins_at_the_end_of_the_log(backend: &dyn
     assert_eq!(integration.target, new_integration(ONE, &[]).target);
     assert!(integration.events.iter().all(|ticked| ticked.from == Seq(4)));
     let saved = store.saved(integration.id).await.unwrap().unwrap();
-    assert_eq!(saved.lanes, [lane_at(3), lane_at(3)]);
+    assert_eq!(saved.lanes, ByLane::live(|_| lane_at(3)));
     assert_eq!(saved.endpoint, EndpointState::default());
     let mut inactive = new_integration(ONE, &[Kind::Hit]);
     inactive.active = false;
@@ -543,7 +543,7 @@ pub(crate) async fn enabling_after_a_user_disabled_it_skips_to_now_and_says_what
     assert_eq!((lost[0].range.reason, lost[0].range.events), (LostReason::EnabledFromNow, 5));
     assert_eq!((lost[0].range.first, lost[0].range.last), (Seq(1), Seq(5)));
     let saved = store.saved(enabled.id).await.unwrap().unwrap();
-    assert_eq!(saved.lanes, [lane_at(5), lane_at(5)]);
+    assert_eq!(saved.lanes, ByLane::live(|_| lane_at(5)));
     assert!(moved.has_changed().unwrap(), "couriers are told that their cursors were moved");
     assert_eq!(moved.borrow_and_update()[0].integration, enabled.id);
 }
@@ -560,7 +560,7 @@ pub(crate) async fn enabling_after_hitwire_disabled_it_resumes_with_what_was_mis
     disabled.activity = Activity::Active;
     let enabled = update(&*store, disabled).await;
     let saved = store.saved(enabled.id).await.unwrap().unwrap();
-    assert_eq!(saved.lanes, [lane_at(0), lane_at(0)]);
+    assert_eq!(saved.lanes, ByLane::live(|_| lane_at(0)));
     assert_eq!(saved.endpoint, EndpointState::default(), "its failures belong to the time before");
     assert_eq!(store.lost(enabled.id, None, 10).await.unwrap(), []);
 }
@@ -573,14 +573,14 @@ pub(crate) async fn enabling_resumes_where_the_caller_says(backend: &dyn Backend
     integration.activity = Activity::Active;
     let change = UpdateIntegration { integration, resume: Some(Resume::Missed) };
     let integration = update_with(&*store, change).await;
-    assert_eq!(store.saved(integration.id).await.unwrap().unwrap().lanes[1], lane_at(0));
+    assert_eq!(store.saved(integration.id).await.unwrap().unwrap().lanes[Lane::Bulk], lane_at(0));
     let step = Progress { disable: Some(DisableReason::Gone), ..progress(integration.id) };
     save(&*store, step).await;
     let mut integration = store.integration(integration.id).await.unwrap().unwrap();
     integration.activity = Activity::Active;
     let change = UpdateIntegration { integration, resume: Some(Resume::Now) };
     let integration = update_with(&*store, change).await;
-    assert_eq!(store.saved(integration.id).await.unwrap().unwrap().lanes[1], lane_at(2));
+    assert_eq!(store.saved(integration.id).await.unwrap().unwrap().lanes[Lane::Bulk], lane_at(2));
     assert_eq!(store.lost(integration.id, None, 10).await.unwrap().len(), 1);
 }
 
@@ -627,7 +627,7 @@ pub(crate) async fn a_step_of_a_courier_is_saved_as_a_whole(backend: &dyn Backen
     let store = backend.open();
     let saved = store.saved(id).await.unwrap().unwrap();
     assert_eq!(saved.endpoint, step.endpoint);
-    assert_eq!(saved.lanes, [lane_at(9), lane]);
+    assert_eq!(saved.lanes, [(Lane::Urgent, lane_at(9)), (Lane::Bulk, lane)].into_iter().collect());
     let attempts = store.attempts(id, None, 10).await.unwrap();
     assert_eq!(attempts.iter().map(|row| &row.attempt).collect::<Vec<_>>(), [&attempt(2), &attempt(1)]);
     assert_eq!(store.lost(id, None, 10).await.unwrap()[0].range, lost_range(10, 10));
@@ -649,7 +649,7 @@ pub(crate) async fn what_was_settled_out_of_turn_is_not_skipped(backend: &dyn Ba
     let lost: Vec<_> =
         lost.iter().map(|row| (row.range.first.0, row.range.last.0, row.range.events)).collect();
     assert_eq!(lost, [(10, 20, 11), (3, 5, 3)], "6 to 9 were delivered beside 3 to 5");
-    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[1], lane_at(20));
+    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[Lane::Bulk], lane_at(20));
 }
 
 pub(crate) async fn only_who_loaded_a_courier_last_may_save_it(backend: &dyn Backend) {
@@ -707,7 +707,7 @@ pub(crate) async fn every_change_by_somebody_else_has_a_courier_load_again(backe
         commit(&*store, Op::Save(loaded.token, progress(id))).await;
     }
     let saved = store.saved(id).await.unwrap().unwrap();
-    assert_eq!(saved.lanes[1], lane_at(head(&*store)), "enabling from now moved the cursor");
+    assert_eq!(saved.lanes[Lane::Bulk], lane_at(head(&*store)), "enabling from now moved the cursor");
 }
 
 pub(crate) async fn what_is_ticked_begins_behind_all_that_a_courier_has_saved(backend: &dyn Backend) {
@@ -730,7 +730,7 @@ pub(crate) async fn what_is_ticked_begins_behind_all_that_a_courier_has_saved(ba
     let step = Progress { lanes: vec![(Lane::Bulk, lane_at(8))], ..progress(id) };
     let late = store.commit(vec![Op::Save(before, step)]).await;
     assert_eq!(late.unwrap_err(), StoreError::Overtaken);
-    let cursor = store.load_courier(id).await.unwrap().unwrap().saved.lanes[1].cursor;
+    let cursor = store.load_courier(id).await.unwrap().unwrap().saved.lanes[Lane::Bulk].cursor;
     assert!(cursor < ticked.events[1].from, "{cursor}");
 }
 
@@ -740,13 +740,16 @@ pub(crate) async fn a_lane_that_did_not_change_stays_as_it_is(backend: &dyn Back
     let id = create(&*store, ONE, &[Kind::Hit]).await.id;
     let mut lane = lane_at(20);
     lane.open = vec![unsettled(21, 25, 0)];
-    for changed in Lane::ALL {
+    for changed in Lane::LIVE {
         save(&*store, Progress { lanes: vec![(changed, lane.clone())], ..progress(id) }).await;
     }
     save(&*store, progress(id)).await;
-    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes, [lane.clone(), lane.clone()]);
+    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes, ByLane::live(|_| lane.clone()));
     save(&*store, Progress { lanes: vec![(Lane::Urgent, lane_at(25))], ..progress(id) }).await;
-    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes, [lane_at(25), lane]);
+    assert_eq!(
+        store.saved(id).await.unwrap().unwrap().lanes,
+        [(Lane::Urgent, lane_at(25)), (Lane::Bulk, lane)].into_iter().collect()
+    );
 }
 
 pub(crate) async fn a_step_that_disables_does_not_overrule_the_user(backend: &dyn Backend) {

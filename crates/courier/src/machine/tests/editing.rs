@@ -17,7 +17,7 @@ fn changed_content_supersedes_a_waiting_batch_and_resets_the_schedule() {
     assert_eq!(run.edit(content), ["read urgent after 0"], "the urgent lane has a look first: one probe");
     assert_eq!(run.nothing(Urgent, 0), ["read bulk after 0"]);
     assert_eq!(run.cut(Bulk, 1..=2), ["save bulk@0 open 1-2 msg_2 tried 0", "probe bulk 1-2 msg_2"]);
-    assert_eq!(run.saved.lanes[1].open.first().map(|open| open.batch.content_revision), Some(2));
+    assert_eq!(run.saved.lanes[Lane::Bulk].open.first().map(|open| open.batch.content_revision), Some(2));
     run.no_answer(Bulk);
     run.wake_after(Duration::from_secs(1));
 }
@@ -38,7 +38,7 @@ fn a_batch_under_way_is_superseded_if_it_fails() {
         run.nothing(Urgent, 0);
         let saved = run.status(Bulk, status).remove(0);
         assert!(saved.starts_with("save bulk@0 |"), "{status}: {saved}");
-        assert_eq!(run.saved.lanes[1].open, [], "{status}");
+        assert_eq!(run.saved.lanes[Lane::Bulk].open, [], "{status}");
     }
 }
 
@@ -49,7 +49,7 @@ fn a_batch_that_was_not_sent_because_its_integration_was_disabled_stays_as_it_is
     assert_eq!(run.wake().1, ["probe bulk 1-3 msg_1"]);
     run.edit(|settings| settings.enabled = false);
     assert_eq!(run.not_sent(Bulk), [""; 0]);
-    assert_eq!(run.saved.lanes[1].open.first().map(|open| open.batch.tries), Some(1));
+    assert_eq!(run.saved.lanes[Lane::Bulk].open.first().map(|open| open.batch.tries), Some(1));
     let mut commands = run.edit(|settings| settings.enabled = true);
     commands.extend(run.nothing(Urgent, 0));
     assert_eq!(commands.last().map(String::as_str), Some("send bulk 1-3 msg_1"), "{commands:?}");
@@ -77,7 +77,7 @@ fn an_edit_of_the_transport_tries_again_at_once_and_keeps_the_tries() {
         commands.extend(run.nothing(Urgent, 0));
         assert_eq!(commands, ["read urgent after 0", "probe bulk 1-3 msg_1"]);
         fail(&mut run, Bulk);
-        assert_eq!(run.saved.lanes[1].open.first().map(|open| open.batch.tries), Some(5));
+        assert_eq!(run.saved.lanes[Lane::Bulk].open.first().map(|open| open.batch.tries), Some(5));
         run.wake_after(Duration::from_secs(10));
     }
 }

@@ -128,7 +128,8 @@ fn when_one_lane_disables_the_request_of_the_other_stays_on_record() {
     let saved = "save urgent@0 open 4-4 msg_2 tried 1 bulk@0 open 1-3 msg_1 tried 1 | Gone 1 | disable Gone";
     assert_eq!(run.status(Urgent, 410), [saved]);
     assert_eq!(
-        run.saved.lanes[1].open[0].refusal, None,
+        run.saved.lanes[Lane::Bulk].open[0].refusal,
+        None,
         "whoever enables it again begins with a clean slate"
     );
     assert_eq!(run.status(Bulk, 200), ["save bulk@3 | Delivered 2"]);

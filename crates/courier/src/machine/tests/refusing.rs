@@ -11,7 +11,7 @@ fn a_refused_batch_waits_on_the_schedule_in_its_lane() {
         let mut commands = run.status(Bulk, 302);
         assert_eq!(commands.remove(0), format!("save bulk@0 open 1-3 msg_1 tried {tries} | Refused {tries}"));
         let stage = if tries <= 5 { "first_cycle" } else { "on_schedule" };
-        let refusal = run.saved.lanes[1].open[0].refusal.clone().unwrap();
+        let refusal = run.saved.lanes[Lane::Bulk].open[0].refusal.clone().unwrap();
         assert_eq!((refusal["stage"].as_str(), refusal["retries"].as_u64()), (Some(stage), Some(tries)));
         if wait > 0 {
             assert_eq!(run.lane(Bulk).state, "refused");
@@ -36,7 +36,7 @@ fn a_refusal_ends_with_the_batch() {
     run.status(Bulk, 400);
     run.wake();
     run.status(Bulk, 200);
-    assert_eq!(run.saved.lanes[1].open, []);
+    assert_eq!(run.saved.lanes[Lane::Bulk].open, []);
     run.advanced(Bulk);
     run.cut(Bulk, 4..=4);
     run.status(Bulk, 400);
@@ -60,12 +60,12 @@ fn a_batch_that_is_too_large_is_superseded_at_once_by_a_smaller_one() {
     run.advanced(Bulk);
     run.cut(Bulk, 1..=8);
     assert_eq!(run.status(Bulk, 413), ["save bulk@0 | Refused 1", "read bulk after 0"]);
-    assert_eq!(run.machine.couriers[1].asked.max_bytes, 400, "half of the 800 bytes that were refused");
+    assert_eq!(run.machine.couriers[Bulk].asked.max_bytes, 400, "half of the 800 bytes that were refused");
     assert_eq!(run.cut(Bulk, 1..=4), ["save bulk@0 open 1-4 msg_2 tried 0", "probe bulk 1-4 msg_2"]);
     run.status(Bulk, 413);
     run.cut(Bulk, 1..=2);
     run.status(Bulk, 413);
-    assert_eq!(run.machine.couriers[1].asked.max_bytes, 100);
+    assert_eq!(run.machine.couriers[Bulk].asked.max_bytes, 100);
     run.cut(Bulk, 1..=1);
     assert_eq!(
         run.status(Bulk, 413),
@@ -85,7 +85,7 @@ fn what_a_target_takes_is_remembered_across_success_and_restart() {
     run.status(Bulk, 200);
     let mut run = run.restarted();
     run.feed(Input::Due);
-    assert_eq!(run.machine.couriers[1].asked.max_bytes, 400);
+    assert_eq!(run.machine.couriers[Bulk].asked.max_bytes, 400);
 }
 
 #[test]
@@ -97,18 +97,18 @@ fn what_a_target_takes_is_forgotten_when_it_is_edited() {
     run.cut(Bulk, 1..=4);
     run.status(Bulk, 200);
     assert_eq!(run.edit(|_| {}), ["read urgent after 0", "read bulk after 4"]);
-    assert_eq!(run.machine.couriers[1].asked.max_bytes, 512 * 1024);
+    assert_eq!(run.machine.couriers[Bulk].asked.max_bytes, 512 * 1024);
 }
 
 /// Full batches that are delivered until more is asked for than before.
 fn delivered_until_more_is_asked(run: &mut Run) -> u32 {
-    let asked = run.machine.couriers[1].asked.max_bytes;
+    let asked = run.machine.couriers[Bulk].asked.max_bytes;
     for successes in 1..100 {
         let first = run.lane(Bulk).cursor.0 + 1;
-        let events = (run.machine.couriers[1].asked.max_bytes / 100).clamp(1, 500);
+        let events = (run.machine.couriers[Bulk].asked.max_bytes / 100).clamp(1, 500);
         run.cut_with_more(Bulk, first..=first + events - 1);
         run.status(Bulk, 200);
-        if run.machine.couriers[1].asked.max_bytes > asked {
+        if run.machine.couriers[Bulk].asked.max_bytes > asked {
             return successes;
         }
     }
@@ -123,16 +123,16 @@ fn a_413_halves_and_twenty_full_batches_double_again() {
         run.cut_with_more(Bulk, 1..=events);
         run.status(Bulk, 413);
     }
-    assert_eq!(run.machine.couriers[1].asked.max_bytes, 100, "one event a request");
+    assert_eq!(run.machine.couriers[Bulk].asked.max_bytes, 100, "one event a request");
     for asked in [200, 400, 800] {
         assert_eq!(delivered_until_more_is_asked(&mut run), 20);
-        assert_eq!(run.machine.couriers[1].asked.max_bytes, asked);
+        assert_eq!(run.machine.couriers[Bulk].asked.max_bytes, asked);
     }
     let end = run.lane(Bulk).cursor.0;
     run.nothing(Bulk, end);
     let mut run = run.restarted();
     run.feed(Input::Due);
-    assert_eq!(run.machine.couriers[1].asked.max_bytes, 800, "a restart goes on there");
+    assert_eq!(run.machine.couriers[Bulk].asked.max_bytes, 800, "a restart goes on there");
 }
 
 /// A large batch fails in this way; small ones pass.
@@ -148,16 +148,16 @@ fn fails_when_large(fail: fn(&mut Run) -> Vec<String>) {
     assert_eq!(under_way.as_str(), "msg_1", "it may be a moment's trouble");
     fail(&mut run);
     wait_for_a_read(&mut run);
-    assert_eq!(run.machine.couriers[1].asked.max_bytes, 400);
+    assert_eq!(run.machine.couriers[Bulk].asked.max_bytes, 400);
     let commands = run.cut_with_more(Bulk, 1..=4);
     assert_eq!(commands, ["save bulk@0 open 1-4 msg_2 tried 0", "probe bulk 1-4 msg_2"], "in one step");
     // Once more is enough now.
     fail(&mut run);
     wait_for_a_read(&mut run);
-    assert_eq!(run.machine.couriers[1].asked.max_bytes, 200);
+    assert_eq!(run.machine.couriers[Bulk].asked.max_bytes, 200);
     run.cut_with_more(Bulk, 1..=2);
     run.status(Bulk, 200);
-    assert_eq!(run.machine.couriers[1].asked.max_bytes, 400, "it may have been an outage");
+    assert_eq!(run.machine.couriers[Bulk].asked.max_bytes, 400, "it may have been an outage");
     run.cut_with_more(Bulk, 3..=6);
     for _ in 0..2 {
         fail(&mut run);
@@ -165,16 +165,16 @@ fn fails_when_large(fail: fn(&mut Run) -> Vec<String>) {
     }
     fail(&mut run);
     wait_for_a_read(&mut run);
-    assert_eq!(run.machine.couriers[1].asked.max_bytes, 200);
+    assert_eq!(run.machine.couriers[Bulk].asked.max_bytes, 200);
     assert_eq!(delivered_until_more_is_asked(&mut run), 4, "it was none");
 }
 
 /// Waits until the bulk lane is read, with nothing for the urgent one.
 fn wait_for_a_read(run: &mut Run) {
-    while run.machine.couriers[1].reading.is_none() {
+    while run.machine.couriers[Bulk].reading.is_none() {
         assert_ne!(run.lane(Bulk).state, "sending", "the same batch is sent again");
         run.wake();
-        if run.machine.couriers[0].reading.is_some() {
+        if run.machine.couriers[Urgent].reading.is_some() {
             run.nothing(Urgent, 0);
         }
     }

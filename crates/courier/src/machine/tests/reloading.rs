@@ -36,7 +36,10 @@ fn a_failure_that_was_not_saved_counts_once() {
     assert_eq!(run.wake_after(Duration::from_secs(1)), ["probe bulk 1-3 msg_1"]);
     run.overtaken(nothing);
     run.status(Bulk, 422);
-    assert_eq!((run.machine.status().failures_in_a_row, run.saved.lanes[1].open[0].batch.tries), (2, 2));
+    assert_eq!(
+        (run.machine.status().failures_in_a_row, run.saved.lanes[Lane::Bulk].open[0].batch.tries),
+        (2, 2)
+    );
 }
 
 #[test]
@@ -48,10 +51,10 @@ fn what_is_under_way_is_not_sent_a_second_time() {
     assert_eq!(run.status(Bulk, 200), ["read bulk after 6"]);
     run.overtaken(nothing);
     assert_eq!(run.nothing(Bulk, 6), ["reload", "read bulk after 6"]);
-    assert_eq!(run.sent[1].len(), 1, "the second one is still under way");
+    assert_eq!(run.sent_in(Bulk).len(), 1, "the second one is still under way");
     assert_eq!(run.nothing(Bulk, 6), ["save bulk@3 open 4-6 msg_2 tried 0 | Delivered 1"]);
     run.status(Bulk, 200);
-    assert_eq!(run.saved.lanes[1].cursor, Seq(6));
+    assert_eq!(run.saved.lanes[Lane::Bulk].cursor, Seq(6));
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn a_batch_that_an_edit_supersedes_is_cut_anew_if_it_failed() {
     let mut run = Run::sending(Preset::Patient);
     run.overtaken_by_an_edit(|settings| settings.content_revision += 1);
     assert_eq!(run.status(Bulk, 400)[..2], ["reload", "save bulk@0 | Refused 1"]);
-    assert_eq!(run.saved.lanes[1].open, []);
+    assert_eq!(run.saved.lanes[Lane::Bulk].open, []);
 }
 
 #[test]
@@ -89,7 +92,7 @@ fn a_user_who_disables_it_first_finds_it_disabled_by_himself() {
 #[test]
 fn what_retention_took_meanwhile_is_not_settled_twice() {
     let mut run = Run::sending(Preset::Patient);
-    run.overtaken(|saved| saved.lanes[1].pass(Seq(5)));
+    run.overtaken(|saved| saved.lanes[Lane::Bulk].pass(Seq(5)));
     assert_eq!(run.status(Bulk, 200), ["reload", "read bulk after 5"]);
     assert_eq!(run.nothing(Bulk, 5), ["save bulk@5 | Delivered 1"], "the attempt was made all the same");
 }
@@ -98,7 +101,7 @@ fn what_retention_took_meanwhile_is_not_settled_twice() {
 fn what_was_to_be_given_up_is_decided_anew() {
     let mut run = Run::sending(Preset::Original);
     run.fail_until_the_end(|run| run.no_answer(Bulk));
-    run.overtaken(|saved| saved.lanes[1].pass(Seq(2)));
+    run.overtaken(|saved| saved.lanes[Lane::Bulk].pass(Seq(2)));
     let commands = run.measured(Bulk, 3, 3);
     assert_eq!(commands[0], "reload");
     assert!(
@@ -135,7 +138,7 @@ fn what_was_passed_is_put_on_record_later_if_its_step_was_not_saved() {
     run.skipped(Bulk, 5, false);
     run.overtaken(nothing);
     assert_eq!(run.wake().1, ["reload"]);
-    assert_eq!((run.lane(Bulk).cursor, run.saved.lanes[1].cursor), (Seq(5), Seq(0)));
+    assert_eq!((run.lane(Bulk).cursor, run.saved.lanes[Lane::Bulk].cursor), (Seq(5), Seq(0)));
     assert_eq!(run.wake().1, ["save bulk@5"]);
 }
 

@@ -103,7 +103,7 @@ fn a_batch_that_was_cut_under_other_content_settings_is_superseded() {
 #[test]
 fn a_batch_that_the_stored_cursor_has_passed_is_dropped() {
     let mut run = Run::sending(Preset::Patient);
-    run.saved.lanes[1].cursor = Seq(1);
+    run.saved.lanes[Lane::Bulk].cursor = Seq(1);
     let mut again = run.restarted();
     assert_eq!(again.feed(Input::Due), ["read urgent after 0", "read bulk after 1"]);
 }
@@ -112,7 +112,7 @@ fn a_batch_that_the_stored_cursor_has_passed_is_dropped() {
 fn a_state_that_cannot_be_read_counts_as_a_healthy_endpoint() {
     let mut run = Run::sending(Preset::Original);
     run.saved.endpoint.0 = serde_json::json!({"retries": "many"});
-    run.saved.lanes[1].open[0].refusal = Some(serde_json::json!({"stage": "unheard_of"}));
+    run.saved.lanes[Lane::Bulk].open[0].refusal = Some(serde_json::json!({"stage": "unheard_of"}));
     let mut again = run.restarted();
     assert_eq!(again.feed(Input::Due)[1], "send bulk 1-3 msg_1");
     run.saved.endpoint.0 = serde_json::json!({

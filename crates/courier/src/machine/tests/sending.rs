@@ -105,24 +105,24 @@ fn a_lane_that_is_behind_asks_for_more_each_time() {
     let mut asked = Vec::new();
     let mut first = 1;
     for _ in 0..5 {
-        let events = u64::from(run.machine.couriers[1].asked.max_events);
+        let events = u64::from(run.machine.couriers[Bulk].asked.max_events);
         asked.push(events);
         run.cut_with_more(Bulk, first..=first + events - 1);
         first += events;
         run.ok_after(Bulk, Duration::from_millis(300));
     }
     assert_eq!(asked, [500, 1_000, 2_000, 4_000, 5_000]);
-    let events = u64::from(run.machine.couriers[1].asked.max_events);
+    let events = u64::from(run.machine.couriers[Bulk].asked.max_events);
     run.cut_with_more(Bulk, first..=first + events - 1);
     run.ok_after(Bulk, Duration::from_secs(1));
-    assert_eq!(run.machine.couriers[1].asked.max_events, 500, "a slow request goes back to the base");
+    assert_eq!(run.machine.couriers[Bulk].asked.max_events, 500, "a slow request goes back to the base");
 }
 
 #[test]
 fn the_users_limits_bound_what_is_asked_for() {
     let mut run = Run::idle(Preset::Patient);
     run.edit(|settings| settings.limits = Limits { max_events: Some(10), max_bytes: Some(1_000) });
-    let asked = run.machine.couriers[1].asked;
+    let asked = run.machine.couriers[Bulk].asked;
     assert_eq!((asked.max_events, asked.max_bytes), (10, 1_000));
 }
 

@@ -102,7 +102,7 @@ fn a_batch_that_is_refused_to_the_end_goes_alone() {
         run.answered(run.minted - 1, 200);
         run.cut_with_more(Bulk, at..=at);
         at += 1;
-        while !run.sent[1].contains(&WebhookId("msg_1".into())) {
+        while !run.sent_in(Bulk).contains(&WebhookId("msg_1".into())) {
             run.wake();
         }
     };
@@ -139,7 +139,7 @@ fn giving_up_leaves_out_what_was_settled_beside_it() {
     run.answered(1, 503);
     let mut commands = run.answered(3, 503);
     while !commands.iter().any(|command| command.starts_with("measure")) {
-        commands = if run.machine.couriers[1].is_sending() { run.no_answer(Bulk) } else { run.wake().1 };
+        commands = if run.machine.couriers[Bulk].is_sending() { run.no_answer(Bulk) } else { run.wake().1 };
     }
     assert_eq!(commands[1], "measure bulk after 0, older than 3068 s, at least 9");
     // Three of each batch, and five that nobody has read yet.

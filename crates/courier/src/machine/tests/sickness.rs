@@ -27,7 +27,7 @@ fn each_sick_status_waits_and_leaves_no_refusal() {
         let mut run = Run::sending(Preset::Patient);
         run.status(Bulk, status);
         assert_eq!(run.lane(Bulk).state, "waiting", "{status}");
-        assert_eq!(run.saved.lanes[1].open[0].refusal, None);
+        assert_eq!(run.saved.lanes[Lane::Bulk].open[0].refusal, None);
     }
 }
 
@@ -137,14 +137,14 @@ fn three_of_five(run: &mut Run, requests: u64, status: u16) -> Vec<String> {
         if n > 0 {
             run.now += 1_200 * S;
             run.advanced(Bulk);
-            if run.machine.couriers[1].reading.is_some() {
+            if run.machine.couriers[Bulk].reading.is_some() {
                 run.cut(Bulk, 10 * n..=10 * n + 2);
             } else {
                 run.retry();
             }
         }
         last = run.status(Bulk, if n % 5 < 2 { 200 } else { status });
-        if run.machine.couriers[1].reading.is_some() {
+        if run.machine.couriers[Bulk].reading.is_some() {
             run.nothing(Bulk, 10 * n + 3);
         }
     }

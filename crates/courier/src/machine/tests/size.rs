@@ -13,6 +13,6 @@ fn an_idle_machine_is_well_under_a_kilobyte() {
     run.status(Bulk, 200);
     let machine = &run.machine;
     assert_eq!(machine.commands.capacity() + machine.unsaved.attempts.capacity(), 0);
-    assert!(machine.couriers.iter().all(|courier| courier.open.capacity() == 0));
+    assert!(machine.couriers.values().all(|courier| courier.open.capacity() == 0));
     assert!(machine.settings.kinds.capacity() * std::mem::size_of::<Kind>() <= 64);
 }

@@ -164,7 +164,7 @@ pub(super) fn attempt_row(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
 
 fn attempt(row: &Row<'_>) -> rusqlite::Result<Attempt> {
     Ok(Attempt {
-        lane: Lane::from_row(row.get(1)?)?,
+        lane: Lane::from_code(row.get(1)?),
         webhook_id: WebhookId(row.get::<_, String>(2)?.into_boxed_str()),
         number: row.get(3)?,
         first: seq(row, 4)?,

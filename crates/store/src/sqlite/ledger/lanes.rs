@@ -5,14 +5,14 @@
 //! same row, so they are in one order: a save passes only if the last thing that happened to the row before it was its own
 //! load, or a save under that. Whoever is refused has not seen what is on record, and loads again.
 
-use super::lost;
 use super::open_batches::{from_bytes, to_bytes};
+use super::{lost, replays};
 use crate::sqlite::registry::standing;
 use crate::sqlite::seal;
 use crate::sqlite::state::codes::{from_json, to_json};
 use crate::sqlite::state::context::{Context, Trouble};
-use crate::{CourierToken, LoadedCourier, StoreError};
-use hitwire_courier::{EndpointState, LaneState, LostReason, Progress, Saved};
+use crate::{CourierToken, LoadedCourier, Replay, StoreError};
+use hitwire_courier::{ByLane, EndpointState, LaneState, LostReason, Progress, Saved};
 use hitwire_event::{IntegrationId, Lane, Seq};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -30,16 +30,15 @@ const SAVE: &str = "UPDATE courier SET endpoint = ?3,
      WHERE integration = ?1 AND token = ?2";
 const RELEASE: &str = "UPDATE courier SET token = NULL WHERE integration = ?1";
 const RESET_ENDPOINT: &str = "UPDATE courier SET token = NULL, endpoint = 'null' WHERE integration = ?1";
-const MOVE: [&str; 2] = [
-    "UPDATE courier SET token = NULL, urgent = ?2, urgent_open = ?3 WHERE integration = ?1",
-    "UPDATE courier SET token = NULL, bulk = ?2, bulk_open = ?3 WHERE integration = ?1",
-];
+const MOVE_URGENT: &str =
+    "UPDATE courier SET token = NULL, urgent = ?2, urgent_open = ?3 WHERE integration = ?1";
+const MOVE_BULK: &str = "UPDATE courier SET token = NULL, bulk = ?2, bulk_open = ?3 WHERE integration = ?1";
 const CURSORS: &str = "SELECT coalesce(max(max(urgent, bulk)), 0) FROM courier";
 const OPEN: &str = "SELECT endpoint, urgent, urgent_open, bulk, bulk_open FROM courier
      WHERE urgent_open IS NOT NULL OR bulk_open IS NOT NULL";
 
-/// The place of each lane's cursor in a row of these; its open batches follow.
-pub(in crate::sqlite) const COLUMNS: [usize; 2] = [1, 3];
+/// The place of each live lane's cursor in a row of these; its open batches follow.
+pub(in crate::sqlite) const COLUMNS: [(Lane, usize); 2] = [(Lane::Urgent, 1), (Lane::Bulk, 3)];
 
 /// The courier of a new integration.
 pub(in crate::sqlite) fn create(connection: &Connection, id: u64, cursor: u64) -> Result<(), Trouble> {
@@ -59,15 +58,16 @@ pub(in crate::sqlite) fn reset_endpoint(connection: &Connection, id: u64) -> Res
     Ok(())
 }
 
-/// A lane as it was saved.
+/// A live lane as it was saved.
 pub(in crate::sqlite) fn lane(connection: &Connection, id: u64, lane: Lane) -> Result<LaneState, Trouble> {
     let mut statement = connection.prepare_cached(SELECT)?;
     let mut rows = statement.query([id as i64])?;
     let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-    lane_of(row, COLUMNS[lane.index()])
+    let column = COLUMNS.iter().find(|(live, _)| *live == lane).ok_or(StoreError::NotFound)?.1;
+    lane_of(row, column)
 }
 
-/// Moves a lane forward past events that are recorded as lost; open batches that it passes are dropped. Never moves it back.
+/// Moves a live lane forward past events that are recorded as lost; open batches that it passes are dropped. Never moves it back.
 pub(in crate::sqlite) fn jump(
     connection: &Connection,
     id: u64,
@@ -88,7 +88,8 @@ pub(in crate::sqlite) fn pass(
 ) -> Result<(), Trouble> {
     if state.cursor < Seq(cursor) {
         state.pass(Seq(cursor));
-        let mut statement = connection.prepare_cached(MOVE[lane.index()])?;
+        let sql = if lane == Lane::Urgent { MOVE_URGENT } else { MOVE_BULK };
+        let mut statement = connection.prepare_cached(sql)?;
         statement.execute(params![id as i64, state.cursor.0 as i64, to_bytes(&state.open)?])?;
     }
     Ok(())
@@ -97,11 +98,11 @@ pub(in crate::sqlite) fn pass(
 /// The highest position that any lane has passed, or may have settled something up to.
 pub(in crate::sqlite) fn settled_to(connection: &Connection) -> Result<u64, Trouble> {
     let cursors: i64 = connection.query_row(CURSORS, [], |row| row.get(0))?;
-    let mut settled_to = cursors as u64;
+    let mut settled_to = replays::last(connection)?.max(cursors as u64);
     let mut statement = connection.prepare(OPEN)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        for lane in COLUMNS {
+        for (_, lane) in COLUMNS {
             // A row that cannot be read says nothing, and is told of when it is needed.
             let Ok(LaneState { open, .. }) = lane_of(row, lane) else { continue };
             settled_to = open.iter().map(|open| open.batch.through.0).fold(settled_to, u64::max);
@@ -118,7 +119,7 @@ pub(in crate::sqlite) fn save(
 ) -> Result<(), Trouble> {
     let connection = context.connection;
     let id = progress.integration;
-    let [urgent, bulk] = Lane::ALL.map(|lane| progress.lanes.iter().find(|(saved, _)| *saved == lane));
+    let [urgent, bulk] = Lane::LIVE.map(|lane| progress.lanes.iter().find(|(saved, _)| *saved == lane));
     let cursor = |lane: Option<&(Lane, LaneState)>| lane.map(|(_, state)| state.cursor.0 as i64);
     let open = |lane: Option<&(Lane, LaneState)>| lane.map_or(Ok(None), |(_, state)| to_bytes(&state.open));
     let saved = connection.prepare_cached(SAVE)?.execute(params![
@@ -134,6 +135,7 @@ pub(in crate::sqlite) fn save(
         may_save(connection, id, token)?;
         return Err(StoreError::Overtaken.into());
     }
+    replays::save(context, progress)?;
     for attempt in &progress.attempts {
         context.add_attempt(id, attempt);
     }
@@ -177,19 +179,32 @@ pub(in crate::sqlite) fn draw(
     let mut statement = connection.prepare_cached(DRAW)?;
     let mut rows = statement.query(params![id.0 as i64, token.0 as i64])?;
     let Some(row) = rows.next()? else { return Ok(None) };
-    Ok(Some(LoadedCourier { token, saved: saved(row)?, revision: row.get::<_, i64>(5)? as u64 }))
+    let under_way = replays::under_way(connection, id)?;
+    let revision = row.get::<_, i64>(5)? as u64;
+    let saved = saved(row, &under_way)?;
+    let replays = under_way.into_iter().map(|(replay, _)| replay).collect();
+    Ok(Some(LoadedCourier { token, saved, replays, revision }))
 }
 
 /// What was saved of an integration's couriers, for whoever only looks.
 pub(in crate::sqlite) fn load(connection: &Connection, id: IntegrationId) -> Result<Option<Saved>, Trouble> {
     let mut statement = connection.prepare_cached(SELECT)?;
     let mut rows = statement.query([id.0 as i64])?;
-    rows.next()?.map(saved).transpose()
+    let Some(row) = rows.next()? else { return Ok(None) };
+    saved(row, &replays::under_way(connection, id)?).map(Some)
 }
 
-fn saved(row: &Row<'_>) -> Result<Saved, Trouble> {
+fn saved(row: &Row<'_>, under_way: &[(Replay, LaneState)]) -> Result<Saved, Trouble> {
     let endpoint = EndpointState(from_json(row.get_ref(0)?.as_bytes()?, 0)?);
-    Ok(Saved { endpoint, lanes: [lane_of(row, COLUMNS[0])?, lane_of(row, COLUMNS[1])?] })
+    let mut lanes = ByLane::default();
+    for (lane, column) in COLUMNS {
+        lanes.insert(lane, lane_of(row, column)?);
+    }
+    for (replay, state) in under_way {
+        lanes.insert(replay.lane(), state.clone());
+    }
+    let replays = under_way.iter().map(|(replay, _)| (replay.lane(), replay.terms())).collect();
+    Ok(Saved { endpoint, lanes, replays })
 }
 
 /// The lane whose cursor is in this column, and its open batches in the next.

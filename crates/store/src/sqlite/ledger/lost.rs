@@ -84,7 +84,7 @@ pub(in crate::sqlite) fn lost(
 ) -> Result<Vec<LostRow>, Trouble> {
     let mut statement = connection.prepare_cached(SELECT_LOST)?;
     let rows = statement.query_map(params![id.0 as i64, bound(before), limit as i64], |row| {
-        let lane = Lane::from_row(row.get(1)?)?;
+        let lane = Lane::from_code(row.get(1)?);
         Ok(LostRow {
             id: row.get::<_, i64>(0)? as u64,
             recorded_ms: row.get::<_, i64>(7)? as u64,

@@ -7,4 +7,5 @@
 pub(super) mod lanes;
 pub(super) mod lost;
 mod open_batches;
+pub(super) mod replays;
 pub(super) mod retire;

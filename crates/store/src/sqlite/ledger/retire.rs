@@ -1,6 +1,6 @@
 //! Retention, seen from the integrations: what they lose with a slice becomes a dead range, and their cursors move on.
 
-use super::{lanes, lost};
+use super::{lanes, lost, replays};
 use crate::sqlite::log::view::{LogView, RangeCount};
 use crate::sqlite::registry::standing;
 use crate::sqlite::state::codes::Code;
@@ -62,6 +62,7 @@ impl Retire {
             needed |= !loser.lanes.is_empty() && self.unless_needed && !loser.is_disabled_by_user;
             Ok(!needed)
         })?;
+        needed = needed || (self.unless_needed && replays::need(connection, self.last)?);
         Ok(!needed)
     }
 }
@@ -80,7 +81,7 @@ struct CountedRange {
 }
 
 impl RangeCounts {
-    fn events(
+    pub(super) fn events(
         &self,
         view: &LogView,
         streams: &[StreamFrom],
@@ -140,6 +141,8 @@ pub(in crate::sqlite) fn retire(
     if retire.unless_needed && retire.after == IntegrationId(0) && !retire.count(connection, view)? {
         return Ok((Retired::Needed, Vec::new()));
     }
+    let mut moved =
+        if retire.after == IntegrationId(0) { replays::retire(context, retire)? } else { Vec::new() };
     let (mut losers, mut more, mut looked_at, mut through) = (Vec::new(), false, 0, retire.after);
     each_behind(connection, view, retire, |loser| {
         more = losers.len() == PORTION || looked_at == LOOKED_AT_MAX;
@@ -166,7 +169,7 @@ pub(in crate::sqlite) fn retire(
             lanes::pass(connection, loser.id, losing.lane, losing.state.clone(), retire.last)?;
         }
     }
-    let moved: Vec<_> = losers.iter().map(|loser| IntegrationId(loser.id)).collect();
+    moved.extend(losers.iter().map(|loser| IntegrationId(loser.id)));
     if more {
         return Ok((Retired::To(through), moved));
     }
@@ -196,10 +199,9 @@ fn loser(connection: &Connection, view: &LogView, retire: &Retire, row: &Row<'_>
     let client = ClientId(row.get::<_, i64>(5)? as u64);
     let subscribed = subscriptions(connection, id, client, retire.last)?;
     let mut losing = Vec::new();
-    for lane in Lane::ALL {
+    for (lane, column) in lanes::COLUMNS {
         let of_lane = subscribed.iter().filter(|from| from.stream.kind.lane() == lane);
         let streams: Vec<StreamFrom> = of_lane.copied().collect();
-        let column = lanes::COLUMNS[lane.index()];
         // A lane that cannot be read must not keep the slice for ever either: it goes on behind it, as if nothing were open.
         let (state, mut uncounted) = if let Ok(state) = lanes::lane_of(row, column) {
             (state, None)

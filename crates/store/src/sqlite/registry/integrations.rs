@@ -266,6 +266,7 @@ pub(in crate::sqlite) fn delete(context: &Context<'_>, id: IntegrationId) -> Res
         "DELETE FROM subscription WHERE integration = ?1",
         "DELETE FROM courier WHERE integration = ?1",
         "DELETE FROM lost WHERE integration = ?1",
+        "DELETE FROM replay WHERE integration = ?1",
     ] {
         connection.prepare_cached(sql)?.execute([id])?;
     }
@@ -332,7 +333,7 @@ fn resubscribe(
 fn skip_to(context: &Context<'_>, old: &Integration, new: &[&Ticked], head: u64) -> Result<(), Trouble> {
     let goes_on =
         |before: &&Ticked| before.active && new.iter().any(|after| after.kind == before.kind && after.active);
-    for lane in Lane::ALL {
+    for lane in Lane::LIVE {
         let ticked: Vec<&Ticked> =
             old.events.iter().filter(goes_on).filter(|before| before.kind.lane() == lane).collect();
         skip(context, old, &ticked, lane, head, LostReason::EnabledFromNow, "enabled again, from now on")?;

@@ -21,6 +21,25 @@ CREATE TABLE courier (
     bulk_open   BLOB
 ) STRICT;
 
+-- Replays. plan: what is sent, JSON. last: where it ends. cursor, open: like those of a live lane. ended_ms: null as long as it
+-- is under way. Numbers of an integration only grow: the newest row is never forgotten.
+CREATE TABLE replay (
+    integration  INTEGER NOT NULL,
+    number       INTEGER NOT NULL,
+    plan         TEXT    NOT NULL,
+    last         INTEGER NOT NULL,
+    cursor       INTEGER NOT NULL,
+    open         BLOB,
+    paused       INTEGER NOT NULL,
+    events_per_s INTEGER,
+    begun_ms     INTEGER NOT NULL,
+    delivered    INTEGER NOT NULL DEFAULT 0,
+    given_up     INTEGER NOT NULL DEFAULT 0,
+    ended_ms     INTEGER,
+    cancelled    INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (integration, number)
+) STRICT;
+CREATE INDEX replay_under_way ON replay (cursor) WHERE ended_ms IS NULL;
 
 -- Dead and skipped ranges. kinds: the numbers of the lost kinds, one byte each.
 CREATE TABLE lost (

@@ -3,7 +3,7 @@
 use super::context::Trouble;
 use crate::{ActivitySource, Role, StoreError};
 use hitwire_courier::{LostReason, Verdict};
-use hitwire_event::{Kind, Lane};
+use hitwire_event::Kind;
 use rusqlite::types::{FromSqlError, FromSqlResult, Type};
 use serde::{Deserialize, Serialize};
 
@@ -27,16 +27,6 @@ impl Code for Kind {
 
     fn from_code(code: u8) -> Option<Self> {
         Kind::from_code(code)
-    }
-}
-
-impl Code for Lane {
-    fn code(self) -> u8 {
-        self.index() as u8
-    }
-
-    fn from_code(code: u8) -> Option<Self> {
-        Lane::ALL.get(usize::from(code)).copied()
     }
 }
 
@@ -139,7 +129,6 @@ mod tests {
             assert!(Verdict::from_code(code).is_none_or(|value| value.code() == code));
             assert!(Role::from_code(code).is_none_or(|value| value.code() == code));
             assert!(ActivitySource::from_code(code).is_none_or(|value| value.code() == code));
-            assert!(<Lane as Code>::from_code(code).is_none_or(|value| Code::code(value) == code));
         }
         assert!(LostReason::from_row(-1).is_err());
         assert!(Verdict::from_row(9).is_err());

@@ -6,7 +6,7 @@ use super::{file, log_memory, running};
 use crate::sqlite::attempts::view::Task;
 use crate::sqlite::files;
 use crate::sqlite::ground::Ground;
-use crate::sqlite::ledger::{lanes, retire};
+use crate::sqlite::ledger::{lanes, replays, retire};
 use crate::sqlite::log::keeping::{Notice, WalGrowth};
 use crate::sqlite::options::FaultPoint;
 use crate::sqlite::outbox;
@@ -333,6 +333,14 @@ fn carry_out_op(context: &Context<'_>, op: &Op, effects: &mut Effects) -> Result
         }
         Op::LoadCourier(id) => Ok(Done::Courier(lanes::draw(connection, *id)?.map(Box::new))),
         Op::Save(token, progress) => lanes::save(context, *token, progress).map(|()| Done::Saved),
+        Op::BeginReplay(new) => {
+            effects.moved.push(new.integration);
+            replays::begin(context, new).map(Done::Replay)
+        }
+        Op::SteerReplay(steer) => {
+            effects.moved.push(steer.integration);
+            replays::steer(context, steer).map(|()| Done::Kept)
+        }
         Op::NextId(sequence) => accounts::next_id(connection, *sequence).map(Done::Id),
         Op::PutClient(client) => accounts::put_client(connection, client).map(|()| Done::Kept),
         Op::DeleteClient { id } => accounts::delete_client(connection, *id).map(Done::Deleted),

@@ -2,9 +2,9 @@
 
 use super::SqliteStore;
 use crate::sqlite::attempts::{rows, search};
-use crate::sqlite::ledger::{lanes, lost};
+use crate::sqlite::ledger::{lanes, lost, replays};
 use crate::{
-    Answer, AttemptPage, AttemptQuery, AttemptRow, Done, Ledger, LoadedCourier, LostRow, Moved, Op,
+    Answer, AttemptPage, AttemptQuery, AttemptRow, Done, Ledger, LoadedCourier, LostRow, Moved, Op, Replay,
     StoreError,
 };
 use hitwire_courier::Saved;
@@ -43,6 +43,14 @@ impl Ledger for SqliteStore {
 
     fn lost(&self, id: IntegrationId, before: Option<u64>, limit: usize) -> Answer<'_, Vec<LostRow>> {
         Box::pin(self.read_state(move |connection| lost::lost(connection, id, before, limit)))
+    }
+
+    fn replays(&self, id: IntegrationId) -> Answer<'_, Vec<Replay>> {
+        Box::pin(self.read_state(move |connection| replays::all(connection, id)))
+    }
+
+    fn replay(&self, id: IntegrationId, number: u32) -> Answer<'_, Option<Replay>> {
+        Box::pin(self.read_state(move |connection| replays::one(connection, id, number)))
     }
 
     fn moved(&self) -> watch::Receiver<Vec<Moved>> {

@@ -60,7 +60,7 @@ async fn a_kill_takes_the_attempts_of_a_moment_at_most_and_no_settlement() {
     let left = copy(bench.path());
 
     let killed = left.start();
-    assert_eq!(killed.saved(id).await.unwrap().unwrap().lanes[Lane::Bulk.index()], lane_at(45));
+    assert_eq!(killed.saved(id).await.unwrap().unwrap().lanes[Lane::Bulk], lane_at(45));
     let found = numbers(&on_record(&killed, id).await);
     assert!(found.len() >= 31, "those of longer ago are there: {found:?}");
     assert!(found.iter().copied().eq(10..10 + found.len() as u32), "without a gap: {found:?}");

@@ -171,7 +171,7 @@ async fn a_restored_backup_has_all_that_was_acknowledged_and_knows_what_was_deli
     assert!(restore(&backup, &restored).unwrap_err().to_string().contains("there is data in this directory"));
     let store = SqliteStore::open(options).unwrap();
     assert_eq!(store.head().borrow().0, 18);
-    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[1], lane_at(4));
+    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[Lane::Bulk], lane_at(4));
     assert_eq!(store.checkpoint("audit").await.unwrap().as_deref(), Some(&b"far"[..]));
     assert_eq!(read_all(&store, vec![stream(ONE, Kind::Hit)]).await.len(), 18);
     append(&store, hits(100..101)).await;

@@ -228,7 +228,7 @@ async fn a_failed_commit_of_the_state_counts_for_nothing_and_a_copy_takes_over()
         let store = bench.start();
         assert_eq!(integrations(&store, IntegrationRange::all(ONE)).await, [made.clone(), second]);
         assert_eq!(store.attempts(made.id, None, 10).await.unwrap().len(), 1);
-        assert_eq!(store.saved(made.id).await.unwrap().unwrap().lanes[1].cursor.0, 5);
+        assert_eq!(store.saved(made.id).await.unwrap().unwrap().lanes[Lane::Bulk].cursor.0, 5);
     }
 }
 

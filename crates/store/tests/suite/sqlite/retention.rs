@@ -86,9 +86,9 @@ async fn ten_times_the_limit_with_a_hanging_integration_stays_within_it_and_leav
         assert_eq!(range.events, first - 1);
         assert!(range.detail.contains("4194304 bytes"), "{}", range.detail);
         let saved = store.saved(hanging).await.unwrap().unwrap();
-        assert_eq!(saved.lanes[Lane::Bulk.index()].cursor, Seq(first - 1));
+        assert_eq!(saved.lanes[Lane::Bulk].cursor, Seq(first - 1));
         assert_eq!(store.lost(other_client, None, 10).await.unwrap(), []);
-        assert_eq!(store.saved(other_client).await.unwrap().unwrap().lanes[1].cursor, Seq(0));
+        assert_eq!(store.saved(other_client).await.unwrap().unwrap().lanes[Lane::Bulk].cursor, Seq(0));
     }
 }
 
@@ -113,7 +113,7 @@ async fn a_lane_whose_record_is_damaged_keeps_no_slice_and_goes_on_behind_it() {
         let lost = store.lost(id, None, 10).await.unwrap();
         assert_eq!((lost.len(), lost[0].range.first, lost[0].range.last), (1, Seq(1), Seq(first - 1)));
         let loaded = store.load_courier(id).await.unwrap().unwrap();
-        assert_eq!(loaded.saved.lanes[Lane::Bulk.index()].cursor, Seq(first - 1));
+        assert_eq!(loaded.saved.lanes[Lane::Bulk].cursor, Seq(first - 1));
     }
 }
 
@@ -136,16 +136,16 @@ async fn an_unsettled_goes_with_its_events_and_couriers_are_told() {
     let lately: Vec<_> = moved.borrow_and_update().iter().map(|moved| moved.integration).collect();
     assert_eq!(lately, [id]);
     let saved = store.saved(id).await.unwrap().unwrap();
-    let bulk = &saved.lanes[Lane::Bulk.index()];
+    let bulk = &saved.lanes[Lane::Bulk];
     assert!(bulk.cursor > Seq(0));
     assert_eq!(bulk.open, []);
-    assert_eq!(saved.lanes[Lane::Urgent.index()].cursor, Seq(0));
+    assert_eq!(saved.lanes[Lane::Urgent].cursor, Seq(0));
     // A late step of the courier does not bring the old state back.
     let late = LaneState { cursor: Seq(50), open: vec![unsettled(51, 60, 0)] };
     let step = Progress { lanes: vec![(Lane::Bulk, late)], attempts: vec![attempt(1)], ..progress(id) };
     let refused = store.commit(vec![Op::Save(before, step)]).await;
     assert_eq!(refused.unwrap_err(), StoreError::Overtaken);
-    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[Lane::Bulk.index()], *bulk);
+    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[Lane::Bulk], *bulk);
 }
 
 #[tokio::test]
@@ -254,7 +254,7 @@ async fn what_was_settled_out_of_turn_is_not_lost_with_its_slice() {
     let lost: Vec<_> =
         lost.iter().map(|row| (row.range.first.0, row.range.last.0, row.range.events)).collect();
     assert_eq!(lost, [(7, 10, 4), (2, 3, 2)], "4 to 6 were delivered beside 2 and 3");
-    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[1], lane_at(10));
+    assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[Lane::Bulk], lane_at(10));
 }
 
 #[tokio::test]
