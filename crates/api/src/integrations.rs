@@ -313,7 +313,7 @@ pub(super) fn invalid(errors: Vec<FieldError>, done: &str) -> Problem {
 /// What of its events the integration has not got.
 async fn undelivered(api: &Shared, integration: &Integration) -> Result<Vec<Undelivered>, Problem> {
     let courier = courier(api, integration).await?;
-    let head = *api.store.head().borrow();
+    let head = api.store.head().now();
     let mut undelivered = Vec::with_capacity(Lane::LIVE.len());
     for (lane, now) in courier.lanes {
         let streams = lane_streams(integration, lane);

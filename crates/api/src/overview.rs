@@ -215,7 +215,7 @@ async fn entry(api: &Shared, row: IntegrationRow, status: &CourierStatus) -> Res
 
 /// What the lanes that are not caught up are behind.
 async fn lag(api: &Shared, row: &IntegrationRow, status: &CourierStatus) -> Result<LagAnswer, Problem> {
-    let head = *api.store.head().borrow();
+    let head = api.store.head().now();
     let mut sum = LagAnswer::default();
     for (lane, now) in status.lanes.iter() {
         let streams = streams_of(row.client, &row.events, lane);

@@ -107,7 +107,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let integration = integrations::find(&api, &caller, &id).await?;
-    let head = *api.store.head().borrow();
+    let head = api.store.head().now();
     let courier = courier(&api, &integration).await?;
     let attempts = api.store.attempts(integration.id, None, ATTEMPTS_LOOKED_AT).await?;
     let is_active = integration.activity == Activity::Active;

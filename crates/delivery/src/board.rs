@@ -81,7 +81,7 @@ impl Dispatch {
     pub async fn start(surroundings: Surroundings) -> Result<Dispatch, StoreError> {
         let store = &surroundings.store;
         // Before the list is read: what is appended from here on wakes couriers by its stream.
-        let matched = *store.head().borrow();
+        let matched = store.head().now();
         let mut ids = store.integration_ids(None).await?;
         for broken in store.broken_integrations(None).await? {
             let (integration, name, why) = (broken.id, broken.name, broken.why);
@@ -113,6 +113,11 @@ impl Dispatch {
     pub fn configured(&self, id: IntegrationId) {
         self.context.forget(id);
         self.context.note(Note::Configured(id));
+    }
+
+    /// Has what waits for an integration tried at once, as it is.
+    pub fn retry(&self, id: IntegrationId) {
+        self.context.note(Note::Retry(id));
     }
 
     /// To be called after an application of a client was made, renamed or deleted: filters may name it otherwise now.
@@ -282,8 +287,8 @@ impl Board {
                 () = stop.cancelled() => {}
                 Some(note) = notes.recv() => self.take(note),
                 Some(ended) = self.shells.join_next_with_id(), if !self.shells.is_empty() => self.ended(ended),
-                Ok(()) = head.changed() => {
-                    head.mark_unchanged();
+                true = head.changed() => {
+                    head.seen();
                     self.match_streams();
                 }
                 Ok(()) = moved.changed() => {
@@ -312,6 +317,7 @@ impl Board {
         match note {
             Note::Configured(id) => self.configured(id),
             Note::Tested(id) => self.wake(id, Flags::TESTED),
+            Note::Retry(id) => self.wake(id, Flags::RETRY),
             Note::Subscribed(id, streams) => self.subscribe(id, streams),
             Note::Status(id, answer) => {
                 let status = self.entries.get(&id).and_then(|entry| match &entry.state {

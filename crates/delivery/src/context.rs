@@ -86,6 +86,8 @@ pub(crate) enum Note {
     Configured(IntegrationId),
     /// A test message to it was delivered.
     Tested(IntegrationId),
+    /// A user wants it to be tried at once.
+    Retry(IntegrationId),
     /// These streams wake the integration from now on.
     Subscribed(IntegrationId, Vec<StreamFrom>),
     /// How is it doing?

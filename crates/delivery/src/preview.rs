@@ -38,7 +38,7 @@ pub(crate) async fn preview(
     last: usize,
 ) -> Result<Preview, StoreError> {
     let Some(client) = streams.first().map(|stream| stream.client) else { return Ok(Preview::default()) };
-    let head = *context.store.head().borrow();
+    let head = context.store.head().now();
     let streams: Vec<_> =
         streams.iter().map(|stream| StreamFrom { stream: *stream, from: Seq::ZERO }).collect();
     let after = begin_of_newest(context, &streams, head, last as u64).await?;

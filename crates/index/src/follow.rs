@@ -143,7 +143,7 @@ impl Following {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut head = self.source.log.head();
         while !stop.is_cancelled() {
-            head.mark_unchanged();
+            head.seen();
             let opened = self.open().await;
             let next = match opened {
                 Ok(()) => self.step().await,
@@ -207,7 +207,7 @@ impl Following {
     /// Makes sure that the index is one of this log.
     async fn look_at_log(&mut self) -> Result<(), Obstacle> {
         let state = self.writer.as_ref().ok_or(Obstacle::Abandoned)?.state().clone();
-        let head = *self.source.log.head().borrow();
+        let head = self.source.log.head().now();
         let mut foreign = state.seq > head;
         if let Some(id) = state.seq_id.filter(|_| !foreign && state.seq > Seq::ZERO) {
             let page = self.source.log.follow(Seq(state.seq.0 - 1), 1, 1).await?;
@@ -238,7 +238,7 @@ impl Following {
         if !self.has_room {
             return Ok(Next::Rest(LOOK_EVERY));
         }
-        let head = *self.source.log.head().borrow();
+        let head = self.source.log.head().now();
         let rests = if self.is_under_load(head, began) { RESTS_UNDER_LOAD } else { RESTS };
         let writer = self.writer.as_mut().ok_or(Obstacle::Abandoned)?;
         // What is further behind than the index holds is not worth the reading.
@@ -339,7 +339,7 @@ impl Following {
         let progress = Progress {
             indexed_to: state.seq,
             indexed_to_ms: state.seq_ms,
-            head: (*self.source.log.head().borrow()).max(state.seq),
+            head: self.source.log.head().now().max(state.seq),
             behind: self.source.log.events_after(state.seq),
             attempts_to: state.attempt,
             problem,

@@ -41,7 +41,7 @@ pub use ledger::{
     AttemptPage, AttemptQuery, AttemptRow, CourierToken, Ledger, LoadedCourier, LostRow, Moved, NewReplay,
     Replay, ReplayChange, ReplayEnd, ReplayPlan, ReplayPurpose, Segment, SteerReplay,
 };
-pub use log::{Append, Appended, Lag, Log, Page, Read, StreamFrom, Touched, Unreadable};
+pub use log::{Append, Appended, Head, Lag, Log, Page, Read, StreamFrom, Touched, Unreadable};
 pub use ops::{Done, Op};
 pub use outbox::Outbox;
 pub use registry::{

@@ -7,10 +7,9 @@ use crate::identity::Pass;
 use crate::turnstile::Passage;
 use axum::body::Bytes;
 use hitwire_event::{Record, Seq};
-use hitwire_store::{Read, Store, StreamFrom};
+use hitwire_store::{Head, Read, Store, StreamFrom};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +24,7 @@ pub(super) struct Follower {
     store: Arc<dyn Store>,
     stop: CancellationToken,
     streams: Vec<StreamFrom>,
-    head: watch::Receiver<Seq>,
+    head: Head,
     after: Seq,
     first: Option<Vec<Arc<Record>>>,
     ends: Instant,
@@ -71,7 +70,7 @@ impl Follower {
             if self.stop.is_cancelled() || Instant::now() >= self.ends {
                 return None;
             }
-            let head = *self.head.borrow_and_update();
+            let head = self.head.seen();
             if self.after < head {
                 let records = self.read_on().await?;
                 if !records.is_empty() {
@@ -83,7 +82,7 @@ impl Follower {
                 }
             }
             tokio::select! {
-                changed = self.head.changed() => changed.ok()?,
+                changed = self.head.changed() => changed.then_some(())?,
                 () = sleep_until(keep_alive.min(self.ends)) => return Some(Bytes::from_static(b"\n")),
                 () = self.stop.cancelled() => return None,
             }

@@ -52,7 +52,7 @@ pub(super) async fn newest(
     streams: &[StreamFrom],
     tail: u64,
 ) -> Result<(Vec<Arc<Record>>, Seq), StoreError> {
-    let head = *store.head().borrow();
+    let head = store.head().now();
     let mut kept: VecDeque<Arc<Record>> = VecDeque::new();
     if tail == 0 {
         return Ok((Vec::new(), head));

@@ -60,7 +60,7 @@ pub(super) struct Share {
 impl Facts {
     pub(super) async fn read(console: &Console) -> Result<Facts, Failure> {
         let figures = console.store.figures().await?;
-        let head = console.store.head().borrow().0;
+        let head = console.store.head().now().0;
         let installation = &console.installation;
         let floor = installation.disk_floor_bytes;
         Ok(Facts {

@@ -91,7 +91,7 @@ impl World {
     /// Waits until the integration has nothing left to do, in simulated time.
     async fn until_delivered(&self, id: IntegrationId) {
         loop {
-            let head = *self.store.head().borrow();
+            let head = self.store.head().now();
             let status = self.dispatch.status(id).await;
             if status.is_some_and(|status| status.lanes.values().any(|lane| lane.cursor == head)) {
                 return;

@@ -464,7 +464,7 @@ impl World {
             let Ok(Some(saved)) = store.saved(known.id).await else { return Some("no answer".to_owned()) };
             for lane in Lane::LIVE {
                 let streams = check::streams(known, lane, store).await;
-                let head = *store.head().borrow();
+                let head = store.head().now();
                 let lag = store.lag(streams, saved.lanes[lane].cursor, head).await;
                 match lag {
                     Ok(lag) if lag.events == 0 => {}
@@ -596,7 +596,7 @@ impl Log for Jittery {
         self.store.follow(after, max_events, max_bytes)
     }
 
-    fn head(&self) -> watch::Receiver<Seq> {
+    fn head(&self) -> Head {
         self.store.head()
     }
 

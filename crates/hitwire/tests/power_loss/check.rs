@@ -207,7 +207,7 @@ struct Found {
 
 impl Found {
     async fn read(store: &SqliteStore) -> Result<Found, String> {
-        let head = *store.head().borrow();
+        let head = store.head().now();
         let mut records = Vec::new();
         let mut after = Seq::ZERO;
         loop {

@@ -133,7 +133,7 @@ impl Observed {
         if looked.is_some_and(|at| at.elapsed() < SEEN_FOR) {
             return;
         }
-        let head = *self.around.store.head().borrow();
+        let head = self.around.store.head().now();
         let surveyed = timeout(ANSWER_MAX, self.around.dispatch.survey()).await.ok().flatten();
         let lanes = match surveyed {
             Some(surveyed) => Some(self.lanes(surveyed, head).await),

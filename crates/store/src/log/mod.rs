@@ -1,15 +1,16 @@
 //! The log: events in order, read from any position.
 
 mod append;
+mod head;
 mod read;
 
 pub use append::{Append, Appended};
+pub use head::Head;
 pub use read::{Lag, Page, Read, StreamFrom, Touched, Unreadable};
 
 use crate::answer::Answer;
 use hitwire_event::Seq;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// What is read of the log. [`Op::Append`](crate::Op::Append) adds to it.
 ///
@@ -24,7 +25,7 @@ pub trait Log: Send + Sync + 'static {
     fn follow(&self, after: Seq, max_events: usize, max_bytes: usize) -> Answer<'_, Page>;
 
     /// The last durable position; changes with every append. The records that made it move are in the tail by then.
-    fn head(&self) -> watch::Receiver<Seq>;
+    fn head(&self) -> Head;
 
     /// The distinct streams of the records appended after a position, from the tail alone: what a dispatcher wakes.
     fn touched(&self, after: Seq) -> Touched;

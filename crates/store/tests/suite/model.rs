@@ -372,7 +372,7 @@ impl History<'_> {
     /// Everything that can be asked is as in the model.
     async fn check(&self) {
         let store = self.store();
-        assert_eq!(store.head().borrow().0, self.model.head());
+        assert_eq!(store.head().now().0, self.model.head());
         assert_eq!(store.checkpoint("source").await.unwrap(), self.model.checkpoint);
         let ids: Vec<_> = self.model.webhooks.keys().copied().collect();
         assert_eq!(store.integration_ids(None).await.unwrap(), ids);

@@ -146,7 +146,7 @@ impl Processor {
 
     /// Counts the next counters; whether there may be more.
     async fn count(&mut self) -> Result<bool, StoreError> {
-        if *self.store.head().borrow() <= self.hours.cursor() {
+        if self.store.head().now() <= self.hours.cursor() {
             return Ok(false);
         }
         let stream = Stream { client: ClientId::HITWIRE, kind: Kind::Counter };

@@ -4,10 +4,9 @@ use super::SqliteStore;
 use crate::StoreError;
 use crate::sqlite::log::gather::Wanted;
 use crate::sqlite::state::running;
-use crate::{Answer, Lag, Log, Page, Read, StreamFrom, Touched};
+use crate::{Answer, Head, Lag, Log, Page, Read, StreamFrom, Touched};
 use hitwire_event::Seq;
 use std::time::Duration;
-use tokio::sync::watch;
 
 impl Log for SqliteStore {
     fn read(&self, read: Read) -> Answer<'_, Page> {
@@ -32,8 +31,8 @@ impl Log for SqliteStore {
         })
     }
 
-    fn head(&self) -> watch::Receiver<Seq> {
-        self.ground.log.watch_head()
+    fn head(&self) -> Head {
+        Head::of(self.ground.log.watch_head())
     }
 
     fn touched(&self, after: Seq) -> Touched {

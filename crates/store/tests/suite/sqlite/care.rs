@@ -170,7 +170,7 @@ async fn a_restored_backup_has_all_that_was_acknowledged_and_knows_what_was_deli
     assert_eq!(problems(&verify(&restored, None).unwrap()), [""; 0]);
     assert!(restore(&backup, &restored).unwrap_err().to_string().contains("there is data in this directory"));
     let store = SqliteStore::open(options).unwrap();
-    assert_eq!(store.head().borrow().0, 18);
+    assert_eq!(store.head().now().0, 18);
     assert_eq!(store.saved(id).await.unwrap().unwrap().lanes[Lane::Bulk], lane_at(4));
     assert_eq!(store.checkpoint("audit").await.unwrap().as_deref(), Some(&b"far"[..]));
     assert_eq!(read_all(&store, vec![stream(ONE, Kind::Hit)]).await.len(), 18);
@@ -223,7 +223,7 @@ async fn a_backup_beside_a_writer_is_whole_and_has_what_was_acknowledged_before(
     });
     for round in 0..5 {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let acknowledged = store.head().borrow().0;
+        let acknowledged = store.head().now().0;
         let place = tempfile::tempdir().unwrap();
         let backup = place.path().join("backup");
         let directory = bench.path().to_owned();

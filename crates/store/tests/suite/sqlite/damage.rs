@@ -205,7 +205,7 @@ async fn whatever_is_flipped_or_cut_each_event_is_read_as_it_was_or_told() {
             Ok(store) => store,
             Err(error) => panic!("round {round}: {error}"),
         };
-        let head = *store.head().borrow();
+        let head = store.head().now();
         let (mut next, mut after) = (1, Seq::ZERO);
         while after < head {
             let page = store
@@ -278,7 +278,7 @@ async fn a_newest_slice_that_cannot_be_read_is_told_and_no_position_is_given_aga
         }
         for round in 0..3 {
             let store = bench.start();
-            let head = store.head().borrow().0;
+            let head = store.head().now().0;
             assert!(head >= 9, "{damage}: {head}");
             append(&store, hits(100 + round..101 + round)).await;
             let pages = pages(&store).await.unwrap();

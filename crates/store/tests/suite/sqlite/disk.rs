@@ -58,7 +58,7 @@ async fn a_failed_commit_is_survived(point: FaultPoint, inline: bool) {
     assert!(is_unavailable(store.commit(vec![append_op(4..=6)]).await));
     faults.set(&[]);
     assert!(is_unavailable(store.commit(vec![append_op(4..=6)]).await), "it is not tried again at once");
-    assert_eq!(store.head().borrow().0, 3);
+    assert_eq!(store.head().now().0, 3);
     assert_eq!(all_ids(&store).await, ["hit-1", "hit-2", "hit-3"]);
     assert_eq!(store.checkpoint("file").await.unwrap(), Some(3_u64.to_be_bytes().to_vec()));
 
@@ -465,7 +465,7 @@ async fn a_restart_right_after_a_failed_sync_does_not_go_on_in_that_slice() {
         assert!(is_unavailable(store.commit(vec![append_op(10..=19)]).await));
         drop(store);
         let store = bench.start();
-        assert_eq!(store.head().borrow().0, acknowledged);
+        assert_eq!(store.head().now().0, acknowledged);
         assert_eq!(append_once(&store, hits(10..=11)).await.accepted, 2);
         assert!(bench.path().join(format!("log-{:020}.db", acknowledged + 1)).exists());
         assert_eq!(all_ids(&store).await.len() as u64, acknowledged + 2);
@@ -492,7 +492,7 @@ async fn a_checkpoint_of_events_that_were_cut_off_does_not_count_after_a_restart
     drop(store);
     faults.set(&[]);
     let store = SqliteStore::open(faults.options(&bench)).unwrap();
-    assert_eq!(store.head().borrow().0, 6);
+    assert_eq!(store.head().now().0, 6);
     assert_eq!(store.checkpoint("audit").await.unwrap().as_deref(), Some(&b"six"[..]));
     append_with(&store, with(7..=9, "nine")).await;
     assert_eq!(all_ids(&store).await.len(), 9, "what the source reads again is in the log");

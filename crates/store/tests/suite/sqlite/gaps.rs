@@ -50,7 +50,7 @@ async fn events_before_and_behind_a_gap_are_read_in_order_and_nothing_is_missing
     assert!(log.windows(2).all(|pair| pair[0].seq < pair[1].seq));
     let gaps = log.windows(2).filter(|pair| pair[1].seq.0 - pair[0].seq.0 == UNUSED + 1).count();
     assert_eq!(gaps, 4);
-    assert_eq!(store.head().borrow().0, log[59].seq.0 + UNUSED, "this start begins behind one too");
+    assert_eq!(store.head().now().0, log[59].seq.0 + UNUSED, "this start begins behind one too");
     for (client, kind) in [(ONE, Kind::Hit), (TWO, Kind::Scope)] {
         let records = read_all(&store, vec![stream(client, kind)]).await;
         let expected: Vec<_> = log.iter().filter(|record| record.event.client == client).cloned().collect();
@@ -67,7 +67,7 @@ async fn what_is_counted_are_events_wherever_a_range_begins_and_ends() {
     let places: Vec<u64> = log
         .iter()
         .flat_map(|record| [record.seq.0 - 1, record.seq.0, record.seq.0 + UNUSED / 2])
-        .chain([0, store.head().borrow().0])
+        .chain([0, store.head().now().0])
         .collect();
     for &after in places.iter().step_by(5) {
         for &through in places.iter().step_by(3) {
@@ -112,5 +112,5 @@ async fn what_is_lost_over_a_gap_is_told_in_events() {
     };
     let page = store.read(page).await.unwrap();
     assert_eq!((page.records.len(), page.more), (0, false), "a search passes gaps");
-    assert_eq!(page.scanned_to, *store.head().borrow());
+    assert_eq!(page.scanned_to, store.head().now());
 }
