@@ -315,7 +315,7 @@ async fn undelivered(api: &Shared, integration: &Integration) -> Result<Vec<Unde
     let courier = courier(api, integration).await?;
     let head = api.store.head().now();
     let mut undelivered = Vec::with_capacity(Lane::LIVE.len());
-    for (lane, now) in courier.lanes {
+    for (lane, now) in courier.lanes.into_iter().filter(|(lane, _)| !lane.is_replay()) {
         let streams = lane_streams(integration, lane);
         let events = if streams.is_empty() {
             0

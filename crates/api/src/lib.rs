@@ -53,6 +53,7 @@ mod problem;
 mod query;
 mod quota;
 pub mod random_token;
+mod replays;
 mod roles;
 mod rotation;
 mod rules;
@@ -190,6 +191,9 @@ fn calls() -> OpenApiRouter<Shared> {
         .routes(routes!(attempt::show))
         .routes(routes!(history::lost))
         .routes(routes!(status::show))
+        .routes(routes!(replays::list, replays::start))
+        .routes(routes!(replays::show, replays::steer, replays::cancel))
+        .routes(routes!(replays::retry))
         .routes(routes!(accounts::original::user, accounts::own::change))
         .routes(routes!(accounts::original::list, accounts::original::list_by_post))
         .routes(routes!(accounts::clients::list, accounts::clients::create))

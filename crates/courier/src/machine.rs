@@ -232,7 +232,7 @@ impl Machine {
         for lane in Lane::LIVE {
             while self.may_begin(lane) && self.begin(lane) {}
         }
-        if let Some(lane) = self.next_replay() {
+        while let Some(lane) = self.next_replay() {
             self.begin(lane);
         }
     }
@@ -254,6 +254,7 @@ impl Machine {
         if !courier.may_read(in_flight) {
             return false;
         }
+        self.replays.reads(lane);
         courier.wants = false;
         courier.reading = Some(Reading { outdated: false });
         courier.asked =
@@ -272,6 +273,7 @@ impl Machine {
         let Searched { scanned_to, skipped, more, unreadable } = searched;
         let courier = &mut self.couriers[lane];
         let Some(Reading { outdated }) = courier.reading.take() else { return };
+        self.replays.has_read(lane);
         match cut {
             // Read under other settings, or from where the lane no longer stands: read again.
             Some(cut) if outdated || cut.first <= courier.end() => courier.wants = true,

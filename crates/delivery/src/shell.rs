@@ -190,7 +190,9 @@ impl Shell {
             Landed::Nothing => None,
             Landed::Input(input) => Some(input),
             Landed::Batch { lane, input, body } => {
-                match body {
+                let is_there =
+                    !lane.is_replay() || self.courier.replays.iter().any(|replay| replay.lane() == lane);
+                match body.filter(|_| is_there) {
                     Some(body) => self.bodies.insert(lane, body),
                     None => self.bodies.remove(lane),
                 };
@@ -236,6 +238,8 @@ impl Shell {
         let edited = edited.then(|| settings(context, &integration));
         (self.courier.token, self.courier.revision) = (token, integration.revision);
         self.courier.replays = replays.into_iter().map(Arc::new).collect();
+        let replays = &self.courier.replays;
+        self.bodies.retain(|lane, _| !lane.is_replay() || replays.iter().any(|replay| replay.lane() == lane));
         self.integration = integration;
         Ok(Input::Reloaded(Box::new(Reloaded { saved, edited, undone, known_to })))
     }

@@ -4,7 +4,7 @@ use crate::accounts::{application, client, token, user};
 use crate::failure::Failure;
 use crate::{
     activity, allocator, apply, attempt, care, check_config, demo, import, integration, listen, lost, manual,
-    send, serve, source, tail,
+    replay, send, serve, source, tail,
 };
 use clap::{CommandFactory, Parser, Subcommand};
 use hitwire_server::prepare_thread;
@@ -88,6 +88,10 @@ enum Command {
     Attempt(attempt::Args),
     /// The events that an integration did not get, and why
     Lost(lost::Args),
+    /// Try at once what waits for an integration, each batch as it was, under the same webhook-id
+    Retry(replay::RetryArgs),
+    /// What an integration is sent once more: list, start, pause, resume, rate, cancel
+    Replay(replay::Args),
     /// The sources that a running server follows, and how far each is
     Source(source::Args),
     /// The tokens of a running server: list, create, revoke
@@ -146,6 +150,8 @@ pub fn main() -> ExitCode {
             Command::Application(args) => application::run(args).await,
             Command::Attempt(args) => attempt::run(args).await,
             Command::Lost(args) => lost::run(args).await,
+            Command::Retry(args) => replay::retry(args).await,
+            Command::Replay(args) => replay::run(args).await,
             Command::Source(args) => source::run(args).await,
             Command::Import(args) => import::run(args).await,
             Command::Integration(args) => integration::run(*args).await,

@@ -41,6 +41,7 @@ mod manual;
 mod output;
 mod pages;
 mod remote;
+mod replay;
 mod send;
 mod serve;
 mod signals;

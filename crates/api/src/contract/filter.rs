@@ -18,7 +18,7 @@ const LAST: std::ops::RangeInclusive<u64> = 1..=100_000;
 const LAST_DEFAULT: u64 = 40_000;
 
 /// Reads a filter; what is wrong is noted in `errors`.
-pub(super) fn read(raw: &RawValue, at: &str, errors: &Errors) -> Option<Filter> {
+pub(crate) fn read(raw: &RawValue, at: &str, errors: &Errors) -> Option<Filter> {
     let mut fields = Fields::of(raw, at, errors)?;
     let filter = Filter {
         applications: list(&mut fields, "applications", errors, ApplicationName::parse),

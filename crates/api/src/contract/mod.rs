@@ -9,7 +9,7 @@ mod tested;
 
 pub(super) use answer::{Answer, Creation};
 pub(super) use asked::{Asked, AskedClient, AskedHeader, AskedTarget, AskedTick, OwnSetting, Signing};
-pub(super) use filter::{AskedPreview, PreviewAnswer};
+pub(super) use filter::{AskedPreview, PreviewAnswer, read as filter_of};
 pub(super) use tested::{
     AskedTest, RenderedAnswer, ResponseAnswer, TestAnswer, TestsAnswer, TimingsAnswer, Values, by_name,
 };

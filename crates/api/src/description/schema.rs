@@ -250,6 +250,53 @@ pub(crate) struct PreviewSettings {
     clientid: Option<u64>,
 }
 
+/// What is sent once more: exactly one of `from`, `first`, `attempt`, `event`, `seq` and `lost` says which part of the log.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReplaySettings {
+    /// What came then or later: RFC 3339, or Unix seconds as text.
+    from: Option<String>,
+    /// What came before. Default: up to now.
+    until: Option<String>,
+    /// From this position of the log on.
+    #[schema(minimum = 1)]
+    first: Option<u64>,
+    /// Up to this position (inclusive). Default: up to now.
+    last: Option<u64>,
+    /// The batch of this attempt.
+    attempt: Option<u64>,
+    /// The event with this id.
+    event: Option<String>,
+    /// The event at this position.
+    seq: Option<u64>,
+    /// The number of a dead or skipped range, a list of at most 200 of them, or `all`.
+    #[schema(value_type = Option<Object>)]
+    lost: Option<serde_json::Value>,
+    /// Only these events. Default: those that are ticked.
+    #[schema(max_items = 64)]
+    events: Option<Vec<EventName>>,
+    /// Only what matches. Default: the integration's filter; none if a single event is named.
+    filter: Option<FilterSettings>,
+    /// At most so many events a second. Default: as fast as the endpoint takes them.
+    #[schema(minimum = 1, maximum = 100_000)]
+    events_per_second: Option<u32>,
+    /// Start it paused.
+    paused: Option<bool>,
+    /// Start nothing; say how many events there are.
+    preview: Option<bool>,
+}
+
+/// How a replay goes on; what is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReplaySteering {
+    /// Held, or going on.
+    paused: Option<bool>,
+    /// At most so many events a second; null: no limit.
+    #[schema(minimum = 1, maximum = 100_000)]
+    events_per_second: Option<u32>,
+}
+
 /// Which test message; all of it may be left out.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -451,7 +498,7 @@ pub(crate) struct TargetSettings {
     /// At most so many bytes in a batch.
     #[schema(minimum = 4_096, maximum = 5_242_880)]
     max_bytes: Option<u32>,
-    /// At most so many requests a minute, in both lanes together.
+    /// At most so many requests a minute, in all lanes together.
     #[schema(minimum = 1, maximum = 60_000)]
     rate: Option<u32>,
     /// Requests under way in a lane at once; above 1 their batches arrive in any order. Default: 1.

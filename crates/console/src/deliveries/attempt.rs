@@ -16,6 +16,7 @@ use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use hitwire_store::Role;
+use http::Method;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -99,6 +100,7 @@ struct Page {
     later: Option<u64>,
     /// It names a range that was given up.
     lost: bool,
+    may_resend: bool,
     events: String,
     positions: String,
     took: String,
@@ -167,6 +169,7 @@ async fn show(
         explanation,
         later: since.later.map(|later| later.id),
         lost: since.lost,
+        may_resend: console.may(&session, &Method::POST, "/v2/integration/{id}/replays"),
         events: count(attempt.events, "event", "events"),
         positions: positions(attempt.first, attempt.last),
         took: span_us(attempt.took_us),

@@ -12,6 +12,7 @@ use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::Html;
 use axum::routing::get;
+use http::Method;
 use serde::Deserialize;
 
 /// Ranges on a page.
@@ -31,6 +32,7 @@ struct Page {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Told {
+    id: u64,
     recorded_at: String,
     lane: String,
     kinds: Vec<String>,
@@ -51,6 +53,7 @@ struct Found {
 
 /// A range in the table.
 struct Lost {
+    id: u64,
     recorded_ms: u64,
     is_dead: bool,
     reason: &'static str,
@@ -68,6 +71,7 @@ struct LostPage {
     id: u64,
     lost: Vec<Lost>,
     newest: bool,
+    may_resend: bool,
     older: Option<u64>,
 }
 
@@ -89,6 +93,7 @@ async fn show(
         id,
         lost: found.lost.into_iter().map(Lost::from).collect(),
         newest: before.is_none(),
+        may_resend: console.may(&session, &Method::POST, "/v2/integration/{id}/replays"),
         older: found.next,
     };
     Ok(Html(page.render()?))
@@ -97,6 +102,7 @@ async fn show(
 impl From<Told> for Lost {
     fn from(told: Told) -> Self {
         Lost {
+            id: told.id,
             recorded_ms: crate::text::ms_of(&told.recorded_at),
             is_dead: told.range == "dead",
             reason: in_words(&told.reason),

@@ -76,7 +76,7 @@ fn positions(first: u64, last: u64) -> String {
 }
 
 /// What the integration is called: its name, for whoever may see integrations.
-async fn name(console: &Console, session: &Session, id: u64) -> Option<String> {
+pub(crate) async fn name(console: &Console, session: &Session, id: u64) -> Option<String> {
     if !console.may(session, &Method::GET, "/v2/integration/{id}") {
         return None;
     }

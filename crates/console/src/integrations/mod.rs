@@ -1,12 +1,14 @@
 //! Settings -> Integrations: the webhooks that users set up.
 //!
 //! - [`list`]: all of them, as cards. [`form`]: adding and changing one. [`show`]: one, and what can be done with it.
+//! - [`replays`]: what it is sent once more.
 //! - [`tested`]: what a test message came to. [`doing`]: how one is doing, in a word.
 //! - here: the words for events, and what the pages have in common.
 
 pub(crate) mod doing;
 mod form;
 mod list;
+mod replays;
 mod show;
 mod tested;
 
@@ -21,7 +23,7 @@ use serde_json::Value;
 pub(crate) const HOME: &str = "/settings/integrations";
 
 pub(crate) fn routes() -> Router<Shared> {
-    list::routes().merge(form::routes()).merge(show::routes())
+    list::routes().merge(form::routes()).merge(show::routes()).merge(replays::routes())
 }
 
 /// An event to notify of.

@@ -54,12 +54,13 @@ impl Done {
             "saved" => Some("The changes are saved."),
             "disabled" => Some("The integration is disabled: nothing is sent."),
             "enabled" => Some("The integration is enabled."),
+            "retried" => Some("What waits is tried now."),
             _ => None,
         }
     }
 }
 
-/// One of the two ways of its events.
+/// One of the two ways of its live events.
 struct Lane {
     name: &'static str,
     events: String,
@@ -89,6 +90,8 @@ struct Page {
     /// hitwire itself disabled it: what was missed is what people want then.
     by_hitwire: bool,
     lanes: Vec<Lane>,
+    /// Something waits to be sent again.
+    waits: bool,
     settings: Vec<settings::Setting>,
     ca: Vec<super::form::Certificate>,
     client: Vec<super::form::Certificate>,
@@ -165,6 +168,7 @@ async fn page(
         missed_words: count(missed, "event", "events"),
         by_hitwire: status["disabled_by"] == "hitwire",
         lanes: status["lanes"].as_array().into_iter().flatten().filter_map(lane).collect(),
+        waits: status["failing"] == true,
         settings: settings::of(&integration),
         ca: certificates(&status["tls"]["ca"]),
         client: certificates(&status["tls"]["client_cert"]),

@@ -55,7 +55,7 @@ impl Machine {
         }));
     }
 
-    /// A batch was refused for as long as the preset goes on. If it is all that the lane has open, what waits behind it and is
+    /// A batch was refused for as long as the preset goes on. If it is all that a live lane has open, what waits behind it and is
     /// as old goes with it; otherwise the lane goes on beside it, and it alone has to go.
     pub(super) fn give_up_on_batch(&mut self, lane: Lane, at: usize, error: &str) {
         let preset = self.settings.retry;
@@ -69,7 +69,8 @@ impl Machine {
             // The answer to a question that was called off is on its way; the next failure gives up.
             return;
         }
-        if courier.open.len() == 1 {
+        // All of a replay is old: its age says nothing of what it has not tried yet.
+        if courier.open.len() == 1 && !lane.is_replay() {
             return self.measure(lane, preset.gives_up_events_older_than(), detail);
         }
         let batch = &courier.open[at].batch;

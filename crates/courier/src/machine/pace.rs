@@ -1,4 +1,4 @@
-//! The pace of an endpoint: at most so many requests a minute, in both lanes together.
+//! The pace of an endpoint: at most so many requests a minute, in all lanes together.
 //!
 //! A request begins no earlier than a minute's share after the one before it began. Nothing is saved up while there is
 //! nothing to send: a receiver that takes sixty a minute is never sent two at once. Events gather meanwhile, and fill the

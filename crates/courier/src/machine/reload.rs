@@ -98,6 +98,7 @@ impl Machine {
         self.endpoint.go_on_with_turn(turn);
         self.settings.enabled |= steps().any(|step| step.disable.is_some());
         self.ending = None;
+        self.replays.have_read();
         self.replays_on_record(&saved);
         let called_off = self.called_off_replays();
         for (lane, state) in saved.lanes.into_iter().chain(called_off) {

@@ -1,7 +1,7 @@
 //! Replays: lanes that begin further back, and end.
 //!
 //! What is live goes first. A replay begins something only while no live lane has anything to send or under way; but while
-//! live ones are busy without a break, one request in ten is a replay's. Replays take turns, one request at a time for all of
+//! live ones are busy without a break, one turn in ten is a replay's, which is a read and the request for what it found. Replays take turns, one request at a time for all of
 //! them. They count in no health figure, and are not given up with the endpoint: they wait.
 
 use super::Machine;
@@ -55,16 +55,35 @@ pub(super) struct ReplayTurns {
     live: u8,
     /// The replay that had the last turn.
     last: Option<Lane>,
+    /// It reads for a turn that it waited for: where only one request can begin, that is its own.
+    reads_in_turn: bool,
 }
 
 impl ReplayTurns {
     /// A request of this lane begins.
     pub(super) fn sends(&mut self, lane: Lane) {
         if lane.is_replay() {
-            *self = ReplayTurns { live: 0, last: Some(lane) };
+            *self = ReplayTurns { live: 0, last: Some(lane), reads_in_turn: false };
         } else {
             self.live = self.live.saturating_add(1).min(LIVE_TURNS);
         }
+    }
+
+    /// A lane reads: for a replay this is its turn, whatever it finds.
+    pub(super) fn reads(&mut self, lane: Lane) {
+        if lane.is_replay() {
+            *self = ReplayTurns { live: 0, last: Some(lane), reads_in_turn: self.live >= LIVE_TURNS };
+        }
+    }
+
+    /// Reads that are under way are in nobody's turn any more.
+    pub(super) fn have_read(&mut self) {
+        self.reads_in_turn = false;
+    }
+
+    /// What a lane read is here.
+    pub(super) fn has_read(&mut self, lane: Lane) {
+        self.reads_in_turn &= !lane.is_replay();
     }
 }
 
@@ -129,9 +148,11 @@ impl Machine {
         (is_its_turn && self.may_begin(lane)).then_some(lane)
     }
 
-    /// A replay has waited for its turn long enough: a live lane begins nothing before it, where only one of them can.
+    /// A replay has waited for its turn long enough, or reads for it: a live lane begins nothing before it, where only one of them
+    /// can.
     pub(super) fn a_replay_goes_first(&self, lane: Lane) -> bool {
-        !lane.is_replay() && self.replays.live >= LIVE_TURNS && self.waiting_replay().is_some()
+        let waits = || self.replays.live >= LIVE_TURNS && self.waiting_replay().is_some();
+        !lane.is_replay() && (self.replays.reads_in_turn || waits())
     }
 
     /// The replay that is next, if one has something to begin and none has anything under way.

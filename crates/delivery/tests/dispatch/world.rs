@@ -13,10 +13,10 @@ use hitwire_event::{ClientId, Event, EventId, IntegrationId, Kind, Lane, Record,
 use hitwire_receiver::Format;
 use hitwire_store::{
     Activity, ActivityPage, ActivityQuery, Answer, Append, Application, AttemptPage, AttemptQuery,
-    AttemptRow, BrokenIntegration, Client, Credential, Done, Head, Integration, IntegrationPage, IntegrationQuery,
-    IntegrationRange, Lag, Ledger, Link, ListedIntegration, LoadedCourier, Log, LostRow, NewIntegration, Op,
-    Options, Outbox, Page, Read, Registry, Replay, Resume, Session, SqliteStore, Store, StoreError, StreamFrom,
-    Target, Ticked, Token, TokenId, Touched, UpdateIntegration, User, UserId,
+    AttemptRow, BrokenIntegration, Client, Credential, Done, Head, Integration, IntegrationPage,
+    IntegrationQuery, IntegrationRange, Lag, Ledger, Link, ListedIntegration, LoadedCourier, Log, LostRow,
+    NewIntegration, Op, Options, Outbox, Page, Read, Registry, Replay, Resume, Session, SqliteStore, Store,
+    StoreError, StreamFrom, Target, Ticked, Token, TokenId, Touched, UpdateIntegration, User, UserId,
 };
 use std::cell::Cell;
 use std::collections::BTreeSet;

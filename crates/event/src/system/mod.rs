@@ -72,6 +72,24 @@ pub enum System {
         /// Why, as the end of a sentence. Holds neither the path nor the query of the URL.
         reason: String,
     },
+    /// A user had what waits for an integration tried at once.
+    IntegrationRetried {
+        /// Which.
+        integration: IntegrationRef,
+        /// By whom.
+        by: Actor,
+    },
+    /// A user has events sent once more to an integration, or steers that.
+    Replay {
+        /// Which.
+        integration: IntegrationRef,
+        /// What is sent, as a part of a sentence.
+        what: String,
+        /// What the user did.
+        act: ReplayAct,
+        /// By whom.
+        by: Actor,
+    },
     /// An integration was deleted.
     IntegrationDeleted {
         /// Which.
@@ -159,6 +177,27 @@ pub struct IntegrationRef {
     pub id: IntegrationId,
     /// Its name.
     pub name: String,
+}
+
+/// What a user did with a replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplayAct {
+    /// Began it.
+    Begun {
+        /// How many events it has, before a filter.
+        events: u64,
+    },
+    /// Holds it.
+    Paused,
+    /// Lets it go on.
+    Resumed,
+    /// Made it faster or slower.
+    Changed {
+        /// At most this many events a second; none: no limit.
+        events_per_s: Option<u32>,
+    },
+    /// Called it off.
+    Cancelled,
 }
 
 /// An application, as events name one.

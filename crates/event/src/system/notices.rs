@@ -1,6 +1,6 @@
 //! The words and fields of each event.
 
-use super::{ApplicationRef, IntegrationRef, System, TokenRef, User};
+use super::{ApplicationRef, IntegrationRef, ReplayAct, System, TokenRef, User};
 use crate::escape::visible;
 use crate::notice::{Changed, Notice, ending};
 use crate::time::written;
@@ -100,6 +100,14 @@ impl System {
             )
             .integration(integration)
             .text("reason", reason),
+            System::IntegrationRetried { integration, by } => system(
+                "retry_integration",
+                "Delivery was retried",
+                format!("{integration} is sent at once what waits for it, as {by} wants it."),
+            )
+            .integration(integration)
+            .changed_by(by),
+            System::Replay { integration, what, act, by } => replay(integration, what, *act, by),
             System::IntegrationDeleted { integration, by } => system(
                 "delete_integration",
                 "Integration was deleted",
@@ -166,6 +174,24 @@ impl System {
             .text("source_name", source),
         }
     }
+}
+
+fn replay<'a>(integration: &'a IntegrationRef, what: &'a str, act: ReplayAct, by: &'a Actor) -> Notice<'a> {
+    let (kind, summary, done) = match act {
+        ReplayAct::Begun { .. } => ("start_replay", "Replay was started", "started"),
+        ReplayAct::Paused => ("pause_replay", "Replay was paused", "paused"),
+        ReplayAct::Resumed => ("resume_replay", "Replay was resumed", "resumed"),
+        ReplayAct::Changed { .. } => ("update_replay", "Replay was changed", "given another rate"),
+        ReplayAct::Cancelled => ("cancel_replay", "Replay was cancelled", "cancelled"),
+    };
+    let words = format!("{integration}: the replay ({}) was {done} by {by}.", visible(what));
+    let notice = system(kind, summary, words).integration(integration).text("replay", what);
+    let notice = match act {
+        ReplayAct::Begun { events } => notice.integer("events", events),
+        ReplayAct::Changed { events_per_s: Some(rate) } => notice.integer("events_per_second", rate),
+        _ => notice,
+    };
+    notice.changed_by(by)
 }
 
 fn token_created<'a>(token: &'a TokenRef, expires_s: Option<u64>, by: &'a Actor) -> Notice<'a> {

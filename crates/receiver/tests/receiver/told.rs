@@ -3,7 +3,7 @@
 use crate::record;
 use hitwire_event::requests_per_hour::RequestsPerHour;
 use hitwire_event::rules_and_triggers::{Change, RulesAndTriggers, Subject};
-use hitwire_event::system::{ApplicationRef, IntegrationRef, System, TokenRef, User};
+use hitwire_event::system::{ApplicationRef, IntegrationRef, ReplayAct, System, TokenRef, User};
 use hitwire_event::{Actor, ClientId, Event, IntegrationId, Kind};
 use hitwire_receiver::{Format, Labels, Rendered as _, Rendering, Style, body};
 use insta::assert_snapshot;
@@ -56,6 +56,13 @@ fn system() -> Vec<System> {
             integration: integration.clone(),
             reason: "no request succeeded for 72 h".to_owned(),
         },
+        System::IntegrationRetried { integration: integration.clone(), by: by.clone() },
+        replay(&integration, ReplayAct::Begun { events: 4_000 }, &by),
+        replay(&integration, ReplayAct::Paused, &by),
+        replay(&integration, ReplayAct::Resumed, &by),
+        replay(&integration, ReplayAct::Changed { events_per_s: Some(50) }, &by),
+        replay(&integration, ReplayAct::Changed { events_per_s: None }, &by),
+        replay(&integration, ReplayAct::Cancelled, &by),
         System::IntegrationDeleted { integration: integration.clone(), by: by.clone() },
         System::ApplicationCreated { application: application.clone(), by: by.clone() },
         System::ApplicationDeleted { application: application.clone(), by: by.clone() },
@@ -74,6 +81,11 @@ fn system() -> Vec<System> {
         },
         System::SourceRecovered { source: "modsecurity:audit.log".to_owned() },
     ]
+}
+
+fn replay(integration: &IntegrationRef, act: ReplayAct, by: &Actor) -> System {
+    let (integration, what, by) = (integration.clone(), "a part of the log".to_owned(), by.clone());
+    System::Replay { integration, what, act, by }
 }
 
 fn change(subject: Subject, change: Change) -> RulesAndTriggers {
@@ -183,8 +195,8 @@ fn every_object_but_a_classic_new_user_carries_the_id_of_its_event() {
 #[test]
 fn events_of_one_moment_are_told_apart() {
     let types: BTreeSet<_> = events().into_iter().map(|event| (event.kind, event.id)).collect();
-    // Enabled in two ways and created in two ways are the same type with the same parts.
-    assert_eq!(types.len(), events().len() - 2);
+    // Enabled, created and changed in two ways are the same type with the same parts.
+    assert_eq!(types.len(), events().len() - 3);
 }
 
 #[test]

@@ -28,6 +28,8 @@ fn calls() -> Vec<Call> {
         call("PUT", "/v2/integration/{integration}", json!({"name": "late"})),
         call("POST", "/v2/integration/{integration}/test", json!({"event": "siem"})),
         call("POST", "/v2/integration/{integration}/rotate-secret", json!({"overlap": 0})),
+        call("POST", "/v2/integration/{integration}/replays", json!({"first": 1})),
+        call("PUT", "/v2/integration/{integration}/replays/{n}", json!({"paused": true})),
         call("POST", "/v2/integration/test", json!({"target": target})),
         call("POST", "/v2/integration/render", json!({"target": target})),
         call("POST", "/v2/integration/preview", json!({"events": [{"event": "siem"}]})),
@@ -106,6 +108,7 @@ impl Tenant {
             .replace("{application}", &self.application.to_string())
             .replace("{user}", &self.user.to_string())
             .replace("{client}", &self.client.to_string())
+            .replace("{n}", "1")
     }
 
     async fn take(&self, hitwire: &Hitwire, taken: Taken) {

@@ -36,6 +36,11 @@ fn depends_on_what_there_is(described: &str, at: &[String], value: Option<&Value
         ("/v2/integration/{id}", "signing_secret") => value != Some(&Value::Null),
         // It is needed unless there is an id.
         ("/v2/integration/render" | "/v2/integration/test", "target") => value == Some(&Value::Null),
+        // Exactly one says which part of the log: the body names one already.
+        ("/v2/integration/{id}/replays", at) => {
+            let part = at.split('/').next().unwrap_or_default();
+            ["from", "until", "first", "last", "attempt", "event", "seq", "lost"].contains(&part)
+        }
         // The schema does not know what time it is.
         ("/v1/tokens", "expires_at") => value == Some(&json!(0)),
         _ => false,
@@ -351,11 +356,14 @@ async fn calls(hitwire: &Hitwire, receiver: &Receiver) -> Vec<Call> {
         json!({"url": receiver.url(), "client_cert": "", "client_key": "", "pin_sha256": [], "proxy": null});
     let settings = json!({"target": target, "events": [{"event": "siem"}], "active": false});
     let integration = hitwire.create(&settings).await["id"].clone();
+    hitwire.send(&crate::support::hits(0..1)).await.expect(202);
+    let replays = format!("/v2/integration/{integration}/replays");
+    hitwire.admin().send("POST", &replays, &json!({"first": 1, "paused": true})).await.expect(200);
     let client = hitwire.new_client("other").await;
     let user =
         hitwire.make("users", &json!({"email": "u@example.com", "role": "analyst"})).await["id"].clone();
     let application = hitwire.make("applications", &json!({"name": "shop"})).await["id"].clone();
-    let of = |path: &str, id: &Value| path.replace("{id}", &id.to_string());
+    let of = |path: &str, id: &Value| path.replace("{id}", &id.to_string()).replace("{n}", "1");
     let call =
         |method, described, id: &Value, body| Call { method, described, path: of(described, id), body };
     let none = Value::Null;
@@ -367,6 +375,8 @@ async fn calls(hitwire: &Hitwire, receiver: &Receiver) -> Vec<Call> {
         call("POST", "/v2/integration/preview", &none, json!({"events": []})),
         call("POST", "/v2/integration/{id}/test", &integration, json!({})),
         call("POST", "/v2/integration/{id}/rotate-secret", &integration, json!({})),
+        call("POST", "/v2/integration/{id}/replays", &integration, json!({"first": 1, "preview": true})),
+        call("PUT", "/v2/integration/{id}/replays/{n}", &integration, json!({"paused": true})),
         call("POST", "/v1/objects/client", &none, json!({})),
         call("POST", "/v1/clients", &none, json!({"name": "new"})),
         call("PUT", "/v1/clients/{id}", &json!(client), json!({})),

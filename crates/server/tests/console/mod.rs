@@ -8,6 +8,7 @@ mod integrations;
 mod links;
 mod profile;
 mod provider;
+mod replays;
 mod revoked;
 mod second_factor;
 mod settings;

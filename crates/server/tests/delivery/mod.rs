@@ -3,6 +3,7 @@
 mod cut_answers;
 mod http_version;
 mod kinds;
+mod replay;
 
 use crate::support::{Hitwire, Receiver, hit, hits, until};
 use serde_json::json;

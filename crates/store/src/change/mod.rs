@@ -5,6 +5,7 @@
 //!
 //! - [`integration`]: integrations made, changed, enabled, disabled, deleted, broken; `fields`: their settings field by field,
 //!   secrets masked, and what differs.
+//! - [`replay`]: what is sent once more, or tried at once.
 //! - [`source`]: sources, as they are configured from one start to the next.
 //! - [`client`], [`user`], [`token`], [`application`]: accounts; `plain`: their fields, none of which is secret.
 
@@ -13,6 +14,7 @@ pub mod client;
 mod fields;
 pub mod integration;
 mod plain;
+pub mod replay;
 pub mod source;
 pub mod token;
 pub mod user;

@@ -93,7 +93,7 @@ impl Segment {
 
 impl ReplayPlan {
     /// Parts that a plan has at most.
-    pub const SEGMENTS_MAX: usize = 1_000;
+    pub const SEGMENTS_MAX: usize = 200;
 
     /// Its first position.
     pub fn first(&self) -> Seq {

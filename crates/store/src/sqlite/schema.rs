@@ -57,7 +57,7 @@ impl Kind {
     const fn version(self) -> usize {
         match self {
             Kind::Log => 3,
-            Kind::State => 8,
+            Kind::State => 9,
             Kind::Attempts => 1,
         }
     }

@@ -7,6 +7,7 @@ mod disk;
 mod files;
 mod gaps;
 mod large;
+mod replays;
 mod retention;
 mod wal;
 mod writes;

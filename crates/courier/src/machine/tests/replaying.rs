@@ -267,3 +267,72 @@ fn a_refused_batch_is_retried_now_too() {
     run.status(Bulk, 400);
     run.wake_after(s(3));
 }
+
+#[test]
+fn a_batch_that_may_be_too_large_is_cut_smaller_at_once() {
+    let mut run = replaying();
+    run.cut(FIRST, 1..=6);
+    run.status(FIRST, 500);
+    run.wake_after(s(1));
+    run.status(FIRST, 500);
+    run.wake_after(s(3));
+    run.status(FIRST, 500);
+    assert_eq!(run.wake_after(s(5)), ["read replay-1 after 0"], "it does not stand still");
+    assert_eq!(run.cut_with_more(FIRST, 1..=3)[1], "send replay-1 1-3 msg_2");
+}
+
+#[test]
+fn a_batch_that_is_refused_to_the_end_is_lost_alone() {
+    let mut run = Run::idle(Preset::Original);
+    run.replay(FIRST, 1..=1_000_000);
+    run.cut_with_more(FIRST, 1..=4);
+    let refused = loop {
+        let commands = run.status(FIRST, 400);
+        if commands.iter().any(|command| command.contains("lost")) {
+            break commands;
+        }
+        if run.lane(FIRST).state != "sending" {
+            run.wake();
+        }
+    };
+    assert!(refused.iter().any(|command| command.contains("lost replay-1 1-4 (4)")), "{refused:?}");
+    assert!(refused.contains(&"read replay-1 after 4".to_owned()), "{refused:?}");
+}
+
+#[test]
+fn a_replay_that_reads_for_its_turn_is_not_overtaken_by_a_live_lane() {
+    let mut run = replaying();
+    run.edit(|settings| settings.rate = Some(60));
+    run.nothing(Urgent, 0);
+    run.nothing(Bulk, 0);
+    run.cut_with_more(FIRST, 1..=1);
+    run.now += s(1);
+    run.status(FIRST, 200);
+    // Live events come without a pause: nine requests of theirs, and then the replay's.
+    let mut sent = Vec::new();
+    for event in 10..32 {
+        run.advanced(Bulk);
+        let reads_for_its_turn = run.machine.couriers[FIRST].reading.is_some();
+        let commands = if reads_for_its_turn {
+            run.cut_with_more(FIRST, event - 8..=event - 8)
+        } else {
+            run.cut(Bulk, event..=event)
+        };
+        sent.extend(
+            commands
+                .iter()
+                .filter(|command| command.starts_with("send"))
+                .map(|command| command[5..10].to_owned()),
+        );
+        run.now += s(1);
+        run.advanced(Bulk);
+        if run.lane(FIRST).state == "sending" && run.machine.couriers[FIRST].reading.is_none() {
+            run.status(FIRST, 200);
+        } else {
+            run.status(Bulk, 200);
+        }
+        run.advanced(Bulk);
+    }
+    let turns = sent.iter().filter(|lane| *lane == "repla").count();
+    assert!((1..=3).contains(&turns), "{sent:?}");
+}

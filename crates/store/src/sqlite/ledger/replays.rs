@@ -3,10 +3,11 @@
 
 use super::open_batches::{from_bytes, to_bytes};
 use super::{lanes, lost, retire};
-use crate::sqlite::log::view::RangeCount;
+use crate::sqlite::log::view::{LogView, RangeCount};
 use crate::sqlite::registry::standing;
 use crate::sqlite::state::codes::{from_json, to_json};
 use crate::sqlite::state::context::{Context, Trouble};
+use crate::sqlite::state::log_memory;
 use crate::{NewReplay, Replay, ReplayChange, ReplayEnd, ReplayPlan, SteerReplay, StoreError};
 use hitwire_courier::{LaneState, LostRange, LostReason, Progress, Verdict};
 use hitwire_event::{ClientId, IntegrationId, Lane, Seq};
@@ -17,6 +18,7 @@ const COLUMNS: &str = "number, plan, begun_ms, paused, events_per_s, cursor, del
 const INSERT: &str =
     "INSERT INTO replay (integration, number, plan, last, cursor, paused, events_per_s, begun_ms)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const CLIENT: &str = "SELECT client FROM integration WHERE id = ?1";
 const LAST_NUMBER: &str = "SELECT coalesce(max(number), 0) FROM replay WHERE integration = ?1";
 const UNDER_WAY: &str = "SELECT count(*) FROM replay WHERE integration = ?1 AND ended_ms IS NULL";
 const FORGET: &str = "DELETE FROM replay WHERE integration = ?1 AND ended_ms IS NOT NULL AND number <= ?2";
@@ -32,13 +34,16 @@ const CANCEL: &str = "UPDATE replay SET ended_ms = ?3, cancelled = 1, open = NUL
      WHERE integration = ?1 AND number = ?2 AND ended_ms IS NULL";
 const BEHIND: &str = "SELECT replay.integration, number, plan, cursor, open, paused, client, disabled
      FROM replay JOIN integration ON integration.id = replay.integration
-     WHERE ended_ms IS NULL AND cursor < ?1";
+     WHERE ended_ms IS NULL AND cursor < ?1 LIMIT ?2";
 const LAST: &str = "SELECT coalesce(max(last), 0) FROM replay WHERE ended_ms IS NULL";
 
 /// Begins a replay. Returns its number.
 pub(in crate::sqlite) fn begin(context: &Context<'_>, new: &NewReplay) -> Result<u32, Trouble> {
     let connection = context.connection;
     let id = new.integration.0 as i64;
+    let client = connection.prepare_cached(CLIENT)?.query_row([id], |row| row.get::<_, i64>(0)).optional()?;
+    let client = ClientId(client.ok_or(StoreError::NotFound)? as u64);
+    let plan = left_of(context, client, &new.plan)?;
     let under_way: i64 = connection.prepare_cached(UNDER_WAY)?.query_row([id], |row| row.get(0))?;
     if under_way as usize >= Replay::UNDER_WAY_MAX {
         let most = Replay::UNDER_WAY_MAX;
@@ -55,9 +60,9 @@ pub(in crate::sqlite) fn begin(context: &Context<'_>, new: &NewReplay) -> Result
     connection.prepare_cached(INSERT)?.execute(params![
         id,
         number,
-        to_json(&new.plan)?,
-        new.plan.last().0 as i64,
-        new.plan.first().0.saturating_sub(1) as i64,
+        to_json(&plan)?,
+        plan.last().0 as i64,
+        plan.first().0.saturating_sub(1) as i64,
         new.paused,
         new.events_per_s,
         context.now_ms as i64,
@@ -65,6 +70,27 @@ pub(in crate::sqlite) fn begin(context: &Context<'_>, new: &NewReplay) -> Result
     let kept = Replay::KEPT_MAX as i64;
     connection.prepare_cached(FORGET)?.execute([id, i64::from(number) - kept])?;
     Ok(number)
+}
+
+/// What of a plan is still in the log: retention may have taken something since it was made.
+fn left_of(context: &Context<'_>, client: ClientId, plan: &ReplayPlan) -> Result<ReplayPlan, Trouble> {
+    let begins = Seq(log_memory::begins(context.connection)?);
+    let mut left = plan.clone();
+    if plan.first() >= begins {
+        return Ok(left);
+    }
+    left.segments.retain(|segment| segment.last >= begins);
+    if let Some(first) = left.segments.first_mut() {
+        first.first = first.first.max(begins);
+    }
+    left.events = 0;
+    for (streams, after, through) in left.parts(client, Seq::ZERO, Seq(u64::MAX)) {
+        left.events += context.view.count(&streams, after.0, through.0)?.lag.events;
+    }
+    if left.events == 0 {
+        return Err(StoreError::Taken("what was to be sent has just left the log".to_owned()).into());
+    }
+    Ok(left)
 }
 
 /// Changes a replay that has not ended.
@@ -193,9 +219,9 @@ struct Behind {
     holds: bool,
 }
 
-fn behind(connection: &Connection, last: u64) -> Result<Vec<Behind>, Trouble> {
+fn behind(connection: &Connection, last: u64, most: usize) -> Result<Vec<Behind>, Trouble> {
     let mut statement = connection.prepare_cached(BEHIND)?;
-    let mut rows = statement.query([last as i64])?;
+    let mut rows = statement.query([last as i64, most as i64])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         match behind_of(row) {
@@ -221,27 +247,33 @@ fn behind_of(row: &Row<'_>) -> Result<Behind, Trouble> {
     })
 }
 
-/// Whether a replay that is under way still needs what lies up to this position.
-pub(super) fn need(connection: &Connection, last: u64) -> Result<bool, Trouble> {
-    Ok(behind(connection, last)?.iter().any(|replay| replay.holds && replay.plan.first().0 <= last))
+/// Counts beforehand, outside the writer's transaction, what replays would lose up to this position. `true`: one that is under
+/// way still needs it.
+pub(super) fn count(
+    connection: &Connection,
+    view: &LogView,
+    retire: &retire::Retire,
+) -> Result<bool, Trouble> {
+    for replay in behind(connection, retire.last, usize::MAX >> 1)? {
+        if retire.unless_needed && replay.holds {
+            return Ok(true);
+        }
+        replay.lost(view, retire);
+    }
+    Ok(false)
 }
 
-/// Records what replays lose up to this position, and moves them behind it. Returns the integrations concerned.
-pub(super) fn retire(context: &Context<'_>, retire: &retire::Retire) -> Result<Vec<IntegrationId>, Trouble> {
-    let mut moved = Vec::new();
-    for replay in behind(context.connection, retire.last)? {
-        let Behind { integration, number, mut state, client, plan, .. } = replay;
-        if plan.first().0 > retire.last {
-            continue;
-        }
+impl Behind {
+    /// What it loses up to the end of the slice: a range for each part of it.
+    fn lost(&self, view: &LogView, retire: &retire::Retire) -> Vec<LostRange> {
         let mut lost = Vec::new();
-        for (after, through) in state.unsettled() {
-            for (streams, after, through) in plan.parts(client, after, through.min(Seq(retire.last))) {
-                let (events, detail) = match retire.counts.events(context.view, &streams, after.0, through.0)
-                {
+        for (after, through) in self.state.unsettled() {
+            let parts = self.plan.parts(self.client, after, through.min(Seq(retire.last)));
+            for (streams, after, through) in parts {
+                let (events, detail) = match retire.counts.events(view, &streams, after.0, through.0) {
                     Ok(RangeCount { lag, .. }) => (lag.events, retire.detail.clone()),
                     Err(error) => {
-                        let most = context.view.catalog.events_at_most(after.0 + 1, through.0);
+                        let most = view.catalog.events_at_most(after.0 + 1, through.0);
                         (
                             most,
                             format!(
@@ -253,25 +285,47 @@ pub(super) fn retire(context: &Context<'_>, retire: &retire::Retire) -> Result<V
                 };
                 if events > 0 {
                     let kinds = streams.iter().map(|from| from.stream.kind).collect();
-                    let (lane, first, last, reason) =
-                        (Lane::Replay(number), after.next(), through, LostReason::Retention);
-                    lost.push(LostRange { lane, kinds, first, last, events, reason, detail });
+                    let (lane, reason) = (Lane::Replay(self.number), LostReason::Retention);
+                    lost.push(LostRange {
+                        lane,
+                        kinds,
+                        first: after.next(),
+                        last: through,
+                        events,
+                        reason,
+                        detail,
+                    });
                 }
             }
         }
-        for range in &lost {
-            lost::extend_lost(context, integration.0, range.first.0 - 1, range)?;
-            given_up(context, integration.0, range)?;
-        }
-        state.pass(Seq(retire.last));
-        let cursor = state.cursor.0 as i64;
-        let values =
-            params![integration.0 as i64, number, cursor, to_bytes(&state.open)?, context.now_ms as i64];
-        context.connection.prepare_cached(SAVE)?.execute(values)?;
-        lanes::release(context.connection, integration.0)?;
-        moved.push(integration);
+        lost
     }
-    Ok(moved)
+}
+
+/// Records what a portion of the replays lose with a slice, and moves them behind it. Returns the integrations concerned, and
+/// whether there are more.
+pub(super) fn retire(
+    context: &Context<'_>,
+    retire: &retire::Retire,
+    portion: usize,
+) -> Result<(Vec<IntegrationId>, bool), Trouble> {
+    let found = behind(context.connection, retire.last, portion)?;
+    let more = found.len() == portion;
+    let mut moved = Vec::new();
+    for mut replay in found {
+        let id = replay.integration;
+        for range in &replay.lost(context.view, retire) {
+            lost::extend_lost(context, id.0, range.first.0 - 1, range)?;
+            given_up(context, id.0, range)?;
+        }
+        replay.state.pass(Seq(retire.last));
+        let (cursor, open) = (replay.state.cursor.0 as i64, to_bytes(&replay.state.open)?);
+        let values = params![id.0 as i64, replay.number, cursor, open, context.now_ms as i64];
+        context.connection.prepare_cached(SAVE)?.execute(values)?;
+        lanes::release(context.connection, id.0)?;
+        moved.push(id);
+    }
+    Ok((moved, more))
 }
 
 /// Whether there is such a replay.

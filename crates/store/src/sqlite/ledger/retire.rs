@@ -62,7 +62,7 @@ impl Retire {
             needed |= !loser.lanes.is_empty() && self.unless_needed && !loser.is_disabled_by_user;
             Ok(!needed)
         })?;
-        needed = needed || (self.unless_needed && replays::need(connection, self.last)?);
+        needed = needed || replays::count(connection, view, self)?;
         Ok(!needed)
     }
 }
@@ -141,8 +141,11 @@ pub(in crate::sqlite) fn retire(
     if retire.unless_needed && retire.after == IntegrationId(0) && !retire.count(connection, view)? {
         return Ok((Retired::Needed, Vec::new()));
     }
-    let mut moved =
-        if retire.after == IntegrationId(0) { replays::retire(context, retire)? } else { Vec::new() };
+    // Also those that were begun since the last portion.
+    let (mut moved, more_replays) = replays::retire(context, retire, PORTION)?;
+    if more_replays {
+        return Ok((Retired::To(retire.after), moved));
+    }
     let (mut losers, mut more, mut looked_at, mut through) = (Vec::new(), false, 0, retire.after);
     each_behind(connection, view, retire, |loser| {
         more = losers.len() == PORTION || looked_at == LOOKED_AT_MAX;

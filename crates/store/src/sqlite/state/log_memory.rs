@@ -41,6 +41,11 @@ pub(in crate::sqlite) fn load(connection: &Connection) -> Result<LogMemory, Trou
     })
 }
 
+/// The first position that retention has left; 0: it has taken nothing yet.
+pub(in crate::sqlite) fn begins(connection: &Connection) -> Result<u64, Trouble> {
+    Ok(number(connection, BEGINS)?.unwrap_or_default())
+}
+
 /// Remembers all of it.
 pub(in crate::sqlite) fn put(connection: &Connection, memory: &LogMemory) -> Result<(), Trouble> {
     if let Some(begins) = memory.begins {

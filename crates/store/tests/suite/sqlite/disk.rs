@@ -279,7 +279,7 @@ async fn a_copy_that_cannot_take_the_place_of_the_state_loses_nothing() {
                 Err(error) => panic!("{failures}: {error}"),
             }
         };
-        let cursor = store.saved(made.id).await.unwrap().unwrap().lanes[1].cursor.0;
+        let cursor = store.saved(made.id).await.unwrap().unwrap().lanes[Lane::Bulk].cursor.0;
         assert_eq!(cursor, if restarts { 4 } else { 5 }, "{failures}");
         assert_eq!(
             integrations(&store, IntegrationRange::all(ONE)).await,
@@ -289,7 +289,7 @@ async fn a_copy_that_cannot_take_the_place_of_the_state_loses_nothing() {
         save_cursor(&store, made.id, Lane::Bulk, 6).await;
         drop(store);
         let store = bench.start();
-        assert_eq!(store.saved(made.id).await.unwrap().unwrap().lanes[1].cursor.0, 6, "{failures}");
+        assert_eq!(store.saved(made.id).await.unwrap().unwrap().lanes[Lane::Bulk].cursor.0, 6, "{failures}");
         let names = std::fs::read_dir(bench.path()).unwrap().map(|entry| entry.unwrap().file_name());
         let leftovers = names.filter(|name| name.to_string_lossy().contains(".new"));
         assert_eq!(leftovers.count(), 0, "{failures}");
