@@ -170,6 +170,9 @@ async fn start(
     Path(id): Path<u64>,
     Posted { session, fields }: Posted,
 ) -> Result<Response, Failure> {
+    if !console.may(&session, &Method::POST, "/v2/integration/{id}/replays") {
+        return Err(Failure::forbidden("Sending events once more is for Administrators."));
+    }
     let (body, mut form) = asked(&fields);
     let Some(body) = body else { return page(&console, &session, id, form, None).await };
     match console.post(&session, &format!("/v2/integration/{id}/replays"), &Value::Object(body)).await {

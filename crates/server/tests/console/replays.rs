@@ -71,6 +71,9 @@ async fn who_may_not_change_integrations_sees_replays_and_no_buttons() {
     for button in ["Start a replay", "Resume", "Cancel"] {
         assert!(!page.contains(button), "{button} is there");
     }
-    let refused = analyst.post(&format!("/settings/integrations/{id}/replays/1/cancel"), &[]).await;
-    assert_eq!(refused.status, 403, "{}", refused.shown());
+    let replays = format!("/settings/integrations/{id}/replays");
+    for (path, fields) in [(replays.clone(), vec![]), (format!("{replays}/1/cancel"), vec![])] {
+        let refused = analyst.post(&path, &fields).await;
+        assert_eq!(refused.status, 403, "{path}: {}", refused.shown());
+    }
 }
