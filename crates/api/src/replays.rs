@@ -20,7 +20,7 @@ use asked::Asked;
 use axum::extract::State;
 use axum::response::Response;
 use hitwire_store::change::replay as change;
-use hitwire_store::{Done, Integration, NewReplay, Op, Replay, ReplayChange, StoreError, new_uuid};
+use hitwire_store::{Activity, Done, Integration, NewReplay, Op, Replay, ReplayChange, StoreError, new_uuid};
 use http::StatusCode;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -206,10 +206,12 @@ pub(super) async fn retry(
 ) -> Result<Response, Problem> {
     query.finish()?;
     let integration = find(&api, &caller, &id).await?;
-    let status = answer::courier(&api, &integration).await?;
-    if status.lanes.values().all(|lane| lane.state == "disabled") {
+    let sends =
+        integration.activity == Activity::Active && api.accounts.clients().is_enabled(integration.client);
+    if !sends {
         return Err(Problem::conflict("nothing is sent to it, so nothing can be tried; enable it first"));
     }
+    let status = answer::courier(&api, &integration).await?;
     let tried = status.lanes.values().filter(|lane| lane.state != "paused");
     let waiting: u64 = tried.map(|lane| lane.open.len() as u64).sum();
     commit(&api, &caller, change::retried(&integration, new_uuid().as_bytes(), &api.by(&caller))).await?;

@@ -223,7 +223,7 @@ async fn rows_that_cannot_be_read_cost_no_others() {
         assert_eq!(sqlite.execute(&sql, [row as i64]).unwrap(), 1);
     };
     spoil("verdict = 77", rows[3].0);
-    spoil("lane = 9", rows[4].0);
+    spoil("lane = -1", rows[4].0);
     spoil("number = -5", rows[19].0);
     spoil("webhook_id = CAST(x'ff' AS TEXT)", rows[7].0);
     drop(sqlite);
