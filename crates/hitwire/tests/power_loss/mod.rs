@@ -45,6 +45,8 @@ const WAITING: usize = 4;
 const TRACE_BYTES: u64 = 60 << 20;
 /// The same where the beginning is looked at: before a slice has ended.
 const SHORT_TRACE_BYTES: u64 = 2 << 20;
+/// Integrations that are made, and the first hits.
+const FIRST_PROMISES: usize = 12;
 /// Less than the minute after which hitwire takes what cannot be read for damaged.
 const READS_FAIL_FOR: Duration = Duration::from_secs(5);
 /// A load that gets nowhere ends after this, and fails the test by what it did not do.
@@ -121,10 +123,12 @@ fn what_is_acknowledged_after_a_start_on_files_without_wals_survives_too() {
     let server = Server::start(&run.traced);
     let load = Load::start(&server.api, &run.traced, run.seed);
     run.until("the trace is long enough", || run.traced.trace_bytes() > SHORT_TRACE_BYTES);
-    let known = load.stop().into_known();
+    let mut known = load.stop().into_known();
     server.stop();
     let trace = run.trace();
     nothing_escaped(&trace, &run.traced.data);
+    // Later something else may have synced the directory: the first promises are what is looked at.
+    known.promises.truncate(FIRST_PROMISES);
     let failures = run.look(&trace, &known, Disk::new, POINTS / 2);
     assert!(failures.is_empty(), "{}", run.report(&failures));
 }

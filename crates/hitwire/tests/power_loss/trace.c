@@ -71,6 +71,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static atomic_char tracked[FD_MAX];
 static atomic_long syncs;
+static long failures; /* of syncs; under the lock */
 static int trace_fd = -1;
 static char root[PATH_MAX];
 static size_t root_length;
@@ -402,6 +403,7 @@ static int traced_sync(long call, int fd) {
     if (!on() || !is_tracked(fd)) return (int)syscall(call, fd);
     if (eio_switch && syscall(SYS_faccessat, AT_FDCWD, eio_switch, F_OK) == 0) {
         pthread_mutex_lock(&lock);
+        failures++;
         record(OP_SYNC_FAILED, fd, 0, NULL, 0);
         pthread_mutex_unlock(&lock);
         errno = EIO;
@@ -409,11 +411,17 @@ static int traced_sync(long call, int fd) {
     }
     long number = atomic_fetch_add(&syncs, 1);
     pthread_mutex_lock(&lock);
+    long failures_before = failures;
     record(OP_SYNC_BEGIN, fd, number, NULL, 0);
     pthread_mutex_unlock(&lock);
     int result = (int)syscall(call, fd);
     int saved = errno;
     pthread_mutex_lock(&lock);
+    /* An error is told to each descriptor: a sync that is under way when another one fails does not end well either. */
+    if (result == 0 && failures != failures_before) {
+        result = -1;
+        saved = EIO;
+    }
     record(result == 0 ? OP_SYNC_END : OP_SYNC_FAILED, fd, number, NULL, 0);
     pthread_mutex_unlock(&lock);
     errno = saved;

@@ -295,9 +295,10 @@ impl Keeper {
             }
             // Every frame was synced when it was acknowledged: as long as the WAL stays as it is, nothing is lost.
             Err(error) => {
+                // First: a commit that ends now must not count.
+                slice.stick();
                 tracing::error!(%error, slice = %slice.path.display(),
                     "the log's WAL cannot be moved into its slice; it is kept, and a new slice begins");
-                slice.stick();
             }
         }
     }

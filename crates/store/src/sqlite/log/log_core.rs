@@ -290,6 +290,10 @@ impl LogCore {
         // Within the transaction it costs no lock of its own.
         self.slice_bytes = writer.bytes().map_err(failure)?;
         writer.commit().map_err(failure)?;
+        // If a sync of somebody else fails meanwhile, some systems tell nobody but him that pages of this commit are lost.
+        if writer.slice.is_stuck() {
+            return Err(StoreError::Unavailable("a sync of the log failed meanwhile".to_owned()));
+        }
         if self.ground.options.fails_at(FaultPoint::LogAfterCommit) {
             return Err(StoreError::Unavailable("injected fault after a commit".to_owned()));
         }

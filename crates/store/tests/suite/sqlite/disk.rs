@@ -361,6 +361,50 @@ async fn a_damaged_row_is_refused_by_name_and_concerns_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_commit_during_which_the_wal_could_not_be_moved_does_not_count() {
+    let bench = Bench::new(false);
+    let (armed, move_fails) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (began, commit_began) = std::sync::mpsc::channel();
+    let (failed, move_failed) = std::sync::mpsc::channel();
+    let move_failed = Mutex::new(move_failed);
+    let mut options = bench.options();
+    options.fault = Some(Arc::new({
+        let armed = armed.clone();
+        move |point| match point {
+            // The commit is under way until the keeper has failed.
+            FaultPoint::LogBeforeCommit if armed.swap(false, Ordering::Relaxed) => {
+                move_fails.store(true, Ordering::Relaxed);
+                began.send(()).expect("the test listens");
+                let waited = move_failed.lock().unwrap().recv_timeout(Duration::from_secs(30));
+                waited.expect("the keeper tries");
+                std::thread::sleep(Duration::from_millis(100));
+                false
+            }
+            FaultPoint::LogMove if move_fails.swap(false, Ordering::Relaxed) => {
+                failed.send(()).expect("the writer listens");
+                true
+            }
+            _ => false,
+        }
+    }));
+    let store = Arc::new(SqliteStore::open(options).unwrap());
+    store.commit(vec![append_op(1..=3)]).await.unwrap();
+    armed.store(true, Ordering::Relaxed);
+    let committing = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.commit(vec![append_op(4..=6)]).await }
+    });
+    tokio::task::spawn_blocking(move || commit_began.recv()).await.unwrap().unwrap();
+    bench.pass(Duration::from_secs(10));
+    assert!(is_unavailable(committing.await.unwrap()));
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(append_once(&*store, hits(4..=6)).await.accepted, 3);
+    assert_eq!(all_ids(&*store).await.len(), 6);
+    drop(store);
+    assert_eq!(all_ids(&bench.start()).await.len(), 6);
+}
+
+#[tokio::test]
 async fn a_slice_that_may_lack_something_is_not_packed() {
     // Its WAL could not be moved: until the next start nobody knows what the disk dropped of it.
     let bench = Bench::new(true);
