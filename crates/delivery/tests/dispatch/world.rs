@@ -112,6 +112,8 @@ pub(super) struct World {
     pub(super) known: Vec<Known>,
     pub(super) lives_began_ms: Vec<u64>,
     random: Random,
+    /// Integrations whose dispatch has not been told of an edit yet, as if another process had made it.
+    untold: BTreeSet<IntegrationId>,
     trace: bool,
 }
 
@@ -126,6 +128,7 @@ pub(super) fn live(seed: u64, trace: bool) -> u8 {
         known: Vec::new(),
         lives_began_ms: Vec::new(),
         random: random.fork(),
+        untold: BTreeSet::new(),
         trace,
     };
     let lives = random.between(1, 4);
@@ -152,6 +155,7 @@ impl World {
     async fn life(&mut self, dir: &Path, steps: u64, faults: Random, last: bool) {
         LIFE.set((LIFE.get().0, Some(Instant::now())));
         self.lives_began_ms.push(now_ms());
+        self.untold.clear();
         let store = SqliteStore::open(options(dir)).expect("the store opens after every crash");
         let there = store.clients().await.expect("the clients");
         for id in CLIENTS.into_iter().filter(|id| there.iter().all(|client| client.id != *id)) {
@@ -187,9 +191,13 @@ impl World {
                 _ => self.random.millis(0, 200),
             };
             tokio::time::sleep(pause).await;
+            if self.random.one_in(3) {
+                self.tell(&dispatch);
+            }
             self.step(&*store, &dispatch).await;
         }
         if last {
+            self.tell(&dispatch);
             self.settle(&*store, &dispatch).await;
             check::all(self, &*store).await;
             dispatch.stop(Duration::from_secs(10)).await;
@@ -387,7 +395,11 @@ impl World {
         }
         let update = UpdateIntegration { integration, resume };
         let done = store.commit(vec![Op::UpdateIntegration(update)]).await;
-        dispatch.configured(id);
+        if self.random.one_in(3) {
+            self.untold.insert(id);
+        } else {
+            dispatch.configured(id);
+        }
         self.network.edited(id);
         match done {
             Ok(_) => {
@@ -403,6 +415,14 @@ impl World {
             }
             Err(StoreError::Conflict | StoreError::Unavailable(_)) => {}
             Err(error) => panic!("an edit of {id} failed: {error}"),
+        }
+    }
+
+    /// Tells the dispatch of all edits that it has not heard of.
+    fn tell(&mut self, dispatch: &Dispatch) {
+        for id in std::mem::take(&mut self.untold) {
+            dispatch.configured(id);
+            self.network.edited(id);
         }
     }
 
