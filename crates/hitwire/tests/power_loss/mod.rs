@@ -118,7 +118,7 @@ fn while_syncs_fail_nothing_is_acknowledged_and_afterwards_all_of_it_is_kept() {
 fn what_is_acknowledged_after_a_start_on_files_without_wals_survives_too() {
     let run = Run::new();
     Server::start(&run.traced).stop();
-    // As a restored backup has none.
+    // As a restored backup has none: a reader makes them anew, and a writer must see to it that their names last.
     run.traced.remove(|name| name.ends_with("-wal"));
     let server = Server::start(&run.traced);
     let load = Load::start(&server.api, &run.traced, run.seed);

@@ -74,8 +74,6 @@ pub(super) fn open(options: Options) -> Result<Opened, StoreError> {
     let known = integrations::ids(&connection, None).map_err(damaged)?;
     let attempt_core =
         AttemptCore::new(Arc::clone(&attempts), Arc::clone(&clock), noted, known.into_iter().collect());
-    // A WAL may have been made by a reader above. Only who made it would sync its name, and that reader never does.
-    directory.sync().map_err(|error| StoreError::Open(format!("{}: {error}", directory.path().display())))?;
     let ground = Ground {
         options,
         clock,
