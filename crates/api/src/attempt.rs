@@ -13,7 +13,8 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use hitwire_courier::Verdict;
 use hitwire_delivery::{Again, WhyNot};
-use hitwire_store::{ActivityQuery, AttemptKey, DELIVERED_OF_EACH, Detail, Integration, MASK};
+use hitwire_endpoint::WEBHOOK_SIGNATURE;
+use hitwire_store::{ActivityQuery, AttemptKey, AttemptRow, DELIVERED_OF_EACH, Detail, Integration, MASK};
 use http::StatusCode;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +38,7 @@ pub(super) struct InFull {
     body: BodyAnswer,
 }
 
-/// What is kept beside the row of the delivery log. No secret is in it.
+/// What is kept beside the row of the delivery log. No secret is in it but, for those who may change the integration, the URL.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AttemptDetail)]
 pub(super) struct DetailAnswer {
@@ -58,8 +59,9 @@ pub(super) struct DetailAnswer {
 #[derive(Serialize, ToSchema)]
 pub(super) struct SentRequest {
     method: String,
-    /// Path and query are masked.
+    /// Path and query are masked for analysts, and in attempts from before the key of the secrets was rotated.
     url: String,
+    /// `webhook-signature` is masked likewise, values that a user set always.
     headers: BTreeMap<String, Values>,
 }
 
@@ -104,17 +106,42 @@ pub(super) async fn show(
 ) -> Result<Response, Problem> {
     query.finish()?;
     let integration = integrations::find(&api, &caller, &id).await?;
+    let row = find(&api, &integration, &number).await?;
+    let body = body(&api, &integration, &row.attempt).await?;
+    let found = detail_of(&api, &integration, &row).await;
+    let shows_all = sees_receivers(caller.role());
+    let (detail, no_detail) = match found {
+        Ok(detail) => (Some(DetailAnswer::of(detail, shows_all)), None),
+        Err(why) => (None, Some(why)),
+    };
+    let attempt = Attempt::of(row, caller.role());
+    Ok(json(StatusCode::OK, &InFull { attempt, detail, no_detail, body }))
+}
+
+/// The row of an attempt that a path names.
+pub(super) async fn find(
+    api: &Shared,
+    integration: &Integration,
+    number: &str,
+) -> Result<AttemptRow, Problem> {
     let not_found = || {
         Problem::not_found("there is no such attempt any more; GET /v2/integration/{id}/attempts lists them")
     };
     let number = number.parse().map_err(|_| not_found())?;
-    let row = api.store.attempt(integration.id, number).await?.ok_or_else(not_found)?;
+    api.store.attempt(integration.id, number).await?.ok_or_else(not_found)
+}
+
+/// What is kept of it in detail, or why there is nothing.
+pub(super) async fn detail_of(
+    api: &Shared,
+    integration: &Integration,
+    row: &AttemptRow,
+) -> Result<Detail, String> {
     let key = AttemptKey {
         integration: integration.id,
         webhook_id: row.attempt.webhook_id.clone(),
         number: row.attempt.number,
     };
-    let body = body(&api, &integration, &row.attempt).await?;
     let delivered = row.attempt.verdict == Verdict::Delivered;
     let details = std::sync::Arc::clone(&api.details);
     let found = tokio::task::spawn_blocking(move || details.find(&key, delivered)).await;
@@ -126,11 +153,7 @@ pub(super) async fn show(
         }
         Err(_) => (None, true),
     };
-    let no_detail = found.is_none().then(|| no_detail(delivered, unreadable, api.details.dropped()));
-    let shows_response = sees_receivers(caller.role());
-    let detail = found.map(|detail| DetailAnswer::of(detail, shows_response));
-    let attempt = Attempt::of(row, caller.role());
-    Ok(json(StatusCode::OK, &InFull { attempt, detail, no_detail, body }))
+    found.ok_or_else(|| no_detail(delivered, unreadable, api.details.dropped()))
 }
 
 fn no_detail(delivered: bool, unreadable: bool, dropped: u64) -> String {
@@ -154,9 +177,9 @@ async fn body(
     integration: &Integration,
     attempt: &hitwire_courier::Attempt,
 ) -> Result<BodyAnswer, Problem> {
-    let (text, why) = match api.dispatch.body_of(integration, attempt).await? {
-        Again::Same(body) => (Some(body), None),
-        Again::Not(why) => (None, Some(in_words(api, integration, attempt, why).await?)),
+    let (text, why) = match sent_body(api, integration, attempt).await? {
+        Ok(body) => (Some(body), None),
+        Err(why) => (None, Some(why)),
     };
     Ok(BodyAnswer {
         state: if text.is_some() { "reproduced" } else { "not_reproducible" },
@@ -166,6 +189,18 @@ async fn body(
         sha256: attempt.body_sha256.map(|sha256| HEXLOWER.encode(&sha256)),
         why,
     })
+}
+
+/// The body byte for byte as it was sent, or why it cannot be made again.
+pub(super) async fn sent_body(
+    api: &Shared,
+    integration: &Integration,
+    attempt: &hitwire_courier::Attempt,
+) -> Result<Result<Bytes, String>, Problem> {
+    match api.dispatch.body_of(integration, attempt).await? {
+        Again::Same(body) => Ok(Ok(body)),
+        Again::Not(why) => Ok(Err(in_words(api, integration, attempt, why).await?)),
+    }
 }
 
 fn beginning(body: &Bytes) -> String {
@@ -237,19 +272,25 @@ async fn content_changes(
 }
 
 impl DetailAnswer {
-    fn of(detail: Detail, shows_response: bool) -> Self {
-        let headers = detail.headers.iter().map(|(name, value)| (name.as_str(), value.clone()));
+    /// `shows_all`: to whoever may change the integration.
+    fn of(detail: Detail, shows_all: bool) -> Self {
+        let private = detail.private.as_ref().filter(|_| shows_all);
+        let signature = private.and_then(|private| private.signature.as_ref());
+        let headers = detail.headers.iter().map(|(name, value)| match signature {
+            Some(signature) if **name == WEBHOOK_SIGNATURE => (name.as_str(), signature.expose().to_owned()),
+            _ => (name.as_str(), value.clone()),
+        });
+        let url = match private {
+            Some(private) => format!("{}{}", detail.origin, private.path_and_query.expose()),
+            None => format!("{}/{MASK}", detail.origin),
+        };
         DetailAnswer {
             timings_ms: detail.timings.into(),
             connection_reused: detail.reused,
             http_version: detail.http_version,
             cause: detail.cause,
-            request: SentRequest {
-                method: detail.method,
-                url: format!("{}/{MASK}", detail.origin),
-                headers: by_name(headers),
-            },
-            response: detail.response.as_ref().filter(|_| shows_response).map(ResponseAnswer::kept),
+            request: SentRequest { method: detail.method, url, headers: by_name(headers) },
+            response: detail.response.as_ref().filter(|_| shows_all).map(ResponseAnswer::kept),
         }
     }
 }

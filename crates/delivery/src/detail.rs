@@ -5,12 +5,13 @@ use super::transport::{Delivery, Exchange};
 use hitwire_courier::{OpenBatch, Reply};
 use hitwire_endpoint::{Cause, RESPONSE_BYTES_MAX, Response, Timings, WEBHOOK_SIGNATURE};
 use hitwire_store::{
-    AttemptKey, AttemptTimings, Detail, Draft, HttpMethod, Integration, MASK, ResponseDetail, Target,
+    AttemptKey, AttemptTimings, Detail, Draft, HttpMethod, Integration, MASK, PrivateDetail, ResponseDetail,
+    Secret, Target,
 };
 use http::{HeaderMap, HeaderName};
 use std::sync::Arc;
 use std::time::Duration;
-use url::Url;
+use url::{Position, Url};
 
 /// What a draft holds beside headers and the receiver's answer.
 const DRAFT_BYTES: usize = 1_024;
@@ -56,7 +57,17 @@ fn of(target: &Target, exchange: &Exchange, cause: Option<Cause>) -> Detail {
         origin: origin(target.url.expose()),
         headers: sent(headers),
         response: response.as_ref().map(|response| answered(response, target)),
+        private: Some(private(target.url.expose(), headers)),
     }
+}
+
+/// What is masked in the rest, for those who may change the integration.
+fn private(url: &str, headers: &HeaderMap) -> PrivateDetail {
+    let path_and_query = Url::parse(url)
+        .map(|url| url[Position::BeforePath..Position::AfterQuery].to_owned())
+        .unwrap_or_default();
+    let signature = headers.get(WEBHOOK_SIGNATURE).and_then(|value| value.to_str().ok());
+    PrivateDetail { path_and_query: Secret::new(path_and_query), signature: signature.map(Secret::new) }
 }
 
 /// Of a URL what is no secret.
@@ -143,6 +154,9 @@ mod tests {
         for secret in ["abcdefghij", "secret-path", "secret-query", "v1,abc"] {
             assert!(!text.contains(secret), "{text}");
         }
+        let private = detail.private.expect("it is kept apart");
+        assert_eq!(private.path_and_query.expose(), "/secret-path?key=secret-query");
+        assert_eq!(private.signature.expect("signed").expose(), "v1,abc");
         assert_eq!(detail.origin, "https://user.example:8443");
         assert!(detail.headers.contains(&("webhook-id".to_owned(), "msg_1".to_owned())));
         assert_eq!(detail.http_version.as_deref(), Some("HTTP/1.1"));

@@ -532,7 +532,8 @@ async fn open_details(config: &Config, store: &dyn Store) -> Result<Arc<Details>
     let ids = store.integration_ids(None).await.map_err(|source| store_error(config, source))?;
     let ids = ids.into_iter().collect();
     let data_dir = config.data_dir.clone();
-    let opened = tokio::task::spawn_blocking(move || Details::open(&data_dir, ids)).await;
+    let key = config.secret_key.as_ref().map(crate::config::SecretKey::bytes);
+    let opened = tokio::task::spawn_blocking(move || Details::open(&data_dir, key, ids)).await;
     let opened = opened
         .unwrap_or_else(|_| Err(StoreError::Open("opening the details of attempts panicked".to_owned())));
     opened.map(Arc::new).map_err(|source| store_error(config, source))

@@ -36,7 +36,9 @@ mod uuid;
 pub use self::uuid::new_uuid;
 pub use answer::{Answer, StoreError};
 pub use counts::{Counts, Distribution, Figures};
-pub use details::{AttemptKey, AttemptTimings, DELIVERED_OF_EACH, Detail, Details, Draft, ResponseDetail};
+pub use details::{
+    AttemptKey, AttemptTimings, DELIVERED_OF_EACH, Detail, Details, Draft, PrivateDetail, ResponseDetail,
+};
 pub use ledger::{
     AttemptPage, AttemptQuery, AttemptRow, CourierToken, Ledger, LoadedCourier, LostRow, Moved, NewReplay,
     Replay, ReplayChange, ReplayEnd, ReplayPlan, ReplayPurpose, Segment, SteerReplay,

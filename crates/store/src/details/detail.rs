@@ -1,5 +1,6 @@
 //! What is kept of an attempt beside its row.
 
+use crate::Secret;
 use hitwire_event::{IntegrationId, WebhookId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -16,8 +17,8 @@ pub struct AttemptKey {
     pub number: u32,
 }
 
-/// An attempt in detail. No secret is in it: values that the user set, signatures, the URL's path and query are masked, also
-/// where the receiver repeated them.
+/// An attempt in detail. No secret is in it but in [`private`](Detail::private): values that the user set, signatures, the URL's
+/// path and query are masked, also where the receiver repeated them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Detail {
@@ -37,6 +38,20 @@ pub struct Detail {
     pub headers: Vec<(String, String)>,
     /// What was answered, if the answer was complete.
     pub response: Option<ResponseDetail>,
+    /// What only those may see who can change the integration. Lies sealed, beside the rest; none of older attempts, and of
+    /// those before the key of the secrets was rotated.
+    #[serde(skip)]
+    pub private: Option<PrivateDetail>,
+}
+
+/// What of a request is masked elsewhere, and needed to find out why a receiver does not take it. No value that the user set in
+/// headers is among it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PrivateDetail {
+    /// Of the URL, as it was sent: `/hooks/T0?key=1`.
+    pub path_and_query: Secret,
+    /// The value of the header `webhook-signature`; none: it was not signed.
+    pub signature: Option<Secret>,
 }
 
 /// How long each part took, in microseconds; none for a part that was not reached, or not needed on a reused connection.

@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 /// Marks a file as ours: "hwat".
 const APPLICATION_ID: i32 = 0x6877_6174;
 
-/// A file of another version is begun anew: details are for looking at what happened lately.
-const VERSION: i32 = 1;
+/// A file of another version is begun anew, but for the one before: details are for looking at what happened lately.
+const VERSION: i32 = 2;
+
+/// From version 1: nothing was sealed.
+const FROM_1: &str = "ALTER TABLE detail ADD COLUMN sealed BLOB";
 
 /// KiB of pages in memory: the ends of both trees.
 const CACHE_KIB: i64 = 1_024;
@@ -23,19 +26,29 @@ CREATE TABLE detail (
     integration INTEGER NOT NULL,
     webhook_id  TEXT    NOT NULL,
     number      INTEGER NOT NULL,
-    detail      TEXT    NOT NULL
+    detail      TEXT    NOT NULL,
+    sealed      BLOB
 ) STRICT;
 CREATE UNIQUE INDEX detail_by_attempt ON detail (integration, webhook_id, number);";
-const PUT: &str =
-    "INSERT OR REPLACE INTO detail (integration, webhook_id, number, detail) VALUES (?1, ?2, ?3, ?4)";
+const PUT: &str = "INSERT OR REPLACE INTO detail (integration, webhook_id, number, detail, sealed) VALUES (?1, ?2, ?3, ?4, ?5)";
 pub(super) const FIND: &str =
-    "SELECT detail FROM detail WHERE integration = ?1 AND webhook_id = ?2 AND number = ?3";
+    "SELECT detail, sealed FROM detail WHERE integration = ?1 AND webhook_id = ?2 AND number = ?3";
 pub(super) const TRIM: &str = "DELETE FROM detail WHERE id IN
     (SELECT id FROM detail WHERE integration = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)";
 const DROP_OLDEST: &str = "DELETE FROM detail WHERE id IN (SELECT id FROM detail ORDER BY id LIMIT ?1)";
 /// Jumps from one integration to the next, whatever each has.
 pub(super) const NEXT_INTEGRATION: &str = "SELECT min(integration) FROM detail WHERE integration > ?1";
 pub(super) const FORGET: &str = "DELETE FROM detail WHERE integration = ?1";
+const FORGET_SEALED: &str = "UPDATE detail SET sealed = NULL WHERE sealed IS NOT NULL";
+
+/// A detail as it lies in the file.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) key: AttemptKey,
+    /// The detail, without what is sealed.
+    pub(super) json: String,
+    pub(super) sealed: Option<Vec<u8>>,
+}
 
 /// One file of details, open.
 #[derive(Debug)]
@@ -74,20 +87,17 @@ impl DetailFile {
     }
 
     /// Writes details down, all or nothing. `of_each`: what an integration has beyond so many goes.
-    pub(super) fn put(
-        &self,
-        details: &[(AttemptKey, String)],
-        of_each: Option<usize>,
-    ) -> rusqlite::Result<()> {
+    pub(super) fn put(&self, details: &[Row], of_each: Option<usize>) -> rusqlite::Result<()> {
         let transaction = self.connection.unchecked_transaction()?;
         let mut integrations = BTreeSet::new();
-        for (key, json) in details {
+        for Row { key, json, sealed } in details {
             let id = key.integration.0 as i64;
             transaction.prepare_cached(PUT)?.execute(params![
                 id,
                 key.webhook_id.as_str(),
                 key.number,
-                json
+                json,
+                sealed
             ])?;
             integrations.insert(id);
         }
@@ -100,11 +110,18 @@ impl DetailFile {
     }
 
     /// The detail of an attempt. One that cannot be read any more is as good as absent.
-    pub(super) fn find(&self, key: &AttemptKey) -> rusqlite::Result<Option<Detail>> {
+    pub(super) fn find(&self, key: &AttemptKey) -> rusqlite::Result<Option<(Detail, Option<Vec<u8>>)>> {
         let values = params![key.integration.0 as i64, key.webhook_id.as_str(), key.number];
-        let json: Option<String> =
-            self.connection.prepare_cached(FIND)?.query_row(values, |row| row.get(0)).optional()?;
-        Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
+        let mut find = self.connection.prepare_cached(FIND)?;
+        let found: Option<(String, Option<Vec<u8>>)> =
+            find.query_row(values, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        Ok(found.and_then(|(json, sealed)| Some((serde_json::from_str(&json).ok()?, sealed))))
+    }
+
+    /// Takes away all that is sealed, so that nothing of it is left in the file.
+    pub(super) fn forget_sealed(&self) -> rusqlite::Result<()> {
+        let gone = self.connection.execute(FORGET_SEALED, [])?;
+        if gone > 0 { self.empty_wal() } else { Ok(()) }
     }
 
     /// The integrations of which there is something.
@@ -169,11 +186,18 @@ fn make(connection: &Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Whether it is one of ours that can be read.
+/// Whether it is one of ours that can be read; one of the version before is brought up to this one.
 fn check(connection: &Connection) -> rusqlite::Result<()> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-    if (number("application_id")?, number("user_version")?) != (APPLICATION_ID, VERSION) {
-        return Err(rusqlite::Error::InvalidQuery);
+    match (number("application_id")?, number("user_version")?) {
+        (APPLICATION_ID, VERSION) => {}
+        (APPLICATION_ID, 1) => {
+            let transaction = connection.unchecked_transaction()?;
+            transaction.execute_batch(FROM_1)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+            transaction.commit()?;
+        }
+        _ => return Err(rusqlite::Error::InvalidQuery),
     }
     connection.query_row(NEXT_INTEGRATION, [-1], |_| Ok(()))
 }

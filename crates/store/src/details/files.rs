@@ -1,10 +1,12 @@
 //! The files of details: failures in a row of files, successes in one.
 
-use super::file::DetailFile;
-use super::{AttemptKey, Bounds, DELIVERED_OF_EACH, Detail, Draft};
+use super::file::{DetailFile, Row};
+use super::{AttemptKey, Bounds, DELIVERED_OF_EACH, Detail, Draft, private};
 use crate::StoreError;
+use crate::sqlite::seal::Sealer;
 use hitwire_event::IntegrationId;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,25 +24,31 @@ enum Trouble {
 }
 
 /// The files of details.
-#[derive(Debug)]
 pub(super) struct Files {
     directory: PathBuf,
     bounds: Bounds,
+    sealer: Sealer,
     /// Each with its number, oldest first.
     failed: Vec<(u64, DetailFile)>,
     delivered: Option<DetailFile>,
 }
 
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Files").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
 impl Files {
     /// Opens what there is. A file is made when there is something to write into it.
-    pub(super) fn open(directory: &Path, bounds: Bounds) -> Files {
-        let mut files =
-            Files { directory: directory.to_owned(), bounds, failed: Vec::new(), delivered: None };
+    pub(super) fn open(directory: &Path, bounds: Bounds, sealer: Sealer) -> Files {
+        let directory = directory.to_owned();
+        let mut files = Files { directory, bounds, sealer, failed: Vec::new(), delivered: None };
         let delivered = files.delivered_path();
         if delivered.exists() {
             files.delivered = opened(&delivered);
         }
-        for number in numbers(directory) {
+        for number in numbers(&files.directory) {
             let file = opened(&files.failed_path(number));
             files.failed.extend(file.map(|file| (number, file)));
         }
@@ -51,8 +59,17 @@ impl Files {
     pub(super) fn write(&mut self, drafts: Vec<Draft>) -> u64 {
         let (mut delivered, mut failed) = (Vec::new(), Vec::new());
         for Draft { key, delivered: is_delivered, make, .. } in drafts {
-            match serde_json::to_string(&make()) {
-                Ok(json) => if is_delivered { &mut delivered } else { &mut failed }.push((key, json)),
+            let detail = make();
+            let sealed = detail.private.as_ref().and_then(|private| {
+                let sealed = private::seal(&self.sealer, &key, private);
+                sealed
+                    .inspect_err(|error| tracing::error!(%error, "an attempt's detail cannot be sealed"))
+                    .ok()
+            });
+            match serde_json::to_string(&detail) {
+                Ok(json) => {
+                    if is_delivered { &mut delivered } else { &mut failed }.push(Row { key, json, sealed });
+                }
                 Err(error) => tracing::error!(%error, "an attempt's detail has no JSON"),
             }
         }
@@ -75,7 +92,21 @@ impl Files {
         lost
     }
 
-    fn write_delivered(&mut self, details: &[(AttemptKey, String)]) -> Result<(), Trouble> {
+    /// Takes away all that is sealed, from the files of a directory on which no server runs.
+    pub(super) fn forget_sealed(directory: &Path) -> io::Result<()> {
+        let delivered = directory.join("details-delivered.db");
+        let failed = numbers(directory).into_iter().map(|number| failed_path(directory, number));
+        for path in failed.chain(delivered.exists().then_some(delivered)) {
+            let file = DetailFile::open(&path)?;
+            if let Err(error) = file.forget_sealed() {
+                tracing::warn!(file = %path.display(), %error, "what is sealed cannot be taken out of the file; all of it goes");
+                file.remove()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_delivered(&mut self, details: &[Row]) -> Result<(), Trouble> {
         let path = self.delivered_path();
         let file = match &mut self.delivered {
             Some(file) => file,
@@ -88,7 +119,7 @@ impl Files {
         Ok(())
     }
 
-    fn write_failed(&mut self, details: &[(AttemptKey, String)]) -> Result<(), Trouble> {
+    fn write_failed(&mut self, details: &[Row]) -> Result<(), Trouble> {
         let full = match self.failed.last() {
             Some((_, file)) => file.used_bytes()? >= self.bounds.failed_file_bytes,
             None => true,
@@ -125,8 +156,10 @@ impl Files {
             let found = file
                 .find(key)
                 .map_err(|error| StoreError::Unavailable(format!("{}: {error}", file.path().display())))?;
-            if found.is_some() {
-                return Ok(found);
+            if let Some((mut detail, sealed)) = found {
+                detail.private =
+                    sealed.as_deref().and_then(|sealed| private::open(&self.sealer, key, sealed));
+                return Ok(Some(detail));
             }
         }
         Ok(None)
@@ -192,13 +225,17 @@ impl Files {
     }
 
     fn failed_path(&self, number: u64) -> PathBuf {
-        self.directory.join(format!("details-{number}.db"))
+        failed_path(&self.directory, number)
     }
 
     #[cfg(test)]
     pub(super) fn any(&self) -> Option<&DetailFile> {
         self.failed.first().map(|(_, file)| file).or(self.delivered.as_ref())
     }
+}
+
+fn failed_path(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("details-{number}.db"))
 }
 
 fn opened(path: &Path) -> Option<DetailFile> {

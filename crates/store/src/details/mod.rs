@@ -6,7 +6,8 @@
 //!
 //! The cast:
 //!
-//! - [`Detail`]: what is kept, without secrets; [`AttemptKey`]: of which attempt.
+//! - [`Detail`]: what is kept, without secrets; [`AttemptKey`]: of which attempt. [`PrivateDetail`]: signature, path and query, which lie
+//!   sealed with the key of the secrets (`private`).
 //! - [`Draft`]: a detail that is not written down yet: most drafts of a busy integration are pushed out by newer ones before
 //!   anybody would have to mask and write them.
 //! - `stage`: drafts that wait for their turn, bounded.
@@ -24,13 +25,16 @@
 mod detail;
 mod file;
 mod files;
+mod private;
 mod stage;
 #[cfg(test)]
 mod tests;
 
-pub use detail::{AttemptKey, AttemptTimings, Detail, Draft, ResponseDetail};
+pub use detail::{AttemptKey, AttemptTimings, Detail, Draft, PrivateDetail, ResponseDetail};
 
 use crate::StoreError;
+use crate::sqlite::files::key_file;
+use crate::sqlite::seal::Sealer;
 use files::Files;
 use hitwire_event::IntegrationId;
 use stage::Stage;
@@ -108,25 +112,46 @@ struct Waiting {
 
 impl Details {
     /// Opens the files in the data directory, which must belong to this process (the store's lock). Details of integrations
-    /// that are not among these are taken away. Files that cannot be read are begun anew.
+    /// that are not among these are taken away. Files that cannot be read are begun anew. `secret_key`: of the secrets; `None`: the
+    /// one in the data directory.
     ///
     /// # Errors
     ///
-    /// If the thread cannot be started.
-    pub fn open(data_dir: &Path, integrations: BTreeSet<IntegrationId>) -> Result<Details, StoreError> {
-        Details::with(data_dir, integrations, BOUNDS)
+    /// If there is no key, or the thread cannot be started.
+    pub fn open(
+        data_dir: &Path,
+        secret_key: Option<[u8; 32]>,
+        integrations: BTreeSet<IntegrationId>,
+    ) -> Result<Details, StoreError> {
+        let sealer = match &secret_key {
+            Some(key) => Sealer::new(key),
+            None => Sealer::in_file(&key_file(data_dir))?
+                .ok_or_else(|| StoreError::Open("the key of the secrets is missing".to_owned()))?,
+        };
+        Details::with(data_dir, integrations, BOUNDS, sealer)
+    }
+
+    /// Takes away all that is sealed, from a data directory on which no server runs: before its key changes.
+    pub(crate) fn forget_sealed(data_dir: &Path) -> Result<(), StoreError> {
+        Files::forget_sealed(data_dir).map_err(|error| {
+            StoreError::Open(format!(
+                "{}: the details of attempts cannot be changed: {error}",
+                data_dir.display()
+            ))
+        })
     }
 
     fn with(
         data_dir: &Path,
         integrations: BTreeSet<IntegrationId>,
         bounds: Bounds,
+        sealer: Sealer,
     ) -> Result<Details, StoreError> {
         let shared = Arc::new(Shared {
             waiting: Mutex::default(),
             wake: Condvar::new(),
             written: Condvar::new(),
-            files: Mutex::new(Files::open(data_dir, bounds)),
+            files: Mutex::new(Files::open(data_dir, bounds, sealer)),
             dropped: AtomicU64::new(0),
         });
         let of_thread = Arc::clone(&shared);

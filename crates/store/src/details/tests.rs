@@ -1,6 +1,7 @@
 //! What is kept, for how long, and what it survives.
 
 use super::*;
+use crate::Secret;
 use hitwire_event::WebhookId;
 
 const SMALL: Bounds = Bounds { failed_file_bytes: 64 << 10, failed_files: 3, delivered_bytes: 1 << 20 };
@@ -26,7 +27,17 @@ fn all(integrations: impl IntoIterator<Item = u64>) -> BTreeSet<IntegrationId> {
 }
 
 fn open(folder: &Path) -> Details {
-    Details::with(folder, all(1..100), SMALL).unwrap()
+    Details::with(folder, all(1..100), SMALL, Sealer::new(&[7; 32])).unwrap()
+}
+
+/// A draft of what has something to be sealed.
+fn private_draft(integration: u64, name: u64) -> Draft {
+    let private = PrivateDetail {
+        path_and_query: Secret::new("/hooks/SECRET-PATH?key=1"),
+        signature: Some(Secret::new("v1,SECRET-SIGNATURE")),
+    };
+    let make = Box::new(move || Detail { private: Some(private), ..detail(name, 10) });
+    Draft { key: key(integration, name), delivered: false, bytes: 10, make }
 }
 
 /// Whatever it came to.
@@ -194,7 +205,7 @@ fn what_a_kill_left_of_a_deleted_integration_goes_at_the_next_start() {
     details.keep(draft(2, 2, false, 10));
     details.keep(draft(3, 3, false, 10));
     drop(details);
-    let details = Details::with(folder.path(), all([3]), SMALL).unwrap();
+    let details = Details::with(folder.path(), all([3]), SMALL, Sealer::new(&[7; 32])).unwrap();
     // The thread does it first of all.
     details.keep(draft(3, 4, false, 10));
     assert_eq!(found(&details, 3, 0..5), [3, 4]);
@@ -233,4 +244,80 @@ fn no_statement_scans_the_file() {
         assert!(steps.iter().any(|step| step.contains("SEARCH")), "{sql}: {steps:?}");
         assert!(!steps.iter().any(|step| step.starts_with("SCAN")), "{sql}: {steps:?}");
     }
+}
+
+/// What all files of a folder hold.
+fn bytes(folder: &Path) -> Vec<u8> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| std::fs::read(path).unwrap()).collect()
+}
+
+fn holds(folder: &Path, text: &str) -> bool {
+    bytes(folder).windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+#[test]
+fn signature_and_path_lie_sealed_and_open_with_the_key_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let details = open(folder.path());
+    details.keep(private_draft(1, 1));
+    let private = detail_of(&details, &key(1, 1)).unwrap().private.unwrap();
+    assert_eq!(private.path_and_query.expose(), "/hooks/SECRET-PATH?key=1");
+    assert_eq!(private.signature.unwrap().expose(), "v1,SECRET-SIGNATURE");
+    drop(details);
+    assert!(holds(folder.path(), "https://1.example"), "the search can find something");
+    assert!(!holds(folder.path(), "SECRET-PATH") && !holds(folder.path(), "SECRET-SIGNATURE"));
+
+    let other = Details::with(folder.path(), all([1]), SMALL, Sealer::new(&[8; 32])).unwrap();
+    assert_eq!(detail_of(&other, &key(1, 1)), Some(detail(1, 10)), "the rest is there with another key");
+}
+
+#[test]
+fn what_is_sealed_for_one_attempt_opens_for_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let details = open(folder.path());
+    details.keep(private_draft(1, 1));
+    details.keep(draft(1, 2, false, 10));
+    details.keep(draft(2, 1, false, 10));
+    assert!(detail_of(&details, &key(2, 1)).is_some());
+    drop(details);
+    let file = rusqlite::Connection::open(folder.path().join("details-1.db")).unwrap();
+    let copy = "UPDATE detail SET sealed = (SELECT sealed FROM detail WHERE sealed IS NOT NULL)";
+    assert_eq!(file.execute(copy, []).unwrap(), 3);
+    drop(file);
+    let details = open(folder.path());
+    let is_open = |integration, name| detail_of(&details, &key(integration, name)).unwrap().private.is_some();
+    assert_eq!((is_open(1, 1), is_open(1, 2), is_open(2, 1)), (true, false, false));
+}
+
+#[test]
+fn before_the_key_changes_what_is_sealed_goes_and_the_rest_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let details = open(folder.path());
+    details.keep(private_draft(1, 1));
+    assert!(detail_of(&details, &key(1, 1)).is_some());
+    drop(details);
+    Details::forget_sealed(folder.path()).unwrap();
+    let file = rusqlite::Connection::open(folder.path().join("details-1.db")).unwrap();
+    let left: i64 =
+        file.query_row("SELECT count(*) FROM detail WHERE sealed IS NOT NULL", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0);
+    drop(file);
+    assert_eq!(detail_of(&open(folder.path()), &key(1, 1)), Some(detail(1, 10)));
+}
+
+#[test]
+fn a_file_of_the_version_before_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let details = open(folder.path());
+    details.keep(draft(1, 1, false, 10));
+    assert!(detail_of(&details, &key(1, 1)).is_some());
+    drop(details);
+    let file = rusqlite::Connection::open(folder.path().join("details-1.db")).unwrap();
+    file.execute_batch("ALTER TABLE detail DROP COLUMN sealed; PRAGMA user_version = 1").unwrap();
+    drop(file);
+    let details = open(folder.path());
+    assert_eq!(detail_of(&details, &key(1, 1)), Some(detail(1, 10)));
+    details.keep(private_draft(1, 2));
+    assert!(detail_of(&details, &key(1, 2)).unwrap().private.is_some());
 }

@@ -165,7 +165,7 @@ pub(super) fn attempts_file(directory: &Path) -> PathBuf {
 }
 
 /// The file of the key that secrets are sealed with.
-pub(super) fn key_file(directory: &Path) -> PathBuf {
+pub(crate) fn key_file(directory: &Path) -> PathBuf {
     directory.join("secret.key")
 }
 

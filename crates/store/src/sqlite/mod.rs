@@ -39,7 +39,7 @@ mod readers;
 mod registry;
 mod rotate;
 mod schema;
-mod seal;
+pub(crate) mod seal;
 mod state;
 mod store;
 mod threads;

@@ -43,6 +43,8 @@ pub fn rotate_key(directory: &Path, keys: &KeyRotation) -> Result<u64, StoreErro
     }
     let data = DataDir::open(directory)?;
     settle(&data)?;
+    // Details are for looking at what happened lately: what of them is sealed goes, and is not sealed anew.
+    crate::Details::forget_sealed(directory)?;
     let old = match &keys.old {
         Some(key) => Sealer::new(key),
         None => Sealer::in_file(&data.secret_key())?.ok_or_else(|| {

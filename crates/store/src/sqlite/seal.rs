@@ -26,7 +26,7 @@ const KEY_FILE_BYTES_MAX: u64 = 1024;
 
 /// The place of a sealed value.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The table.
     pub table: &'static str,
     /// The row.
@@ -43,17 +43,17 @@ impl Place {
 
 /// Seals and opens.
 #[derive(Clone)]
-pub(super) struct Sealer {
+pub(crate) struct Sealer {
     cipher: XChaCha20Poly1305,
 }
 
 /// A sealed value does not open: another key, another place, or damage.
 #[derive(Debug)]
-pub(super) struct Unopened;
+pub(crate) struct Unopened;
 
 impl Sealer {
     /// With this key.
-    pub(super) fn new(key: &[u8; KEY_BYTES]) -> Self {
+    pub(crate) fn new(key: &[u8; KEY_BYTES]) -> Self {
         Sealer { cipher: XChaCha20Poly1305::new(key.into()) }
     }
 
@@ -75,7 +75,7 @@ impl Sealer {
     }
 
     /// With the key in this file; none if there is no such file.
-    pub(super) fn in_file(path: &Path) -> Result<Option<Self>, StoreError> {
+    pub(crate) fn in_file(path: &Path) -> Result<Option<Self>, StoreError> {
         if !path.exists() {
             return Ok(None);
         }
@@ -93,7 +93,7 @@ impl Sealer {
     }
 
     /// Seals a value for its place.
-    pub(super) fn seal(&self, place: Place, value: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn seal(&self, place: Place, value: &[u8]) -> Result<Vec<u8>, StoreError> {
         let mut nonce = [0; NONCE_BYTES];
         random(&mut nonce)?;
         let associated = place.associated_data();
@@ -105,7 +105,7 @@ impl Sealer {
     }
 
     /// Opens what was sealed for this place.
-    pub(super) fn open(&self, place: Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unopened> {
+    pub(crate) fn open(&self, place: Place, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Unopened> {
         let (&FORMAT, rest) = sealed.split_first().ok_or(Unopened)? else { return Err(Unopened) };
         let (nonce, ciphertext) = rest.split_at_checked(NONCE_BYTES).ok_or(Unopened)?;
         let associated = place.associated_data();
