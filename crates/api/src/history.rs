@@ -2,6 +2,7 @@
 
 use super::auth::Caller;
 use super::description::schema;
+use super::export::{self, FileFormat};
 use super::path::Path;
 use super::problem::Problem;
 use super::query::Query;
@@ -12,7 +13,7 @@ use hitwire_courier::{LostReason, Verdict};
 use hitwire_event::{Lane, Seq, WebhookId};
 use hitwire_index::{IndexError, Search};
 use hitwire_store::{AttemptPage, AttemptQuery, AttemptRow, Integration, LostRow, Role};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::net::SocketAddr;
@@ -33,24 +34,24 @@ const EVENTS_WITH_AN_ID_MAX: usize = 10;
 /// An attempt as the API writes it.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Attempt {
-    id: u64,
+    pub(super) id: u64,
     #[schema(value_type = String, example = "bulk")]
-    lane: Lane,
-    webhook_id: String,
+    pub(super) lane: Lane,
+    pub(super) webhook_id: String,
     /// 1 for the first attempt of the batch.
-    number: u32,
-    first: u64,
-    last: u64,
-    events: u32,
-    body_bytes: u64,
-    started_at: String,
-    took_us: u64,
-    status: Option<u16>,
+    pub(super) number: u32,
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) events: u32,
+    pub(super) body_bytes: u64,
+    pub(super) started_at: String,
+    pub(super) took_us: u64,
+    pub(super) status: Option<u16>,
     #[schema(value_type = schema::VerdictName)]
-    verdict: Verdict,
+    pub(super) verdict: Verdict,
     /// Where the request went, or would have gone. Internal addresses are for operators; null for others.
-    address: Option<String>,
-    error: Option<String>,
+    pub(super) address: Option<String>,
+    pub(super) error: Option<String>,
 }
 
 /// A page of the delivery log.
@@ -105,6 +106,8 @@ pub(super) struct LostRanges {
 }
 
 /// The delivery log, newest first.
+///
+/// With `format=csv` or `format=ndjson`, or such an `Accept`, the answer is a file of all attempts that fit, as many as `limit` says.
 #[utoipa::path(
     get,
     path = "/v2/integration/{id}/attempts",
@@ -112,8 +115,9 @@ pub(super) struct LostRanges {
     operation_id = "listAttempts",
     params(
         ("id" = u64, Path, description = "the integration"),
-        ("limit" = Option<u64>, Query, description = "at most so many", minimum = 1, maximum = 500),
+        ("limit" = Option<u64>, Query, description = "at most so many: of a page 500 (50 if not given), of a file 1,000,000", minimum = 1, maximum = 1_000_000),
         ("before" = Option<u64>, Query, description = "`next` of the answer before"),
+        ("format" = inline(Option<schema::AttemptFormat>), Query, description = "`json`: a page; `csv`, `ndjson`: a file of all attempts that fit"),
         ("outcome" = inline(Option<schema::AttemptOutcome>), Query, description = "only such attempts; `failed`: all but those that were delivered"),
         ("status" = Option<String>, Query, description = "only with this status (`503`), or with one of such (`5xx`)", pattern = "^[1-9][0-9x]{2}$"),
         ("from" = Option<String>, Query, description = "only what ended then or later: RFC 3339, or Unix seconds"),
@@ -123,16 +127,26 @@ pub(super) struct LostRanges {
         ("webhook_id" = Option<String>, Query, description = "only those of the batch with this `webhook-id`"),
         ("count" = Option<bool>, Query, description = "`true`: the answer says in `total` how many attempts fit, on whatever page")
     ),
-    responses((status = 200, description = "Attempts.", body = DeliveryLogPage)),
+    responses((status = 200, description = "Attempts.", content((DeliveryLogPage = "application/json"), (String = "text/csv"), (String = "application/x-ndjson")))),
     security(("bearer" = []), ("token" = []))
 )]
 pub(super) async fn attempts(
     State(api): State<Shared>,
     caller: Caller,
     Path(id): Path<String>,
+    headers: HeaderMap,
     mut query: Query,
 ) -> Result<Response, Problem> {
     let wanted = Wanted::read(&mut query)?;
+    let format = FileFormat::asked(&mut query, &headers)?;
+    if let Some(format) = format {
+        let bounds = export::bounds(query)?;
+        if wanted.counts {
+            return Err(Problem::bad_request("a file has no total: leave count out"));
+        }
+        let integration = integrations::find(&api, &caller, &id).await?;
+        return export::file(api, caller, integration, wanted, format, bounds).await;
+    }
     let (before, limit) = page(query)?;
     let integration = integrations::find(&api, &caller, &id).await?;
     let total = if wanted.counts { Some(wanted.count(&api, &integration).await?) } else { None };
@@ -170,7 +184,7 @@ pub(super) async fn lost(
 }
 
 /// Which attempts a caller wants to see.
-struct Wanted {
+pub(super) struct Wanted {
     verdicts: &'static [Verdict],
     statuses: Option<RangeInclusive<u16>>,
     from_ms: Option<u64>,
@@ -206,7 +220,8 @@ impl Wanted {
         })
     }
 
-    async fn find(
+    /// The next attempts: at most `limit` of them, older than `before`.
+    pub(super) async fn find(
         &self,
         api: &Shared,
         integration: &Integration,
@@ -272,7 +287,11 @@ impl Wanted {
 }
 
 /// The attempts of a batch: the newest, of which the index may not know yet, and those that it knows.
-async fn of_webhook(api: &Shared, query: AttemptQuery, indexed: Vec<u64>) -> Result<AttemptPage, Problem> {
+pub(super) async fn of_webhook(
+    api: &Shared,
+    query: AttemptQuery,
+    indexed: Vec<u64>,
+) -> Result<AttemptPage, Problem> {
     let limit = query.limit;
     let mut page = api.store.find_attempts(query.clone()).await?;
     for id in indexed {

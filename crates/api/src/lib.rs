@@ -14,7 +14,7 @@
 //! - `places`: how many calls, and answers of a size, may be under way at once.
 //! - `turnstile`: how often a client may make a call that costs more than an answer.
 //! - `description`: all calls described, for programs and for people.
-//! - the handlers: `events`, `counters`, `feed`, `event`, `integrations`, `listing`, `testing`, `previews`, `history`, `attempt`, `status`, `overview`, `metrics`, `accounts`,
+//! - the handlers: `events`, `counters`, `feed`, `event`, `integrations`, `listing`, `testing`, `previews`, `history`, `export`, `attempt`, `status`, `overview`, `metrics`, `accounts`,
 //!   `activity`, `health`.
 //! - `problem`: every error, in one form.
 //!
@@ -32,6 +32,7 @@ mod counters;
 mod description;
 mod event;
 mod events;
+mod export;
 mod feed;
 mod fields;
 mod health;

@@ -29,7 +29,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
-    fn of(text: &str) -> Self {
+    pub(super) fn of(text: &str) -> Self {
         Query(form_urlencoded::parse(text.as_bytes()).into_owned().take(PARAMETERS_MAX).collect())
     }
 

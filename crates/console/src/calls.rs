@@ -4,6 +4,7 @@ use crate::Console;
 use crate::failure::{FieldError, Refused};
 use crate::session::Session;
 use axum::body::Body;
+use axum::response::Response;
 use bytes::Bytes;
 use hitwire_store::{Role, SignedIn};
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER};
@@ -88,6 +89,11 @@ impl Console {
         (self.may)(method, path, session.user.role)
     }
 
+    /// `GET` of what is no JSON, and may be long: passed on while it is read.
+    pub(crate) async fn file(&self, session: &Session, path: &str) -> Result<Response, Refused> {
+        self.send(session, Method::GET, path, None, None).await
+    }
+
     async fn call(
         &self,
         session: &Session,
@@ -96,6 +102,23 @@ impl Console {
         body: Option<&Value>,
         etag: Option<&str>,
     ) -> Result<Answered, Refused> {
+        let (parts, body) = self.send(session, method, path, body, etag).await?.into_parts();
+        let bytes =
+            axum::body::to_bytes(body, ANSWER_BYTES_MAX).await.map_err(|error| broken(&error.to_string()))?;
+        let etag = parts.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        let body = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
+        Ok(Answered { etag, body: body.map_err(|error| broken(&error.to_string()))? })
+    }
+
+    /// The answer to a call that succeeded; its body may still be on its way.
+    async fn send(
+        &self,
+        session: &Session,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        etag: Option<&str>,
+    ) -> Result<Response, Refused> {
         let bytes = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
         let mut request = Request::builder().method(method).uri(path);
         if body.is_some() {
@@ -112,16 +135,14 @@ impl Console {
             Ok(response) => response,
             Err(never) => match never {},
         };
+        if response.status().is_success() {
+            return Ok(response);
+        }
         let (parts, body) = response.into_parts();
         let bytes =
             axum::body::to_bytes(body, ANSWER_BYTES_MAX).await.map_err(|error| broken(&error.to_string()))?;
-        if !parts.status.is_success() {
-            let refused = refused(parts.status, &parts.headers, &bytes);
-            return Err(for_a_person(refused, session.role()));
-        }
-        let etag = parts.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        let body = if bytes.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&bytes) };
-        Ok(Answered { etag, body: body.map_err(|error| broken(&error.to_string()))? })
+        let refused = refused(parts.status, &parts.headers, &bytes);
+        Err(for_a_person(refused, session.role()))
     }
 }
 

@@ -21,7 +21,6 @@ mod applications;
 mod assets;
 mod calls;
 mod charts;
-mod csv;
 mod failure;
 mod fields;
 mod frame;

@@ -13,6 +13,7 @@
 //! - [`Counter`]: a number of requests, kept until it is told by the hour. Nobody can subscribe to it.
 //! - [`ingest`]: bytes that a caller sent into events, or an error that says where it is wrong.
 //! - [`escape`]: attacker bytes made harmless for terminals, logs and pages.
+//! - [`csv`]: tables for spreadsheets, of which no cell is a formula.
 //! - [`json`]: canonical JSON read without copying, and written field by field.
 //! - [`filter`]: which events an integration wants; [`Facets`], what filters look at.
 //! - [`Glance`]: what a list shows of an event.
@@ -22,6 +23,7 @@
 //! down for a receiver (receiver), keep it (store), or read other tools' formats (source).
 
 mod counter;
+pub mod csv;
 pub mod escape;
 mod event;
 mod facets;

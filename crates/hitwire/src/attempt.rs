@@ -1,8 +1,10 @@
 //! `hitwire attempt`: the delivery log of an integration.
 
-use crate::api::ApiError;
+use crate::api::{ApiError, Lines};
 use crate::failure::Failure;
 use crate::integration::{self, id_of};
+use crate::listen::line;
+use crate::output::{Output, print_while_read};
 use crate::pages::{Paging, Query, moment};
 use crate::remote::{Common, Object};
 use crate::table::{Cell, Facts, Table};
@@ -53,6 +55,22 @@ enum Command {
         #[arg(value_name = "ATTEMPT")]
         number: u64,
     },
+    /// All attempts that match, to a file: CSV, or with --output json one JSON object a line
+    ///
+    /// It is written while it is read, the newest attempt first: hitwire attempt export SIEM > attempts.csv. Exit code 1 if it
+    /// ended before it was whole.
+    Export {
+        /// The integration: its id, or its name
+        #[arg(value_name = "ID|NAME")]
+        which: String,
+
+        #[command(flatten)]
+        filter: Filter,
+
+        /// Write at most this many
+        #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+        limit: Option<u64>,
+    },
 }
 
 /// Which attempts are listed.
@@ -94,15 +112,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     match command {
         Command::List { which, filter, paging } => {
             let id = id_of(&integration::named(&mut session, tenant, &which).await?)?;
-            let Filter { outcome, status, from, until, event, webhook_id, seq } = filter;
-            let query = Query::default()
-                .set("outcome", outcome)
-                .set("status", status)
-                .set("from", from)
-                .set("until", until)
-                .set("event", event)
-                .set("webhook_id", webhook_id)
-                .set("seq", seq);
+            let query = filter.query();
             // People read how many there are; programs read the rows.
             let query = if output.is_json() { query } else { query.counted() };
             let path = format!("{}/{id}/attempts", integration::PATH);
@@ -122,6 +132,40 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             })?;
             output.print(&attempt.json, |terminal| in_full(&attempt.value, &name, terminal))
         }
+        Command::Export { which, filter, limit } => {
+            let id = id_of(&integration::named(&mut session, tenant, &which).await?)?;
+            let format = if output.is_json() { "ndjson" } else { "csv" };
+            let query = filter.query().set("format", Some(format)).set("limit", limit);
+            let path = tenant.path(&query.of(&format!("{}/{id}/attempts", integration::PATH)));
+            export(session.lines(&path).await?, output).await
+        }
+    }
+}
+
+/// Prints a file of the API as it comes.
+async fn export(mut lines: Lines, output: Output) -> Result<(), Failure> {
+    while let Some(line) = lines.next().await? {
+        let text = String::from_utf8_lossy(&line);
+        // In tables the API escapes what a terminal would act on.
+        let text = if output.is_json() { line::harmless(&text).into() } else { text };
+        if !print_while_read(&text)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl Filter {
+    fn query(self) -> Query {
+        let Filter { outcome, status, from, until, event, webhook_id, seq } = self;
+        Query::default()
+            .set("outcome", outcome)
+            .set("status", status)
+            .set("from", from)
+            .set("until", until)
+            .set("event", event)
+            .set("webhook_id", webhook_id)
+            .set("seq", seq)
     }
 }
 

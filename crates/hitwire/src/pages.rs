@@ -51,7 +51,7 @@ impl Query {
     }
 
     /// The path with these parameters.
-    fn of(&self, path: &str) -> String {
+    pub(crate) fn of(&self, path: &str) -> String {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.filters).finish();
         format!("{path}?{query}")
     }

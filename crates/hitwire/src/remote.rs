@@ -1,7 +1,7 @@
 //! A running server, as the commands that talk to one see it: the flags that say where it is and who asks, and a session
 //! of calls.
 
-use crate::api::{Answer, ApiError, Body, Client, Connection, FieldError};
+use crate::api::{Answer, ApiError, Body, Client, Connection, FieldError, Lines};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::terminal::{self, safe};
@@ -244,6 +244,11 @@ impl Session {
     pub(crate) async fn document<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, ApiError> {
         let answer = self.call(Method::GET, path, HeaderMap::new(), ()).await?;
         answer.successful(&self.client)
+    }
+
+    /// A call that answers line by line, on a connection of its own.
+    pub(crate) async fn lines(&self, path: &str) -> Result<Lines, ApiError> {
+        self.client.connect().await?.lines(path).await
     }
 
     /// The same, as it came and read.

@@ -10,6 +10,7 @@ mod care;
 mod clock;
 mod commands;
 mod console;
+mod delivery_log;
 mod demo;
 mod descriptors;
 mod ecosystem;

@@ -374,6 +374,18 @@ pub(crate) enum AttemptOutcome {
     Gone,
 }
 
+/// What the delivery log is written in.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AttemptFormat {
+    /// A page.
+    Json,
+    /// A file: a table for spreadsheets.
+    Csv,
+    /// A file: one attempt a line.
+    Ndjson,
+}
+
 /// Where an integration goes on when it is enabled.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -3,7 +3,6 @@
 use super::entry::{Entry, in_words};
 use super::filters::Filters;
 use super::{Found, find};
-use crate::csv::row;
 use crate::failure::Failure;
 use crate::session::{Session, good};
 use crate::{Shared, text};
@@ -12,6 +11,7 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
+use hitwire_event::csv::row;
 use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use std::io;

@@ -30,6 +30,7 @@ pub(crate) fn routes() -> Router<Shared> {
     Router::new()
         .route("/settings/integrations/{id}/attempts", get(show))
         .route("/settings/integrations/{id}/attempts/live", get(fresh))
+        .route("/settings/integrations/{id}/attempts/export", get(export))
 }
 
 /// Which attempts are wanted, as the form has it.
@@ -47,6 +48,8 @@ struct Wanted {
     at: String,
     /// Only for [`fresh`]: what is known already.
     after: String,
+    /// Only for [`export`]: `csv`, or `ndjson`.
+    format: String,
 }
 
 /// What is wrong with the fields of the form, in words; empty where nothing is.
@@ -86,6 +89,9 @@ struct Page {
     part: String,
     /// Where new attempts are told; empty: this page is about the past.
     live: String,
+    /// All that fit, as files.
+    csv: String,
+    ndjson: String,
     newest: Option<String>,
     older: Option<String>,
 }
@@ -138,6 +144,8 @@ async fn show(
             let at = wanted.at().saturating_add(found.attempts.len()) as u64;
             wanted.address(&path, &[("before", next), ("at", at)])
         }),
+        csv: wanted.file(&path, "csv"),
+        ndjson: wanted.file(&path, "ndjson"),
         part: found.total.map_or_else(String::new, |total| {
             part_of(wanted.at(), found.attempts.len(), total.count, total.is_more, COUNTED_MAX)
         }),
@@ -146,6 +154,19 @@ async fn show(
         wrong,
     };
     Ok((status, Html(page.render()?)).into_response())
+}
+
+/// All attempts that fit, as a file: the API writes it.
+async fn export(
+    State(console): State<Shared>,
+    session: Session,
+    Path(id): Path<u64>,
+    Query(mut wanted): Query<Wanted>,
+) -> Result<Response, Failure> {
+    wanted.before.clear();
+    let format = if wanted.format == "ndjson" { "ndjson" } else { "csv" };
+    let path = format!("/v2/integration/{id}/attempts?format={format}{}", wanted.asked());
+    Ok(console.file(&session, &path).await?)
 }
 
 /// The newest attempts of an integration, and where newer ones are told: for a page with `deliveries/newest.html`.
@@ -287,6 +308,13 @@ impl Wanted {
         query.extend_pairs(and.iter().map(|(name, value)| (*name, value.to_string())));
         let query = query.finish();
         if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
+
+    /// All that fit, as a file of this format.
+    fn file(&self, path: &str, format: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("format", format).extend_pairs(self.fields());
+        format!("{path}/export?{}", query.finish())
     }
 
     /// What the API is asked for: `&outcome=failed&...`.

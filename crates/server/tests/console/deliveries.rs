@@ -116,6 +116,27 @@ async fn whoever_may_not_sees_no_attempts_and_an_analyst_no_answers() {
 }
 
 #[tokio::test]
+async fn the_delivery_log_is_saved_as_a_file_with_the_filters_of_the_page() {
+    let (_hitwire, _receiver, mut browser, integration) = after_a_failure().await;
+    let page = browser.get(&format!("{integration}/attempts?outcome=failed")).await.page(200);
+    let csv = between(&page, "<a class=\"btn\" href=\"", "\"").replace("&#38;", "&");
+    assert!(csv.contains("/export?format=csv&outcome=failed"), "{csv}");
+    let saved = browser.get(&csv).await;
+    let disposition = saved.headers["content-disposition"].to_str().expect("text").to_owned();
+    assert_eq!(disposition, "attachment; filename=\"attempts-of-1.csv\"");
+    let table = saved.page(200);
+    assert_eq!(table.lines().count(), 1 + attempts(&page).len(), "{table}");
+    assert!(
+        table.contains("evil") && !table.contains('\u{202e}'),
+        "what was said is there, and harmless: {table}"
+    );
+    let lines = browser.get(&csv.replace("csv", "ndjson")).await.page(200);
+    assert!(lines.lines().all(|line| line.starts_with("{\"id\":")), "{lines}");
+    let refused = browser.get(&format!("{integration}/attempts/export?status=abc")).await;
+    assert_eq!(refused.status, 400);
+}
+
+#[tokio::test]
 async fn an_open_page_is_told_of_new_attempts() {
     let (hitwire, _receiver, mut browser, integration) = after_a_failure().await;
     let page = browser.get(&format!("{integration}/attempts")).await.page(200);

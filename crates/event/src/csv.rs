@@ -1,13 +1,13 @@
 //! Tables for spreadsheets: comma-separated values (RFC 4180), of which no cell is taken for a formula.
 
-use hitwire_event::escape::visible;
+use crate::escape::visible;
 
 /// With these a spreadsheet takes a cell for a formula or strips it and looks again; the wide ones where East Asian text is typed.
 const FORMULA_STARTS: [char; 11] =
     ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 
 /// Adds a row, its cells in quotation marks. Control and bidirectional characters are shown escaped, but for line feeds and tabs.
-pub(crate) fn row<'a>(table: &mut String, cells: impl IntoIterator<Item = &'a str>) {
+pub fn row<'a>(table: &mut String, cells: impl IntoIterator<Item = &'a str>) {
     for (at, cell) in cells.into_iter().enumerate() {
         if at > 0 {
             table.push(',');
