@@ -14,7 +14,7 @@
 //! - `places`: how many calls, and answers of a size, may be under way at once.
 //! - `turnstile`: how often a client may make a call that costs more than an answer.
 //! - `description`: all calls described, for programs and for people.
-//! - the handlers: `events`, `counters`, `feed`, `event`, `integrations`, `listing`, `testing`, `previews`, `history`, `export`, `attempt`, `status`, `overview`, `metrics`, `accounts`,
+//! - the handlers: `events`, `counters`, `feed`, `event`, `integrations`, `listing`, `testing`, `previews`, `history`, `export`, `attempt`, `curl`, `status`, `overview`, `metrics`, `accounts`,
 //!   `activity`, `health`.
 //! - `problem`: every error, in one form.
 //!
@@ -29,6 +29,7 @@ mod broken;
 mod contract;
 mod counted;
 mod counters;
+mod curl;
 mod description;
 mod event;
 mod events;
@@ -190,6 +191,7 @@ fn calls() -> OpenApiRouter<Shared> {
         .routes(routes!(rotation::rotate))
         .routes(routes!(history::attempts))
         .routes(routes!(attempt::show))
+        .routes(routes!(curl::show))
         .routes(routes!(history::lost))
         .routes(routes!(status::show))
         .routes(routes!(replays::list, replays::start))

@@ -35,6 +35,7 @@ pub(super) const TABLE: &[(&str, &str, &[Role])] = &[
     ("GET", "/v2/integration/{id}/status", ADMINISTRATORS),
     ("GET", "/v2/integration/{id}/attempts", TRACERS),
     ("GET", "/v2/integration/{id}/attempts/{n}", TRACERS),
+    ("GET", "/v2/integration/{id}/attempts/{n}/curl", TRACERS),
     ("GET", "/v2/integration/{id}/lost", TRACERS),
     ("GET", "/v2/integration/{id}/replays", TRACERS),
     ("POST", "/v2/integration/{id}/replays", ADMINISTRATORS),

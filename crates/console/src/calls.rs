@@ -94,6 +94,14 @@ impl Console {
         self.send(session, Method::GET, path, None, None).await
     }
 
+    /// `GET` of a text.
+    pub(crate) async fn text(&self, session: &Session, path: &str) -> Result<String, Refused> {
+        let body = self.file(session, path).await?.into_body();
+        let bytes =
+            axum::body::to_bytes(body, ANSWER_BYTES_MAX).await.map_err(|error| broken(&error.to_string()))?;
+        String::from_utf8(bytes.into()).map_err(|error| broken(&error.to_string()))
+    }
+
     async fn call(
         &self,
         session: &Session,

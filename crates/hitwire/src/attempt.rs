@@ -4,7 +4,7 @@ use crate::api::{ApiError, Lines};
 use crate::failure::Failure;
 use crate::integration::{self, id_of};
 use crate::listen::line;
-use crate::output::{Output, print_while_read};
+use crate::output::{Output, print, print_while_read};
 use crate::pages::{Paging, Query, moment};
 use crate::remote::{Common, Object};
 use crate::table::{Cell, Facts, Table};
@@ -12,7 +12,7 @@ use crate::terminal::{self, Style, Terminal};
 use crate::units;
 use clap::Subcommand;
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -47,6 +47,19 @@ enum Command {
     },
     /// One attempt in full: times, headers, response, and the body that was sent
     Show {
+        /// The integration: its id, or its name
+        #[arg(value_name = "ID|NAME")]
+        which: String,
+
+        /// The attempt's id, as the list shows it
+        #[arg(value_name = "ATTEMPT")]
+        number: u64,
+    },
+    /// One attempt as a script for bash or zsh that makes the same request again with curl
+    ///
+    /// Method, headers and body are those that were sent. What is secret is a variable, which the script names and asks for. The
+    /// signature is the recorded one, which a receiver takes for 5 minutes; with HITWIRE_SIGNING_SECRET set the script signs anew.
+    Curl {
         /// The integration: its id, or its name
         #[arg(value_name = "ID|NAME")]
         which: String,
@@ -131,6 +144,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
                 error => error.into(),
             })?;
             output.print(&attempt.json, |terminal| in_full(&attempt.value, &name, terminal))
+        }
+        Command::Curl { which, number } => {
+            let id = id_of(&integration::named(&mut session, tenant, &which).await?)?;
+            let path = tenant.path(&format!("{}/{id}/attempts/{number}/curl", integration::PATH));
+            let script = session.text(&path).await?;
+            print(&if output.is_json() { json!({"script": script}).to_string() } else { script })
         }
         Command::Export { which, filter, limit } => {
             let id = id_of(&integration::named(&mut session, tenant, &which).await?)?;
@@ -291,7 +310,6 @@ fn headers(headers: &Value, facts: &mut Facts) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn an_attempt_is_shown_with_request_and_response() {

@@ -246,6 +246,25 @@ impl Session {
         answer.successful(&self.client)
     }
 
+    /// A call that answers a text.
+    pub(crate) async fn text(&mut self, path: &str) -> Result<String, ApiError> {
+        let answer = self.call(Method::GET, path, HeaderMap::new(), ()).await?;
+        if answer.status.is_success() {
+            let strange = |error: std::str::Utf8Error| ApiError::Strange {
+                server: self.client.server(),
+                problem: error.to_string(),
+            };
+            return Ok(std::str::from_utf8(&answer.body).map_err(strange)?.to_owned());
+        }
+        Err(match answer.successful::<serde::de::IgnoredAny>(&self.client) {
+            Err(refused) => refused,
+            Ok(_) => ApiError::Strange {
+                server: self.client.server(),
+                problem: "it neither answers nor refuses".to_owned(),
+            },
+        })
+    }
+
     /// A call that answers line by line, on a connection of its own.
     pub(crate) async fn lines(&self, path: &str) -> Result<Lines, ApiError> {
         self.client.connect().await?.lines(path).await

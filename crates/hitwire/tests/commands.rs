@@ -70,6 +70,7 @@ const CALLS: &[&[&str]] = &[
     &["apply", "INTEGRATIONS"],
     &["attempt", "list", "1"],
     &["attempt", "show", "1", "1"],
+    &["attempt", "curl", "1", "1"],
     &["attempt", "export", "1"],
     &["lost", "1"],
     &["retry", "1"],

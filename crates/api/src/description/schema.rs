@@ -386,6 +386,16 @@ pub(crate) enum AttemptFormat {
     Ndjson,
 }
 
+/// Where the body of a request as a script is.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum CurlBody {
+    /// In the script.
+    Inline,
+    /// In a file.
+    File,
+}
+
 /// Where an integration goes on when it is enabled.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

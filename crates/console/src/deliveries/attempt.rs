@@ -1,7 +1,6 @@
 //! One attempt in full.
 
 use super::bar::{self, Part, Timings};
-use super::curl::{self, Header};
 use super::explain::{Explanation, explain};
 use super::since::Since;
 use super::{Attempt, Crumbs, Outcome, positions};
@@ -16,13 +15,16 @@ use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use hitwire_store::Role;
-use http::Method;
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::{Method, StatusCode};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// How much of a request's body a page shows: a few screens; the rest is there to be saved.
 const BODY_BYTES_SHOWN: usize = 64 << 10;
+
+/// A longer body is saved beside the request as a script, and does not stand in it.
+const SCRIPT_BODY_BYTES_MAX: u64 = 32 << 10;
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
@@ -107,6 +109,10 @@ struct Page {
     started_ms: u64,
     no_detail: String,
     exchange: Option<Exchange>,
+    /// The same request as a script; empty: there is none.
+    curl: String,
+    /// The script reads the body from a file of this name.
+    curl_file: Option<String>,
     body: Body,
     body_bytes: String,
     body_shown: String,
@@ -128,7 +134,6 @@ struct Exchange {
     answer: Option<ShownAnswer>,
     /// Whoever looks may not see what the receiver answered.
     withheld: bool,
-    curl: String,
 }
 
 struct ShownAnswer {
@@ -156,6 +161,19 @@ async fn show(
     let explanation = explain(&attempt, cause, &since);
     let (body_shown, body_cut) = beginning(body.text.as_deref().unwrap_or_default());
     let is_analyst = session.role() == Role::Analyst;
+    let in_file = body.bytes > SCRIPT_BODY_BYTES_MAX && !body.truncated;
+    let curl = match &detail {
+        Some(_) => {
+            let place = if in_file { "file" } else { "inline" };
+            let path = format!("/v2/integration/{id}/attempts/{number}/curl?body={place}");
+            match console.text(&session, &path).await {
+                // Newer attempts may have pushed its headers out meanwhile.
+                Err(refused) if refused.status == StatusCode::NOT_FOUND => String::new(),
+                script => script?,
+            }
+        }
+        None => String::new(),
+    };
     let page = Page {
         frame: Frame::new(
             &console,
@@ -176,6 +194,8 @@ async fn show(
         started_ms: attempt.started_ms(),
         no_detail: no_detail.unwrap_or_default(),
         exchange: detail.map(|detail| Exchange::of(detail, &attempt, is_analyst)),
+        curl,
+        curl_file: (in_file && body.text.is_some()).then(|| file_name(number)),
         body_bytes: bytes(body.bytes),
         body_laid_out: laid_out(&body_shown, body_cut || body.truncated),
         body_shown,
@@ -230,13 +250,11 @@ impl Exchange {
     fn of(detail: Detail, attempt: &Attempt, is_analyst: bool) -> Exchange {
         let Detail { timings_ms, connection_reused, http_version, request, response, .. } = detail;
         let headers = listed(request.headers);
-        let shown = headers.iter().map(|(name, value)| Header { name, value });
         Exchange {
             parts: bar::parts(&timings_ms, attempt.status.is_some()),
             total: bar::total(&timings_ms),
             reused: connection_reused,
             http_version: http_version.unwrap_or_default(),
-            curl: curl::command(&request.method, &request.url, shown, &file_name(attempt.id)),
             method: request.method,
             url: request.url,
             headers,

@@ -1,13 +1,12 @@
 //! What became of an integration's events.
 //!
 //! - [`log`]: the delivery log, with filters, and told what is new while it is open ([`fresh`]). [`attempt`]: one attempt in full.
-//! - [`explain`]: what an attempt came to, in words, and what helps; [`since`]: what followed it. [`bar`]: where its time went. [`curl`]: how to make it again.
+//! - [`explain`]: what an attempt came to, in words, and what helps; [`since`]: what followed it. [`bar`]: where its time went.
 //! - [`lost`]: ranges that the integration did not get.
 //! - here: attempts as the API tells them, and what the pages have in common.
 
 mod attempt;
 mod bar;
-mod curl;
 mod explain;
 mod fresh;
 pub(crate) mod log;
