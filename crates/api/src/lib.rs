@@ -14,7 +14,7 @@
 //! - `places`: how many calls, and answers of a size, may be under way at once.
 //! - `turnstile`: how often a client may make a call that costs more than an answer.
 //! - `description`: all calls described, for programs and for people.
-//! - the handlers: `events`, `counters`, `feed`, `event`, `integrations`, `listing`, `testing`, `previews`, `history`, `export`, `attempt`, `curl`, `status`, `overview`, `metrics`, `accounts`,
+//! - the handlers: `events`, `counters`, `feed`, `event`, `integrations`, `listing`, `testing`, `previews`, `history`, `export`, `attempt`, `curl`, `signature`, `status`, `overview`, `metrics`, `accounts`,
 //!   `activity`, `health`.
 //! - `problem`: every error, in one form.
 //!
@@ -59,6 +59,7 @@ mod replays;
 mod roles;
 mod rotation;
 mod rules;
+mod signature;
 mod source_status;
 mod status;
 mod testing;
@@ -189,6 +190,7 @@ fn calls() -> OpenApiRouter<Shared> {
         .routes(routes!(testing::render))
         .routes(routes!(testing::stored))
         .routes(routes!(rotation::rotate))
+        .routes(routes!(signature::check))
         .routes(routes!(history::attempts))
         .routes(routes!(attempt::show))
         .routes(routes!(curl::show))

@@ -27,6 +27,7 @@ pub(super) const TABLE: &[(&str, &str, &[Role])] = &[
     ("PUT", "/v2/integration/{id}", ADMINISTRATORS),
     ("DELETE", "/v2/integration/{id}", ADMINISTRATORS),
     ("POST", "/v2/integration/{id}/rotate-secret", ADMINISTRATORS),
+    ("POST", "/v2/integration/{id}/check-signature", ADMINISTRATORS),
     ("POST", "/v2/integration/{id}/test", ADMINISTRATORS),
     ("POST", "/v2/integration/test", ADMINISTRATORS),
     ("POST", "/v2/integration/render", ADMINISTRATORS),

@@ -246,6 +246,13 @@ impl Session {
         answer.successful(&self.client)
     }
 
+    /// A call with a body that answers a document without an envelope.
+    pub(crate) async fn posted(&mut self, path: &str, body: impl Into<Body>) -> Result<Object, ApiError> {
+        let answer = self.call(Method::POST, path, HeaderMap::new(), body).await?;
+        let json = answer.successful(&self.client)?;
+        self.read(json)
+    }
+
     /// A call that answers a text.
     pub(crate) async fn text(&mut self, path: &str) -> Result<String, ApiError> {
         let answer = self.call(Method::GET, path, HeaderMap::new(), ()).await?;

@@ -67,6 +67,7 @@ const CALLS: &[&[&str]] = &[
     &["integration", "preview", "1"],
     &["integration", "render", "1"],
     &["integration", "test", "1"],
+    &["integration", "check-signature", "1", "--headers", "EVENTS", "--body", "EVENTS"],
     &["apply", "INTEGRATIONS"],
     &["attempt", "list", "1"],
     &["attempt", "show", "1", "1"],

@@ -1,6 +1,6 @@
 //! The delivery log as people use it: requests made again by hand, files of it, signatures that do not fit.
 
-use crate::integration::{json, succeeds};
+use crate::integration::{hitwire_with, json, succeeds};
 use crate::support::{RunningServer, hits, in_time, integration};
 use hitwire::listen::{Listener, Options, Signature};
 use hitwire_endpoint::sign::{self, Signed};
@@ -272,5 +272,73 @@ async fn the_delivery_log_is_written_to_files_with_the_same_filters() {
     for query in ["format=xml", "format=csv&count=true", "format=csv&limit=1000001", "format=csv&what=1"] {
         let refused = api.request(Method::GET, &format!("{path}?{query}"), ()).await.unwrap();
         assert_eq!(refused.status, 400, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn why_a_signature_does_not_fit_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = RunningServer::start(&dir.path().join("data"), &["--allow-http"]).await;
+    let receiver = Recorder::start().await;
+    let made = integration::of_hits_at(&server, &receiver.url, "", value!({})).await;
+    server.accept(&hostile()).await;
+    let sent = receiver.until(1).await;
+    let number = attempts(&server, made.id, 1).await[0];
+
+    let (headers, body) = (dir.path().join("headers"), dir.path().join("body"));
+    let lines: Vec<_> = sent.headers.iter().map(|(name, values)| format!("{name}: {}", values[0])).collect();
+    std::fs::write(&headers, lines.join("\r\n")).unwrap();
+    let check = async |bytes: &[u8], more: &[&str], variables: &[(&str, &str)]| {
+        std::fs::write(&body, bytes).unwrap();
+        let args = [
+            "integration",
+            "check-signature",
+            "Test",
+            "--headers",
+            headers.to_str().unwrap(),
+            "--body",
+            body.to_str().unwrap(),
+        ];
+        hitwire_with(&server, variables, &[&args, more].concat()).await
+    };
+    let good = check(&sent.body, &[], &[]).await;
+    assert_eq!(good.code, Some(0), "{good:?}");
+    assert!(
+        good.stdout.contains("accepted") && good.stdout.contains("fits current secret"),
+        "{}",
+        good.stdout
+    );
+    let found =
+        check(&[&sent.body[..], b"\n"].concat(), &["--output", "json"], &[("HELD", &made.signing_secret)])
+            .await;
+    assert_eq!(found.code, Some(1), "{found:?}");
+    let answer: Value = serde_json::from_str(&found.stdout).unwrap();
+    assert_eq!(answer["findings"][0]["code"], "trailing_newline");
+    assert_eq!((&answer["fits"], &answer["attempt"]), (&value!(false), &value!(number)));
+    let parsed: Value = serde_json::from_slice(&sent.body).unwrap();
+    let pretty = check(serde_json::to_string_pretty(&parsed).unwrap().as_bytes(), &[], &[]).await;
+    assert!(pretty.stdout.contains("JSON"), "{}", pretty.stdout);
+    let late = check(&sent.body, &["--received-at", "2100-01-01T00:00:00Z"], &[]).await;
+    assert_eq!(late.code, Some(1));
+    assert!(late.stdout.contains("webhook-timestamp is"), "{}", late.stdout);
+    let held = check(
+        &sent.body,
+        &["--secret-from-env", "HELD"],
+        &[("HELD", "whsec_CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg=")],
+    )
+    .await;
+    assert!(held.stdout.contains("none of this integration"), "{}", held.stdout);
+    for finished in [&good, &found, &pretty, &late, &held] {
+        assert!(!finished.stdout.contains("whsec_C") && !finished.stdout.contains(&made.signing_secret));
+    }
+    // Nothing of what was pasted is kept.
+    let marked = check(b"[\"a mark that is in no file\"]", &[], &[]).await;
+    assert_eq!(marked.code, Some(1));
+    assert!(!server.log().contains("a mark that"), "in the log");
+    assert!(server.terminate().await.success());
+    for entry in std::fs::read_dir(dir.path().join("data")).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        assert!(!bytes.windows(11).any(|window| window == b"a mark that"), "{}", path.display());
     }
 }

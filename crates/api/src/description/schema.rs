@@ -314,6 +314,24 @@ pub(crate) struct RotationSettings {
     overlap: Option<u64>,
 }
 
+/// A message as it was received. Nothing of it is kept.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignatureCheck {
+    /// Its headers, a line each: `webhook-id: msg_...`. At most 200, 64 KiB.
+    #[schema(max_length = 65_536)]
+    headers: Option<String>,
+    /// Its body, as text.
+    body: Option<String>,
+    /// Its body byte for byte, in base64; in place of `body`.
+    body_base64: Option<String>,
+    /// When it was received, Unix seconds. Default: now.
+    #[schema(minimum = 0, maximum = 4_294_967_295_u64)]
+    received_at: Option<u64>,
+    /// What the receiver verifies with (`whsec_...`, `whpk_...`), to be compared.
+    secret: Option<String>,
+}
+
 /// Settings to be tested.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct UnsavedSettings {

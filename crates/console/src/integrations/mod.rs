@@ -2,7 +2,7 @@
 //!
 //! - [`list`]: all of them, as cards. [`form`]: adding and changing one. [`show`]: one, and what can be done with it.
 //! - [`replays`]: what it is sent once more.
-//! - [`tested`]: what a test message came to. [`doing`]: how one is doing, in a word.
+//! - [`signature`]: why a received message verifies, or does not. [`tested`]: what a test message came to. [`doing`]: how one is doing, in a word.
 //! - here: the words for events, and what the pages have in common.
 
 pub(crate) mod doing;
@@ -10,6 +10,7 @@ mod form;
 mod list;
 mod replays;
 mod show;
+mod signature;
 mod tested;
 
 use crate::failure::Failure;
@@ -23,7 +24,11 @@ use serde_json::Value;
 pub(crate) const HOME: &str = "/settings/integrations";
 
 pub(crate) fn routes() -> Router<Shared> {
-    list::routes().merge(form::routes()).merge(show::routes()).merge(replays::routes())
+    list::routes()
+        .merge(form::routes())
+        .merge(show::routes())
+        .merge(replays::routes())
+        .merge(signature::routes())
 }
 
 /// An event to notify of.

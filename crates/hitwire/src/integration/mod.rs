@@ -6,6 +6,7 @@
 //! - [`secret`]: where values come from that must not stand on a command line.
 //! - [`find`]: an integration by its id or by its name.
 //! - [`preview`]: what an integration would send.
+//! - [`signature`]: why a received message verifies, or does not.
 //! - [`show`]: integrations as people read them.
 
 pub(crate) mod find;
@@ -14,6 +15,7 @@ mod preview;
 pub(crate) mod secret;
 mod settings;
 pub(crate) mod show;
+mod signature;
 
 pub(crate) use find::{PATH, id_of, listed, named};
 
@@ -143,6 +145,10 @@ enum Command {
         #[arg(long, value_name = "EVENT", value_parser = flags::event_names())]
         event: Option<String>,
     },
+    /// Say why a message that a receiver got verifies, or does not; exit code 1 if a receiver does not accept it
+    ///
+    /// It is compared with what was sent under its webhook-id. Nothing of it is kept, and no key is shown.
+    CheckSignature(signature::Args),
     /// Send test messages and show what became of each; exit code 1 if one was not delivered
     Test {
         /// Its id, or its name
@@ -189,6 +195,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::RotateSecret { which, overlap } => desk.rotate_secret(&which, overlap).await,
         Command::Preview(args) => desk.preview(args).await,
         Command::Render { which, event } => desk.render(&which, event.as_deref()).await,
+        Command::CheckSignature(args) => desk.check_signature(args).await,
         Command::Test { which, event } => {
             let client = remote.client()?.waiting(TEST_WITHIN);
             desk.session = Session::of(client);

@@ -28,6 +28,7 @@ fn calls() -> Vec<Call> {
         call("PUT", "/v2/integration/{integration}", json!({"name": "late"})),
         call("POST", "/v2/integration/{integration}/test", json!({"event": "siem"})),
         call("POST", "/v2/integration/{integration}/rotate-secret", json!({"overlap": 0})),
+        call("POST", "/v2/integration/{integration}/check-signature", json!({"body": "late"})),
         call("POST", "/v2/integration/{integration}/replays", json!({"first": 1})),
         call("PUT", "/v2/integration/{integration}/replays/{n}", json!({"paused": true})),
         call("POST", "/v2/integration/test", json!({"target": target})),

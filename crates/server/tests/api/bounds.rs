@@ -151,6 +151,7 @@ fn texts(name: &str, pem: &Pem) -> Option<(Vec<String>, Vec<String>)> {
         "proxy_credentials" => {
             (vec![String::new(), format!("{}:{}", x(255), x(255))], vec![format!("{}:{}", x(255), x(256))])
         }
+        "headers" => (vec![x(0), x(65_536)], vec![x(65_537)]),
         "client_key_password" => (vec![x(1_024)], vec![x(1_025)]),
         _ => return None,
     };
@@ -377,6 +378,7 @@ async fn calls(hitwire: &Hitwire, receiver: &Receiver) -> Vec<Call> {
         call("POST", "/v2/integration/{id}/rotate-secret", &integration, json!({})),
         call("POST", "/v2/integration/{id}/replays", &integration, json!({"first": 1, "preview": true})),
         call("PUT", "/v2/integration/{id}/replays/{n}", &integration, json!({"paused": true})),
+        call("POST", "/v2/integration/{id}/check-signature", &integration, json!({})),
         call("POST", "/v1/objects/client", &none, json!({})),
         call("POST", "/v1/clients", &none, json!({"name": "new"})),
         call("PUT", "/v1/clients/{id}", &json!(client), json!({})),

@@ -138,6 +138,33 @@ async fn the_delivery_log_is_saved_as_a_file_with_the_filters_of_the_page() {
 }
 
 #[tokio::test]
+async fn a_signature_is_checked_on_a_page_that_keeps_and_shows_no_secret() {
+    let (_hitwire, receiver, mut browser, integration) = after_a_failure().await;
+    let page = browser.get(&integration).await.page(200);
+    assert!(page.contains("/check-signature\">Check a signature</a>"), "{page}");
+    let path = format!("{integration}/check-signature");
+    let sent = receiver.received()[0].clone();
+    let lines: Vec<_> = sent
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {}", value.to_str().expect("text")))
+        .collect();
+    let (headers, body) = (lines.join("\r\n"), String::from_utf8(sent.body.to_vec()).expect("text"));
+    let good = browser.submit(&path, &path, &[("headers", &headers), ("body", &body)]).await.page(200);
+    assert!(
+        good.contains("A receiver accepts this message.") && good.contains("the signing secret"),
+        "{good}"
+    );
+    let longer = format!("{body}\r\n");
+    let fields = [("headers", &*headers), ("body", &*longer), ("secret", "whsec_held-Ahk7ooje")];
+    let wrong = browser.submit(&path, &path, &fields).await.page(200);
+    assert!(wrong.contains("No signature fits.") && wrong.contains("end was added"), "{wrong}");
+    assert!(wrong.contains("cannot verify anything") && !wrong.contains("Ahk7ooje"), "{wrong}");
+    let time = browser.submit(&path, &path, &[("received_at", "soon")]).await.page(422);
+    assert!(time.contains("id=\"received_at-error\""), "{time}");
+}
+
+#[tokio::test]
 async fn an_open_page_is_told_of_new_attempts() {
     let (hitwire, _receiver, mut browser, integration) = after_a_failure().await;
     let page = browser.get(&format!("{integration}/attempts")).await.page(200);
